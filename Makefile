@@ -1,0 +1,55 @@
+# Every target sets up what it needs, says what it does, and is quick the second time.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab demo data test test-all lint format bench clean
+
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/installed  ## The virtual environment with everything installed
+
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or later is needed; {sys.executable} is {v.major}.{v.minor}. Name another: make PYTHON=python3.12 …")'
+	@echo "Setting up $(VENV) (a minute or two, once) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+lab: setup data  ## JupyterLab on the start notebook
+	@echo "Opening JupyterLab on notebooks/00-start-here.ipynb; stop it with Ctrl-C."
+	@$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 notebooks/00-start-here.ipynb
+
+demo: setup  ## The start notebook's job without a browser
+	@$(BIN)/python -m toolkit demo
+
+data: setup data/events.parquet  ## The sample data
+
+data/events.parquet: toolkit/sample.py data/make_sample_data.py
+	@$(BIN)/python data/make_sample_data.py
+	@touch $@
+
+test: setup lint  ## Lint, types, all tests and the notebooks
+	@echo "Running the tests …"
+	@$(BIN)/python -m pytest
+
+test-all: test  ## The same, on the oldest dependencies too, and longer random tests
+	@.ci/oldest
+
+lint: setup  ## ruff and mypy
+	@echo "Checking style and types …"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup  ## Format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup  ## The speed claims, each against its peer (some minutes)
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:  ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis out build

@@ -1,0 +1,63 @@
+"""The documents keep what they promise."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+RULES = re.findall(r"^\| ([A-Z]+(?:-\d+)?) \|", (ROOT / "docs/rules.md").read_text(), flags=re.M)
+
+
+def test_names() -> set[str]:
+    """Every test function's name."""
+    names = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                names.add(node.name)
+    return names
+
+
+NAMES = test_names()
+del test_names
+
+
+def test_the_rules_are_found() -> None:
+    assert len(RULES) > 30
+    assert len(set(RULES)) == len(RULES)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_has_a_test_that_carries_its_name(rule: str) -> None:
+    carried = f"test_{rule.replace('-', '_')}_"
+    assert any(name.startswith(carried) for name in NAMES), f"no test is named {carried}…"
+
+
+def test_the_map_of_rooms_in_the_README_is_true() -> None:
+    text = (ROOT / "README.md").read_text()
+    rooms = re.search(r"```\ntoolkit/\n(.*?)```", text, flags=re.S)
+    assert rooms is not None
+    listed = set(re.findall(r"^  (\S+)", rooms[1], flags=re.M))
+    there = {
+        path.name + ("/" if path.is_dir() else "")
+        for path in (ROOT / "toolkit").iterdir()
+        if not path.name.startswith(("_", ".")) and path.name != "py.typed"
+    }
+    assert listed == there | {"__init__.py", "__main__.py"}
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    pages = [
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("data/*.md"),
+    ]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"

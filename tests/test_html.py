@@ -1,0 +1,126 @@
+"""HTML for notebooks: everything untrusted is escaped, nothing comes from outside."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolkit import html
+
+HOSTILE = "</td><script>alert(\"1\")</script><img src=x onerror='alert(2)'>"
+
+
+class Reader(HTMLParser):
+    """Collects what a browser would see: the elements, and the text of the cells."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.cells: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag == "td":
+            self.cells.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.cells:
+            self.cells[-1] += data
+
+    def names(self) -> set[str]:
+        return {name for name, _ in self.elements}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        html.card(HOSTILE, html.paragraph(HOSTILE), html.notes([HOSTILE])),
+        html.table(pd.DataFrame({HOSTILE: [HOSTILE, [HOSTILE], {HOSTILE: HOSTILE}, object()]})),
+        html.table(pd.DataFrame({"long": [HOSTILE * 40]})),
+        html.facts({HOSTILE: HOSTILE}),
+        html.picture(b"png", HOSTILE, width=10),
+    ],
+)
+def test_hostile_text_makes_no_element_and_no_attribute(page: str) -> None:
+    read = Reader(page)
+    assert "script" not in read.names()
+    allowed = {"class", "scope", "title", "src", "alt", "width"}
+    for name, attributes in read.elements:
+        assert set(attributes) <= allowed
+        if name == "img":
+            assert str(attributes["src"]).startswith("data:image/png;base64,")
+
+
+@given(st.text(max_size=60))
+def test_a_cell_reads_as_the_text_it_was(text: str) -> None:
+    text = text.replace("\r", "").replace("\x00", "")  # which HTML cannot say
+    cells = Reader(html.table(pd.DataFrame({"x": pd.Series([text, "end"], dtype=object)}))).cells
+    assert cells[0] == text
+
+
+def test_nothing_is_loaded_from_outside_and_no_colour_is_fixed() -> None:
+    page = html.card("Title", html.table(pd.DataFrame({"a": [1]})), html.notes(["x"]))
+    assert not re.search(r"https?:|url\(|@import|<link|<script", page)
+    assert not re.search(r"#[0-9a-fA-F]{3,8}\b|\bwhite\b(?!-space)|\bblack\b", page)
+    for colour in re.findall(r"var\(--jp-[^)]*color[^)]*\)", page):
+        assert "," in colour  # a fallback for pages that are not JupyterLab's
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1_234_567, "1,234,567"),
+        (np.int64(-5), "-5"),
+        (0.5, "0.5"),
+        (1234567.891, "1,234,568"),
+        (np.float64(2), "2"),
+        (True, "true"),
+        (np.bool_(False), "false"),
+        (["a", {"b": None}], '["a",{"b":null}]'),
+        ([{1}], "[{1}]"),
+        (datetime(2026, 5, 1, tzinfo=UTC), "2026-05-01"),
+        (pd.Timestamp("2026-05-01T12:30", tz="UTC"), "2026-05-01 12:30:00+00:00"),
+        ("text", "text"),
+    ],
+)
+def test_cells_read_well(value: Any, text: str) -> None:
+    assert html.cell_text(value) == text
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
+def test_a_missing_cell_is_a_dash(missing: Any) -> None:
+    assert Reader(html.table(pd.DataFrame({"x": pd.Series([missing], dtype=object)}))).cells == [
+        "–"
+    ]
+
+
+def test_a_long_table_says_how_many_rows_are_not_shown() -> None:
+    page = html.table(pd.DataFrame({"x": range(1_000)}), rows=2)
+    assert page.count("<tr>") == 1 + 2
+    assert "2 of 1,000 rows" in page
+    assert "of 50 rows" in html.table(pd.DataFrame({"x": [1]}), rows=2, total=50)
+
+
+def test_columns_of_one_name_and_any_index_are_shown() -> None:
+    frame = pd.DataFrame([[1, 2], [3, 4]], columns=["x", "x"], index=["a", "a"])
+    assert Reader(html.table(frame)).cells == ["1", "2", "3", "4"]
+
+
+def test_numbers_stand_right_and_booleans_do_not() -> None:
+    page = html.table(pd.DataFrame({"n": [1], "b": [True]}))
+    assert re.search(r'<th scope="col" class="tk-number">n</th>', page)
+    assert re.search(r'<th scope="col">b</th>', page)
+
+
+def test_no_notes_are_no_list() -> None:
+    assert html.notes([]) == ""

@@ -1,0 +1,214 @@
+"""What a valid update is."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from toolkit.messages import Message, Rejection, parse_message
+from toolkit.times import parse_time
+
+
+def parsed(raw: Any, group_key: str = "") -> tuple[Message | None, list[Rejection]]:
+    rejected: list[Rejection] = []
+    return parse_message(raw, 7, rejected, group_key=group_key), rejected
+
+
+def reason_of(raw: Any, group_key: str = "") -> str:
+    message, [rejection] = parsed(raw, group_key)
+    assert message is None
+    assert rejection.index == 7
+    return rejection.reason
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, [math.nan], {"x": np.inf}])
+def test_SET_1_NaN_and_infinities_are_rejected(value: Any) -> None:
+    message, [rejection] = parsed({"$distinct_id": "1", "$set": {"bad": value, "good": 1}})
+    assert message is not None
+    assert message.operations == (("$set", {"good": 1}),)
+    assert (rejection.operator, rejection.property) == ("$set", "bad")
+    assert "no" in rejection.reason
+
+
+def test_SET_2_a_set_of_which_nothing_is_left_creates_no_profile() -> None:
+    assert parsed({"$distinct_id": "1", "$set": {"bad": math.nan}})[0] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(123, "123"), (123.0, "123"), ("123", "123"), (np.int64(5), "5"), (-0.5, "-0.5")],
+)
+def test_MSG_4_a_number_as_ID_becomes_its_decimal_text(given: Any, expected: str) -> None:
+    message, rejected = parsed({"$distinct_id": given, "$set": {}})
+    assert message is not None
+    assert (message.distinct_id, rejected) == (expected, [])
+
+
+@pytest.mark.parametrize(
+    "given", [None, "", True, math.nan, math.inf, [], {}, b"x", pd.NA, "\ud800"]
+)
+def test_MSG_4_a_distinct_ID_that_is_none_rejects_the_message(given: Any) -> None:
+    assert "distinct ID" in reason_of({"$distinct_id": given, "$set": {}})
+
+
+def test_MSG_4_a_message_without_a_distinct_ID_is_rejected() -> None:
+    assert "no $distinct_id" in reason_of({"$set": {}})
+
+
+@pytest.mark.parametrize("raw", [None, 1, "text", [], [{"$distinct_id": "1"}]])
+def test_MSG_4_what_is_no_object_is_rejected(raw: Any) -> None:
+    assert "object" in reason_of(raw)
+
+
+def test_MSG_4_an_unknown_operator_rejects_the_message() -> None:
+    reason = reason_of({"$distinct_id": "1", "$set": {"a": 1}, "$increment": {"a": 1}})
+    assert "$increment" in reason
+    assert "$add" in reason
+
+
+def test_MSG_4_a_property_outside_an_operator_is_explained() -> None:
+    assert "inside $set" in reason_of({"$distinct_id": "1", "plan": "pro"})
+
+
+@pytest.mark.parametrize("operator", ["$set", "$set_once", "$add", "$union", "$append", "$remove"])
+@pytest.mark.parametrize("argument", [None, 1, "a", ["a"]])
+def test_MSG_4_a_wrong_shaped_argument_rejects_the_message(operator: str, argument: Any) -> None:
+    assert operator in reason_of({"$distinct_id": "1", operator: argument})
+
+
+@pytest.mark.parametrize("argument", [None, 1, {"a": 1}, [1], ["a", None]])
+def test_MSG_4_unset_takes_names(argument: Any) -> None:
+    assert "$unset" in reason_of({"$distinct_id": "1", "$unset": argument})
+
+
+def test_UNSET_1_one_name_is_accepted() -> None:
+    message, _ = parsed({"$distinct_id": "1", "$unset": "plan"})
+    assert message is not None
+    assert message.operations == (("$unset", ["plan"]),)
+
+
+def test_MSG_1_delete_beside_another_operator_is_rejected() -> None:
+    reason = reason_of({"$distinct_id": "1", "$delete": "", "$set": {"a": 1}})
+    assert "$delete" in reason
+
+
+@pytest.mark.parametrize("argument", ["", None, 1, [], {"a": 1}])
+def test_DELETE_1_its_value_is_ignored(argument: Any) -> None:
+    message, rejected = parsed({"$distinct_id": "1", "$delete": argument})
+    assert message is not None
+    assert rejected == []
+
+
+def test_SEEN_1_last_seen_cannot_be_set() -> None:
+    for operator in ("$set", "$set_once", "$append"):
+        message, [rejection] = parsed({"$distinct_id": "1", operator: {"$last_seen": 1, "a": 1}})
+        assert message is not None
+        assert message.operations == ((operator, {"a": 1}),)
+        assert rejection.property == "$last_seen"
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        1_767_225_600,
+        1_767_225_600_000,
+        1_767_225_600.0,
+        "2026-01-01",
+        "2026-01-01T00:00:00Z",
+        "2026-01-01T01:00:00+01:00",
+        datetime(2026, 1, 1, tzinfo=UTC),
+        pd.Timestamp("2026-01-01"),
+    ],
+)
+def test_META_time_is_seconds_milliseconds_or_ISO(time: Any) -> None:
+    message, _ = parsed({"$distinct_id": "1", "$set": {}, "$time": time})
+    assert message is not None
+    assert message.time == parse_time("2026-01-01")
+
+
+@pytest.mark.parametrize("time", ["yesterday", True, math.nan, 1e300, [], "2026-13-01"])
+def test_META_a_time_that_is_none_rejects_the_message(time: Any) -> None:
+    assert "time" in reason_of({"$distinct_id": "1", "$set": {}, "$time": time})
+
+
+def test_META_fields_are_never_properties() -> None:
+    meta = {
+        **{"$token": "t", "$ip": "1.2.3.4", "$ignore_alias": True, "$time": 1},
+        **{"$latitude": 1.5, "$longitude": 2.5, "$ignore_time": True},
+    }
+    message, rejected = parsed({"$distinct_id": "1", "$set": {"a": 1}, **meta})
+    assert message is not None
+    assert (message.operations, rejected) == ((("$set", {"a": 1}),), [])
+    assert message.ignore_time
+
+
+@pytest.mark.parametrize("operator", ["$add", "$append"])
+def test_GROUP_1_add_and_append_are_not_for_groups(operator: str) -> None:
+    raw = {"$group_key": "company", "$group_id": "acme", operator: {"a": 1}}
+    assert "GROUP-1" in reason_of(raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"$group_id": "acme", "$set": {}},
+        {"$group_key": "", "$group_id": "acme", "$set": {}},
+        {"$group_key": "company", "$set": {}},
+        {"$group_key": "company", "$group_id": "acme", "$distinct_id": "1", "$set": {}},
+    ],
+)
+def test_GROUP_1_a_group_message_needs_both_key_and_ID_and_no_user(raw: Any) -> None:
+    assert "group" in reason_of(raw).lower()
+
+
+def test_GROUP_1_a_message_for_another_table_is_rejected() -> None:
+    assert "company" in reason_of({"$distinct_id": "1", "$set": {}}, "company")
+    other = {"$group_key": "team", "$group_id": "1", "$set": {}}
+    assert "team" in reason_of(other, "company")
+
+
+def test_values_are_copied_from_the_sender() -> None:
+    tags = ["a"]
+    message, _ = parsed({"$distinct_id": "1", "$set": {"tags": tags}})
+    tags.append("b")
+    assert message is not None
+    assert message.operations == (("$set", {"tags": ["a"]}),)
+
+
+def test_numpy_and_pandas_values_become_JSON() -> None:
+    given = {
+        "i": np.int64(1),
+        "f": np.float32(0.5),
+        "b": np.bool_(True),
+        "t": pd.Timestamp("2026-01-01"),
+        "l": (1, 2),
+        "a": np.array([1, 2]),
+    }
+    message, rejected = parsed({"$distinct_id": "1", "$set": given})
+    assert message is not None
+    assert rejected == []
+    assert message.operations[0][1] == {
+        "i": 1, "f": 0.5, "b": True, "t": "2026-01-01T00:00:00", "l": [1, 2], "a": [1, 2],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value", [object(), {1: 2}, b"bytes", pd.NaT, {"a", "b"}, "\udfff", [10**5000]]
+)
+def test_what_is_no_JSON_is_rejected_by_property(value: Any) -> None:
+    message, [rejection] = parsed({"$distinct_id": "1", "$set": {"bad": value, "good": 1}})
+    assert message is not None
+    assert rejection.property == "bad"
+
+
+def test_nesting_past_what_readers_take_is_rejected_not_a_crash() -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    _, [rejection] = parsed({"$distinct_id": "1", "$set": {"deep": deep}})
+    assert "deep" in rejection.reason

@@ -1,0 +1,300 @@
+"""The SQLite file: readable by any tool, whole after anything, shared by processes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import sqlite_utils
+
+from toolkit import batch as batch_module
+from toolkit import bulk, errors, store
+from toolkit.columns import Column
+from toolkit.log import LoggedColumns
+from toolkit.state import State
+from toolkit.table import ProfileTable
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "shop.db"
+
+
+def run(code: str, *arguments: object, check: bool = True) -> str:
+    """Run code in a process of its own; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert not check or done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_any_tool_can_read_the_file(path: Path) -> None:
+    with ProfileTable(path) as profiles:
+        profiles.set("1", {"plan": "pro", "n": None}, time="2026-01-01")
+        profiles.groups("company").set("acme", {"seats": 3}, ignore_time=True)
+        profiles.apply([{"$distinct_id": "1", "$add": {"k": 1}}], source="a test")
+    database = sqlite_utils.Database(path)
+    [row] = database.query("SELECT * FROM profiles")
+    assert row["distinct_id"] == "1"
+    assert json.loads(row["properties"]) == {"plan": "pro", "n": None, "k": 1}
+    assert row["last_seen"] > "2026-01-01T00:00:00Z"
+    [group] = database.query("SELECT * FROM group_profiles")
+    assert group == {
+        **{"group_key": "company", "group_id": "acme"},
+        **{"properties": '{"seats":3}', "last_seen": None},
+    }
+    sources = [row["source"] for row in database.query("SELECT source FROM batches ORDER BY id")]
+    assert sources == ["set", "set", "a test"]
+    updates = list(database.query("SELECT batch_id, distinct_id, message FROM updates ORDER BY id"))
+    assert [row["batch_id"] for row in updates] == [1, 2, 3]
+    assert json.loads(updates[0]["message"])["$set"] == {"plan": "pro", "n": None}
+    database.close()
+
+
+def replayed(profiles: ProfileTable) -> State:
+    """The state that the log alone leads to."""
+    from toolkit.batch import plan
+    from toolkit.batch_columns import plan_columns
+
+    state = State()
+    log = profiles._engine.log
+    for batch in log.batches():
+        for updates in log.updates(batch.id):
+            if isinstance(updates, LoggedColumns):
+                state.install(plan_columns(state, updates)[0])
+            else:
+                state.install(plan(state, updates, batch.time).change)
+    return state
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_the_log_leads_to_the_state(
+    path: Path, on_disk: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_MESSAGES_AS_ROWS", 5)  # so that larger batches go to Parquet
+    monkeypatch.setattr(bulk, "ROWS", 4)
+    columns = {
+        "n": Column.of([1, 2**70, None]),
+        "t": Column.of(["x", "y", "z"]),
+        "mixed": Column.of([[1], {"a": None}, "x"]),
+    }
+    with ProfileTable(path if on_disk else None) as profiles:
+        profiles.set("1", {"n": "text"}, time=1_700_000_000)
+        ids = pa.array(["1", "2", "ü"], pa.large_string())
+        profiles.set_columns(ids, columns, source="columns", seen=1_750_000_000_000_000)
+        profiles.apply([{"$distinct_id": i % 4, "$append": {"l": i}} for i in range(20)])
+        profiles.apply([{"$distinct_id": "2", "$delete": ""}, {"$distinct_id": 2, "$set": {}}])
+        profiles.add("1", {"n": 5})
+        left, right = profiles.snapshot(), replayed(profiles).snapshot()
+        assert list(left) == list(right)
+        assert left.rows(np.arange(len(left))) == right.rows(np.arange(len(right)))
+        assert left.last_seen.tolist() == right.last_seen.tolist()
+
+
+def test_what_was_written_in_one_process_is_read_in_another(path: Path) -> None:
+    write = "import sys, toolkit as tk; tk.ProfileTable(sys.argv[1]).set('2', {'a': [1]})"
+    with ProfileTable(path) as profiles:
+        profiles.set("1", {"a": 1})
+        for loaded in (False, True):
+            if loaded:
+                profiles.snapshot()
+            run(write, path)
+            assert profiles["2"] == {"a": [1]}
+            assert list(profiles) == list(profiles.frame.index) == ["1", "2"]
+            run("import sys, toolkit as tk; tk.ProfileTable(sys.argv[1]).delete('2')", path)
+            assert "2" not in profiles
+            assert list(profiles.frame.index) == ["1"]
+
+
+def test_a_batch_too_large_to_list_is_read_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_MESSAGES_AS_ROWS", 5)
+    with ProfileTable(path) as here, ProfileTable(path) as there:
+        here.set("x", {"a": 1})
+        assert list(here.frame.index) == ["x"]
+        there.apply([{"$distinct_id": i, "$set": {"n": i}} for i in range(10)])
+        assert here.frame["n"].dropna().tolist() == list(range(10))
+        there.set_columns(
+            pa.array(["x"], pa.large_string()), {"a": Column.of([5])}, source="columns"
+        )
+        assert here["x"] == {"a": 5}
+
+
+def test_no_update_of_two_processes_is_lost(path: Path) -> None:
+    code = """
+import sys, toolkit as tk
+with tk.ProfileTable(sys.argv[1]) as profiles:
+    for i in range(60):
+        profiles.add("counter", {"n": 1})
+        profiles.append("list", {sys.argv[2]: i})
+"""
+    ProfileTable(path).close()
+    threads = [threading.Thread(target=run, args=(code, path, name)) for name in ("a", "b", "c")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with ProfileTable(path) as profiles:
+        assert profiles["counter"] == {"n": 180}
+        assert profiles["list"] == {name: list(range(60)) for name in ("a", "b", "c")}
+
+
+def test_no_update_of_two_threads_is_lost(path: Path) -> None:
+    with ProfileTable(path) as profiles:
+
+        def count() -> None:
+            for _ in range(100):
+                profiles.add("counter", {"n": 1})
+
+        threads = [threading.Thread(target=count) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert profiles["counter"] == {"n": 400}
+
+
+def test_a_writer_that_waits_too_long_says_so_and_changes_nothing(path: Path) -> None:
+    with ProfileTable(path, timeout=0.2) as profiles:
+        profiles.set("1", {"a": 1})
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(errors.StoreBusyError, match=r"more than 0\.2 seconds"):
+            profiles.set("1", {"a": 2})
+        assert profiles["1"] == {"a": 1}  # readers do not wait
+        other.execute("ROLLBACK")
+        other.close()
+        profiles.set("1", {"a": 3})
+        assert profiles["1"] == {"a": 3}
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize("way", ["rows", "columns"])
+def test_a_failed_batch_leaves_nothing_behind(
+    path: Path, loaded: bool, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "columns":
+        monkeypatch.setattr(batch_module, "ROWS_AT_MOST", -1)
+    with ProfileTable(path) as profiles:
+        profiles.set("1", {"a": 1})
+        if loaded:
+            profiles.snapshot()
+        write = store.StoredProfiles.write
+
+        def fail(*arguments: Any) -> None:
+            write(*arguments)
+            raise KeyboardInterrupt
+
+        messages = [
+            {"$distinct_id": "1", "$delete": ""},
+            {"$distinct_id": "1", "$set": {"a": 2, "b": 1}},
+            {"$distinct_id": "2", "$set": {"a": 2}},
+        ]
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(store.StoredProfiles, "write", fail)
+            profiles.apply(messages)
+        assert profiles["1"] == {"a": 1}
+        assert list(profiles.frame.columns) == ["a", "$last_seen"]
+        assert len(profiles) == len(profiles.batches) == 1
+        profiles.apply(messages)
+        assert profiles["1"] == {"a": 2, "b": 1}
+    with ProfileTable(path) as reopened:
+        assert list(reopened) == ["1", "2"]
+
+
+def test_killed_in_the_middle_of_a_batch_nothing_of_it_is_there(path: Path) -> None:
+    with ProfileTable(path) as profiles:
+        profiles.set("1", {"a": 1})
+    code = """
+import os, signal, sys
+import toolkit as tk
+from toolkit import store
+write = store.StoredProfiles._upsert
+def killed(self, rows):
+    write(self, rows)
+    os.kill(os.getpid(), signal.SIGKILL)
+store.StoredProfiles._upsert = killed
+tk.ProfileTable(sys.argv[1]).set("1", {"a": 2})
+"""
+    run(code, path, check=False)
+    with ProfileTable(path) as profiles:
+        assert profiles["1"] == {"a": 1}
+        assert len(profiles.batches) == 1
+        assert profiles._engine.store is not None
+        assert profiles._engine.store._pragma("integrity_check") == "ok"
+
+
+def test_writing_most_of_a_table_keeps_order_and_content(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_INDEX_LATER_FROM", 3)
+    monkeypatch.setattr(store, "_CHECKPOINT_FROM", 3)
+    monkeypatch.setattr(bulk, "ROWS", 3)
+    monkeypatch.setattr(store, "_CHUNK", 2)
+    ids = pa.array([str(n) for n in range(7)], pa.large_string())
+    with ProfileTable(path) as profiles:
+        profiles.groups("company").set("acme", {})
+        profiles.set("5", {"kept": [1]})
+        for shift in range(2):
+            cells = Column.of([n + shift for n in range(7)])
+            profiles.set_columns(ids, {"n": cells}, source="columns")
+        expected = {key: profiles[key] for key in profiles}
+    with ProfileTable(path) as reopened:
+        assert list(reopened) == ["5", "0", "1", "2", "3", "4", "6"]
+        assert {key: reopened[key] for key in reopened} == expected
+        assert reopened["5"] == {"kept": [1], "n": 6}
+        assert list(reopened.groups("company")) == ["acme"]
+        reopened.set("5", {"n": 0})  # the index is there again
+        reopened.set("8", {"new": "x"})
+        assert len(reopened) == 8
+    with ProfileTable(path) as again:  # from the checkpoint and what changed since
+        assert again.frame["n"].tolist()[:-1] == [0, 1, 2, 3, 4, 5, 7]
+        assert list(again.frame.index)[-1] == "8"
+        assert again.frame.loc["8", "new"] == "x"
+        again.delete("0")  # a list of changed profiles no longer tells enough
+    with ProfileTable(path) as again:
+        assert list(again.frame.index) == ["5", "1", "2", "3", "4", "6", "8"]
+
+
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    noise = tmp_path / "noise.db"
+    noise.write_bytes(b"not a database " * 100)
+    foreign = tmp_path / "foreign.db"
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("CREATE TABLE profiles (x)")
+    connection.close()
+    before = foreign.read_bytes()
+    refused = ((noise, "not a database"), (foreign, "something else"), (tmp_path, "unable"))
+    for path, text in refused:
+        with pytest.raises(errors.StoreError, match=text):
+            ProfileTable(path)
+    assert foreign.read_bytes() == before
+    assert noise.read_bytes() == b"not a database " * 100
+
+
+def test_a_file_of_a_later_layout_is_refused(path: Path) -> None:
+    ProfileTable(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(errors.StoreError, match="layout 99"):
+        ProfileTable(path)
+
+
+def test_a_closed_table_says_so(path: Path) -> None:
+    profiles = ProfileTable(path)
+    profiles.close()
+    profiles.close()
+    with pytest.raises(errors.StoreError, match="closed"):
+        profiles.set("1", {})

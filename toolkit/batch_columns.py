@@ -1,0 +1,101 @@
+"""A ``$set`` of whole columns: how a bulk import becomes a change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from toolkit.columns import Column, Mask
+from toolkit.log import LoggedColumns
+from toolkit.state import Change, State, merge
+from toolkit.times import NO_TIME
+from toolkit.values import copied
+
+#: So many cells that change an existing value are kept for showing.
+SHOWN_CHANGES: Final = 100
+
+
+class CellChange(NamedTuple):
+    """One cell that an import changes."""
+
+    distinct_id: str
+    property: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsResult:
+    """What became of a ``$set`` of whole columns.
+
+    Attributes
+    ----------
+    created, updated, unchanged
+        Profiles new, changed, or as they were before.
+    changed_cells
+        Cells that held another value (or null) before.
+    changes
+        The first of those.
+    batch_id
+        The batch in the log; None if nothing was written.
+    rejected
+        (distinct ID, property, reason) of cells left out.
+    """
+
+    created: int
+    updated: int
+    unchanged: int
+    changed_cells: int
+    changes: list[CellChange]
+    batch_id: int | None = None
+    rejected: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def plan_columns(state: State, given: LoggedColumns) -> tuple[Change, ColumnsResult]:
+    """Return what setting the columns leads to, and its counts."""
+    base = state.snapshot()
+    positions = base.positions(given.ids)
+    known = positions >= 0
+    differs: Mask = np.zeros(len(positions), np.bool_)
+    written: Mask = np.zeros(len(positions), np.bool_)
+    after: dict[str, Column] = {}
+    changed_cells = 0
+    changes: list[CellChange] = []
+    for name, new in given.columns.items():
+        old = base.column(name).take(positions)
+        sent = new.is_present
+        written |= sent
+        other = sent & ~old.equals(new)
+        differs |= other
+        overwritten = other & old.is_present
+        changed_cells += int(overwritten.sum())
+        for at in np.flatnonzero(overwritten)[: SHOWN_CHANGES - len(changes)].tolist():
+            before, now = copied(old.cell(at)), copied(new.cell(at))
+            changes.append(CellChange(given.ids[at].as_py(), name, before, now))
+        if other.any():
+            at_sent = np.flatnonzero(sent)
+            after[name] = old.put(at_sent, new.take(at_sent))
+    seen = np.full(len(positions), NO_TIME, np.int64)
+    seen[known] = base.last_seen[positions[known]]
+    moved = np.zeros(len(positions), np.bool_)
+    if given.seen is not None:
+        sets = written | ~known  # SEEN-2: a row that sets nothing has no effect
+        moved = sets & (seen < given.seen)
+        seen[sets] = np.maximum(seen[sets], given.seen)
+    touched = np.flatnonzero(differs | moved | ~known)
+    snapshot, places = merge(
+        base,
+        given.ids.take(touched),
+        positions[touched],
+        {name: column.take(touched) for name, column in after.items()},
+        seen[touched],
+    )
+    updated = int((differs & known).sum())
+    created = int((~known).sum())
+    result = ColumnsResult(
+        created, updated, len(positions) - created - updated, changed_cells, changes
+    )
+    names = tuple(name for name, column in given.columns.items() if column.state.any())
+    return Change(names, {}, snapshot, places), result

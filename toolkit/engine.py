@@ -1,0 +1,132 @@
+"""The engine of a table: a log, the states it leads to, and the way from one to the other.
+
+Every change takes the same road. It is worked out in full without touching any
+state; then the log takes it, in one step that either happens or does not; then
+the states catch up with the log. A table interrupted anywhere on the way is as
+it was before, or catches up when it is next used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import RLock
+from typing import TypeVar
+
+from toolkit.log import Batch, Changes, Log, MemoryLog, Updates
+from toolkit.messages import USERS
+from toolkit.state import Change, Row, State
+from toolkit.store import Store, StoredProfiles
+
+T = TypeVar("T")
+
+
+class Engine:
+    """The log and the states of one file, or of one table in memory."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store = store
+        self.log: Log = MemoryLog() if store is None else store
+        self._states: dict[str, State] = {}
+        # The batch up to which the states have caught up.
+        self._version = self.log.last()
+        self._lock = RLock()
+        self._depth = 0
+        # What was logged but is not yet part of the states.
+        self._pending: tuple[int, Changes] | None = None
+
+    def group_keys(self) -> list[str]:
+        """Return the group keys that have a table."""
+        with self._moment(write=False):
+            if self.store is not None:
+                return self.store.group_keys()
+            return sorted(key for key in self._states if key != USERS)
+
+    def read(self, group_key: str, ask: Callable[[State], T]) -> T:
+        """Return the answer of the latest state, of one moment."""
+        with self._moment(write=False):
+            return ask(self._state(group_key))
+
+    @contextmanager
+    def writing(self) -> Iterator[Callable[[str], State]]:
+        """Hold the latest states against all other writers until the end."""
+        with self._moment(write=True):
+            yield self._state
+
+    def commit(
+        self, source: str, counts: dict[str, int], updates: Updates, changes: Changes, time: int
+    ) -> int:
+        """Log a batch and what it leads to; return its ID. Only while writing."""
+        batch = Batch(id=self.log.last() + 1, time=time, source=source, **counts)
+        self.log.append(batch, updates, changes)
+        self._pending = (batch.id, changes)
+        return batch.id
+
+    @contextmanager
+    def _moment(self, *, write: bool) -> Iterator[None]:
+        with self._lock:
+            if self._depth:  # inside another: its moment is ours
+                yield
+                return
+            self._pending = None
+            self._depth += 1
+            try:
+                if self.store is None:
+                    self._catch_up()
+                    yield
+                else:
+                    with self.store.transaction(write=write):
+                        self._catch_up()
+                        yield
+            finally:
+                self._depth -= 1
+            # Committed. Were this interrupted, the next use would catch up.
+            self._install_pending()
+
+    def _state(self, group_key: str) -> State:
+        if group_key not in self._states:
+            stored = None if self.store is None else StoredProfiles(self.store, group_key)
+            self._states[group_key] = State(stored)
+        return self._states[group_key]
+
+    def _install_pending(self) -> None:
+        if self._pending is not None:
+            self._install(*self._pending)
+            self._pending = None
+
+    def _install(self, version: int, changes: Changes) -> None:
+        for group_key, change in changes.items():
+            self._state(group_key).install(change)
+        if isinstance(self.log, MemoryLog):
+            self.log.settled(version)
+        self._version = version
+
+    def _catch_up(self) -> None:
+        """Bring the states up to the log's last batch, whoever wrote it."""
+        last = self.log.last()
+        if last == self._version:
+            return
+        if isinstance(self.log, MemoryLog):
+            while self._version < last:
+                self._install(self._version + 1, self.log.changes(self._version + 1))
+            return
+        assert self.store is not None
+        edited = self.store.edited_since(self._version)
+        for group_key, state in self._states.items():
+            if not state.is_loaded:
+                continue
+            if edited is None:
+                state.forget()
+            elif group_key in edited:
+                state.install(self._read_again(group_key, edited[group_key]))
+        self._version = last
+
+    def _read_again(self, group_key: str, ids: list[str]) -> Change:
+        stored = StoredProfiles(self.store, group_key)  # type: ignore[arg-type]
+        known = self._states[group_key].rows(ids)
+        rows: dict[str, Row | None] = {}
+        for key, (properties, seen) in stored.rows(ids).items():
+            row = known.get(key)
+            rows[key] = Row(properties, seen, row is None or row.fresh)
+        born = frozenset(key for key in rows if key not in known)
+        return Change(tuple(stored.names()), rows, born=born)

@@ -1,0 +1,119 @@
+"""Every error the toolkit raises: what was given, what is allowed, what to do.
+
+Each is a :class:`ToolkitError` and also the built-in a caller would expect
+(``ValueError``, ``KeyError`` …), so both ``except ToolkitError`` and
+``except ValueError`` work.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ToolkitError(Exception):
+    """Base of all errors raised by the toolkit on purpose."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of its message
+        return str(self.args[0]) if self.args else ""
+
+
+class InvalidValueError(ToolkitError, ValueError):
+    """A value that is no JSON (NaN, an infinity, a Python object …)."""
+
+
+class InvalidIdError(ToolkitError, ValueError):
+    """A distinct ID that is missing, empty, or neither text nor a number."""
+
+
+class InvalidTimeError(ToolkitError, ValueError):
+    """A time that is neither unix seconds, unix milliseconds nor ISO 8601."""
+
+
+class MessageError(ToolkitError, ValueError):
+    """A message that cannot be applied as a whole."""
+
+
+class MessageFileError(MessageError):
+    """A file of messages with a line that is no JSON object."""
+
+
+class ProfileNotFoundError(ToolkitError, KeyError):
+    """No profile stands under the distinct ID asked for."""
+
+
+class CsvError(ToolkitError, ValueError):
+    """A CSV file that cannot be read or imported as asked; nothing was written."""
+
+
+class CsvFileError(CsvError, OSError):
+    """A CSV file that cannot be opened."""
+
+
+class CsvFileNotFoundError(CsvFileError, FileNotFoundError):
+    """No CSV file stands at the path given."""
+
+
+class CsvEncodingError(CsvError):
+    """Bytes that are no text in an encoding; ``sample`` is what stands around them."""
+
+    def __init__(self, message: str, sample: bytes) -> None:
+        super().__init__(message, sample)
+        self.sample = sample
+
+
+class CsvRowsError(CsvError):
+    """Rows of a CSV file that cannot be imported; nothing was written.
+
+    ``rejected`` is a DataFrame of them: ``line``, ``reason``, ``text``.
+    """
+
+    def __init__(self, message: str, rejected: pd.DataFrame) -> None:
+        super().__init__(message, rejected)
+        self.rejected = rejected
+
+
+class ColumnMappingError(CsvError):
+    """A mapping of CSV columns to properties that cannot be used."""
+
+
+class ExpressionError(ToolkitError, ValueError):
+    """An expression on user or event properties that cannot be read or evaluated."""
+
+
+class PropertyAccessError(ExpressionError, AttributeError):
+    """``user.plan`` was written where ``user["plan"]`` was meant."""
+
+
+class EventsError(ToolkitError, ValueError):
+    """An event DataFrame that lacks a column or holds what cannot be read."""
+
+
+class JoinError(ToolkitError, ValueError):
+    """Events and profiles cannot be joined as asked."""
+
+
+class ReportError(ToolkitError, ValueError):
+    """A report asked for with arguments it does not know."""
+
+
+class StoreError(ToolkitError, OSError):
+    """The SQLite file cannot be opened, read or written."""
+
+
+class StoreBusyError(StoreError, TimeoutError):
+    """Another process held the SQLite file's write lock for too long."""
+
+
+class MissingExtraError(ToolkitError, ImportError):
+    """An optional dependency is not installed; the message names the extra."""
+
+
+class UnknownPropertyWarning(UserWarning):
+    """A property was named that no profile has; it counts as not set."""
+
+
+class RejectedUpdateWarning(UserWarning):
+    """An update of one profile was rejected, wholly or in part."""

@@ -1,0 +1,268 @@
+"""Events: an event DataFrame, coded once and joined often.
+
+Joining and counting text is slow, so each column is turned into integers when
+it is first needed: every further join and report works on those.
+"""
+
+from __future__ import annotations
+
+import weakref
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from toolkit import html, series, times
+from toolkit.columns import Column, Mask, Positions
+from toolkit.errors import EventsError
+from toolkit.reserved import HIDDEN
+from toolkit.series import Coded, Microseconds
+from toolkit.snapshot import Snapshot
+from toolkit.wording import count, listed
+
+
+class Events:
+    """An event DataFrame, coded once.
+
+    Parameters
+    ----------
+    df
+        One row an event, in any order, with any index. It is never changed, and
+        changing it later does not reach the events.
+    event, distinct_id, time
+        The columns that hold the event's name, the user's distinct ID and the time:
+        datetimes of any resolution and time zone (UTC where there is none),
+        ISO 8601 text, unix seconds or unix milliseconds. Every other column is a
+        property of the event.
+
+    Raises
+    ------
+    EventsError
+        If one of the columns is missing, there twice, or of a type that cannot hold
+        what it should.
+
+    Notes
+    -----
+    Events with a value in ``$bucket`` or ``bucket`` are hidden: reports leave them
+    out and say how many. Events without a readable time are left out of reports
+    in the same way. Both stay in every join.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame(
+    ...     {"event": ["View", "Buy"], "distinct_id": [7, 7.0], "time": ["2026-05-01", 1777600000]}
+    ... )
+    >>> events = Events(df)
+    >>> events
+    Events: 2 events of 1 distinct ID, 2026-05-01 to 2026-05-01, 2 names (Buy, View)
+    """
+
+    def __init__(
+        self,
+        df: pd.DataFrame,
+        event: str = "event",
+        distinct_id: str = "distinct_id",
+        time: str = "time",
+    ) -> None:
+        if not isinstance(df, pd.DataFrame):
+            raise EventsError(
+                f"events are a DataFrame with one row an event, not {type(df).__name__}"
+            )
+        if df.columns.nlevels > 1:
+            raise EventsError(
+                "the DataFrame has several levels of column names; events need one level"
+            )
+        self._frame = df.copy(deep=False)
+        self.event_column = event
+        self.id_column = distinct_id
+        self.time_column = time
+        self._columns: dict[str, Column] = {}
+        # Keyed by the ID column of a snapshot, which outlives changes of properties.
+        self._rows: dict[int, tuple[weakref.ref[pa.Array], Positions]] = {}
+        # What cannot be read is refused now, not when somebody first asks.
+        series.coded(self._series(event, "event").iloc[:0])
+        series.coded(self._series(distinct_id, "distinct_id").iloc[:0])
+        series.times(self._series(time, "time").iloc[:0])
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The events as given; changing this DataFrame does not change the events."""
+        return self._frame.copy(deep=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The event names that occur, sorted."""
+        return tuple(sorted(self.event_names.texts.to_pylist()))
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The names of the columns that are properties of an event, hidden ones left out."""
+        own = (self.event_column, self.id_column, self.time_column, *HIDDEN)
+        return tuple(str(name) for name in self._frame.columns if name not in own)
+
+    def __len__(self) -> int:
+        return len(self._frame)
+
+    # -- coded columns, worked out when first needed --------------------------------------
+
+    @cached_property
+    def ids(self) -> Coded:
+        """The distinct IDs as codes; events without an ID have the code -1 (JOIN-3)."""
+        return series.coded(self._frame[self.id_column])
+
+    @cached_property
+    def event_names(self) -> Coded:
+        """The event names as codes; events without a name have the code -1."""
+        return series.coded(self._frame[self.event_column])
+
+    @cached_property
+    def _times(self) -> series.Times:
+        return series.times(self._frame[self.time_column])
+
+    @property
+    def times(self) -> Microseconds:
+        """The time of each event in microseconds since 1970 UTC, NO_TIME if it has none."""
+        return self._times.microseconds
+
+    @property
+    def has_times_without_zone(self) -> bool:
+        """Whether a time named no time zone, and so was read as UTC."""
+        return self._times.without_zone
+
+    @cached_property
+    def is_hidden(self) -> Mask:
+        """Whether each event carries a value in ``$bucket`` or ``bucket``."""
+        hidden = np.zeros(len(self), np.bool_)
+        for name in HIDDEN:
+            if name in self._frame.columns:
+                hidden |= self._series(name, "a property").notna().to_numpy()
+        return hidden
+
+    @cached_property
+    def is_counted(self) -> Mask:
+        """Whether each event takes part in reports: not hidden, and with a readable time."""
+        counted: Mask = ~self.is_hidden & (self.times != times.NO_TIME)
+        return counted
+
+    @cached_property
+    def first_times(self) -> Microseconds:
+        """The time of each distinct ID's first event that takes part in reports.
+
+        In the order of ``ids.texts``, in microseconds since 1970 UTC, NO_TIME if all
+        its events are hidden or without a time.
+        """
+        taking_part = self.is_counted & (self.ids.codes >= 0)
+        latest = np.iinfo(np.int64).max
+        first = np.full(len(self.ids.texts), latest)
+        np.minimum.at(first, self.ids.codes[taking_part], self.times[taking_part])
+        return np.where(first == latest, times.NO_TIME, first)
+
+    def column(self, name: str) -> Column:
+        """Return an event property, one cell an event; a missing cell is absent.
+
+        The time is ISO 8601 text in UTC, and the distinct ID normalised text, whatever
+        their columns hold.
+
+        Raises
+        ------
+        EventsError
+            If there is no such column.
+        """
+        if name not in self._columns:
+            self._columns[name] = self._read(name)
+        return self._columns[name]
+
+    def _read(self, name: str) -> Column:
+        if name == self.time_column:
+            return series.iso_column(self.times)
+        if name == self.id_column:
+            return self.ids.column()
+        if name == self.event_column:
+            return self.event_names.column()
+        return series.column(self._series(name, "a property"))
+
+    def rows(self, snapshot: Snapshot) -> Positions:
+        """Return the profile of each distinct ID: its row in *snapshot*, -1 for none.
+
+        In the order of ``ids.texts``. Kept until the snapshot's IDs are gone, so that
+        changes to properties cost nothing here.
+        """
+        kept = self._rows.get(id(snapshot.ids))
+        if kept is not None and kept[0]() is snapshot.ids:
+            return kept[1]
+        rows = snapshot.positions(self.ids.texts)
+        alive = {key: held for key, held in self._rows.items() if held[0]() is not None}
+        self._rows = {**alive, id(snapshot.ids): (weakref.ref(snapshot.ids), rows)}
+        return rows
+
+    def _series(self, name: str, role: str) -> pd.Series:
+        found = np.flatnonzero(self._frame.columns == name)
+        if len(found) == 1:
+            return self._frame.iloc[:, int(found[0])]
+        there = f"the columns are {listed(map(str, self._frame.columns))}"
+        if len(found):
+            raise EventsError(f'{len(found)} columns are named "{name}"; rename one: {there}')
+        if role in ("event", "distinct_id", "time"):
+            raise EventsError(
+                f'no column "{name}" for {role}; {there}. '
+                f'Name the right one: Events(df, {role}="…")'
+            )
+        raise EventsError(f'no column "{name}" for {role} of the events; {there}')
+
+    # -- what a person sees ---------------------------------------------------------------
+
+    @property
+    def notes(self) -> list[str]:
+        """What is odd about these events, as sentences; empty if nothing is."""
+        sentences = []
+        if without_id := self.ids.counts()[1]:
+            sentences.append(f"Without a distinct ID: {count(without_id, 'event')}.")
+        if hidden := int(self.is_hidden.sum()):
+            sentences.append(
+                f"Hidden from reports, for a value in $bucket or bucket: {count(hidden, 'event')}."
+            )
+        if unreadable := int((self.times == times.NO_TIME).sum()):
+            sentences.append(
+                f"Left out of reports, for want of a readable time: {count(unreadable, 'event')}."
+            )
+        if self.has_times_without_zone:
+            sentences.append("Times without a time zone are read as UTC.")
+        return sentences
+
+    def _facts(self) -> dict[str, object]:
+        known = self.times[self.times != times.NO_TIME]
+        facts: dict[str, object] = {
+            "Events": len(self),
+            "Distinct IDs": len(self.ids.texts),
+            "Event names": listed(self.names, 8) if self.names else "none",
+        }
+        if len(known):
+            facts["From"], facts["To"] = times.iso(int(known.min())), times.iso(int(known.max()))
+        return facts
+
+    def __repr__(self) -> str:
+        facts = self._facts()
+        ids = count(len(self.ids.texts), "distinct ID")
+        span = f", {facts['From']!s:.10} to {facts['To']!s:.10}" if "From" in facts else ""
+        names = f", {count(len(self.names), 'name')}"
+        names += f" ({listed(self.names, 5)})" if self.names else ""
+        return f"Events: {count(len(self), 'event')} of {ids}{span}{names}"
+
+    def _repr_html_(self) -> str:
+        return html.card(
+            "Events",
+            html.facts(self._facts()),
+            html.table(self._frame, rows=5),
+            html.notes(self.notes),
+        )
+
+
+#: What functions on events take.
+AnyEvents: TypeAlias = Events | pd.DataFrame
+
+
+def as_events(given: Any) -> Events:
+    """Return *given* if it is an Events, a DataFrame with the usual column names as one."""
+    return given if isinstance(given, Events) else Events(given)

@@ -1,0 +1,247 @@
+"""What an expression comes to: one evaluator, on whole columns.
+
+A value is worked out as :class:`~toolkit.expressions.cells.Cells`, a condition as
+a :class:`~toolkit.expressions.comparing.Truth`. The rows come from a
+:class:`Scope`, which knows where the properties of a user or an event are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from toolkit.columns import Column, Mask, Positions
+from toolkit.errors import ExpressionError
+from toolkit.expressions import arithmetic, casting, comparing
+from toolkit.expressions.cells import Cells, Instants
+from toolkit.expressions.comparing import Truth
+from toolkit.expressions.expression import Expression
+from toolkit.expressions.nodes import (
+    And,
+    Arithmetic,
+    Comparison,
+    Contains,
+    Function,
+    In,
+    IsSet,
+    Literal,
+    Not,
+    Or,
+    Property,
+    Quantified,
+    Side,
+    require_closed,
+)
+from toolkit.reserved import FIRST_SEEN, LAST_SEEN
+from toolkit.snapshot import Snapshot
+
+
+class Scope(Protocol):
+    """The rows an expression is worked out for, such as profiles, or events with their users."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def column(self, side: Side, name: str) -> Column | Instants:
+        """Return a property, one cell a row, absent throughout if there is none.
+
+        Raises
+        ------
+        ExpressionError
+            If the rows have no properties of that side.
+        """
+
+
+class SnapshotScope:
+    """The profiles of a snapshot: a row a profile, user properties only.
+
+    ``user["$last_seen"]`` is Updated At, a time, and ``user["$distinct_id"]`` the
+    distinct ID.
+
+    Examples
+    --------
+    >>> from toolkit.expressions import user
+    >>> snapshot = Snapshot.empty(["plan"])
+    >>> (user["plan"] == "pro").mask(SnapshotScope(snapshot))
+    array([], dtype=bool)
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def __len__(self) -> int:
+        return len(self._snapshot)
+
+    def column(self, side: Side, name: str) -> Column | Instants:
+        """Return a user property, one cell a profile.
+
+        Raises
+        ------
+        ExpressionError
+            For an event property, and for First Seen, which needs events.
+        """
+        if side == "event":
+            raise ExpressionError(
+                f"{Property(side, name)!r} is a property of events, and profiles alone have none; "
+                f"use {Property('user', name)!r}, or a report, which has events"
+            )
+        if name == LAST_SEEN:
+            return Instants(self._snapshot.last_seen)
+        if name == "$distinct_id":
+            return Column.of_array(self._snapshot.ids)
+        if name == FIRST_SEEN and name not in self._snapshot.columns:
+            raise ExpressionError(
+                f'user["{name}"] (First Seen) is worked out from events, and profiles alone '
+                "have none; use it in a report"
+            )
+        return self._snapshot.column(name)
+
+
+def mask(expression: Expression, scope: Scope) -> Mask:
+    """Return for each row of *scope* whether the condition is true."""
+    require_closed(expression)
+    true = _Evaluation(scope).truth(expression).true
+    return np.array(np.broadcast_to(true, len(scope)))
+
+
+def evaluate(expression: Expression, scope: Scope) -> Column:
+    """Return the value for each row of *scope*, absent where there is none."""
+    require_closed(expression)
+    return _Evaluation(scope).value(expression).column(len(scope))
+
+
+_FUNCTIONS: Final[dict[str, Callable[[Cells], Cells]]] = {
+    "-": arithmetic.negated,
+    "floor": arithmetic.floor,
+    "ceil": arithmetic.ceil,
+    "round": arithmetic.round_half_away,
+    "string": casting.as_text,
+    "number": casting.as_number,
+    "boolean": casting.as_boolean,
+    "datetime": casting.as_datetime,
+}
+
+
+class _Evaluation:
+    """One expression being worked out for the rows of a scope."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._columns: dict[tuple[str, str], Cells] = {}
+
+    # -- values ---------------------------------------------------------------------------
+
+    def value(self, node: Expression) -> Cells:
+        """Return the value of *node* for each row; that of a constant once."""
+        match node:
+            case Property(side, name):
+                if (side, name) not in self._columns:
+                    self._columns[side, name] = Cells.of(self._scope.column(side, name))
+                return self._columns[side, name]
+            case Literal():
+                return Cells.constant(node.value)
+            case Function(name, operand):
+                return _FUNCTIONS[name](self.value(operand))
+            case Arithmetic(operator, left, right):
+                return arithmetic.arithmetic(operator, self.value(left), self.value(right))
+        true, undefined = self.truth(node)  # EXPR-13
+        return Cells.joined(len(true), [("bool", ~undefined, true)])
+
+    # -- conditions -----------------------------------------------------------------------
+
+    def truth(self, node: Expression) -> Truth:
+        """Return whether *node* is true for each row."""
+        match node:
+            case Not(operand):
+                return Truth.of(~self.truth(operand).true)
+            case And(conditions):
+                return self._joined(np.logical_and, conditions)
+            case Or(conditions):
+                return self._joined(np.logical_or, conditions)
+        if node.is_condition:
+            quantified = next((o._open for o in node.operands if o._open is not None), None)
+            if quantified is None:
+                return self.comparison(node)
+            return self._quantified(node, quantified)
+        cells = self.value(node)  # EXPR-13
+        at = cells.where("bool")
+        true = at & cells.parts["bool"].values if "bool" in cells.parts else at
+        return Truth(true, ~at)
+
+    def _joined(self, join: Any, conditions: tuple[Expression, ...]) -> Truth:
+        true = self.truth(conditions[0]).true
+        for condition in conditions[1:]:
+            true = join(true, self.truth(condition).true)
+        return Truth.of(true)
+
+    def comparison(self, node: Expression) -> Truth:
+        """Return the truth of a comparison, its quantifier replaced by the elements at hand."""
+        match node:
+            case Comparison("==", operand, Literal("null")):
+                return Truth.of(~self.value(operand).has_value)
+            case Comparison("!=", operand, Literal("null")):
+                return Truth.of(self.value(operand).has_value)
+            case Comparison("==" | "!=" as operator, Literal("null") as null, operand):
+                return self.comparison(Comparison(operator, operand, null))
+            case Comparison(operator, left, right):
+                return comparing.compare(operator, self.value(left), self.value(right))
+            case IsSet(operand):
+                return Truth.of(self.value(operand).has_value)
+            case In(operand, Literal() as options):
+                values: Any = options.value
+                return Truth.of(comparing.is_among(self.value(operand), values))
+            case In(operand, options):
+                found = (self.comparison(Comparison("==", operand, o)) for o in options.operands)
+                return Truth.of(np.logical_or.reduce(np.broadcast_arrays(*(t.true for t in found))))
+            case Contains(container, Literal("null")):
+                return comparing.contains(self.value(container), Cells.constant(None), null=True)
+            case Contains(container, element):
+                return comparing.contains(self.value(container), self.value(element))
+        raise AssertionError(type(node))
+
+    def _quantified(self, node: Expression, quantified: Quantified) -> Truth:
+        """Return the truth of a comparison of any or all elements of a list (EXPR-9)."""
+        length = len(self._scope)
+        cells = self.value(quantified.operand)
+        if cells.length != length:
+            cells = cells.take(np.zeros(length, np.int64))
+        is_list = cells.where("list")
+        singles = np.flatnonzero(~is_list)
+        true = np.zeros(length, np.bool_)
+        true[singles] = _Elements(self, singles, cells.take(singles)).truths(node)
+        if len(singles) < length:
+            lists = cells.parts["list"].values[is_list]
+            sizes = np.fromiter(map(len, lists), np.int64, len(lists))
+            rows = np.repeat(np.flatnonzero(is_list), sizes)
+            elements = Cells.of(Column.of(list(chain.from_iterable(lists))))
+            met = rows[_Elements(self, rows, elements).truths(node)]
+            counts = np.bincount(met, minlength=length)[is_list]
+            wanted = 1 if quantified.quantifier == "any" else np.maximum(sizes, 1)
+            true[is_list] = counts >= wanted
+        return Truth.of(true)
+
+
+class _Elements(_Evaluation):
+    """A comparison being worked out for elements of lists in place of rows."""
+
+    def __init__(self, of: _Evaluation, rows: Positions, elements: Cells) -> None:
+        super().__init__(of._scope)
+        self._of = of
+        self._rows = rows
+        self._elements = elements
+
+    def truths(self, node: Expression) -> Mask:
+        """Return whether the comparison is true for each element."""
+        return np.broadcast_to(self.comparison(node).true, len(self._rows))
+
+    def value(self, node: Expression) -> Cells:
+        """Return the value of *node* for each element."""
+        if isinstance(node, Quantified):
+            return self._elements
+        if node._open is None:
+            cells = self._of.value(node)
+            return cells if cells.length == 1 else cells.take(self._rows)
+        return super().value(node)

@@ -1,0 +1,347 @@
+"""The kinds of nodes an expression is built of, none of which ever changes.
+
+``user["age"] >= 18`` is a :class:`Comparison` of a :class:`Property` with a
+:class:`Literal`. What a node means for a row is in
+:mod:`toolkit.expressions.evaluation`, how it is written in
+:mod:`toolkit.expressions.writing`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NoReturn, Self, TypeAlias
+from typing import Literal as OneOf
+
+from toolkit.errors import ExpressionError, PropertyAccessError
+from toolkit.expressions.expression import MAX_DEPTH, Expression
+from toolkit.expressions.literals import (
+    as_literal,
+    check_time_text,
+    is_time,
+    nesting,
+    shown,
+    time_text,
+)
+from toolkit.values import Json
+
+Side: TypeAlias = OneOf["user", "event"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Property(Expression):
+    """A property of the user or of the event.
+
+    Attributes
+    ----------
+    side
+        ``"user"`` or ``"event"``.
+    name
+        Its name: any text, the empty one too.
+    """
+
+    side: Side
+    name: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ExpressionError(
+                f"a property is named by text, not {shown(self.name)}; "
+                f'write {self.side}["{str(self.name)[:40]}"]'
+            )
+        object.__setattr__(self, "name", as_literal(self.name))
+        super().__post_init__()
+
+    @property
+    def label(self) -> str:
+        """What a column with the property is called: ``user.plan``, ``event.item``."""
+        return f"{self.side}.{self.name}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Literal(Expression):
+    """A JSON value written in the expression.
+
+    Attributes
+    ----------
+    json
+        The value as JSON text, so that nobody can change a list in it.
+    """
+
+    json: str
+
+    @classmethod
+    def of(cls, value: object) -> Literal:
+        """Return the literal of a JSON value, or of a Python object that stands for one."""
+        checked = as_literal(value)
+        depth = 1 + nesting(checked)
+        if depth > MAX_DEPTH:
+            raise ExpressionError(f"a literal is nested more than {MAX_DEPTH} deep")
+        node = cls(json.dumps(checked, ensure_ascii=False, allow_nan=False))
+        object.__setattr__(node, "_depth", depth)
+        return node
+
+    @property
+    def value(self) -> Json:
+        """The value, in containers of its own."""
+        value: Json = json.loads(self.json)
+        return value
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it is null, which stands for "not set"."""
+        return self.json == "null"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ListOf(Expression):
+    """The list of an ``in`` that holds more than literals; it stands nowhere else."""
+
+    items: tuple[Expression, ...]
+
+    @property
+    def operands(self) -> tuple[Expression, ...]:
+        return self.items
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Arithmetic(Expression):
+    """Two values joined by ``+ - * /`` or ``%``."""
+
+    operator: OneOf["+", "-", "*", "/", "%"]
+    left: Expression
+    right: Expression
+
+    @property
+    def operands(self) -> tuple[Expression, ...]:
+        return self.left, self.right
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Function(Expression):
+    """A value worked out of one other: rounded, cast, or with the opposite sign (``-``)."""
+
+    name: OneOf["floor", "round", "ceil", "string", "number", "boolean", "datetime", "-"]
+    operand: Expression
+
+    def __post_init__(self) -> None:
+        if self.name == "datetime" and isinstance(self.operand, Literal):
+            check_time_text(self.operand.value)
+        super().__post_init__()
+
+    @property
+    def operands(self) -> tuple[Expression, ...]:
+        return (self.operand,)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Quantified(Expression):
+    """The elements of a list, of which ``any`` or ``all`` are to meet the comparison around."""
+
+    quantifier: OneOf["any", "all"]
+    operand: Expression
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self._open is not None:
+            raise ExpressionError("any(…) and all(…) cannot stand in each other")
+        object.__setattr__(self, "_open", self)
+
+    @property
+    def operands(self) -> tuple[Expression, ...]:
+        return (self.operand,)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Expression):
+    """Two values compared; with the literal null, whether the other is set."""
+
+    is_condition = True
+
+    operator: OneOf["==", "!=", "<", "<=", ">", ">="]
+    left: Expression
+    right: Expression
+
+    @property
+    def operands(self) -> tuple[Expression, ...]:
+        return self.left, self.right
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class In(Expression):
+    """Whether a value equals one of several."""
+
+    is_condition = True
+
+    operand: Expression
+    options: Literal | ListOf
+
+    @property
+    def operands(self) -> tuple[Expression, ...]:
+        return self.operand, self.options
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Contains(Expression):
+    """Whether a text contains a text, or a list an element."""
+
+    is_condition = True
+
+    container: Expression
+    element: Expression
+
+    @property
+    def operands(self) -> tuple[Expression, ...]:
+        return self.container, self.element
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class IsSet(Expression):
+    """Whether there is a value."""
+
+    is_condition = True
+
+    operand: Expression
+
+    @property
+    def operands(self) -> tuple[Expression, ...]:
+        return (self.operand,)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Not(Expression):
+    """True where the condition is false or undefined."""
+
+    is_condition = True
+
+    operand: Expression
+
+    def __post_init__(self) -> None:
+        require_closed(self.operand)
+        super().__post_init__()
+
+    @property
+    def operands(self) -> tuple[Expression, ...]:
+        return (self.operand,)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Joined(Expression):
+    """Several conditions joined by one word; made with :meth:`of`."""
+
+    is_condition = True
+
+    conditions: tuple[Expression, ...]
+
+    @property
+    def operands(self) -> tuple[Expression, ...]:
+        return self.conditions
+
+    @classmethod
+    def of(cls, conditions: Iterable[Expression]) -> Self:
+        """Return the conditions joined; those joined by the same word already are taken in."""
+        flat: list[Expression] = []
+        for condition in conditions:
+            require_closed(condition)
+            flat += condition.conditions if isinstance(condition, cls) else (condition,)
+        return cls(tuple(flat))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class And(_Joined):
+    """True where every condition is true."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Or(_Joined):
+    """True where at least one condition is true."""
+
+
+# -- building -----------------------------------------------------------------------------
+
+
+class Properties:
+    """The properties of one side: ``user["plan"]`` is a :class:`Property`."""
+
+    def __init__(self, side: Side) -> None:
+        self._side: Side = side
+
+    def __getitem__(self, name: str) -> Property:
+        return Property(self._side, name)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):  # what copy, pickle and notebooks ask of every object
+            raise AttributeError(name)
+        raise PropertyAccessError(
+            f'{self._side}.{name} is no property; write {self._side}["{name}"]'
+        )
+
+    def __repr__(self) -> str:
+        return self._side
+
+
+#: The properties of the user's profile.
+user: Final = Properties("user")
+
+#: The properties of the event.
+event: Final = Properties("event")
+
+
+def literal(value: object) -> Expression:
+    """Return a value as an expression, for where Python would not build one by itself.
+
+    >>> literal(100) - literal(10)
+    100 - 10
+    """
+    return as_node(value)
+
+
+def as_node(value: object) -> Expression:
+    """Return *value* itself if it is an expression, a literal otherwise; a time as a time."""
+    if isinstance(value, Expression):
+        return value
+    if isinstance(value, Properties):
+        raise ExpressionError(f'{value!r} is no value; name a property: {value!r}["plan"]')
+    if is_time(value):
+        return Function("datetime", Literal.of(time_text(value)))
+    return Literal.of(value)
+
+
+def listed(items: list[Expression]) -> Literal | ListOf:
+    """Return the list of an ``in``, a literal if all its items are."""
+    if all(isinstance(item, Literal) for item in items):
+        return Literal.of([item.value for item in items if isinstance(item, Literal)])
+    return ListOf(tuple(items))
+
+
+def negative(operand: Expression) -> Expression:
+    """Return an expression with the opposite sign; a number literal as a literal."""
+    if isinstance(operand, Literal):
+        value = operand.value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return Literal.of(-value)
+    return Function("-", operand)
+
+
+def conjuncts(expression: Expression) -> tuple[Expression, ...]:
+    """Return the conditions that an expression joins by ``and``, itself if it joins none.
+
+    The expression is true where all of them are, so that a caller can work out
+    those on the user alone once a user.
+
+    >>> conjuncts((user["plan"] == "pro") & (event["amount"] > 10))
+    (user["plan"] == "pro", event["amount"] > 10)
+    """
+    return expression.conditions if isinstance(expression, And) else (expression,)
+
+
+def require_closed(expression: Expression) -> None:
+    """Raise ExpressionError if an any() or all() in it still lacks its comparison."""
+    if expression._open is not None:
+        quantifier = expression._open.quantifier
+        raise ExpressionError(
+            f"{quantifier}(…) needs a comparison: "
+            f'{quantifier}(user["tags"]) == "vip", or in Python '
+            f'user["tags"].{quantifier}() == "vip"'
+        )

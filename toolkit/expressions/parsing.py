@@ -1,0 +1,378 @@
+"""From the text form to the same nodes that Python's operators build.
+
+A parser by precedence climbing over :mod:`toolkit.expressions.tokens`. It takes
+time in proportion to the text, and nothing of the text is ever executed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, NoReturn, TypeVar
+
+from toolkit.errors import ExpressionError
+from toolkit.expressions import nodes
+from toolkit.expressions.expression import MAX_DEPTH, Expression
+from toolkit.expressions.literals import shortened
+from toolkit.expressions.nodes import (
+    And,
+    Arithmetic,
+    Comparison,
+    Contains,
+    Function,
+    In,
+    IsSet,
+    ListOf,
+    Literal,
+    Not,
+    Or,
+    Property,
+    Quantified,
+)
+from toolkit.expressions.tokens import Token, syntax_error, tokens
+from toolkit.expressions.writing import COMPARISON, NOT, OR, PRECEDENCE, SIGN, SUM
+from toolkit.wording import did_you_mean
+
+Built = TypeVar("Built")
+
+_SIDES: Final = {"user": "user", "event": "event", "properties": "event"}
+_CONSTANTS: Final = {"true": True, "false": False, "null": None}
+_ONE_ARGUMENT: Final[dict[str, Callable[[Expression], Expression]]] = {
+    "defined": IsSet,
+    "any": lambda operand: Quantified("any", operand),
+    "all": lambda operand: Quantified("all", operand),
+    "floor": lambda operand: Function("floor", operand),
+    "round": lambda operand: Function("round", operand),
+    "ceil": lambda operand: Function("ceil", operand),
+    "string": lambda operand: Function("string", operand),
+    "number": lambda operand: Function("number", operand),
+    "boolean": lambda operand: Function("boolean", operand),
+    "datetime": lambda operand: Function("datetime", operand),
+}
+_FUNCTIONS: Final = (*_ONE_ARGUMENT, "contains")
+
+# What people write who know Python or SQL, by the lower-case word.
+_HINTS: Final = {
+    **{"and": "write and", "or": "write or", "not": "write not", "in": "write in"},
+    **{"true": "write true", "false": "write false"},
+    **{"none": "write null", "null": "write null", "nan": "write null", "undefined": "write null"},
+    **{"is": "write ==", "is_set": "write defined(…)", "is_not_set": "write not defined(…)"},
+    **{"isin": "write in […]", "like": "write contains(…, …)"},
+}
+
+
+def parse(text: str) -> Expression:
+    """Return the expression that *text* stands for.
+
+    Parameters
+    ----------
+    text
+        Such as ``user["plan"] == "pro" and event["amount"] > 10``.
+
+    Raises
+    ------
+    ExpressionError
+        If it is no expression. The message shows the text with a caret under the
+        character that could not be understood.
+
+    Examples
+    --------
+    >>> parse("properties['amount'] * 2 > 10 or not defined(user['plan'])")
+    event["amount"] * 2 > 10 or not defined(user["plan"])
+    >>> parse('user["plan"] = "pro"')
+    Traceback (most recent call last):
+    ...
+    toolkit.errors.ExpressionError: found "="; write == for equal
+        user["plan"] = "pro"
+                     ^
+    """
+    return _Parser(text).parse()
+
+
+def as_expression(given: Expression | str) -> Expression:
+    """Return *given* if it is an expression; text is parsed.
+
+    Raises
+    ------
+    ExpressionError
+        If it is neither, or text that is no expression.
+    """
+    if isinstance(given, str):
+        return parse(given)
+    if not isinstance(given, Expression):
+        raise ExpressionError(
+            f"{given!r:.60} ({type(given).__name__}) is no expression; "
+            'give user["plan"] == "pro", or the same as text'
+        )
+    nodes.require_closed(given)
+    return given
+
+
+_LOOKS_LIKE_A_PROPERTY: Final = re.compile(rf"\s*({'|'.join(_SIDES)})\s*\[")
+
+
+def as_property(given: Property | str) -> Property:
+    """Return *given* if it is a property; text is parsed, a bare name is of the event.
+
+    Raises
+    ------
+    ExpressionError
+        If it is something else.
+
+    Examples
+    --------
+    >>> as_property("item"), as_property("user['plan']")
+    (event["item"], user["plan"])
+    """
+    if isinstance(given, str):
+        if not _LOOKS_LIKE_A_PROPERTY.match(given):
+            return Property("event", given)
+        given = parse(given)  # type: ignore[assignment]
+    if not isinstance(given, Property):
+        raise ExpressionError(
+            f"{given!r:.60} ({type(given).__name__}) is no property; "
+            'give user["plan"], event["item"], or "item" for a property of the event'
+        )
+    return given
+
+
+class _Parser:
+    """One text being read, token by token."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = tokens(text)
+        self._at = 0
+        self._depth = 0
+
+    def parse(self) -> Expression:
+        if len(self._tokens) == 1:
+            raise ExpressionError('the expression is empty; write user["plan"] == "pro"')
+        expression = self._expression(OR)
+        if self._next.kind != "end":
+            self._unexpected("the end, or an operator such as ==, and, or, +")
+        self._build(self._tokens[0], nodes.require_closed, expression)
+        return expression
+
+    # -- operators ------------------------------------------------------------------------
+
+    def _expression(self, least: int) -> Expression:
+        """Read an expression of operators that bind at least as tightly as *least*."""
+        left = self._signed(least)
+        while True:
+            token, operator = self._next, self._operator()
+            level = PRECEDENCE.get(operator, 0)
+            if level < max(least, OR):
+                return left
+            if operator in ("and", "or"):
+                conditions = [left]
+                while self._operator() == operator:
+                    self._skip(operator)
+                    conditions.append(self._expression(level + 1))
+                joined = And if operator == "and" else Or
+                left = self._build(token, joined.of, conditions)
+            elif level == COMPARISON:
+                left = self._comparison(left, operator)
+            else:
+                self._skip(operator)
+                right = self._expression(level + 1)
+                left = self._build(token, Arithmetic, operator, left, right)
+
+    def _inner(self, least: int) -> Expression:
+        """Read an expression that stands inside another, though not inside too many."""
+        if self._depth >= MAX_DEPTH:
+            self._fail(self._next, f"the expression is nested more than {MAX_DEPTH} deep")
+        self._depth += 1
+        inner = self._expression(least)
+        self._depth -= 1
+        return inner
+
+    def _operator(self) -> str:
+        """Return the operator that comes next, which may be of two words."""
+        token = self._next
+        if token.text == "not" and self._tokens[self._at + 1].text == "in":
+            return "not in"
+        return token.text if token.kind in ("symbol", "word") else ""
+
+    def _skip(self, operator: str) -> None:
+        self._at += len(operator.split(" "))
+
+    def _signed(self, least: int) -> Expression:
+        """Read a value, with the ``not`` or ``-`` before it."""
+        token = self._next
+        if token.kind == "word" and token.text == "not":
+            if least > NOT:
+                self._fail(token, "put parentheses around not: (not …)")
+            self._at += 1
+            operand = self._inner(NOT)
+            return self._build(token, Not, operand)
+        if token.kind == "symbol" and token.text == "-":
+            self._at += 1
+            operand = self._inner(SIGN)
+            return self._build(token, nodes.negative, operand)
+        return self._primary()
+
+    def _comparison(self, left: Expression, operator: str) -> Expression:
+        token = self._next
+        self._skip(operator)
+        condition: Expression
+        if operator in ("in", "not in"):
+            if self._next.text == "[":
+                options = self._build(self._next, nodes.listed, self._items())
+                condition = self._build(token, In, left, options)
+            else:
+                condition = self._build(token, Contains, self._expression(SUM), left)
+            if operator == "not in":
+                condition = self._build(token, Not, condition)
+        else:
+            condition = self._build(token, Comparison, operator, left, self._expression(SUM))
+        if PRECEDENCE.get(self._operator()) == COMPARISON:
+            self._fail(
+                self._next,
+                "comparisons cannot be chained; write 1 < x < 5 as 1 < x and x < 5, "
+                "or put parentheses around one",
+            )
+        return condition
+
+    # -- values ---------------------------------------------------------------------------
+
+    def _primary(self) -> Expression:
+        token = self._next
+        if token.kind in ("text", "number"):
+            self._at += 1
+            return Literal.of(token.value)
+        if token.kind == "word":
+            return self._word()
+        if token.text == "(":
+            self._at += 1
+            inner = self._inner(OR)
+            self._expect(")")
+            return inner
+        if token.text == "[":
+            return self._literal_list()
+        if token.text == "{":
+            return self._object()
+        self._unexpected('a value such as user["plan"], "text" or 10')
+
+    def _word(self) -> Expression:
+        token = self._take()
+        follows = self._next.text
+        if token.text in _SIDES and follows == "[":
+            return self._property(_SIDES[token.text])
+        if token.text in _CONSTANTS:
+            return Literal.of(_CONSTANTS[token.text])
+        if token.text in _FUNCTIONS and follows == "(":
+            return self._function(token)
+        self._fail(token, self._about_word(shortened(token.text), follows))
+
+    def _about_word(self, word: str, follows: str) -> str:
+        if word in _SIDES:
+            return f'a property is written {word}["plan"]'
+        if word in _FUNCTIONS:
+            arguments = "…, …" if word == "contains" else "…"
+            return f"a function takes its argument in parentheses: {word}({arguments})"
+        if word.lower() in _HINTS and word not in PRECEDENCE:
+            return f'found "{word}"; {_HINTS[word.lower()]}'
+        if word in PRECEDENCE:
+            return f'found "{word}", expected a value such as user["plan"], "text" or 10'
+        if follows == "(":
+            hint = did_you_mean(word, _FUNCTIONS)
+            return f'there is no function "{word}".{hint} There are {", ".join(_FUNCTIONS)}'
+        return f'found "{word}"; a property is user["…"] or event["…"], text stands in quotes'
+
+    def _property(self, side: str) -> Property:
+        self._expect("[")
+        name = self._next
+        if name.kind != "text":
+            self._unexpected('the name of a property in quotes, such as "plan"')
+        self._at += 1
+        self._expect("]")
+        if self._next.text == "[":
+            self._fail(self._next, "nothing within a property can be named, only the whole")
+        return self._build(name, Property, side, name.value)
+
+    def _function(self, token: Token) -> Expression:
+        self._expect("(")
+        start = self._next
+        argument = self._inner(OR)
+        if token.text != "contains":
+            self._expect(")")
+            return self._build(start, _ONE_ARGUMENT[token.text], argument)
+        self._expect(",")
+        element = self._inner(OR)
+        self._expect(")")
+        return self._build(token, Contains, argument, element)
+
+    def _items(self) -> list[Expression]:
+        self._expect("[")
+        items: list[Expression] = []
+        while self._next.text != "]":
+            items.append(self._inner(OR))
+            if self._next.text != "]":
+                self._expect(",", or_else="]")
+        self._expect("]")
+        return items
+
+    def _literal_list(self) -> Expression:
+        token = self._next
+        items = self._build(token, nodes.listed, self._items())
+        if isinstance(items, ListOf):
+            self._fail(token, "a list holds literals only, unless it stands after in")
+        return items
+
+    def _object(self) -> Expression:
+        token = self._take()
+        members: dict[str, Any] = {}
+        while self._next.text != "}":
+            name = self._next
+            if name.kind != "text" or not isinstance(name.value, str):
+                self._unexpected('a name in quotes, or "}"')
+            self._at += 1
+            self._expect(":")
+            start = self._next
+            value = self._inner(OR)
+            if not isinstance(value, Literal):
+                self._fail(start, "an object holds literals only")
+            members[name.value] = value.value
+            if self._next.text != "}":
+                self._expect(",", or_else="}")
+        self._expect("}")
+        return self._build(token, Literal.of, members)
+
+    # -- tokens ---------------------------------------------------------------------------
+
+    @property
+    def _next(self) -> Token:
+        return self._tokens[self._at]
+
+    def _take(self) -> Token:
+        token = self._next
+        self._at += 1
+        return token
+
+    def _expect(self, symbol: str, or_else: str | None = None) -> None:
+        token = self._next
+        if token.kind != "symbol" or token.text != symbol:
+            self._unexpected(f'"{symbol}"' if or_else is None else f'"{symbol}" or "{or_else}"')
+        self._at += 1
+
+    def _build(self, token: Token, make: Callable[..., Built], *arguments: Any) -> Built:
+        """Return what *make* makes; if it refuses, the error points at *token*."""
+        try:
+            return make(*arguments)
+        except ExpressionError as error:
+            raise syntax_error(self._text, token.start, str(error)) from None
+
+    def _unexpected(self, expected: str) -> NoReturn:
+        token = self._next
+        if token.kind == "word":
+            hint = _HINTS.get(token.text.lower())
+            if hint is not None and hint != f"write {token.text}":
+                self._fail(token, f'found "{token.text}"; {hint}')
+        found = shortened(token.text)
+        if token.kind in ("word", "symbol"):
+            found = f'"{found}"'
+        self._fail(token, f"found {found or 'the end'}, expected {expected}")
+
+    def _fail(self, token: Token, message: str) -> NoReturn:
+        raise syntax_error(self._text, token.start, message)

@@ -1,0 +1,130 @@
+"""Distinct IDs: one text form for each, and the near misses people have.
+
+IDs compare as text (JOIN-3). A number becomes its decimal text, so ``123``,
+``123.0`` from a float column and ``"123"`` are one user (MSG-4). Anything
+else that merely looks alike is a near miss: reported, never joined.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.errors import InvalidIdError
+from toolkit.values import joined_texts
+
+#: What programs send when they have no ID, in lower case (CSV-8).
+PLACEHOLDERS: Final = frozenset(
+    {
+        *("null", "undefined", "none", "nil", "nan", "n/a", "na", "0", "-1", "false", "true"),
+        *("anonymous", "anon", "guest", "unknown", "not set", "(not set)", "[object object]"),
+        "00000000-0000-0000-0000-000000000000",
+    }
+)
+
+
+def normalise_id(value: object) -> str:
+    """Return the distinct ID as text.
+
+    Parameters
+    ----------
+    value
+        Text, or an integer or float of Python or numpy.
+
+    Raises
+    ------
+    InvalidIdError
+        If it is missing, empty, a bool, NaN, infinite, or of another type (MSG-4).
+
+    Examples
+    --------
+    >>> normalise_id("a"), normalise_id(123), normalise_id(123.0)
+    ('a', '123', '123')
+    """
+    if isinstance(value, str):
+        if not value:
+            raise InvalidIdError("the distinct ID is empty")
+        if not value.isascii():
+            try:
+                value.encode("utf-8")
+            except UnicodeEncodeError:
+                raise InvalidIdError(
+                    f"the distinct ID {value!r} holds half a surrogate pair"
+                ) from None
+        return str(value)
+    if isinstance(value, bool | np.bool_):
+        raise InvalidIdError(f"the distinct ID is {value!r}; text or a number is needed")
+    if isinstance(value, int | np.integer):
+        return _decimal(int(value))
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        if math.isfinite(number):
+            return _decimal(int(number)) if number.is_integer() else repr(number)
+    if value is None or value is pd.NA or value is pd.NaT:
+        raise InvalidIdError("the distinct ID is missing")
+    raise InvalidIdError(
+        f"the distinct ID is {str(value)[:40]!r} ({type(value).__name__}); "
+        "text or a number is needed"
+    )
+
+
+def _decimal(number: int) -> str:
+    try:
+        return str(number)
+    except ValueError:
+        raise InvalidIdError("the distinct ID is a number of more than 4,300 digits") from None
+
+
+def near_miss_keys(ids: pa.Array, *, without: str | None = None) -> pa.Array:
+    """Return a text for each ID that near misses share (JOIN-3).
+
+    Surrounding spaces, case, a trailing ``.0`` and leading zeros are dropped, in
+    that order: ``" 007.0"`` and ``"7"`` share ``"7"``.
+
+    Parameters
+    ----------
+    ids
+        Distinct IDs, pyarrow ``large_string``.
+    without
+        Leaves one of them in: ``"spaces"``, ``"case"``, ``".0"`` or ``"leading zeros"``.
+    """
+    keys = ids
+    for name, drop in _LOOKS.items():
+        if name != without:
+            keys = drop(keys)
+    return keys
+
+
+def near_miss_reasons(given: pa.Array, known: pa.Array) -> pa.Array:
+    """Return in words, pair by pair, how an ID differs from its near miss.
+
+    A difference is named if the two would not share a key with it left in.
+
+    >>> given, known = pa.array(["007", " Ann", "7.0"]), pa.array(["7", "ann", "7"])
+    >>> near_miss_reasons(given, known).to_pylist()
+    ['leading zeros', 'spaces, case', '.0']
+    """
+    nothing = pa.scalar(None, pa.large_string())
+    named = []
+    for name in _LOOKS:
+        left, right = (near_miss_keys(ids, without=name) for ids in (given, known))
+        named.append(
+            pc.if_else(pc.not_equal(left, right), pa.scalar(name, pa.large_string()), nothing)
+        )
+    return joined_texts(named, ", ")
+
+
+# What makes IDs look alike without being the same, in the order it is dropped.
+_LOOKS: Final[dict[str, Callable[[pa.Array], pa.Array]]] = {
+    "spaces": pc.utf8_trim_whitespace,
+    "case": pc.utf8_lower,
+    ".0": partial(pc.replace_substring_regex, pattern=r"^(\d+)\.0+$", replacement=r"\1"),
+    "leading zeros": partial(pc.replace_substring_regex, pattern=r"^0+(\d)", replacement=r"\1"),
+}

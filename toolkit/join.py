@@ -1,0 +1,366 @@
+"""Events meet profiles: each event beside the latest state of its user's profile.
+
+JOIN-1: the join happens at query time, so a profile written long after the
+events still joins all of them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit import html
+from toolkit.columns import Column, Positions
+from toolkit.errors import EventsError, JoinError, UnknownPropertyWarning
+from toolkit.events import AnyEvents, Events, as_events
+from toolkit.expressions import Instants, Property
+from toolkit.ids import PLACEHOLDERS, near_miss_keys, near_miss_reasons
+from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
+from toolkit.series import Codes
+from toolkit.snapshot import Snapshot
+from toolkit.times import NO_TIME
+from toolkit.values import texts_where
+from toolkit.wording import count, did_you_mean
+
+_TEXT: Final = pa.large_string()
+
+
+class Profiles(Protocol):
+    """What events are joined with: a ProfileTable, or a part of one."""
+
+    def snapshot(self) -> Snapshot:
+        """Return the latest state."""
+
+
+def as_snapshot(profiles: Any) -> Snapshot:
+    """Return the latest state of *profiles*.
+
+    Raises
+    ------
+    JoinError
+        If it is no ProfileTable.
+    """
+    if isinstance(profiles, Snapshot):
+        return profiles
+    if not hasattr(profiles, "snapshot"):
+        raise JoinError(
+            f"profiles are a ProfileTable, not {type(profiles).__name__}; "
+            "fill one with ProfileTable().apply(messages) or import_csv"
+        )
+    snapshot: Snapshot = profiles.snapshot()
+    return snapshot
+
+
+def join(
+    events: AnyEvents,
+    profiles: Profiles,
+    properties: str | Property | Iterable[str | Property] | None = None,
+    at: Literal["latest"] = "latest",
+) -> pd.DataFrame:
+    """Return the events with a ``user.<property>`` column for each profile property.
+
+    Every event stays, in its order, with its index, columns and dtypes, and
+    events never multiply (JOIN-2). Where an event has no profile, its profile no
+    such property, or that is null, the cell is missing.
+
+    Parameters
+    ----------
+    events
+        An :class:`Events`, or a DataFrame with the usual column names. An Events
+        remembers its coding, so a second join is far faster.
+    profiles
+        The profiles, joined in their latest state (JOIN-1).
+    properties
+        One property or several, in the order wanted; by default all that at least
+        one profile has. ``"$last_seen"`` is Updated At, and
+        ``"$mp_first_event_time"`` the time of the ID's first event.
+    at
+        Only ``"latest"`` in this version.
+
+    Returns
+    -------
+    DataFrame
+        Text is ``str``, whole numbers ``Int64``, other numbers ``float64``, booleans
+        ``boolean``, times ``datetime64[us, UTC]``, any mixture and lists ``object``.
+        A list in a cell is a copy; the cells of one user share it.
+
+    Raises
+    ------
+    JoinError
+        If a hidden property is asked for, or another *at*.
+    EventsError
+        If the events already have a column of the same name.
+
+    Warns
+    -----
+    UnknownPropertyWarning
+        If no profile ever had a property that is asked for; its column is missing
+        throughout.
+
+    Examples
+    --------
+    >>> from toolkit import ProfileTable
+    >>> profiles = ProfileTable()
+    >>> profiles.set("7", {"plan": "pro"})
+    <ApplyResult: 1 applied, 1 created>
+    >>> df = pd.DataFrame({"event": "View", "distinct_id": [7, 8], "time": "2026-05-01"})
+    >>> join(df, profiles, "plan")[["distinct_id", "user.plan"]]
+       distinct_id user.plan
+    0            7       pro
+    1            8       NaN
+    """
+    if at != "latest":
+        raise JoinError(f'at={at!r} is not available in this version; at="latest" is')
+    events, snapshot = as_events(events), as_snapshot(profiles)
+    frame = events.frame
+    names = _names(properties, snapshot)
+    joined: dict[str, Any] = {}
+    for name in names:
+        if (title := f"user.{name}") in frame.columns:
+            raise EventsError(
+                f'the events already have a column "{title}"; rename or drop it: '
+                f'df.drop(columns="{title}")'
+            )
+        joined[title] = _array(user_cells(events, snapshot, name), events.ids.codes)
+    if not joined:
+        return frame
+    added = pd.DataFrame(joined, index=frame.index, copy=False)
+    result = pd.concat([frame, added], axis=1)
+    result.attrs = frame.attrs
+    return result
+
+
+def _names(
+    properties: str | Property | Iterable[str | Property] | None, snapshot: Snapshot
+) -> list[str]:
+    """Return the properties asked for, each once."""
+    if properties is None:
+        return [name for name in snapshot.names if name not in HIDDEN]
+    if isinstance(properties, str | Property):
+        properties = [properties]
+    names = []
+    for asked in properties:
+        if isinstance(asked, Property) and asked.side != "user":
+            raise JoinError(f"{asked.label} is a property of events; they have it already")
+        name = asked.name if isinstance(asked, Property) else asked
+        if not isinstance(name, str):
+            raise JoinError(f"a property is named by text, not {name!r} ({type(name).__name__})")
+        if name in HIDDEN:
+            raise JoinError(
+                f'"{name}" is hidden and cannot be joined; read it with profiles["…"]["{name}"]'
+            )
+        names.append(name)
+    names = list(dict.fromkeys(names))
+    for name in names:
+        if not is_known(name, snapshot):
+            warnings.warn(unknown(name, snapshot), UnknownPropertyWarning, stacklevel=3)
+    return names
+
+
+def is_known(name: str, snapshot: Snapshot) -> bool:
+    """Return whether a profile ever had the property, or the toolkit computes it."""
+    return name in snapshot.columns or name in (LAST_SEEN, FIRST_SEEN, "$distinct_id")
+
+
+def unknown(name: str, snapshot: Snapshot) -> str:
+    """Return a sentence saying that no profile has the property."""
+    hint = did_you_mean(name, (known for known in snapshot.names if known not in HIDDEN))
+    return f'No profile has a property "{name}".{hint}'
+
+
+def user_cells(events: Events, snapshot: Snapshot, name: str) -> Column | Instants:
+    """Return a user property, one cell a distinct ID of the events, and a last for no ID.
+
+    The cell of an event is at its code: -1, no ID, is the last one, which is absent.
+    """
+    if name == FIRST_SEEN:
+        return Instants(np.append(events.first_times, NO_TIME))
+    rows = np.append(events.rows(snapshot), -1)
+    if name == LAST_SEEN:
+        return Instants(snapshot.last_seen).take(rows)
+    if name == "$distinct_id":
+        return Column.of_array(snapshot.ids).take(rows)
+    return snapshot.column(name).take(rows)
+
+
+def _array(cells: Column | Instants, codes: Codes) -> Any:
+    """Return a pandas array (or numpy object array) with the cell at each code."""
+    if isinstance(cells, Instants):
+        moments = pd.DatetimeIndex(cells.microseconds.view("M8[us]")).tz_localize("UTC")
+        return moments.take(codes).array
+    if cells.kind == "text":
+        return _texts(_gathered(cells, codes))
+    return cells.as_array(null_is_missing=True).take(codes)
+
+
+def _gathered(cells: Column, codes: Codes) -> pa.Array:
+    """Return the text at each code, null where there is none.
+
+    A property takes few values and stands beside many events. Looked up in a
+    small dictionary rather than across all profiles, the texts stay in the
+    processor's cache, which is what makes this fast.
+    """
+    texts = texts_where(cells.has_value, cells.values)
+    encoded = pc.dictionary_encode(texts, null_encoding="encode")
+    narrow = np.min_scalar_type(len(encoded.dictionary))
+    return encoded.dictionary.take(pa.array(encoded.indices.to_numpy().astype(narrow)[codes]))
+
+
+def _texts(texts: pa.Array) -> Any:
+    """Return a pandas ``str`` array."""
+    dtype: Any = pd.StringDtype("pyarrow", na_value=np.nan)
+    return dtype.__from_arrow__(texts.cast(_TEXT))
+
+
+# -- what matched -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class MatchReport:
+    """How far events and profiles have the same distinct IDs.
+
+    Attributes
+    ----------
+    events, matched_events, unmatched_events, events_without_id
+        Numbers of events; the last three add up to the first.
+    ids, matched_ids, unmatched_ids
+        Numbers of distinct IDs among the events.
+    profiles, profiles_without_events
+        Numbers of profiles.
+    unmatched
+        DataFrame, one row a distinct ID without a profile, most events first:
+        ``distinct_id``, ``events``, ``near_miss`` (the ID of a profile that looks
+        alike, or missing) and ``reason`` (how the two differ, ``"placeholder"`` for
+        an ID such as ``null`` that programs send when they have none, or missing).
+    """
+
+    events: int
+    matched_events: int
+    events_without_id: int
+    ids: int
+    matched_ids: int
+    profiles: int
+    unmatched: pd.DataFrame
+
+    @property
+    def unmatched_events(self) -> int:
+        """How many events have an ID that no profile has."""
+        return self.events - self.matched_events - self.events_without_id
+
+    @property
+    def unmatched_ids(self) -> int:
+        """How many distinct IDs no profile has."""
+        return self.ids - self.matched_ids
+
+    @property
+    def profiles_without_events(self) -> int:
+        """How many profiles have an ID that no event has."""
+        return self.profiles - self.matched_ids
+
+    @cached_property
+    def near_misses(self) -> pd.DataFrame:
+        """The rows of ``unmatched`` whose ID looks like that of a profile (JOIN-3)."""
+        return self.unmatched[self.unmatched["near_miss"].notna()].reset_index(drop=True)
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{self.matched_events:,} of {count(self.events, 'event')} "
+            f"({self.matched_ids:,} of {count(self.ids, 'distinct ID')}) have a profile"
+        ]
+        if self.events_without_id:
+            parts.append(f"{count(self.events_without_id, 'event')} without a distinct ID")
+        if len(self.near_misses):
+            parts.append(f"{self.unmatched_ids:,} unmatched, {len(self.near_misses):,} nearly")
+        if self.profiles_without_events:
+            parts.append(f"{count(self.profiles_without_events, 'profile')} without events")
+        return "; ".join(parts)
+
+    def _repr_html_(self) -> str:
+        numbers = pd.DataFrame(
+            {
+                "": ["events", "distinct IDs of events", "profiles"],
+                "all": [self.events, self.ids, self.profiles],
+                "matched": [self.matched_events, self.matched_ids, self.matched_ids],
+                "unmatched": [
+                    self.unmatched_events,
+                    self.unmatched_ids,
+                    self.profiles_without_events,
+                ],
+                "without ID": pd.array([self.events_without_id, None, None], "Int64"),
+            }
+        )
+        parts = [html.table(numbers)]
+        if len(self.unmatched):
+            parts += [html.paragraph("IDs without a profile:"), html.table(self.unmatched)]
+        if len(self.near_misses):
+            nearly = count(len(self.near_misses), "distinct ID")
+            parts.append(
+                html.notes([f"{nearly} look like one that a profile has; none was joined."])
+            )
+        return html.card("Events and profiles", *parts)
+
+
+def match(events: AnyEvents, profiles: Profiles) -> MatchReport:
+    """Return how many events and IDs have a profile, and which have not.
+
+    IDs that differ from a profile's only in case, surrounding spaces, leading
+    zeros or a trailing ``.0`` are named as near misses; they are never joined
+    (JOIN-3). Hidden events count here too.
+
+    Examples
+    --------
+    >>> from toolkit import ProfileTable
+    >>> profiles = ProfileTable()
+    >>> profiles.set("ann", {})
+    <ApplyResult: 1 applied, 1 created>
+    >>> df = pd.DataFrame({"event": "View", "distinct_id": ["ann", "Ann"], "time": "2026-05-01"})
+    >>> report = match(df, profiles)
+    >>> report
+    1 of 2 events (1 of 2 distinct IDs) have a profile; 1 unmatched, 1 nearly
+    >>> report.near_misses
+      distinct_id  events near_miss reason
+    0         Ann       1       ann   case
+    """
+    events, snapshot = as_events(events), as_snapshot(profiles)
+    counts, without_id = events.ids.counts()
+    has_profile = events.rows(snapshot) >= 0
+    return MatchReport(
+        events=len(events),
+        matched_events=int(counts[has_profile].sum()),
+        events_without_id=without_id,
+        ids=len(has_profile),
+        matched_ids=int(has_profile.sum()),
+        profiles=len(snapshot),
+        unmatched=_unmatched(
+            events.ids.texts.filter(pa.array(~has_profile)), counts[~has_profile], snapshot.ids
+        ),
+    )
+
+
+def _unmatched(ids: pa.Array, counts: Positions, known: pa.Array) -> pd.DataFrame:
+    near_miss = known.take(pc.index_in(near_miss_keys(ids), value_set=near_miss_keys(known)))
+    nearly = pc.is_valid(near_miss)
+    placeholders = pa.array(sorted(PLACEHOLDERS), _TEXT)
+    is_placeholder = pc.is_in(pc.utf8_lower(ids), value_set=placeholders)
+    reason = pc.replace_with_mask(
+        pc.if_else(is_placeholder, pa.scalar("placeholder", _TEXT), pa.scalar(None, _TEXT)),
+        nearly,
+        near_miss_reasons(ids.filter(nearly), near_miss.filter(nearly)),
+    )
+    frame = pd.DataFrame(
+        {
+            "distinct_id": _texts(ids),
+            "events": counts,
+            "near_miss": _texts(near_miss),
+            "reason": _texts(reason),
+        }
+    )
+    return frame.sort_values(["events", "distinct_id"], ascending=[False, True], ignore_index=True)

@@ -1,0 +1,247 @@
+"""Messages: what a valid update is.
+
+A message is one update in the form of the documented Engage endpoint::
+
+    {"$distinct_id": "123", "$set": {"plan": "pro"}, "$time": 1767225600}
+
+:func:`parse_message` checks one and turns it into a :class:`Message`, or says
+why not. What it lets through can be applied by :mod:`toolkit.operators`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from toolkit import times
+from toolkit.errors import InvalidIdError, InvalidTimeError, InvalidValueError, MessageError
+from toolkit.ids import normalise_id
+from toolkit.operators import CREATING, OPERATORS, refuse_increment
+from toolkit.reserved import HIDDEN, LAST_SEEN
+from toolkit.values import Json, as_json, dumps
+
+#: Fields of a message that are never properties.
+META_FIELDS: Final = frozenset(
+    {
+        *("$token", "$time", "$ip", "$ignore_time", "$ignore_alias", "$latitude", "$longitude"),
+        *("$distinct_id", "$group_key", "$group_id"),
+    }
+)
+
+#: The operators a group profile does not know (GROUP-1).
+USERS_ONLY: Final = frozenset({"$add", "$append"})
+
+#: The group key of user profiles, which belong to no group.
+USERS: Final = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a message, or one property of it, was not applied (MSG-3)."""
+
+    index: int
+    distinct_id: str | None
+    operator: str | None
+    property: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One valid update.
+
+    Attributes
+    ----------
+    distinct_id
+        The distinct ID, or the group ID.
+    operations
+        (operator, argument) in the order written; arguments are checked JSON.
+    time
+        ``$time`` in microseconds since 1970 UTC, None if the message has none.
+    ignore_time
+        Whether Updated At stays as it is (SEEN-2).
+    group_key
+        The group key, or ``""`` for a user profile.
+    """
+
+    distinct_id: str
+    operations: tuple[tuple[str, Any], ...]
+    time: int | None = None
+    ignore_time: bool = False
+    group_key: str = USERS
+
+    def as_dict(self) -> dict[str, Json]:
+        """Return the message as it would be sent."""
+        result: dict[str, Json]
+        if self.group_key == USERS:
+            result = {"$distinct_id": self.distinct_id}
+        else:
+            result = {"$group_key": self.group_key, "$group_id": self.distinct_id}
+        result.update(self.operations)
+        if self.time is not None:
+            result["$time"] = times.iso(self.time)
+        if self.ignore_time:
+            result["$ignore_time"] = True
+        return result
+
+    def as_text(self) -> str:
+        """Return the message as JSON text."""
+        return dumps(self.as_dict())
+
+
+def parse_message(
+    raw: object, index: int, rejected: list[Rejection], *, group_key: str = USERS
+) -> Message | None:
+    """Return the valid part of a message, None if nothing of it is valid.
+
+    Parameters
+    ----------
+    raw
+        What was sent.
+    index
+        Its place in the batch, from 0, for the rejections.
+    rejected
+        Collects what was left out and why (MSG-3).
+    group_key
+        The table the message is for, where it does not say so itself.
+    """
+    if not isinstance(raw, Mapping):
+        kind = type(raw).__name__
+        rejected.append(Rejection(index, None, None, None, f"a message is an object, not {kind}"))
+        return None
+    distinct_id: str | None = None
+    operator: str | None = None
+    try:
+        group_key, given = _addressee(raw, group_key)
+        distinct_id = normalise_id(given)
+        operators = [name for name in raw if name not in META_FIELDS]
+        for operator in operators:
+            _check_operator(operator, group_key)
+        operator = None
+        if not operators:
+            raise MessageError(f"no operator; give one of {_listed(OPERATORS)}")
+        if "$delete" in raw and len(operators) > 1:  # MSG-1
+            raise MessageError("$delete stands beside another operator; send it in its own message")
+        time = None if raw.get("$time") is None else times.parse_time(raw["$time"])
+        ignore_time = raw.get("$ignore_time")
+        if not isinstance(ignore_time, bool | None):
+            raise MessageError(f"$ignore_time is {ignore_time!r}; true or false is needed")
+        operations = []
+        refused: list[Rejection] = []
+        for operator in operators:
+            argument, left_out = _check_argument(operator, raw[operator])
+            refused += [
+                Rejection(index, distinct_id, operator, name, reason) for name, reason in left_out
+            ]
+            # An argument of which nothing is left is no `$set {}`.
+            if not left_out or argument:
+                operations.append((operator, argument))
+    except (MessageError, InvalidIdError, InvalidTimeError) as error:
+        rejected.append(Rejection(index, distinct_id, operator, None, str(error)))
+        return None
+    rejected.extend(refused)
+    if not operations:
+        return None
+    return Message(distinct_id, tuple(operations), time, bool(ignore_time), group_key)
+
+
+def _addressee(raw: Mapping[Any, Any], group_key: str) -> tuple[str, object]:
+    """Return the group key and the ID a message is addressed to."""
+    if "$group_key" not in raw and "$group_id" not in raw:
+        if group_key != USERS:
+            raise MessageError(f'no $group_key and $group_id; the table is "{group_key}"')
+        if "$distinct_id" not in raw:
+            raise MessageError("no $distinct_id")
+        return USERS, raw["$distinct_id"]
+    if "$distinct_id" in raw:
+        raise MessageError("both $distinct_id and a group; a message updates one profile")
+    named = raw.get("$group_key")
+    if not isinstance(named, str) or not named:
+        raise MessageError(f"$group_key is {named!r}; text is needed")
+    if group_key not in (USERS, named):
+        raise MessageError(f'$group_key is "{named}"; the table is "{group_key}"')
+    if "$group_id" not in raw:
+        raise MessageError("no $group_id")
+    return named, raw["$group_id"]
+
+
+def _check_operator(operator: object, group_key: str) -> None:
+    if operator not in OPERATORS:
+        hint = "" if str(operator).startswith("$") else "; properties go inside $set"
+        raise MessageError(
+            f"unknown operator {str(operator)[:60]!r}{hint}; allowed are {_listed(OPERATORS)}"
+        )
+    if group_key != USERS and operator in USERS_ONLY:
+        raise MessageError(f"{operator} is not for group profiles (GROUP-1)")
+
+
+def _check_argument(operator: str, argument: object) -> tuple[Any, list[tuple[str, str]]]:
+    """Return the valid part of an operator's argument, and (property, reason) of the rest."""
+    if operator == "$delete":
+        return "", []  # DELETE-1: its value is ignored
+    if operator == "$unset":
+        return _check_names(argument)
+    if not isinstance(argument, Mapping):
+        raise MessageError(
+            f"the argument of {operator} is an object of properties, not {type(argument).__name__}"
+        )
+    checked: dict[str, Json] = {}
+    left_out: list[tuple[str, str]] = []
+    for name, value in argument.items():
+        try:
+            if not isinstance(name, str):
+                raise MessageError(f"the property name {name!r} is not text")
+            as_json(name)
+            if name == LAST_SEEN:  # SEEN-1
+                raise InvalidValueError("Updated At is kept by the table; send $time instead")
+            valid = as_json(value)
+            if operator == "$add" and (reason := refuse_increment(valid)):  # ADD-2
+                raise InvalidValueError(reason)
+            checked[str(name)] = valid
+        except InvalidValueError as error:
+            left_out.append((name, str(error)))
+    return checked, left_out
+
+
+def _check_names(argument: object) -> tuple[list[str], list[tuple[str, str]]]:
+    names = [argument] if isinstance(argument, str) else argument
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise MessageError("the argument of $unset is a property name or a list of them")
+    kept = [str(name) for name in names if name != LAST_SEEN]
+    if len(kept) == len(names):
+        return kept, []
+    return kept, [(LAST_SEEN, "Updated At is kept by the table")]
+
+
+def hidden_properties(message: Message) -> list[tuple[str, str]]:
+    """Return (operator, property) of each hidden property the message writes."""
+    return [
+        (operator, name)
+        for operator, argument in message.operations
+        if operator in CREATING
+        for name in HIDDEN
+        if name in argument
+    ]
+
+
+def without(message: Message, refused: list[tuple[str, str]]) -> Message | None:
+    """Return the message without the (operator, property) pairs refused, None if none is left."""
+    operations = []
+    for operator, argument in message.operations:
+        names = {name for refusing, name in refused if refusing == operator}
+        if not names:
+            operations.append((operator, argument))
+            continue
+        left = {name: value for name, value in argument.items() if name not in names}
+        if left:
+            operations.append((operator, left))
+    if not operations:
+        return None
+    return Message(
+        message.distinct_id, tuple(operations), message.time, message.ignore_time, message.group_key
+    )
+
+
+def _listed(names: Mapping[str, object]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,71 @@
+"""What every report has: numbers, a picture, the users behind a number, and notes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from toolkit import html
+from toolkit.reports import plots
+from toolkit.wording import count
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROWS_SHOWN: Final = 8
+
+
+class Report(ABC):
+    """The answer to a question on events and profiles.
+
+    Attributes
+    ----------
+    title
+        The question in one line.
+    definition
+        The arguments the report was made with, by name.
+    notes
+        What one should know before trusting the numbers, as sentences: events
+        without a profile, hidden events, incomplete buckets.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        definition: Mapping[str, object],
+        table: pd.DataFrame,
+        notes: Sequence[str],
+    ) -> None:
+        self.title = title
+        self.definition = dict(definition)
+        self.notes = list(notes)
+        self._table = table
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The numbers, one row a cell; changing this DataFrame does not change the report."""
+        return self._table.copy(deep=False)
+
+    @abstractmethod
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the report on *ax*, or on a figure of its own, and return the Axes."""
+
+    @abstractmethod
+    def users(self, *args: Any, **cell: Any) -> list[str]:
+        """Return the distinct IDs behind a cell of the table, sorted."""
+
+    def __repr__(self) -> str:
+        lines = [self.title, count(len(self._table), "row"), str(self._table.head(_ROWS_SHOWN))]
+        return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        parts = []
+        if len(self._table):
+            parts.append(
+                html.picture(plots.as_png(self.plot), f"Chart: {self.title}", width=plots.WIDTH)
+            )
+        parts += [html.table(self._table, rows=_ROWS_SHOWN), html.notes(self.notes)]
+        return html.card(self.title, *parts)

@@ -1,0 +1,248 @@
+"""The look all reports share: colours, axes, legends.
+
+Text is drawn in matplotlib's own colours, so a dark style stays readable, and
+property values are drawn as they are: none is read as a formula.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from toolkit.reports.segments import NOT_SET
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Colours told apart by people with any common colour blindness (Okabe and Ito 2008),
+# without black and yellow, which vanish on a dark or a white page.
+PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+GREY: Final = "#8C8C8C"
+# Text on a page of unknown colour: as far from white as from JupyterLab's dark grey.
+_TEXT_ANYWHERE: Final = "#7A7A7A"
+
+#: How many segments are drawn unless the caller says otherwise.
+MOST_LINES: Final = 8
+MOST_BARS: Final = 12
+
+#: The width of a chart in a notebook card, in CSS pixels.
+WIDTH: Final = 720
+_SIZE: Final = (7.2, 3.6)
+_LONGEST_LABEL: Final = 32
+_FEW_POINTS: Final = 31
+
+
+def other(number: int) -> str:
+    """Return the label of segments that are drawn as one."""
+    return f"other ({number:,} segments)"
+
+
+def figure_axes(size: tuple[float, float] = _SIZE) -> Axes:
+    """Return the Axes of a new figure."""
+    from matplotlib import pyplot
+
+    _, ax = pyplot.subplots(figsize=size, layout="constrained")
+    return ax
+
+
+def plain(text: str, longest: int = _LONGEST_LABEL) -> str:
+    r"""Return *text* as matplotlib has to be told it: on one line, cut, with no formula in it.
+
+    >>> print(plain("$1 to $2"))
+    \$1 to \$2
+    """
+    text = "".join(char if char.isprintable() else " " for char in text[: longest + 1])
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    return text.replace("$", r"\$")
+
+
+def lines(
+    ax: Axes | None,
+    starts: pd.DatetimeIndex,
+    series: Sequence[tuple[str, Any]],
+    *,
+    title: str,
+    of: str,
+    by: str,
+    incomplete: Sequence[int] = (),
+) -> Axes:
+    """Draw a line for each label over the start of each bucket.
+
+    Parameters
+    ----------
+    ax
+        Where to draw; None is a new figure.
+    starts
+        The start of each bucket, with a time zone.
+    series
+        Labels, each with as many values as there are buckets.
+    title, of, by
+        What is to be seen; what the values count, for their axis; what the labels
+        are values of, for the legend, or ``""`` for no legend.
+    incomplete
+        Buckets the range cuts, to be shaded: a line falls there for no other reason.
+    """
+    from matplotlib import dates as untyped
+
+    dates: Any = untyped
+    with _literal_text():
+        ax = figure_axes() if ax is None else ax
+        labels = [label for label, _ in series]
+        days = dates.date2num(starts.tz_convert("UTC").tz_localize(None).to_numpy())
+        marker = "o" if len(starts) <= _FEW_POINTS else None
+        drawn = [
+            ax.plot(days, values, marker=marker, markersize=4, linewidth=1.6, **style)[0]
+            for (_, values), style in zip(series, _styles(labels), strict=True)
+        ]
+        _date_axis(ax, days, starts)
+        remarks = [] if str(starts.tz) == "UTC" else [f"time in {starts.tz}"]
+        if incomplete and len(starts) > 1:
+            _shade(ax, days, incomplete)
+            remarks.append("shaded: incomplete")
+        ax.set_xlabel(plain("; ".join(remarks), 80), usetex=False)
+        ax.set_ylabel(plain(of), usetex=False)
+        _dress(ax, title, values_on="y")
+        if by and drawn:
+            _legend(ax, drawn, labels, by)
+    return ax
+
+
+def bars(
+    ax: Axes | None, totals: Sequence[tuple[str, int]], *, title: str, of: str, by: str
+) -> Axes:
+    """Draw a bar for each (label, value), from left to right so that labels can be read."""
+    with _literal_text():
+        ax = figure_axes() if ax is None else ax
+        labels = [label for label, _ in totals]
+        colours = [GREY if _is_rest(label) else PALETTE[0] for label in labels]
+        places = range(len(labels))
+        drawn = ax.barh(places, [value for _, value in totals], color=colours, height=0.7)
+        ax.bar_label(drawn, fmt="{:,.0f}", padding=4, fontsize="small")
+        ax.set_yticks(places, [plain(label) for label in labels])
+        ax.tick_params(axis="y", length=0)
+        ax.set_ylim(max(len(labels), 3) - 0.5, -0.5)  # the largest on top, no bar too thick
+        ax.set_xlabel(plain(of), usetex=False)
+        ax.set_ylabel(plain(by), usetex=False)
+        _dress(ax, title, values_on="x")
+    return ax
+
+
+def as_png(plot: Callable[[Axes], object], *, transparent: bool = True) -> bytes:
+    """Return what *plot* draws as a PNG of twice ``WIDTH`` pixels, unknown to pyplot.
+
+    Parameters
+    ----------
+    plot
+        Draws on the Axes it is given.
+    transparent
+        Nothing is behind the drawing, and its text is a grey that can be read on
+        a light page and on a dark one. Else colours are matplotlib's own.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    texts = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    colours: dict[Any, str] = dict.fromkeys(texts, _TEXT_ANYWHERE) if transparent else {}
+    with rc_context(colours), warnings.catch_warnings():
+        # A script the font lacks is drawn as boxes here; the table beside it has the text.
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
+        figure = Figure(figsize=_SIZE, dpi=2 * WIDTH / _SIZE[0], layout="constrained")
+        plot(figure.add_subplot())
+        written = io.BytesIO()
+        figure.savefig(written, format="png", transparent=transparent)
+    return written.getvalue()
+
+
+@contextmanager
+def _literal_text() -> Iterator[None]:
+    """Keep property values from being typeset as LaTeX, whatever the user's settings."""
+    from matplotlib import rcParams
+
+    # Not rc_context: it would also undo what pyplot, first imported inside it,
+    # sets up for the notebook, and figures would no longer show.
+    before = rcParams["text.usetex"]
+    rcParams["text.usetex"] = False
+    try:
+        yield
+    finally:
+        rcParams["text.usetex"] = before
+
+
+def _is_rest(label: str) -> bool:
+    return label == NOT_SET or label.startswith("other (")
+
+
+def _styles(labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Return a colour and a line style for each label, no two alike."""
+    styles: list[dict[str, Any]] = []
+    coloured = 0
+    for label in labels:
+        if _is_rest(label):
+            styles.append({"color": GREY, "linestyle": ":" if label == NOT_SET else "-."})
+            continue
+        dash = ("-", "--", ":", "-.")[coloured // len(PALETTE) % 4]
+        styles.append({"color": PALETTE[coloured % len(PALETTE)], "linestyle": dash})
+        coloured += 1
+    return styles
+
+
+def _date_axis(ax: Axes, days: Any, starts: pd.DatetimeIndex) -> None:
+    from matplotlib import dates as untyped
+
+    dates: Any = untyped
+    if len(starts) == 1:  # one point has no scale of its own
+        ax.set_xticks(days, [f"{starts[0]:%Y-%m-%d}"])
+        return
+    locator = dates.AutoDateLocator(tz=starts.tz, minticks=3, maxticks=9)
+    formatter = dates.ConciseDateFormatter(locator, tz=starts.tz)
+    if len(starts) and (starts[0].year, starts[0].month) != (starts[-1].year, starts[-1].month):
+        # Days of several months: each first of a month names it, the corner only the year.
+        formatter.offset_formats[2] = formatter.offset_formats[3] = "%Y"
+    ax.margins(x=0.02)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(formatter)
+
+
+def _shade(ax: Axes, days: Any, buckets: Sequence[int]) -> None:
+    for bucket in buckets:
+        neighbour = days[1] if bucket == 0 else days[bucket - 1]
+        half = abs(days[bucket] - neighbour) / 2
+        ax.axvspan(days[bucket] - half, days[bucket] + half, color=GREY, alpha=0.15, linewidth=0)
+
+
+def _dress(ax: Axes, title: str, *, values_on: str) -> None:
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    ax.set_title(plain(title, 80), loc="left", fontsize="medium", usetex=False)
+    axis = ax.yaxis if values_on == "y" else ax.xaxis
+    axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
+    axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.set_axisbelow(True)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    if values_on == "y":
+        ax.set_ylim(0, max(ax.get_ylim()[1], 1))
+        ax.grid(visible=True, axis="y", alpha=0.3, linewidth=0.6)
+    else:
+        ax.set_xlim(0, max(ax.get_xlim()[1], 1) * 1.08)  # room for the numbers at the bars
+
+
+def _legend(ax: Axes, drawn: Sequence[Any], labels: Sequence[str], by: str) -> None:
+    """Name the lines beside the Axes, or above the data if others may stand beside them."""
+    options: dict[str, Any] = {"frameon": False, "fontsize": "small", "title_fontsize": "small"}
+    figure = ax.figure
+    if len(figure.axes) == 1 and figure.get_layout_engine() is not None:
+        options |= {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+    else:
+        columns = 2 if len(labels) > 3 else 1
+        rows = -(-len(labels) // columns) + 1
+        ax.set_ylim(0, ax.get_ylim()[1] * (1 + 0.08 * rows))
+        options |= {"loc": "upper left", "ncols": columns}
+    shown = [plain(label) for label in labels]
+    ax.legend(drawn, shown, title=plain(by), alignment="left", **options)

@@ -1,0 +1,200 @@
+"""Which events a report counts, and what stands beside each: its user, time and segment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from toolkit.columns import Column, Mask, Positions
+from toolkit.errors import ReportError
+from toolkit.events import Events
+from toolkit.expressions import Expression, Instants, Property, as_property, conjuncts
+from toolkit.join import user_cells
+from toolkit.reports.segments import Segments
+from toolkit.reserved import HIDDEN
+from toolkit.series import Codes, iso_column
+from toolkit.snapshot import Snapshot
+from toolkit.times import NO_TIME
+from toolkit.wording import count
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Some of the events, beside their users.
+
+    Attributes
+    ----------
+    events
+        All the events.
+    snapshot
+        The profiles; None if the report was given none.
+    positions
+        The rows of the selected events, ascending; None for all.
+    """
+
+    events: Events
+    snapshot: Snapshot | None
+    positions: Positions | None = None
+
+    def __len__(self) -> int:
+        return len(self.events) if self.positions is None else len(self.positions)
+
+    @property
+    def ids(self) -> Codes:
+        """The distinct ID of each selected event, a position in ``events.ids.texts``, or -1."""
+        codes: Codes = self._of(self.events.ids.codes)
+        return codes
+
+    @property
+    def times(self) -> Positions:
+        """The time of each selected event in microseconds since 1970 UTC."""
+        moments: Positions = self._of(self.events.times)
+        return moments
+
+    def _of(self, values: Any) -> Any:
+        return values if self.positions is None else values[self.positions]
+
+    def keep(self, mask: Mask) -> Selection:
+        """Return the selected events where *mask* is true."""
+        if mask.all():
+            return self
+        chosen = np.flatnonzero(mask)
+        positions = chosen if self.positions is None else self.positions[chosen]
+        return Selection(self.events, self.snapshot, positions)
+
+    def named(self, event: str | None) -> Selection:
+        """Return the selected events of one name, all of them for None."""
+        if event is None:
+            return self
+        code = self.events.event_names.texts.index(event).as_py()
+        if code < 0:
+            return self.keep(np.zeros(len(self), np.bool_))
+        return self.keep(self._of(self.events.event_names.codes) == code)
+
+    def between(self, start: int, end: int) -> Selection:
+        """Return the selected events from *start* until before *end*, microseconds UTC."""
+        return self.keep((self.times >= start) & (self.times < end))
+
+    def where(self, condition: Expression | None) -> Selection:
+        """Return the selected events for which *condition* is true."""
+        if condition is None:
+            return self
+        kept = self
+        # The parts on users alone are worked out once a user, and leave the fewer
+        # events for the others.
+        parts = sorted(conjuncts(condition), key=lambda part: "event" in part.sides)
+        for part in parts:
+            if "event" in part.sides:
+                kept = kept.keep(part.mask(_EventScope(kept)))
+            else:
+                kept = kept.keep(part.mask(_UserScope(self))[kept.ids])
+        return kept
+
+    def with_id(self) -> Selection:
+        """Return the selected events that have a distinct ID."""
+        return self.keep(self.ids >= 0)
+
+    def user_segments(self, by: Property) -> Segments:
+        """Return the segments of every distinct ID, and last those of no ID."""
+        return Segments.of(_as_column(self.user_column(by.name)))
+
+    def event_segments(self, by: Property) -> Segments:
+        """Return the segments of every selected event."""
+        return Segments.of(_as_column(self.event_column(by.name)))
+
+    def without_profile(self) -> tuple[int, int]:
+        """Return how many selected events have an ID and no profile, and how many IDs those are."""
+        if self.snapshot is None:
+            return 0, 0
+        lacks = np.append(self.events.rows(self.snapshot) < 0, False)
+        codes = self.ids[lacks[self.ids]]
+        return len(codes), int(np.count_nonzero(np.bincount(codes)))
+
+    def left_out(self, event: str | None, start: int, end: int) -> list[str]:
+        """Return, as sentences, which events of a name no report counts.
+
+        Hidden events are those from *start* until before *end*, microseconds UTC.
+        """
+        events = self.events
+        if events.is_counted.all():
+            return []
+        named = self.named(event)
+        notes = []
+        hidden = named.keep(named._of(events.is_hidden)).between(start, end)
+        if len(hidden):
+            notes.append(
+                f"Hidden, for a value in $bucket or bucket: {count(len(hidden), 'event')}."
+            )
+        if timeless := int((named.times == NO_TIME).sum()):
+            notes.append(f"Left out, for want of a readable time: {count(timeless, 'event')}.")
+        return notes
+
+    def user_column(self, name: str) -> Column | Instants:
+        """Return a user property, a cell a distinct ID and a last one for no ID."""
+        if self.snapshot is None:
+            raise ReportError(
+                f'user["{name}"] needs profiles, and profiles is None; give a ProfileTable'
+            )
+        return user_cells(self.events, self.snapshot, name)
+
+    def event_column(self, name: str) -> Column | Instants:
+        """Return an event property, a cell a selected event."""
+        if name == self.events.time_column:
+            return Instants(self.times)
+        column = self.events.column(name)
+        return column if self.positions is None else column.take(self.positions)
+
+
+@dataclass(frozen=True, eq=False)
+class _UserScope:
+    """What an expression sees that is worked out once a distinct ID."""
+
+    selection: Selection
+
+    def __len__(self) -> int:
+        return len(self.selection.events.ids.texts) + 1
+
+    def column(self, side: str, name: str) -> Column | Instants:
+        assert side == "user"
+        return self.selection.user_column(name)
+
+
+@dataclass(frozen=True, eq=False)
+class _EventScope:
+    """What an expression sees that is worked out once a selected event."""
+
+    selection: Selection
+
+    def __len__(self) -> int:
+        return len(self.selection)
+
+    def column(self, side: str, name: str) -> Column | Instants:
+        if side == "user":
+            return self.selection.user_column(name).take(self.selection.ids.astype(np.int64))
+        return self.selection.event_column(name)
+
+
+def _as_column(cells: Column | Instants) -> Column:
+    return iso_column(cells.microseconds) if isinstance(cells, Instants) else cells
+
+
+def as_breakdown(by: Any) -> Property | None:
+    """Return the property a report is broken down by, None for none.
+
+    Raises
+    ------
+    ReportError
+        If there are several, or it is a hidden one.
+    """
+    if isinstance(by, list | tuple):
+        if len(by) > 1:
+            raise ReportError(f"by= names {len(by)} properties; one breakdown is possible so far")
+        by = by[0] if by else None
+    if by is None:
+        return None
+    prop = as_property(by)
+    if prop.name in HIDDEN:
+        raise ReportError(f"{prop.label} is hidden and never shown in a report")
+    return prop

@@ -1,0 +1,105 @@
+"""Reserved properties: how they are shown, which are hidden, which are nobody's to write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from toolkit.values import Json
+
+#: Updated At: kept by the table (SEEN-1).
+LAST_SEEN: Final = "$last_seen"
+
+#: First Seen: computed from the events when asked for.
+FIRST_SEEN: Final = "$mp_first_event_time"
+
+#: Never shown in a table, form or report; events that carry one leave the reports.
+HIDDEN: Final = ("$bucket", "bucket")
+
+#: What a person reads in place of a reserved name.
+DISPLAY_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "$name": "Name",
+        "$first_name": "First Name",
+        "$last_name": "Last Name",
+        "$email": "Email",
+        "$phone": "Phone",
+        "$avatar": "Avatar",
+        "$created": "Created",
+        "$city": "City",
+        "$region": "Region",
+        "$country_code": "Country",
+        "$timezone": "Time Zone",
+        "$geo_source": "Geo Source",
+        "$transactions": "Transactions",
+        LAST_SEEN: "Updated at",
+        FIRST_SEEN: "First Seen",
+        "$distinct_id": "Distinct ID",
+    }
+)
+
+# Fields of a message around its operators; a property of that name would be
+# mistaken for one in an export.
+_OF_A_MESSAGE: Final = frozenset(
+    {
+        *("$distinct_id", "$group_key", "$group_id", "$token", "$time", "$ip"),
+        *("$ignore_time", "$ignore_alias", "$latitude", "$longitude"),
+    }
+)
+
+
+def display_name(name: str) -> str:
+    """Return what to call a property in a heading: reserved names have one of their own.
+
+    >>> display_name("$country_code"), display_name("plan")
+    ('Country', 'plan')
+    """
+    return DISPLAY_NAMES.get(name, name)
+
+
+def title(properties: Mapping[str, Json], distinct_id: str) -> str:
+    """Return what to call a profile.
+
+    Its ``$name``, else ``$first_name`` and ``$last_name``, else ``$email``, else
+    the distinct ID. Only text that is not blank counts; white space around it is
+    left out. The result is untrusted text: escape it before it becomes HTML.
+
+    Examples
+    --------
+    >>> title({"$first_name": "Alice", "$last_name": "Doe", "$email": "a@b.c"}, "123")
+    'Alice Doe'
+    >>> title({"$name": " ", "plan": "pro"}, "123")
+    '123'
+    """
+    name = _text(properties, "$name")
+    both = " ".join(filter(None, (_text(properties, n) for n in ("$first_name", "$last_name"))))
+    return name or both or _text(properties, "$email") or distinct_id
+
+
+def _text(properties: Mapping[str, Json], name: str) -> str:
+    value = properties.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def name_refusal(name: str) -> str | None:
+    """Return why a form or a CSV mapping may not write a property of this name, None if it may.
+
+    Messages are freer: they store any name but Updated At, hidden ones with a warning.
+
+    >>> name_refusal("plan") is None
+    True
+    >>> name_refusal("$bucket")
+    '"$bucket" is hidden from every table, form and report; choose another name'
+    """
+    if not name.strip():
+        return "a property needs a name"
+    if name in HIDDEN:
+        return f'"{name}" is hidden from every table, form and report; choose another name'
+    if name == LAST_SEEN:  # SEEN-1
+        return f'"{name}" (Updated at) is kept by the table'
+    if name == FIRST_SEEN:
+        return f'"{name}" (First Seen) is computed from the events'
+    if name in _OF_A_MESSAGE:
+        return f'"{name}" is a field of messages, never a property; choose another name'
+    return None

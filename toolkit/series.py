@@ -1,0 +1,405 @@
+"""What a column of an event DataFrame means: distinct IDs, times, JSON values.
+
+Event data come from everywhere, so each function takes every dtype a column may
+have, and works on its distinct values where that is less than on all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, TypeAlias, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.columns import Column
+from toolkit.errors import EventsError, InvalidIdError, InvalidTimeError, InvalidValueError
+from toolkit.ids import normalise_id
+from toolkit.times import NO_TIME, iso, parse_time
+from toolkit.values import ABSENT, Json, as_json
+
+Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]
+Microseconds: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Value = TypeVar("Value")
+
+_TEXT: Final = pa.large_string()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Coded:
+    """A column of texts, most of which stand in it often.
+
+    Attributes
+    ----------
+    codes
+        ``int32``: the position in *texts* of each row's text, -1 for none.
+    texts
+        Each text once, pyarrow ``large_string``, in the order of first appearance.
+    """
+
+    codes: Codes
+    texts: pa.Array
+
+    def counts(self) -> tuple[Microseconds, int]:
+        """Return how many rows have each text (``int64``), and how many have none."""
+        counted = np.bincount(self.codes + 1, minlength=len(self.texts) + 1)
+        return counted[1:], int(counted[0])
+
+    def column(self) -> Column:
+        """Return the texts row by row, absent where there is none."""
+        return Column.of_array(self.texts).take(self.codes.astype(np.int64))
+
+
+# -- distinct IDs and event names ---------------------------------------------------------
+
+
+def coded(series: pd.Series) -> Coded:
+    """Return a column of distinct IDs, or of event names, as codes.
+
+    Numbers become their decimal text as in messages (MSG-4). A missing or empty
+    cell, and in a mixed column whatever is neither text nor a number, has no code.
+
+    Raises
+    ------
+    EventsError
+        If the column as a whole is of a type that is neither text nor numbers.
+    """
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        categories = coded(_categories(series))
+        return _unified(_of_category(categories.codes, series, np.int32(-1)), categories.texts)
+    if _is_object(series):
+        return _coded_objects(series)
+    return _coded_array(_arrow(series), series)
+
+
+def _categories(series: pd.Series) -> pd.Series:
+    return pd.Series(series.cat.categories, name=series.name)
+
+
+def _of_category(values: Any, series: pd.Series, missing: Any) -> Any:
+    """Return for each row the value of its category, *missing* where it has none."""
+    return np.append(values, missing)[series.cat.codes.to_numpy()]
+
+
+def _is_object(series: pd.Series) -> bool:
+    return isinstance(series.dtype, np.dtype) and series.dtype.kind == "O"
+
+
+def _arrow(series: pd.Series) -> pa.Array:
+    """Return a column of any dtype but object; NaN is null."""
+    array = pa.array(series, from_pandas=True)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _coded_array(array: pa.Array, series: pd.Series) -> Coded:
+    if pa.types.is_null(array.type):
+        return Coded(np.full(len(array), -1, np.int32), pa.array([], _TEXT))
+    if not pa.types.is_dictionary(array.type):
+        array = pc.dictionary_encode(array)
+    values = array.dictionary
+    if _is_text(values.type):
+        texts = values.cast(_TEXT)
+    elif pa.types.is_integer(values.type):
+        texts = values.cast(pa.string()).cast(_TEXT)
+    elif pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
+        texts = pa.array([_id_text(value) for value in values.to_pylist()], _TEXT)
+    elif pa.types.is_null(values.type):  # a categorical without categories
+        texts = values.cast(_TEXT)
+    else:
+        raise EventsError(
+            f'column "{series.name}" holds {series.dtype}; text or numbers are needed'
+        )
+    indices = pc.fill_null(array.indices, -1).to_numpy(zero_copy_only=False)
+    return _unified(indices.astype(np.int32, copy=False), texts)
+
+
+def _unified(codes: Codes, texts: pa.Array) -> Coded:
+    """Return codes into texts of which none is null, empty, unused or there twice."""
+    used = np.zeros(len(texts), np.bool_)
+    used[codes[codes >= 0]] = True
+    usable = pc.fill_null(pc.not_equal(texts, ""), False).to_numpy(zero_copy_only=False)
+    once = pc.dictionary_encode(texts.filter(pa.array(used & usable)))
+    if used.all() and usable.all() and len(once.dictionary) == len(texts):
+        return Coded(codes, texts)
+    new_codes = np.full(len(texts) + 1, -1, np.int32)  # the last is for the code -1
+    new_codes[:-1][used & usable] = once.indices.to_numpy()
+    return Coded(new_codes[codes], once.dictionary)
+
+
+def _coded_objects(series: pd.Series) -> Coded:
+    if pd.api.types.infer_dtype(series, skipna=True) in ("string", "empty"):
+        try:
+            return _coded_array(pa.array(series, _TEXT, from_pandas=True), series)
+        except UnicodeEncodeError:  # half a surrogate pair: no ID, found one by one
+            pass
+    codes, values = _by_value(series, _id_text)
+    return _unified(codes, pa.array(values, _TEXT))
+
+
+def _id_text(value: object) -> str | None:
+    """Return the normalised ID, None if *value* is none."""
+    if isinstance(value, Decimal) and value.is_finite():
+        value = int(value) if value == value.to_integral_value() else float(value)
+    try:
+        return normalise_id(value)
+    except InvalidIdError:
+        return None
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(check(type_) for check in checks)
+
+
+def _by_value(series: pd.Series, read: Callable[[Any], Value]) -> tuple[Codes, list[Value]]:
+    """Return a code for each cell of an object column, and what each code stands for.
+
+    Each distinct value is read once. Values are told apart by type too: ``True``
+    is not 1. A missing cell has the code -1.
+    """
+    known: dict[tuple[type, Hashable], int] = {}
+    values: list[Value] = []
+    codes = np.full(len(series), -1, np.int32)
+    filled = np.flatnonzero(series.notna().to_numpy())
+    for position, value in zip(filled.tolist(), series.array[filled], strict=True):
+        try:
+            code = known.setdefault((type(value), value), len(values))
+        except TypeError:  # a list or an object cannot be looked up
+            code = len(values)
+        if code == len(values):
+            values.append(read(value))
+        codes[position] = code
+    return codes, values
+
+
+# -- times --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Times:
+    """A column of times.
+
+    Attributes
+    ----------
+    microseconds
+        Since 1970 UTC, ``int64``; ``NO_TIME`` where a cell holds no readable time.
+    without_zone
+        Whether any of them named no time zone, and so was read as UTC.
+    """
+
+    microseconds: Microseconds
+    without_zone: bool
+
+
+def times(series: pd.Series) -> Times:
+    """Return a column as times, by the same rules as :func:`toolkit.times.parse_time`.
+
+    Takes datetimes of any resolution and time zone, ISO 8601 text, unix seconds
+    and unix milliseconds; times without a zone are UTC.
+
+    Raises
+    ------
+    EventsError
+        If the column as a whole is of a type that holds no times.
+    """
+    dtype = series.dtype
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return Times(_from_datetimes(series.dt.tz_convert("UTC").dt.tz_localize(None)), False)
+    if dtype.kind == "M" and isinstance(dtype, np.dtype):
+        at = _from_datetimes(series)
+        return Times(at, bool((at != NO_TIME).any()))
+    if isinstance(dtype, pd.CategoricalDtype):
+        read = times(_categories(series))
+        return Times(_of_category(read.microseconds, series, NO_TIME), read.without_zone)
+    if _is_object(series):
+        return _times_of_objects(series)
+    array = _arrow(series)
+    if _is_text(array.type):
+        return _times_of_text(array.cast(_TEXT))
+    if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
+        has_zone = pa.types.is_timestamp(array.type) and array.type.tz is not None
+        moments = array.cast(pa.timestamp("us", array.type.tz if has_zone else None), safe=False)
+        filled = pc.fill_null(moments.cast(pa.int64()), NO_TIME)
+        at = _within_years(filled.to_numpy(zero_copy_only=False))
+        return Times(at, not has_zone and bool((at != NO_TIME).any()))
+    if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
+        return Times(_from_numbers(array), False)
+    if pa.types.is_null(array.type):
+        return Times(np.full(len(array), NO_TIME, np.int64), False)
+    raise EventsError(
+        f'column "{series.name}" holds {dtype}; datetimes, ISO 8601 text, '
+        "unix seconds or unix milliseconds are needed"
+    )
+
+
+_FIRST: Final = parse_time("0001-01-01")
+_LAST: Final = parse_time("9999-12-31T23:59:59.999999")
+
+
+def _within_years(microseconds: Microseconds) -> Microseconds:
+    readable = (microseconds >= _FIRST) & (microseconds <= _LAST)
+    return microseconds if readable.all() else np.where(readable, microseconds, NO_TIME)
+
+
+def _from_datetimes(series: pd.Series) -> Microseconds:
+    moments = series.to_numpy()
+    # A coarser resolution reaches further than microseconds do.
+    first, last = np.datetime64("0001-01-01", "s"), np.datetime64("9999-12-31T23:59:59", "s")
+    if np.datetime_data(moments.dtype)[0] in ("s", "ms"):
+        moments = np.where((moments >= first) & (moments <= last), moments, np.datetime64("NaT"))
+    return _within_years(moments.astype("M8[us]").view(np.int64))
+
+
+# parse_time: as seconds this would be the year 5138, as milliseconds it is 1973.
+_MILLISECONDS_FROM: Final = 100_000_000_000
+
+
+def _from_numbers(array: pa.Array) -> Microseconds:
+    present = pc.is_valid(array).to_numpy(zero_copy_only=False)
+    numbers = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)
+    with np.errstate(invalid="ignore", over="ignore"):
+        unit = np.where(np.abs(numbers) >= _MILLISECONDS_FROM, 1_000, 1_000_000)
+        rough = numbers * unit.astype(np.float64)
+        readable = present & (rough >= _FIRST) & (rough <= _LAST)  # NaN is neither
+        if pa.types.is_floating(array.type):
+            exact = np.rint(np.where(readable, rough, 0.0)).astype(np.int64)
+        else:
+            exact = np.where(readable, numbers, 0).astype(np.int64) * unit
+    return np.where(readable, exact, NO_TIME)
+
+
+def _times_of_text(texts: pa.Array) -> Times:
+    encoded = pc.dictionary_encode(texts)
+    distinct = pc.utf8_trim_whitespace(encoded.dictionary)
+    # pandas reads whole columns, and more than ISO 8601: "2026-05" or a bare year.
+    regular = pc.match_substring_regex(distinct, pattern=_REGULAR).to_numpy(zero_copy_only=False)
+    moments = np.full(len(distinct), NO_TIME, np.int64)
+    read = pd.to_datetime(
+        pd.Series(distinct.filter(pa.array(regular)).to_pylist(), dtype=object),
+        format="ISO8601",
+        utc=True,
+        errors="coerce",
+    )
+    moments[regular] = _from_datetimes(read.dt.tz_localize(None))
+    for position in np.flatnonzero(moments == NO_TIME).tolist():
+        moments[position] = _parsed(distinct[position].as_py())
+    moments = _within_years(moments)  # a time zone can carry a time out of them
+    zoned = pc.match_substring_regex(distinct, pattern=r"[T ].*([zZ]|[+-]\d\d(:?\d\d){0,2})$")
+    without_zone = (moments != NO_TIME) & ~zoned.to_numpy(zero_copy_only=False)
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+    return Times(np.append(moments, NO_TIME)[codes], bool(without_zone.any()))
+
+
+# The texts that pandas and parse_time read alike.
+_REGULAR: Final = (
+    r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([zZ]|[+-]\d{2}:?\d{2})?)?$"
+)
+
+
+def _parsed(value: object) -> int:
+    """Return the time in microseconds, NO_TIME if *value* is none."""
+    try:
+        return parse_time(value)
+    except InvalidTimeError:
+        return NO_TIME
+
+
+def _times_of_objects(series: pd.Series) -> Times:
+    if pd.api.types.infer_dtype(series, skipna=True) in ("string", "empty"):
+        try:
+            return _times_of_text(pa.array(series, _TEXT, from_pandas=True))
+        except UnicodeEncodeError:  # half a surrogate pair: no time, found one by one
+            pass
+    codes, values = _by_value(series, lambda value: (_parsed(value), _lacks_zone(value)))
+    read = _within_years(np.array([at for at, _ in values], np.int64))
+    without_zone = any(lacks and at != NO_TIME for at, lacks in values)
+    return Times(np.append(read, NO_TIME)[codes], without_zone)
+
+
+def _lacks_zone(value: object) -> bool:
+    if isinstance(value, str):
+        return _times_of_text(pa.array([value], _TEXT)).without_zone
+    if isinstance(value, datetime):
+        return value.tzinfo is None
+    return isinstance(value, date | np.datetime64)
+
+
+# -- JSON values --------------------------------------------------------------------------
+
+
+def column(series: pd.Series) -> Column:
+    """Return an event property as a column of JSON values.
+
+    A missing cell (NaN, None, NaT, NA) is absent, and so is an infinity, which is
+    no JSON. Times become ISO 8601 text in UTC, dates without a time stay dates,
+    durations become seconds, decimals floats, and any other object that is no JSON
+    its text.
+    """
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        codes = series.cat.codes.to_numpy().astype(np.int64)
+        return column(_categories(series)).take(codes)
+    if _is_object(series):
+        if pd.api.types.infer_dtype(series, skipna=True) != "string":
+            return _column_of_cells(series.array)
+        try:
+            return _text_column(pa.array(series, _TEXT, from_pandas=True))
+        except UnicodeEncodeError:  # half a surrogate pair
+            return _column_of_cells(series.array)
+    if isinstance(dtype, np.dtype) and dtype.kind == "m":
+        series = series.dt.total_seconds()
+    elif isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
+        series = series.astype("str")
+    array = _arrow(series)
+    if _is_text(array.type):
+        return _text_column(array.cast(_TEXT))
+    if pa.types.is_date(array.type):
+        return _text_column(array.cast(pa.date32()).cast(_TEXT))
+    if pa.types.is_timestamp(array.type):
+        return iso_column(times(series).microseconds)
+    present = pc.is_valid(array).to_numpy(zero_copy_only=False)
+    if pa.types.is_boolean(array.type):
+        return Column.of_array(pc.fill_null(array, False).to_numpy(zero_copy_only=False), present)
+    if pa.types.is_decimal(array.type) or pa.types.is_floating(array.type):
+        numbers = pc.fill_null(array.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
+        return Column.of_array(numbers, present & np.isfinite(numbers))
+    if pa.types.is_integer(array.type) and not pa.types.is_uint64(array.type):
+        whole = pc.fill_null(array.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+        return Column.of_array(whole, present)
+    if pa.types.is_null(array.type):
+        return Column.absent(len(array))
+    return _column_of_cells(array.to_pylist())
+
+
+def _text_column(texts: pa.Array) -> Column:
+    return Column.of_array(texts, pc.is_valid(texts).to_numpy(zero_copy_only=False))
+
+
+def iso_column(microseconds: Microseconds) -> Column:
+    moments = np.datetime_as_string(microseconds.view("M8[us]"), unit="us")
+    texts = pc.replace_substring_regex(
+        pa.array(moments.astype(object), _TEXT), pattern=r"(\.000000)?$", replacement="Z"
+    )
+    return Column.of_array(texts, microseconds != NO_TIME)
+
+
+def _column_of_cells(cells: Any) -> Column:
+    return Column.of([_json(cell) for cell in cells])
+
+
+def _json(cell: Any) -> Json | Any:
+    if pd.api.types.is_scalar(cell) and pd.isna(cell):
+        return ABSENT
+    if isinstance(cell, Decimal):
+        cell = float(cell)
+    if isinstance(cell, float | np.floating) and not np.isfinite(cell):
+        return ABSENT
+    try:
+        return iso(parse_time(cell)) if isinstance(cell, datetime) else as_json(cell)
+    except (InvalidValueError, InvalidTimeError):
+        return str(cell).encode("utf-8", "replace").decode()

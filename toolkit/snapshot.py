@@ -1,0 +1,144 @@
+"""A snapshot: many profiles as columns, at one moment, never changed.
+
+What joins, reports and frames read. The table hands out a new snapshot after
+each change, so whatever was worked out from one can be kept with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.columns import Column, Mask, Positions
+from toolkit.values import ABSENT, Json, dumps, joined_texts
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Many profiles at one moment.
+
+    Attributes
+    ----------
+    ids
+        Distinct IDs in the order the profiles were created, pyarrow ``large_string``.
+    columns
+        A :class:`Column` of as many cells for each property ever written, in the
+        order of its first write; a column may be absent throughout.
+    last_seen
+        Updated At in microseconds since 1970 UTC, ``int64``, NO_TIME for none.
+    """
+
+    ids: pa.Array
+    columns: Mapping[str, Column]
+    last_seen: Positions
+
+    @classmethod
+    def empty(cls, names: list[str] | None = None) -> Snapshot:
+        """Return a snapshot without profiles."""
+        columns = {name: Column.absent(0) for name in names or []}
+        return cls(pa.array([], pa.large_string()), columns, np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.last_seen)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The properties that at least one profile has."""
+        return tuple(name for name, column in self.columns.items() if column.state.any())
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return dict(zip(self.ids.to_pylist(), range(len(self)), strict=True))
+
+    def knows_rows_of(self, base: Snapshot) -> Snapshot:
+        """Take over what *base* knows of its rows, all of which stand here too; return self."""
+        known = base.__dict__.get("_rows")
+        if known is not None:
+            new = self.ids.slice(len(base)).to_pylist()
+            if new:
+                known = known | dict(zip(new, range(len(base), len(self)), strict=True))
+            self.__dict__["_rows"] = known
+        return self
+
+    def position(self, distinct_id: str) -> int:
+        """Return the row of one distinct ID, -1 if there is none."""
+        return self._rows.get(distinct_id, -1)
+
+    def positions(self, ids: pa.Array) -> Positions:
+        """Return the row of each distinct ID, -1 where there is none."""
+        found = pc.index_in(ids.cast(pa.large_string()), value_set=self.ids)
+        rows: Positions = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+        return rows
+
+    def column(self, name: str) -> Column:
+        """Return the column of a property, absent throughout if nobody has it."""
+        column = self.columns.get(name)
+        return Column.absent(len(self)) if column is None else column
+
+    def row(self, position: int) -> dict[str, Json]:
+        """Return the properties of the profile in one row; the containers are the snapshot's."""
+        found = ((name, column.cell(position)) for name, column in self.columns.items())
+        return {name: value for name, value in found if value is not ABSENT}
+
+    def rows(self, positions: Positions) -> list[dict[str, Json]]:
+        """Return the properties of many profiles; the containers are the snapshot's."""
+        result: list[dict[str, Json]] = [{} for _ in range(len(positions))]
+        for name, column in self.columns.items():
+            taken = column.take(positions)
+            for properties, value in zip(result, taken.cells(), strict=True):
+                if value is not ABSENT:
+                    properties[name] = value
+        return result
+
+    def take(self, positions: Positions) -> Snapshot:
+        """Return the snapshot of the profiles in some rows."""
+        columns = {name: column.take(positions) for name, column in self.columns.items()}
+        return Snapshot(self.ids.take(pa.array(positions)), columns, self.last_seen[positions])
+
+    def keep(self, mask: Mask) -> Snapshot:
+        """Return the snapshot of the profiles where *mask* is true."""
+        columns = {name: column.keep(mask) for name, column in self.columns.items()}
+        return Snapshot(self.ids.filter(pa.array(mask)), columns, self.last_seen[mask])
+
+    def json_texts(self, positions: Positions) -> pa.Array:
+        """Return the properties of some profiles as JSON text, pyarrow ``large_string``."""
+        empty = pa.scalar("", pa.large_string())
+        parts = []
+        for name, column in self.columns.items():
+            prefix = pa.scalar(_name_text(name), pa.large_string())
+            texts = column.take(positions).as_json_text()
+            parts.append(pc.binary_join_element_wise(prefix, texts, empty))
+        if not parts:
+            return pa.array(["{}"] * len(positions), pa.large_string())
+        inner = joined_texts(parts, ",")
+        opening, closing = (pa.scalar(brace, pa.large_string()) for brace in "{}")
+        return pc.binary_join_element_wise(opening, inner, closing, empty)
+
+    def frame(self, names: list[str]) -> pd.DataFrame:
+        """Return the named properties and ``$last_seen`` as a new DataFrame."""
+        data: dict[str, Any] = {
+            name: self.column(name).as_array(null_is_missing=False) for name in names
+        }
+        data["$last_seen"] = pd.DatetimeIndex(self.last_seen.view("M8[us]")).tz_localize("UTC")
+        return pd.DataFrame(data, index=self.index)
+
+    @property
+    def index(self) -> pd.Index:
+        """The distinct IDs as a pandas Index of ``str``, named ``distinct_id``."""
+        dtype: Any = pd.StringDtype("pyarrow", na_value=np.nan)
+        index: pd.Index = pd.Index(dtype.__from_arrow__(self.ids), name="distinct_id")
+        return index
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ids.to_pylist())
+
+
+def _name_text(name: str) -> str:
+    return dumps(name) + ":"

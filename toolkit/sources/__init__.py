@@ -1,0 +1,1 @@
+"""Where updates come from: CSV files, messages, a local server, other products."""

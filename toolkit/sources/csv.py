@@ -1,0 +1,343 @@
+"""CSV files: a look at one, and its import as profiles (CSV-1 to CSV-8)."""
+
+from __future__ import annotations
+
+import time
+from typing import Final, Literal, NamedTuple
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from toolkit.batch_columns import CellChange
+from toolkit.errors import CsvError, CsvRowsError
+from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, guess_header
+from toolkit.sources.csv_mapping import (
+    DISTINCT_ID,
+    ColumnMapping,
+    ColumnTypes,
+    FileColumns,
+    MappedColumns,
+    choose_types,
+    map_columns,
+    suggest_names,
+)
+from toolkit.sources.csv_reading import CsvText, read_csv_text
+from toolkit.sources.csv_report import CsvColumn, CsvPreview, ImportReport, rejected_lines
+from toolkit.sources.csv_rows import (
+    Rows,
+    id_warnings,
+    one_row_an_id,
+    placeholder_ids,
+    same_value_elsewhere,
+    typed_rows,
+)
+from toolkit.sources.csv_source import CsvSource, Source
+from toolkit.sources.csv_types import infer_type, is_filled
+from toolkit.table import ProfileTable
+from toolkit.wording import count
+
+#: A file of more rows is refused (CSV-6).
+MAX_ROWS: Final = 1_000_000
+
+_SHOWN_REJECTIONS: Final = 5
+# A progress bar appears once the import has run for so many seconds.
+_PATIENCE: Final = 1.0
+
+
+def preview_csv(
+    source: Source,
+    *,
+    header: bool | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> CsvPreview:
+    r"""Return what stands in a CSV file: its columns, their types, and what may go wrong.
+
+    Parameters
+    ----------
+    source
+        A path, bytes, or a file object of bytes or text; gzip is unpacked. A file
+        object is left where it stood, if it can go back.
+    header
+        Whether row 1 is a header. By default that is found out (CSV-1).
+    encoding, delimiter
+        How the file is written. By default that is found out.
+
+    Raises
+    ------
+    CsvError
+        If the file is empty or no CSV, or holds more than 1,000,000 rows (CSV-6).
+    CsvFileError
+        If it cannot be opened; :class:`FileNotFoundError` too if it is not there.
+
+    Examples
+    --------
+    >>> preview_csv(b"user_id;email;age\nu1;ann@example.com;30\nu2;bob@example.com;")
+    <CsvPreview of data: 2 rows, 3 columns, utf-8, semicolon>
+      row 1 is a header: "user_id" stands above codes such as "u1"
+      0 'user_id' → '$distinct_id' text: 'u1', 'u2'
+      1 'email' → '$email' text: 'ann@example.com', 'bob@example.com'
+      2 'age' → 'age' number: '30'
+    """
+    file = _opened(source, None, header, encoding, delimiter)
+    suggested = suggest_names(file.columns)
+    columns = []
+    for position, cells in enumerate(file.columns.cells):
+        filled = cells.filter(is_filled(cells))
+        columns.append(
+            CsvColumn(
+                position,
+                file.columns.names[position],
+                tuple(file.columns.samples(position)),
+                infer_type(filled),
+                len(cells) - len(filled),
+                len(filled.unique()),
+                suggested[position],
+            )
+        )
+    return CsvPreview(
+        name=file.name,
+        columns=tuple(columns),
+        header=file.columns.header.header,
+        header_reason=file.columns.header.reason,
+        encoding=file.text.encoding,
+        delimiter=file.text.delimiter,
+        rows=file.text.rows,
+        problems=tuple(_problems(file)),
+    )
+
+
+def import_csv(
+    profiles: ProfileTable,
+    source: Source,
+    mapping: ColumnMapping | None = None,
+    *,
+    header: bool | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    types: ColumnTypes | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    dry_run: bool = False,
+    progress: bool = True,
+) -> ImportReport:
+    r"""``$set`` the rows of a CSV file as one batch, and return what became of them.
+
+    Each row sets its cells that are not empty; what else a profile holds stays
+    (CSV-4). Updated At stays too (SEEN-2).
+
+    Parameters
+    ----------
+    profiles
+        The table to write to.
+    source
+        A path, bytes, or a file object of bytes or text; gzip is unpacked.
+    mapping
+        ``{column: property}``; a column is its position from 0 or its name in the
+        header. ``"$distinct_id"`` marks the identifier, else ``"$email"`` is it, else
+        each row gets a random ID (CSV-2). Columns left out, or mapped to None, are
+        not imported. By default every column is imported under its name in the
+        header, with ``distinct_id`` in any spelling, else ``user_id``, as the
+        identifier.
+    header
+        Whether row 1 is a header. By default that is found out (CSV-1).
+    encoding, delimiter
+        How the file is written. By default that is found out.
+    types
+        ``{property or column: "text", "number", "boolean", "date" or "json"}`` where
+        the type that all cells fit is not the one wanted (CSV-5). A row with a cell
+        that does not fit is rejected.
+    on_error
+        ``"raise"`` imports all rows or none; ``"skip"`` imports the rows that can be
+        (CSV-7).
+    dry_run
+        Whether to report only, and write nothing. What an import would raise, this
+        raises too.
+    progress
+        Whether to show a bar if it takes more than a second.
+
+    Raises
+    ------
+    ColumnMappingError
+        If the mapping, or for want of one the header, cannot be used.
+    CsvRowsError
+        If rows cannot be imported and *on_error* is ``"raise"``; they are in its
+        ``rejected``.
+    CsvError
+        If the file is empty or no CSV, or holds more than 1,000,000 rows (CSV-6).
+    CsvFileError
+        If it cannot be opened; :class:`FileNotFoundError` too if it is not there.
+
+    Nothing is written in any of these cases.
+
+    Examples
+    --------
+    >>> profiles = ProfileTable()
+    >>> mapping = {0: "$distinct_id", 1: "$name", 2: "age"}
+    >>> report = import_csv(profiles, b"7,Ann,30\n8,Bob,", mapping)
+    >>> report.created, profiles["7"], profiles["8"]
+    (2, {'$name': 'Ann', 'age': 30}, {'$name': 'Bob'})
+    """
+    if on_error not in ("raise", "skip"):
+        raise CsvError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
+    started = time.perf_counter()
+    bar = tqdm(total=4, desc="Reading", delay=_PATIENCE, disable=not progress, leave=False)
+    with bar:
+        file = _opened(source, mapping, header, encoding, delimiter)
+        mapped = map_columns(mapping, file.columns)
+        chosen = choose_types(types, file.columns, mapped)
+        _advance(bar, "Typing")
+        rows = typed_rows(file.text, mapped, chosen)
+        if len(rows.rejected) and on_error == "raise":
+            raise _rejection_error(rows.rejected, file.text.rows)
+        _advance(bar, "Comparing")
+        merged = one_row_an_id(rows)
+        same_email, same_name = same_value_elsewhere(
+            profiles.snapshot(), merged, ["$email", "$name"]
+        )
+        _advance(bar, "Writing")
+        result = profiles.set_columns(
+            merged.ids, merged.columns, source=f"csv: {file.name}", dry_run=dry_run
+        )
+        bar.update()
+    warnings = [*file.text.notes, *mapped.notes]
+    if file.text.rows == 0:
+        warnings.append("The file holds a header and no rows.")
+    if mapped.identifier is None:
+        warnings.append(
+            "No column is the distinct ID, so each row got a random one, and another import of "
+            'the file would make the profiles again. Map a column to "$distinct_id" or "$email".'
+        )
+    else:
+        warnings += id_warnings(merged.ids)
+    return ImportReport(
+        name=file.name,
+        rows=file.text.rows,
+        imported=len(rows.ids),
+        created=result.created,
+        updated=result.updated,
+        unchanged=result.unchanged,
+        changed_cells=result.changed_cells,
+        changes=_changes(result.changes),
+        rejected=rows.rejected,
+        duplicate_ids=merged.duplicates,
+        placeholder_ids=placeholder_ids(merged, rows),
+        same_email=same_email,
+        same_name=same_name,
+        cut=pd.DataFrame(result.rejected, columns=["distinct_id", "property", "reason"]),
+        warnings=tuple(warnings),
+        columns=_imported_columns(file.columns, mapped, rows),
+        header=file.columns.header.header,
+        header_reason=file.columns.header.reason,
+        encoding=file.text.encoding,
+        delimiter=file.text.delimiter,
+        batch_id=result.batch_id,
+        dry_run=dry_run,
+        seconds=time.perf_counter() - started,
+    )
+
+
+class _File(NamedTuple):
+    """A file that was read: the rows below the header, and its columns."""
+
+    name: str
+    text: CsvText
+    columns: FileColumns
+
+
+def _opened(
+    source: Source,
+    mapping: ColumnMapping | None,
+    header: bool | None,
+    encoding: str | None,
+    delimiter: str | None,
+) -> _File:
+    if header not in (None, True, False):
+        raise CsvError(f"header={header!r}; True, False, or None to find out, is allowed")
+    opened = CsvSource.of(source)
+    # One more, for the header.
+    text = read_csv_text(opened, encoding=encoding, delimiter=delimiter, at_most=MAX_ROWS + 1)
+    first = text.first_row
+    guess = _header(text, first, header, mapping)
+    names: tuple[str | None, ...] = (None,) * len(text.columns)
+    if guess.header and first is not None:
+        names = tuple(cell.strip() or None for cell in first)
+        text = text.below_header()
+    if text.rows > MAX_ROWS:  # CSV-6
+        raise CsvError(
+            f"{opened.name} holds {text.rows:,} rows; at most {MAX_ROWS:,} are imported at once. "
+            "Nothing was written; split the file"
+        )
+    return _File(opened.name, text, FileColumns(names, text.columns, guess))
+
+
+def _header(
+    text: CsvText, first: tuple[str, ...] | None, forced: bool | None, mapping: ColumnMapping | None
+) -> HeaderGuess:
+    """Return whether row 1 is a header: as told, as the mapping shows, or as it looks (CSV-1)."""
+    if first is None:
+        if forced:
+            raise CsvError(
+                f"row 1 cannot be the header: {text.ragged[0].reason}. "
+                "Correct it, or pass header=False"
+            )
+        return HeaderGuess(False, "row 1 is not as wide as the others")
+    if forced is not None:
+        return HeaderGuess(forced, f"row 1 is {'a header' if forced else 'data'}, as was given")
+    keys = {key.strip() for key in mapping if isinstance(key, str)} if mapping else set()
+    if keys and keys <= {cell.strip() for cell in first}:
+        return HeaderGuess(True, "row 1 is a header: the mapping names its columns")
+    return guess_header(first, [column.slice(1, SAMPLE_ROWS) for column in text.columns])
+
+
+def _problems(file: _File) -> list[str]:
+    """Return what an import would stumble over, in sentences."""
+    problems = list(file.text.notes)
+    if file.text.rows == 0:
+        problems.append("The file holds a header and no rows.")
+    if file.text.ragged:
+        first = file.text.ragged[0]
+        problems.append(
+            f"{count(len(file.text.ragged), 'row')} cannot be imported; "
+            f"the first, on line {first.line:,}: {first.reason}."
+        )
+    names = [name for name in file.columns.names if name is not None]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        problems.append(f'{names.count(name)} columns are named "{name}".')
+    unnamed = file.columns.names.count(None)
+    if file.columns.header.header and unnamed:
+        problems.append(f"{count(unnamed, 'column')} without a name in the header.")
+    return problems
+
+
+def _rejection_error(rejected: pd.DataFrame, rows: int) -> CsvRowsError:
+    shown = "\n  ".join(rejected_lines(rejected, _SHOWN_REJECTIONS))
+    return CsvRowsError(
+        f"{len(rejected):,} of {count(rows, 'row')} cannot be imported, and nothing was written.\n"
+        f"  {shown}\n"
+        f'Correct the file, or pass on_error="skip" to import the other {rows - len(rejected):,}',
+        rejected,
+    )
+
+
+def _imported_columns(columns: FileColumns, mapped: MappedColumns, rows: Rows) -> pd.DataFrame:
+    """Return the columns imported: position, header, property, type."""
+    found = [
+        (at, columns.names[at], name, rows.types[name]) for at, name in mapped.properties.items()
+    ]
+    if mapped.identifier is not None:
+        at = mapped.identifier
+        found.insert(0, (at, columns.names[at], DISTINCT_ID, "text"))
+    frame = pd.DataFrame(found, columns=["position", "header", "property", "type"])
+    return frame.astype({"position": "int64", "header": "str", "property": "str", "type": "str"})
+
+
+def _changes(changes: list[CellChange]) -> pd.DataFrame:
+    """Return cells overwritten as a DataFrame: distinct_id, property, old, new."""
+    frame = pd.DataFrame(changes, columns=list(CellChange._fields), dtype=object)
+    return frame.astype({"distinct_id": "str", "property": "str"})
+
+
+def _advance(bar: tqdm, stage: str) -> None:
+    # To set a description would show the bar, however little time has passed.
+    bar.set_description(stage, refresh=False)
+    bar.update()

@@ -1,0 +1,286 @@
+"""What a person learns of a CSV file before its import, and of the import after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import PathLike
+
+import pandas as pd
+
+from toolkit import html
+from toolkit.sources.csv_defuse import defused_frame
+from toolkit.sources.csv_types import ColumnType
+from toolkit.wording import count, listed
+
+_DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_SHOWN_ROWS = 5
+
+
+def delimiter_name(delimiter: str) -> str:
+    """Return what to call a delimiter."""
+    return _DELIMITER_NAMES.get(delimiter, repr(delimiter))
+
+
+@dataclass(frozen=True)
+class CsvColumn:
+    """One column of a CSV file.
+
+    Attributes
+    ----------
+    position
+        From 0.
+    header
+        Its name in the header, None if there is none.
+    samples
+        Its first different cells that are not empty, at most five.
+    type
+        The type that all its cells fit (CSV-5).
+    empty
+        How many cells are empty.
+    distinct
+        How many different cells there are, empty ones left out.
+    property
+        The property name suggested, ``"$distinct_id"`` for the identifier, None
+        where there is nothing to go by or the name may not be written.
+    """
+
+    position: int
+    header: str | None
+    samples: tuple[str, ...]
+    type: ColumnType
+    empty: int
+    distinct: int
+    property: str | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CsvPreview:
+    """What stands in a CSV file; made by :func:`toolkit.preview_csv`.
+
+    Attributes
+    ----------
+    name
+        The file's name.
+    columns
+        A :class:`CsvColumn` each.
+    header, header_reason
+        Whether row 1 is a header, and why that is thought (CSV-1).
+    encoding, delimiter
+        How the file is written.
+    rows
+        How many there are below the header, ragged ones too.
+    problems
+        What an import would stumble over, in sentences.
+    """
+
+    name: str
+    columns: tuple[CsvColumn, ...]
+    header: bool
+    header_reason: str
+    encoding: str
+    delimiter: str
+    rows: int
+    problems: tuple[str, ...]
+
+    @property
+    def mapping(self) -> dict[int, str]:
+        """The suggested property names by position, as :func:`toolkit.import_csv` takes them."""
+        return {
+            column.position: column.property
+            for column in self.columns
+            if column.property is not None
+        }
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row a column: position, header, property, type, empty, distinct, samples (text)."""
+        return pd.DataFrame(
+            {
+                "position": [column.position for column in self.columns],
+                "header": pd.Series([column.header for column in self.columns], dtype="str"),
+                "property": pd.Series([column.property for column in self.columns], dtype="str"),
+                "type": pd.Series([column.type for column in self.columns], dtype="str"),
+                "empty": [column.empty for column in self.columns],
+                "distinct": [column.distinct for column in self.columns],
+                "samples": pd.Series([", ".join(c.samples) for c in self.columns], dtype="str"),
+            }
+        )
+
+    def _summary(self) -> str:
+        return (
+            f"{count(self.rows, 'row')}, {count(len(self.columns), 'column')}, "
+            f"{self.encoding}, {delimiter_name(self.delimiter)}"
+        )
+
+    def __repr__(self) -> str:
+        lines = [f"<CsvPreview of {self.name}: {self._summary()}>", f"  {self.header_reason}"]
+        for column in self.columns:
+            named = "" if column.header is None else f" {column.header!r}"
+            target = "" if column.property is None else f" → {column.property!r}"
+            samples = listed(map(repr, column.samples), 3) if column.samples else "empty"
+            lines.append(f"  {column.position}{named}{target} {column.type}: {samples}")
+        return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
+
+    def _repr_html_(self) -> str:
+        return html.card(
+            f"Preview of {self.name}",
+            html.paragraph(self._summary()),
+            html.table(self.frame, rows=len(self.columns)),
+            html.notes([_sentence(self.header_reason), *self.problems]),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImportReport:
+    """What became of a CSV file; made by :func:`toolkit.import_csv`.
+
+    Attributes
+    ----------
+    name
+        The file's name.
+    rows
+        How many stand below the header; blank lines are none.
+    imported
+        How many of them were imported: all but the rejected ones.
+    created, updated, unchanged
+        Profiles new, changed, and as they were before.
+    changed_cells
+        How many properties held another value, or null, before.
+    changes
+        The first hundred of those: ``distinct_id``, ``property``, ``old``, ``new``.
+    rejected
+        The rows that cannot be imported (CSV-7): ``line`` of the file on which the
+        row starts, from 1, ``int64``; ``reason``; ``text``, the row as CSV.
+    duplicate_ids
+        The distinct IDs that stand in several imported rows (CSV-8):
+        ``distinct_id``, ``rows``. Of each property the last cell counts.
+    placeholder_ids
+        The distinct IDs that look like a program's word for none (CSV-8):
+        ``distinct_id``, ``rows``. They are imported.
+    same_email, same_name
+        How many new distinct IDs have the ``$email`` (or ``$name``) of a profile
+        that stands under another ID, in the table or further up in the file: each
+        is a second profile (CSV-4).
+    cut
+        What the table's limits changed or left out: ``distinct_id``, ``property``,
+        ``reason``.
+    warnings
+        What is worth a look, in sentences.
+    columns
+        The columns imported: ``position``, ``header``, ``property``, ``type``.
+    header, header_reason
+        Whether row 1 was taken as a header, and why (CSV-1).
+    encoding, delimiter
+        How the file is written.
+    batch_id
+        The batch in the table's log; None if nothing was written.
+    dry_run
+        Whether this only tells what an import would do.
+    seconds
+        How long it took.
+    """
+
+    name: str
+    rows: int
+    imported: int
+    created: int
+    updated: int
+    unchanged: int
+    changed_cells: int
+    changes: pd.DataFrame
+    rejected: pd.DataFrame
+    duplicate_ids: pd.DataFrame
+    placeholder_ids: pd.DataFrame
+    same_email: int
+    same_name: int
+    cut: pd.DataFrame
+    warnings: tuple[str, ...]
+    columns: pd.DataFrame
+    header: bool
+    header_reason: str
+    encoding: str
+    delimiter: str
+    batch_id: int | None
+    dry_run: bool
+    seconds: float
+
+    def write_rejected(self, path: str | PathLike[str]) -> None:
+        """Write the rejected rows as CSV: line, reason, text.
+
+        Cells that a spreadsheet would run as formulas get an apostrophe.
+        """
+        defused_frame(self.rejected).to_csv(path, index=False)
+
+    def _summary(self) -> str:
+        would = "would be " if self.dry_run else ""
+        return (
+            f"{self.imported:,} of {count(self.rows, 'row')} {would}imported: "
+            f"{count(self.created, 'profile')} created, {self.updated:,} updated, "
+            f"{self.unchanged:,} unchanged"
+        )
+
+    def _notes(self) -> list[str]:
+        """Return the sentences below the counts."""
+        notes = []
+        if self.changed_cells:
+            notes.append(f"{count(self.changed_cells, 'stored value')} overwritten.")
+        if len(self.duplicate_ids):
+            rows = int(self.duplicate_ids["rows"].sum())
+            notes.append(
+                f"{count(len(self.duplicate_ids), 'distinct ID')} in several rows ({rows:,} rows); "
+                "of each property the last cell counts."
+            )
+        if len(self.placeholder_ids):
+            shown = listed((f'"{each}"' for each in self.placeholder_ids["distinct_id"]), 5)
+            notes.append(f"Distinct IDs that look like placeholders for none: {shown}.")
+        for number, what in ((self.same_email, "$email"), (self.same_name, "$name")):
+            if number:
+                notes.append(
+                    f"{count(number, 'new profile')} with the {what} of a profile "
+                    "under another distinct ID."
+                )
+        if len(self.cut):
+            notes.append(
+                f"{count(len(self.cut), 'value')} cut or left out by the table's limits; see .cut."
+            )
+        notes += self.warnings
+        notes.append(_sentence(self.header_reason))
+        return notes
+
+    def __repr__(self) -> str:
+        kind = "dry run" if self.dry_run else f"{self.seconds:.1f} s"
+        lines = [f"<ImportReport of {self.name}: {self._summary()} ({kind})>"]
+        lines += [f"  {note}" for note in self._notes()]
+        if len(self.rejected):
+            lines.append(f"  {count(len(self.rejected), 'row')} rejected:")
+            lines += [f"    {row}" for row in rejected_lines(self.rejected, _SHOWN_ROWS)]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        parts = [html.paragraph(self._summary() + "."), html.notes(self._notes())]
+        parts.append(html.table(self.columns))
+        for title, frame, total in (
+            ("Rejected rows", self.rejected, len(self.rejected)),
+            ("Overwritten values", self.changes, self.changed_cells),
+        ):
+            if total:
+                parts += [
+                    html.paragraph(f"{title}:"),
+                    html.table(frame, rows=_SHOWN_ROWS, total=total),
+                ]
+        title = "Dry run of the import" if self.dry_run else "Import"
+        return html.card(f"{title} of {self.name}", *parts)
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:]}."
+
+
+def rejected_lines(rejected: pd.DataFrame, at_most: int) -> list[str]:
+    """Return the first rejected rows in words, and how many follow."""
+    shown = [
+        f"line {row.line:,}: {row.reason}" for row in rejected.head(at_most).itertuples(index=False)
+    ]
+    if len(rejected) > at_most:
+        shown.append(f"… and {len(rejected) - at_most:,} more")
+    return shown

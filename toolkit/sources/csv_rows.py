@@ -1,0 +1,245 @@
+"""Rows of a CSV file as profiles: which can be imported, and one cell an ID and property."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.columns import Column, Mask, Positions
+from toolkit.ids import PLACEHOLDERS
+from toolkit.snapshot import Snapshot
+from toolkit.sources.csv_mapping import MappedColumns
+from toolkit.sources.csv_reading import CsvText
+from toolkit.sources.csv_types import ColumnType, TypedColumn, is_filled, typed
+from toolkit.wording import count
+
+_TEXT: Final = pa.large_string()
+
+# "12345.0" is a number that went through a float column; "1.23E+15" one that a
+# spreadsheet has rounded.
+_FLOAT: Final = r"^-?[0-9]+\.0+$"
+_ROUNDED: Final = r"^-?[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+$"
+
+_MISFIT: Final[Mapping[ColumnType, str]] = {
+    "number": "no number that is kept exactly (no leading zeros, + or spaces; at most 17 digits)",
+    "boolean": "neither true nor false",
+    "date": "no ISO 8601 date or time",
+    "json": "no JSON list or object",
+}
+
+
+class Rows(NamedTuple):
+    """The rows of a file that can be imported, and those that cannot.
+
+    Attributes
+    ----------
+    ids
+        The distinct ID of each row: pyarrow ``large_string``.
+    columns
+        The cells of each property.
+    types
+        The type of each property.
+    rejected
+        The other rows: line, reason, text.
+    """
+
+    ids: pa.Array
+    columns: dict[str, Column]
+    types: dict[str, ColumnType]
+    rejected: pd.DataFrame
+
+
+class MergedRows(NamedTuple):
+    """One row a distinct ID.
+
+    Attributes
+    ----------
+    ids
+        Distinct IDs in the order they first appear in, pyarrow ``large_string``.
+    columns
+        The cells of each property that any of them has.
+    duplicates
+        The distinct IDs that stood in several rows: distinct_id, rows.
+    """
+
+    ids: pa.Array
+    columns: dict[str, Column]
+    duplicates: pd.DataFrame
+
+
+def typed_rows(text: CsvText, mapped: MappedColumns, types: Mapping[int, ColumnType]) -> Rows:
+    """Return the rows below the header with their cells as values.
+
+    A row is rejected if it is ragged, has no distinct ID, or holds a cell that does
+    not fit the type forced on its column (CSV-7).
+    """
+    reasons: dict[int, list[str]] = defaultdict(list)
+    columns: dict[str, Column] = {}
+    chosen: dict[str, ColumnType] = {}
+    for position, name in mapped.properties.items():
+        cells = typed(text.columns[position], types.get(position))
+        columns[name], chosen[name] = cells.column, cells.type
+        _note_misfits(reasons, name, text.columns[position], cells)
+    if mapped.identifier is None:
+        ids = random_ids(len(text.lines))
+        for row in np.flatnonzero(~_any_present(columns, len(ids))).tolist():
+            reasons[row].append("every cell to import is empty")
+    else:
+        ids = text.columns[mapped.identifier]
+        for row in np.flatnonzero(~is_filled(pc.utf8_trim_whitespace(ids))).tolist():
+            reasons[row].insert(0, "no distinct ID")
+    rejected = _rejected(text, reasons)
+    if reasons:
+        keep = np.ones(len(ids), np.bool_)
+        keep[list(reasons)] = False
+        ids = ids.filter(pa.array(keep))
+        columns = {name: column.keep(keep) for name, column in columns.items()}
+    return Rows(ids, columns, chosen, rejected)
+
+
+def _note_misfits(
+    reasons: dict[int, list[str]], name: str, texts: pa.Array, cells: TypedColumn
+) -> None:
+    rows = np.flatnonzero(cells.misfits)
+    for row, text in zip(rows.tolist(), texts.take(pa.array(rows)).to_pylist(), strict=True):
+        shown = text if len(text) <= 40 else text[:39] + "…"
+        reasons[row].append(f'{name}: "{shown}" is {_MISFIT[cells.type]}')
+
+
+def _any_present(columns: Mapping[str, Column], rows: int) -> Mask:
+    present = np.zeros(rows, np.bool_)
+    for column in columns.values():
+        present |= column.is_present
+    return present
+
+
+def _rejected(text: CsvText, reasons: Mapping[int, list[str]]) -> pd.DataFrame:
+    rows = np.array(sorted(reasons), np.int64)
+    found: list[tuple[int, str, str]] = list(text.ragged)
+    found += zip(
+        text.lines[rows].tolist(),
+        ("; ".join(reasons[row]) for row in rows.tolist()),
+        text.row_texts(rows),
+        strict=True,
+    )
+    found.sort()
+    lines, why, texts = zip(*found, strict=True) if found else ((), (), ())
+    return pd.DataFrame(
+        {
+            "line": pd.Series(lines, dtype="int64"),
+            "reason": pd.Series(why, dtype="str"),
+            "text": pd.Series(texts, dtype="str"),
+        }
+    )
+
+
+def one_row_an_id(rows: Rows) -> MergedRows:
+    """Return each distinct ID once: of each property its last cell that is not empty (CSV-8)."""
+    encoded = rows.ids.dictionary_encode()
+    ids, columns = encoded.dictionary, rows.columns
+    duplicates = _count_frame(ids.slice(0, 0), np.zeros(0, np.int64))
+    if len(ids) < len(rows.ids):
+        codes = encoded.indices.to_numpy()
+        order = np.argsort(codes, kind="stable")
+        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        columns = {
+            name: column.take(_last_present(column, order, starts))
+            for name, column in columns.items()
+        }
+        counts = np.diff(starts, append=len(order))
+        several = counts > 1
+        duplicates = _count_frame(ids.filter(pa.array(several)), counts[several])
+    else:
+        ids = rows.ids
+    filled = {name: column for name, column in columns.items() if column.is_present.any()}
+    return MergedRows(ids, filled, duplicates)
+
+
+def _last_present(column: Column, order: Positions, starts: Positions) -> Positions:
+    """Return for each ID the last row that has a cell, -1 for none.
+
+    *order* holds the rows of one ID after those of another, and *starts* where
+    those of each begin.
+    """
+    rows = np.where(column.is_present[order], order, -1)
+    return np.maximum.reduceat(rows, starts)
+
+
+def _count_frame(ids: pa.Array, rows: Positions) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"distinct_id": pd.Series(ids.to_pylist(), dtype="str"), "rows": rows.astype(np.int64)}
+    )
+
+
+def placeholder_ids(merged: MergedRows, rows: Rows) -> pd.DataFrame:
+    """Return the distinct IDs that look like a word for none (CSV-8): distinct_id, rows."""
+    plain = pc.utf8_lower(pc.utf8_trim_whitespace(merged.ids))
+    known = pa.array(sorted(PLACEHOLDERS), _TEXT)
+    found = merged.ids.filter(pc.is_in(plain, value_set=known))
+    if not len(found):
+        return _count_frame(found, np.zeros(0, np.int64))
+    counted = pc.value_counts(rows.ids.filter(pc.is_in(rows.ids, value_set=found)))
+    return _count_frame(counted.field(0), counted.field(1).to_numpy())
+
+
+def id_warnings(ids: pa.Array) -> list[str]:
+    """Return in sentences what looks wrong with distinct IDs."""
+    doubts = (
+        (pc.not_equal(ids, pc.utf8_trim_whitespace(ids)), "with spaces around, kept as written"),
+        (
+            pc.match_substring_regex(ids, pattern=_FLOAT),
+            "ending in .0, as numbers of a float column do; they match no ID without it",
+        ),
+        (
+            pc.match_substring_regex(ids, pattern=_ROUNDED),
+            "in scientific notation, as a spreadsheet writes long numbers it has rounded",
+        ),
+    )
+    warnings = []
+    for doubtful, what in doubts:
+        number = pc.sum(doubtful).as_py() or 0
+        if number:
+            example = ids.filter(doubtful)[0].as_py()
+            warnings.append(f"{count(number, 'distinct ID')} {what}: {example[:40]!r}.")
+    return warnings
+
+
+def same_value_elsewhere(before: Snapshot, merged: MergedRows, names: list[str]) -> list[int]:
+    """Return how many new IDs share a text with a profile under another ID, by property.
+
+    The other stands in the table, or further up among the new ones (CSV-4).
+    """
+    is_new = before.positions(merged.ids) < 0
+    found = []
+    for name in names:
+        column = merged.columns.get(name)
+        if column is None or column.kind != "text":
+            found.append(0)
+            continue
+        at = np.flatnonzero(column.has_value & is_new)
+        texts = column.values.take(pa.array(at))
+        known = [value for value in before.column(name).cells() if isinstance(value, str)]
+        if known:
+            in_table = pc.is_in(texts, value_set=pa.array(known, _TEXT))
+            texts = texts.filter(pc.invert(in_table))
+        found.append(len(at) - len(texts.unique()))
+    return found
+
+
+def random_ids(number: int) -> pa.Array:
+    """Return so many random UUIDs (version 4) as pyarrow ``large_string``."""
+    raw = np.frombuffer(os.urandom(16 * number), np.uint8).reshape(number, 16).copy()
+    raw[:, 6] = raw[:, 6] & 0x0F | 0x40
+    raw[:, 8] = raw[:, 8] & 0x3F | 0x80
+    digits = np.frombuffer(raw.tobytes().hex().encode(), np.uint8).reshape(number, 32)
+    texts = np.insert(digits, (8, 12, 16, 20), ord("-"), axis=1)
+    offsets = np.arange(0, 36 * (number + 1), 36, dtype=np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(texts))]
+    return pa.Array.from_buffers(_TEXT, number, buffers)

@@ -1,0 +1,259 @@
+"""Files of messages: JSON Lines or one JSON array, plain or gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import IO, Any, Literal, NamedTuple, NoReturn
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from toolkit.errors import MessageFileError
+from toolkit.messages import Message
+from toolkit.table import ProfileTable, ProfileView
+from toolkit.times import NO_TIME
+
+_GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+_PATIENCE = 1.0
+_SHOWN = 120
+# Profiles turned into messages at a time.
+_CHUNK = 10_000
+
+
+class SkippedLine(NamedTuple):
+    """A line of a file that is no message."""
+
+    line: int
+    reason: str
+    text: str
+
+
+class Messages(list[dict[str, Any]]):
+    """The messages of a file: a list, with the lines that were left out.
+
+    Attributes
+    ----------
+    skipped
+        DataFrame of the lines left out: ``line`` (from 1; for an array the number of
+        the element), ``reason``, ``text`` (its beginning).
+    lines
+        The line of each message, so that ``messages.lines[index]`` leads from a
+        rejection back to the file.
+    """
+
+    def __init__(
+        self, messages: Iterable[dict[str, Any]], lines: list[int], skipped: Sequence[SkippedLine]
+    ) -> None:
+        super().__init__(messages)
+        self.lines = lines
+        self.skipped = pd.DataFrame(list(skipped), columns=list(SkippedLine._fields))
+
+
+def read_messages(
+    path: str | PathLike[str],
+    *,
+    on_error: Literal["raise", "skip"] = "raise",
+    progress: bool = True,
+) -> Messages:
+    """Return the messages of a JSON Lines file or a file of one JSON array.
+
+    They are not checked as updates yet: ``profiles.apply`` does that, and names each
+    one it rejects.
+
+    Parameters
+    ----------
+    path
+        The file; UTF-8, gzipped or not.
+    on_error
+        ``"raise"``: a line that is no JSON object is an error. ``"skip"``: such lines
+        are left out and listed in ``.skipped``.
+    progress
+        Whether to show a progress bar if it takes more than a second.
+
+    Returns
+    -------
+    Messages
+        A list of dicts.
+
+    Raises
+    ------
+    MessageFileError
+        Naming the first line that is no JSON object, if *on_error* is ``"raise"``.
+        An object that names one key twice is refused too: one of the values would be
+        lost.
+    FileNotFoundError
+        If there is no such file.
+    """
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
+    messages: list[dict[str, Any]] = []
+    lines: list[int] = []
+    skipped: list[SkippedLine] = []
+    bar = tqdm(
+        _entries(Path(fspath(path))), "Reading", delay=_PATIENCE, disable=not progress, leave=False
+    )
+    for line, entry in bar:
+        try:
+            messages.append(_message(entry))
+            lines.append(line)
+        except ValueError as error:
+            reason = str(error)
+            text = entry if isinstance(entry, str) else json.dumps(entry)
+            text = text[:_SHOWN].encode(errors="replace").decode()
+            skipped.append(SkippedLine(line, reason, text))
+            if on_error == "raise":
+                raise MessageFileError(
+                    f"{fspath(path)}, line {line}: {reason}: {text!r}. Nothing was "
+                    'read; on_error="skip" reads the other lines.'
+                ) from error
+    return Messages(messages, lines, skipped)
+
+
+def _entries(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield each non-empty line with its number, or each element of an array."""
+    with path.open("rb") as file:
+        is_packed = file.peek(2)[:2] == _GZIP
+        content: Any = gzip.GzipFile(fileobj=file) if is_packed else file
+        try:
+            first = content.readline().removeprefix(_BOM)
+            if first.lstrip().startswith(b"["):
+                yield from _elements(path, first + content.read())
+                return
+            yield from _lines(first, content)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise MessageFileError(f"{path}: {error}. Nothing was read.") from error
+
+
+def _lines(first: bytes, content: IO[bytes]) -> Iterator[tuple[int, Any]]:
+    number, line = 1, first
+    while line:
+        if line.strip():
+            # An undecodable byte makes the line invalid, not the file.
+            yield number, line.strip().decode("utf-8", errors="surrogateescape")
+        number, line = number + 1, content.readline()
+
+
+def _elements(path: Path, content: bytes) -> Iterator[tuple[int, Any]]:
+    try:
+        found = _loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        _refuse_array(path, error)
+    yield from enumerate(found, start=1)
+
+
+def _refuse_array(path: Path, error: Exception) -> NoReturn:
+    where = f"line {error.lineno}: " if isinstance(error, json.JSONDecodeError) else ""
+    raise MessageFileError(f"{path}, {where}the array cannot be read: {error}") from error
+
+
+def _message(entry: Any) -> dict[str, Any]:
+    if isinstance(entry, str):
+        try:
+            entry.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError("not UTF-8") from None
+        try:
+            entry = _loads(entry)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"no JSON ({error.msg} at character {error.colno})") from None
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+    if not isinstance(entry, dict):
+        raise ValueError(f"a JSON object is needed, not {type(entry).__name__}")
+    return entry
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def write_messages(
+    profiles: ProfileTable | ProfileView, path: str | PathLike[str], *, progress: bool = True
+) -> int:
+    """Write every profile as a ``$set`` message; return how many.
+
+    Applied to an empty table, the messages give the same profiles: properties,
+    order, and Updated At (through ``$time``; a profile without one has
+    ``$ignore_time``). The profiles of group keys follow those of the users.
+
+    Parameters
+    ----------
+    profiles
+        A table, or the profiles picked out by ``profiles.where``.
+    path
+        The file to write, one message a line; gzipped if it ends in ``.gz``, one JSON
+        array if it ends in ``.json``. It replaces an older one only when it is whole.
+    progress
+        Whether to show a progress bar if it takes more than a second.
+    """
+    target = Path(fspath(path))
+    is_array = target.name.removesuffix(".gz").endswith(".json")
+    count = 0
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as raw:
+            # No time of writing inside: the same profiles give the same bytes.
+            out: Any = gzip.GzipFile("", "wb", 6, raw, 0) if target.suffix == ".gz" else raw
+            texts = (message.as_text() for message in _all_messages(profiles))
+            for text in tqdm(texts, "Writing", delay=_PATIENCE, disable=not progress, leave=False):
+                opening = ("[\n" if count == 0 else ",\n") if is_array else ""
+                out.write(f"{opening}{text}{'' if is_array else chr(10)}".encode())
+                count += 1
+            if is_array:
+                out.write(b"\n]\n" if count else b"[]\n")
+            if out is not raw:
+                out.close()
+            raw.flush()
+            os.fsync(raw.fileno())
+        # A temporary file is private; what the user asked for is as usual.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return count
+
+
+def _all_messages(profiles: ProfileTable | ProfileView) -> Iterator[Message]:
+    if isinstance(profiles, ProfileView):
+        yield from _messages(profiles, profiles.group_key or "")
+        return
+    yield from _messages(profiles, profiles.group_key or "")
+    if profiles.group_key is None:
+        for group_key in profiles.group_keys:
+            yield from _messages(profiles.groups(group_key), group_key)
+
+
+def _messages(profiles: ProfileTable | ProfileView, group_key: str) -> Iterator[Message]:
+    snapshot = profiles.snapshot()
+    for start in range(0, len(snapshot), _CHUNK):
+        part = snapshot.take(np.arange(start, min(start + _CHUNK, len(snapshot))))
+        rows = part.rows(np.arange(len(part)))
+        for key, properties, seen in zip(part, rows, part.last_seen.tolist(), strict=True):
+            never = seen == NO_TIME
+            time = None if never else seen
+            yield Message(key, (("$set", properties),), time, never, group_key)

@@ -1,0 +1,628 @@
+"""The profile table: one row a distinct ID, any JSON properties, changed only by operators."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import replace
+from os import PathLike, fspath
+from typing import Any, Literal, Self, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from tqdm.auto import tqdm
+
+from toolkit import html, times
+from toolkit import limits as product_limits
+from toolkit.batch import Indexed, plan
+from toolkit.batch_columns import ColumnsResult, plan_columns
+from toolkit.columns import Column
+from toolkit.engine import Engine
+from toolkit.errors import InvalidIdError, MessageError, ProfileNotFoundError, RejectedUpdateWarning
+from toolkit.expressions import Expression, SnapshotScope, as_expression
+from toolkit.ids import normalise_id
+from toolkit.log import LoggedColumns
+from toolkit.messages import USERS, Message, Rejection, hidden_properties, parse_message
+from toolkit.reserved import HIDDEN, title
+from toolkit.results import ApplyResult
+from toolkit.snapshot import Snapshot
+from toolkit.state import Change, State
+from toolkit.store import TIMEOUT, Store
+from toolkit.values import Json, copied
+
+_T = TypeVar("_T")
+_SHOWN_ROWS = 10
+# A progress bar appears once a loop has run for so many seconds.
+_PATIENCE = 1.0
+_WORTH_A_BAR = 10_000
+
+
+class ProfileTable:
+    """User profiles: one row a distinct ID, any JSON properties.
+
+    The table is changed only by the operators. What it hands out (dicts, frames)
+    is the caller's to change, and never changes the table.
+
+    Parameters
+    ----------
+    path
+        An SQLite file, made if missing. None keeps the table in memory.
+    limits
+        ``"mixpanel"`` enforces the hosted product's limits and reports every cut;
+        None stores everything as sent.
+    timeout
+        Seconds to wait while another process writes to the same file.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be opened or is not a file of profiles.
+
+    Examples
+    --------
+    >>> profiles = ProfileTable()
+    >>> profiles.set("123", {"$name": "Alice", "plan": "free"})
+    <ApplyResult: 1 applied, 1 created>
+    >>> profiles.union("123", {"tags": ["new"]})
+    <ApplyResult: 1 applied, 1 updated>
+    >>> profiles["123"]
+    {'$name': 'Alice', 'plan': 'free', 'tags': ['new']}
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        limits: Literal["mixpanel"] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        if limits not in (None, "mixpanel"):
+            raise ValueError(f'limits={limits!r}; "mixpanel" or None is allowed')
+        store = None if path is None or fspath(path) == ":memory:" else Store(path, timeout)
+        self._engine = Engine(store)
+        self._group_key = USERS
+        self._limits = limits
+
+    def groups(self, group_key: str) -> ProfileTable:
+        """Return the table of the profiles of a group key, such as ``"company"``.
+
+        It is kept in the same file, and knows all operators but ``add`` and
+        ``append`` (GROUP-1). Its IDs are the group IDs.
+        """
+        if not isinstance(group_key, str) or not group_key:
+            raise ValueError(f"group_key={group_key!r}; text such as 'company' is needed")
+        table = object.__new__(type(self))
+        table._engine, table._limits = self._engine, self._limits
+        table._group_key = group_key
+        return table
+
+    @property
+    def group_keys(self) -> list[str]:
+        """The group keys that have a table, sorted."""
+        return self._engine.group_keys()
+
+    @property
+    def group_key(self) -> str | None:
+        """The group key of these profiles; None for user profiles."""
+        return self._group_key or None
+
+    @property
+    def path(self) -> str | None:
+        """The SQLite file, None for a table in memory."""
+        store = self._engine.store
+        return None if store is None else str(store.path)
+
+    def close(self) -> None:
+        """Close the SQLite file; a second call does nothing."""
+        if self._engine.store is not None:
+            self._engine.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # Operators
+
+    def set(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, Any],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Write properties, creating the profile if it is missing (SET-1, SET-2).
+
+        Parameters
+        ----------
+        distinct_id
+            Text or a number.
+        properties
+            Names and JSON values; None is null.
+        time
+            When it happened: unix seconds or milliseconds, ISO 8601 text, a datetime.
+            By default now. Updated At moves there, but never back (SEEN-1).
+        ignore_time
+            Whether Updated At stays as it is (SEEN-2).
+
+        Returns
+        -------
+        ApplyResult
+            What was applied. Of a rejection there is a ``RejectedUpdateWarning`` too.
+        """
+        return self._send("$set", distinct_id, properties, time, ignore_time)
+
+    def set_once(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, Any],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Write the properties that are absent (ONCE-1). Parameters as for :meth:`set`."""
+        return self._send("$set_once", distinct_id, properties, time, ignore_time)
+
+    def add(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, float],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Add numbers to number properties (ADD-1, ADD-2). Parameters as for :meth:`set`."""
+        return self._send("$add", distinct_id, properties, time, ignore_time)
+
+    def union(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, Any],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Add to lists what is not in them yet (UNION-1). Parameters as for :meth:`set`."""
+        return self._send("$union", distinct_id, properties, time, ignore_time)
+
+    def append(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, Any],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Add one element at the end of lists (APPEND-1). Parameters as for :meth:`set`."""
+        return self._send("$append", distinct_id, properties, time, ignore_time)
+
+    def remove(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, Any],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Take equal elements out of lists (REMOVE-1). Parameters as for :meth:`set`."""
+        return self._send("$remove", distinct_id, properties, time, ignore_time)
+
+    def unset(
+        self,
+        distinct_id: object,
+        names: str | Iterable[str],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Remove properties for good (UNSET-1).
+
+        *names* is one name or several; the rest is as for :meth:`set`.
+        """
+        given = names if isinstance(names, str | Mapping) else list(names)
+        return self._send("$unset", distinct_id, given, time, ignore_time)
+
+    def delete(
+        self, distinct_id: object, *, time: object = None, ignore_time: bool = False
+    ) -> ApplyResult:
+        """Remove the profile and all its properties (DELETE-1)."""
+        return self._send("$delete", distinct_id, "", time, ignore_time)
+
+    def _send(
+        self, operator: str, distinct_id: object, argument: Any, time: object, ignore_time: bool
+    ) -> ApplyResult:
+        message: dict[str, Any] = {operator: argument}
+        if self._group_key == USERS:
+            message["$distinct_id"] = distinct_id
+        else:
+            message["$group_key"], message["$group_id"] = self._group_key, distinct_id
+        if time is not None:
+            message["$time"] = time
+        result = self.apply([message], source=operator.lstrip("$"), ignore_time=ignore_time)
+        for each in result.rejections:
+            what = operator if each.property is None else f"{operator} {each.property}"
+            text = f"{what} was not applied to {distinct_id!r}: {each.reason}"
+            warnings.warn(text, RejectedUpdateWarning, stacklevel=3)
+        return result
+
+    def apply(
+        self,
+        messages: Iterable[Mapping[str, Any]],
+        *,
+        source: str = "messages",
+        ignore_time: bool = False,
+        progress: bool = True,
+    ) -> ApplyResult:
+        """Apply messages in order, each seeing the ones before it (MSG-2).
+
+        A rejected message or property never stops the others (MSG-3). What is
+        applied is one batch: all of it is kept, or nothing.
+
+        Parameters
+        ----------
+        messages
+            Engage messages: ``{"$distinct_id": …, "$set": {…}}``; several operators in
+            one apply in the order written (MSG-1). Messages with ``$group_key`` and
+            ``$group_id`` go to the table of that group key.
+        source
+            Where they come from, in words, for the log.
+        ignore_time
+            Whether Updated At stays as it is for all of them, as for edits made by
+            hand (SEEN-2).
+        progress
+            Whether to show a progress bar if it takes more than a second.
+
+        Returns
+        -------
+        ApplyResult
+            Counts, and each rejection with index, distinct ID, operator, property, reason.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> profiles.apply([
+        ...     {"$distinct_id": 123, "$set": {"plan": "pro"}, "$append": {"seen": "A"}},
+        ...     {"$distinct_id": "123", "$add": {"plan": 1}},
+        ... ])
+        <ApplyResult: 1 applied, 1 created, 1 rejected>
+          rejected [1] 123 $add plan: the stored value is the text 'pro', not a number
+        """
+        if isinstance(messages, Mapping):
+            messages = [messages]
+        if isinstance(messages, str | bytes):
+            raise MessageError(
+                "apply takes messages, not text. "
+                "To apply a file: profiles.apply(tk.read_messages(path))"
+            )
+        arrival = times.now()
+        valid, rejected, noted = self._parsed(messages, ignore_time, progress)
+        by_table: dict[str, list[Indexed]] = {}
+        for index, message in valid:
+            by_table.setdefault(message.group_key, []).append((index, message))
+        check = None if self._limits is None else product_limits.excess
+        with self._engine.writing() as state:
+            planned = {
+                key: plan(state(key), sent, arrival, check) for key, sent in by_table.items()
+            }
+            rejected += [each for part in planned.values() for each in part.rejected]
+            rejected.sort(key=lambda each: each.index)
+            accepted = sorted(
+                (each for part in planned.values() for each in part.accepted),
+                key=lambda each: each[0],
+            )
+            counts = {
+                name: sum(getattr(part, name) for part in planned.values())
+                for name in ("created", "updated", "deleted", "unchanged")
+            }
+            batch_id = None
+            if accepted:
+                batch_id = self._engine.commit(
+                    source,
+                    {"messages": len(accepted), **counts, "rejected": len(rejected)},
+                    accepted,
+                    {key: part.change for key, part in planned.items()},
+                    arrival,
+                )
+        return ApplyResult(
+            len(accepted),
+            **counts,
+            rejections=rejected,
+            cautions=noted,
+            batch_id=batch_id,
+        )
+
+    def _parsed(
+        self, messages: Iterable[Mapping[str, Any]], ignore_time: bool, progress: bool
+    ) -> tuple[list[Indexed], list[Rejection], list[Rejection]]:
+        """Return the valid messages, what was rejected, and what is worth a warning."""
+        valid: list[Indexed] = []
+        rejected: list[Rejection] = []
+        noted: list[Rejection] = []
+        if progress and not (isinstance(messages, Sized) and len(messages) < _WORTH_A_BAR):
+            messages = tqdm(messages, "Checking messages", delay=_PATIENCE, leave=False)
+        for index, raw in enumerate(messages):
+            message = parse_message(raw, index, rejected, group_key=self._group_key)
+            if message is None:
+                continue
+            if self._limits is not None:
+                fitting, cuts, excess = product_limits.cut_message(message)
+                noted += [Rejection(index, message.distinct_id, *cut) for cut in cuts]
+                rejected += [Rejection(index, message.distinct_id, *each) for each in excess]
+                if fitting is None:
+                    continue
+                message = fitting
+            for operator, name in hidden_properties(message):
+                reason = "stored, but never shown in a table, form or report"
+                noted.append(Rejection(index, message.distinct_id, operator, name, reason))
+            if ignore_time and not message.ignore_time:
+                message = Message(
+                    message.distinct_id, message.operations, message.time, True, message.group_key
+                )
+            valid.append((index, message))
+        return valid, rejected, noted
+
+    def set_columns(
+        self,
+        ids: pa.Array,
+        columns: Mapping[str, Column],
+        *,
+        source: str,
+        seen: int | None = None,
+        dry_run: bool = False,
+    ) -> ColumnsResult:
+        """``$set`` many profiles at once from whole columns, as one batch.
+
+        What :func:`toolkit.import_csv` stands on.
+
+        Parameters
+        ----------
+        ids
+            Distinct IDs, each once: pyarrow ``large_string``.
+        columns
+            For each property a column of as many cells. An absent cell is not set.
+        source
+            Where they come from, in words, for the log.
+        seen
+            Updated At of the profiles written, in microseconds since 1970 UTC; None
+            leaves it as it is (SEEN-2).
+        dry_run
+            Whether to count only, and write nothing.
+        """
+        arrival = times.now()
+
+        def work(state: State) -> tuple[LoggedColumns, Change, ColumnsResult]:
+            fitting: dict[str, Column] = dict(columns)
+            rejected: list[tuple[str, str, str]] = []
+            if self._limits is not None:
+                fitting, rejected = product_limits.cut_columns(state.snapshot(), ids, columns)
+            given = LoggedColumns(ids, fitting, seen, self._group_key)
+            change, result = plan_columns(state, given)
+            return given, change, replace(result, rejected=rejected)
+
+        if dry_run or not len(ids):
+            return self._engine.read(self._group_key, work)[2]
+        with self._engine.writing() as state:
+            given, change, result = work(state(self._group_key))
+            counts = {
+                "messages": len(ids),
+                "created": result.created,
+                "updated": result.updated,
+                "deleted": 0,
+                "unchanged": result.unchanged,
+                "rejected": len(result.rejected),
+            }
+            changes = {self._group_key: change}
+            batch_id = self._engine.commit(source, counts, given, changes, arrival)
+        return replace(result, batch_id=batch_id)
+
+    # Reading
+
+    def _read(self, distinct_id: object) -> dict[str, Json] | None:
+        key = normalise_id(distinct_id)
+        row = self._engine.read(self._group_key, lambda state: state.row(key))
+        if row is None:
+            return None
+        return {name: copied(value) for name, value in row.properties.items()}
+
+    def __getitem__(self, distinct_id: object) -> dict[str, Json]:
+        """Return a profile's properties as a dict of its own: null is None, absent is missing."""
+        properties = self._read(distinct_id)
+        if properties is None:
+            key = normalise_id(distinct_id)
+            raise ProfileNotFoundError(f"no profile {key!r} among {len(self):,}{self._hint(key)}")
+        return properties
+
+    def _hint(self, distinct_id: object) -> str:
+        key = normalise_id(distinct_id)
+        bare = key.strip()
+        near = {bare, bare.lower(), bare.upper(), bare.lstrip("0"), bare.removesuffix(".0")}
+        found = [each for each in sorted(near - {key, ""}) if each in self]
+        return f"; there is {found[0]!r}" if found else ""
+
+    def get(self, distinct_id: object, default: _T | None = None) -> dict[str, Json] | _T | None:
+        """Return a profile's properties as a dict of its own, *default* if there is none."""
+        properties = self._read(distinct_id)
+        return default if properties is None else properties
+
+    def last_seen(self, distinct_id: object) -> pd.Timestamp | None:
+        """Return a profile's Updated At in UTC, None if it has none (SEEN-1).
+
+        Raises
+        ------
+        ProfileNotFoundError
+            If there is no such profile.
+        """
+        key = normalise_id(distinct_id)
+        row = self._engine.read(self._group_key, lambda state: state.row(key))
+        if row is None:
+            raise ProfileNotFoundError(f"no profile {key!r}{self._hint(key)}")
+        return times.timestamp(row.last_seen)
+
+    def title(self, distinct_id: object) -> str:
+        """Return the profile's title: its name, else first and last name, e-mail, distinct ID."""
+        return title(self[distinct_id], normalise_id(distinct_id))
+
+    def __contains__(self, distinct_id: object) -> bool:
+        try:
+            return self._read(distinct_id) is not None
+        except InvalidIdError:
+            return False
+
+    def __len__(self) -> int:
+        return self._engine.read(self._group_key, len)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the distinct IDs, in the order the profiles were created."""
+        return iter(self._engine.read(self._group_key, list))
+
+    @property
+    def ids(self) -> pd.Index:
+        """The distinct IDs, in the order the profiles were created."""
+        return self.snapshot().index
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The properties at least one profile has, in the order of their first write.
+
+        The hidden ``$bucket`` and ``bucket`` are left out.
+        """
+        return tuple(name for name in self.snapshot().names if name not in HIDDEN)
+
+    def snapshot(self) -> Snapshot:
+        """Return all profiles as columns: the same object until something changes."""
+        return self._engine.read(self._group_key, lambda state: state.snapshot())
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All profiles as a new DataFrame; editing it never changes the table.
+
+        The index is ``distinct_id``, in the order the profiles were created. There is
+        a column a property, in the order of the first write, and ``$last_seen`` last
+        (``datetime64[us, UTC]``). Integers are ``Int64``, numbers with fractions
+        ``float64``, booleans ``boolean``, text ``str``; absent is missing. A column
+        that holds a null, or values of several types, is ``object``: None is null and
+        NaN is absent there. ``frame.convert_dtypes()`` turns nulls into missing
+        values. The hidden ``$bucket`` and ``bucket`` are left out.
+        """
+        snapshot = self.snapshot()
+        return snapshot.frame([name for name in snapshot.names if name not in HIDDEN])
+
+    def where(self, expression: Expression | str) -> ProfileView:
+        """Return the profiles for which an expression is true, as they are now.
+
+        Parameters
+        ----------
+        expression
+            Such as ``user["plan"] == "pro"``, as an object or as text.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> profiles.apply([
+        ...     {"$distinct_id": "1", "$set": {"plan": "pro"}},
+        ...     {"$distinct_id": "2", "$set": {"plan": "free"}},
+        ... ])
+        <ApplyResult: 2 applied, 2 created>
+        >>> list(profiles.where('user["plan"] == "pro"'))
+        ['1']
+        """
+        condition = as_expression(expression)
+        snapshot = self.snapshot()
+        chosen = snapshot.keep(condition.mask(SnapshotScope(snapshot)))
+        return ProfileView(chosen, str(condition), self.group_key)
+
+    @property
+    def batches(self) -> pd.DataFrame:
+        """The batches of the log, oldest first: a row each.
+
+        The index is ``batch_id``; columns ``time`` (of arrival, ``datetime64[us, UTC]``),
+        ``source``, and the counts ``messages``, ``created``, ``updated``, ``deleted``,
+        ``unchanged``, ``rejected``.
+        """
+        batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
+        columns = ["source", "messages", "created", "updated", "deleted", "unchanged", "rejected"]
+        data: dict[str, Any] = {"batch_id": [batch.id for batch in batches]}
+        at = np.array([batch.time for batch in batches], "M8[us]")
+        data["time"] = pd.DatetimeIndex(at).tz_localize("UTC")
+        data |= {name: [getattr(batch, name) for batch in batches] for name in columns}
+        return pd.DataFrame(data).set_index("batch_id")
+
+    def __repr__(self) -> str:
+        kind = "user profiles" if self._group_key == USERS else f"{self._group_key} profiles"
+        where = "in memory" if self.path is None else f"in {self.path}"
+        return f"<ProfileTable: {len(self):,} {kind} {where}>"
+
+    def _repr_html_(self) -> str:
+        snapshot = self.snapshot()
+        return _shown(snapshot, repr(self)[1:-1].removeprefix("ProfileTable: "))
+
+
+class ProfileView:
+    """Some profiles, as they were when they were picked out.
+
+    Attributes
+    ----------
+    condition
+        The expression they were picked by, as text.
+    group_key
+        The group key of the profiles; None for user profiles.
+    """
+
+    def __init__(self, snapshot: Snapshot, condition: str, group_key: str | None = None) -> None:
+        self._snapshot = snapshot
+        self.condition = condition
+        self.group_key = group_key
+
+    def snapshot(self) -> Snapshot:
+        """Return the profiles as columns."""
+        return self._snapshot
+
+    @property
+    def ids(self) -> pd.Index:
+        """The distinct IDs, in the order the profiles were created."""
+        return self._snapshot.index
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The profiles as a new DataFrame, in the form of :attr:`ProfileTable.frame`."""
+        names = [name for name in self._snapshot.names if name not in HIDDEN]
+        return self._snapshot.frame(names)
+
+    def __getitem__(self, distinct_id: object) -> dict[str, Json]:
+        """Return a profile's properties as a dict of its own."""
+        key = normalise_id(distinct_id)
+        position = self._snapshot.position(key)
+        if position < 0:
+            raise ProfileNotFoundError(f"no profile {key!r} where {self.condition}")
+        return {name: copied(value) for name, value in self._snapshot.row(position).items()}
+
+    def __contains__(self, distinct_id: object) -> bool:
+        try:
+            return self._snapshot.position(normalise_id(distinct_id)) >= 0
+        except InvalidIdError:
+            return False
+
+    def __len__(self) -> int:
+        return len(self._snapshot)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._snapshot)
+
+    def __repr__(self) -> str:
+        return f"<ProfileView: {len(self):,} profiles where {self.condition}>"
+
+    def _repr_html_(self) -> str:
+        return _shown(self._snapshot, f"{len(self):,} profiles where {self.condition}")
+
+
+def _shown(snapshot: Snapshot, heading: str) -> str:
+    if not len(snapshot):
+        hint = 'No profiles yet. Add one: profiles.set("123", {"$name": "Alice"})'
+        return html.card(heading, html.paragraph(hint))
+    head = snapshot.take(np.arange(min(len(snapshot), _SHOWN_ROWS)))
+    names = [name for name in snapshot.names if name not in HIDDEN]
+    frame = head.frame(names).reset_index()
+    return html.card(heading, html.table(frame, rows=_SHOWN_ROWS, total=len(snapshot)))

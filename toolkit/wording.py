@@ -1,0 +1,38 @@
+"""Numbers and names in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number and what it counts, in the plural if it is not 1.
+
+    >>> count(1, "event"), count(12_000, "distinct ID")
+    ('1 event', '12,000 distinct IDs')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Iterable[str], at_most: int = 12) -> str:
+    """Return names one after the other; of many only the first, and how many follow.
+
+    >>> listed(["a", "b", "c"], at_most=2)
+    'a, b and 1 more'
+    """
+    names = list(names)
+    shown = ", ".join(names[:at_most])
+    return f"{shown} and {len(names) - at_most:,} more" if len(names) > at_most else shown
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a question naming what *name* may have been meant to be, or nothing.
+
+    >>> did_you_mean("plna", ["plan", "city"])
+    ' Did you mean "plan"?'
+    """
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = get_close_matches(name.lower(), list(by_lower), n=2)
+    quoted = " or ".join(f'"{by_lower[candidate]}"' for candidate in close)
+    return f" Did you mean {quoted}?" if quoted else ""
