@@ -131,7 +131,19 @@ def test_META_time_is_seconds_milliseconds_or_ISO(time: Any) -> None:
     assert message.time == parse_time("2026-01-01")
 
 
-@pytest.mark.parametrize("time", ["yesterday", True, math.nan, 1e300, [], "2026-13-01"])
+@pytest.mark.parametrize(
+    "time",
+    [
+        "yesterday",
+        True,
+        math.nan,
+        1e300,
+        [],
+        "2026-13-01",
+        "1767225600",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
 def test_META_a_time_that_is_none_rejects_the_message(time: Any) -> None:
     assert "time" in reason_of({"$distinct_id": "1", "$set": {}, "$time": time})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import defaultdict
 from datetime import UTC, date, datetime
@@ -17,7 +18,7 @@ from matplotlib import pyplot as plt
 
 import toolkit as tk
 from toolkit import errors, event, user
-from toolkit.reports import Report
+from toolkit.reports import Report, plots
 from toolkit.reports.periods import periods
 from toolkit.reports.segments import label
 from toolkit.values import Json
@@ -759,7 +760,7 @@ def test_a_plot_composes_with_the_users_axes(shop: pd.DataFrame) -> None:
     assert report.plot(ax=axes[1]) is axes[1]
     assert not axes[0].lines
     assert axes[1].get_ylabel() == "users per week"
-    assert axes[1].get_xlabel() == "time in Europe/Oslo; shaded: incomplete"
+    assert axes[1].get_xlabel() == "time (Europe/Oslo); shaded: incomplete"
     assert len(axes[1].patches) == 2  # the first and the last week
     assert plt.get_fignums() == [figure.number]
 
@@ -853,3 +854,24 @@ def test_a_report_in_a_notebook_has_title_picture_table_and_notes(
 def test_the_repr_has_the_numbers_and_the_notes(shop: pd.DataFrame) -> None:
     report = tk.segmentation(shop, None, "Buy", unit=None)
     assert repr(report) == "Buy: events\n1 row\n   value\n0      4"
+
+
+def test_text_is_drawn_in_the_colour_of_the_users_style(
+    shop: pd.DataFrame, profiles: tk.ProfileTable
+) -> None:
+    with plt.style.context("dark_background"):
+        ax = tk.segmentation(shop, profiles, "Buy", by=user["plan"]).plot()
+        legend = ax.get_legend()
+        assert legend is not None
+        for text in (ax.yaxis.label, *legend.get_texts()):
+            assert text.get_color() == mpl.rcParams["text.color"] == "white"
+
+
+@pytest.mark.parametrize(("transparent", "opacity"), [(True, 0.0), (False, 1.0)])
+def test_a_picture_has_a_background_only_if_asked_for(
+    shop: pd.DataFrame, transparent: bool, opacity: float
+) -> None:
+    report = tk.segmentation(shop, None, "Buy")
+    image = plt.imread(io.BytesIO(plots.as_png(report.plot, transparent=transparent)))
+    assert image.shape[1] == 2 * plots.WIDTH
+    assert image[0, 0, 3] == opacity

@@ -224,7 +224,7 @@ def _report(given: argparse.Namespace) -> int:
     for note in report.notes:
         print(f"Note: {note}")
     if given.png is not None:
-        given.png.write_bytes(as_png(report.plot))
+        given.png.write_bytes(as_png(report.plot, transparent=False))
         print(f"Chart: {given.png}")
     if given.csv is not None:
         defused_frame(report.table).to_csv(given.csv, index=False)

@@ -232,7 +232,7 @@ class Column:
         absent. A null is missing too if *null_is_missing*, else it makes the
         column ``object``, with ``None`` for null.
         """
-        column = self.narrowed()
+        column = self.narrowed() if self.kind == "json" else self
         missing = column.state != IS_VALUE
         if null_is_missing or not (column.state == IS_NULL).any():
             typed = column._typed(missing)
@@ -245,8 +245,8 @@ class Column:
         return cells
 
     def _typed(self, missing: Mask) -> Any:
-        if missing.all() and len(self):
-            return np.full(len(self), np.nan, object)
+        if self.kind == "bool" and missing.all() and len(self):
+            return np.full(len(self), np.nan, object)  # as good as without a kind
         if self.kind == "int":
             return pd.arrays.IntegerArray(self.values.copy(), missing)
         if self.kind == "bool":

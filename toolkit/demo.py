@@ -65,7 +65,7 @@ def run_demo(folder: Path, say: Callable[[str], None] = print) -> Path:
             say(f"   {line}")
         monthly = segmentation(events, profiles, "Purchase", by=user["plan"], unit="month")
         chart = folder / "purchases-by-plan.png"
-        chart.write_bytes(as_png(monthly.plot))
+        chart.write_bytes(as_png(monthly.plot, transparent=False))
     say(f"6. Chart: {chart}")
     say(f"   The profiles stay in {database}; look: python -m toolkit show {database}")
     say(f"Done in {time.perf_counter() - started:.1f} s.")

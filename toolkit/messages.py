@@ -18,16 +18,8 @@ from toolkit import times
 from toolkit.errors import InvalidIdError, InvalidTimeError, InvalidValueError, MessageError
 from toolkit.ids import normalise_id
 from toolkit.operators import CREATING, OPERATORS, refuse_increment
-from toolkit.reserved import HIDDEN, LAST_SEEN
+from toolkit.reserved import HIDDEN, LAST_SEEN, MESSAGE_FIELDS
 from toolkit.values import Json, as_json, dumps
-
-#: Fields of a message that are never properties.
-META_FIELDS: Final = frozenset(
-    {
-        *("$token", "$time", "$ip", "$ignore_time", "$ignore_alias", "$latitude", "$longitude"),
-        *("$distinct_id", "$group_key", "$group_id"),
-    }
-)
 
 #: The operators a group profile does not know (GROUP-1).
 USERS_ONLY: Final = frozenset({"$add", "$append"})
@@ -115,7 +107,7 @@ def parse_message(
     try:
         group_key, given = _addressee(raw, group_key)
         distinct_id = normalise_id(given)
-        operators = [name for name in raw if name not in META_FIELDS]
+        operators = [name for name in raw if name not in MESSAGE_FIELDS]
         for operator in operators:
             _check_operator(operator, group_key)
         operator = None

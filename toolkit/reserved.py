@@ -39,9 +39,8 @@ DISPLAY_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-# Fields of a message around its operators; a property of that name would be
-# mistaken for one in an export.
-_OF_A_MESSAGE: Final = frozenset(
+#: Fields of a message around its operators, which are never properties.
+MESSAGE_FIELDS: Final = frozenset(
     {
         *("$distinct_id", "$group_key", "$group_id", "$token", "$time", "$ip"),
         *("$ignore_time", "$ignore_alias", "$latitude", "$longitude"),
@@ -100,6 +99,6 @@ def name_refusal(name: str) -> str | None:
         return f'"{name}" (Updated at) is kept by the table'
     if name == FIRST_SEEN:
         return f'"{name}" (First Seen) is computed from the events'
-    if name in _OF_A_MESSAGE:
+    if name in MESSAGE_FIELDS:
         return f'"{name}" is a field of messages, never a property; choose another name'
     return None

@@ -52,7 +52,11 @@ def parse_time(value: object) -> int:
     """
     try:
         if isinstance(value, str):
-            return _microseconds(datetime.fromisoformat(value.strip()))
+            text = value.strip()
+            if text.isdigit() and len(text) > len("20260131"):
+                # ISO 8601 would read the seconds of 2026 as a day of the year 1767.
+                raise InvalidTimeError(f"{text!r} is text; send unix time as a number")
+            return _microseconds(datetime.fromisoformat(text))
         if isinstance(value, bool | np.bool_) or value is None or value is pd.NaT:
             raise InvalidTimeError(f"{value!r} is no time; {_ALLOWED}")
         if isinstance(value, int | float | np.integer | np.floating):
@@ -87,7 +91,9 @@ def _from_number(value: float | np.integer | np.floating) -> int:
 def _microseconds(moment: datetime) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MICROSECOND
+    microseconds = (moment - _EPOCH) // _MICROSECOND
+    _EPOCH + timedelta(microseconds=microseconds)  # a zone may lead out of the calendar
+    return microseconds
 
 
 def iso(microseconds: int) -> str:

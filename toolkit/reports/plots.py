@@ -101,7 +101,7 @@ def lines(
             for (_, values), style in zip(series, _styles(labels), strict=True)
         ]
         _date_axis(ax, days, starts)
-        remarks = [] if str(starts.tz) == "UTC" else [f"time in {starts.tz}"]
+        remarks = [f"time ({starts.tz})"]
         if incomplete and len(starts) > 1:
             _shade(ax, days, incomplete)
             remarks.append("shaded: incomplete")
