@@ -50,7 +50,7 @@ def test_what_was_written_is_read_back_exactly(
     for name, column in columns.items():
         assert same(again.columns[name].cells(), column.cells())
     parts = [
-        bulk.read_columns(content, 7, "company")
+        bulk.read_columns(content, 7, "company", None)
         for _, content in bulk.written_columns(LoggedColumns(ids, columns, 7, "company"))
     ]
     assert [key for part in parts for key in part.ids.to_pylist()] == ids.to_pylist()

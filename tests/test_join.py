@@ -89,8 +89,8 @@ def test_JOIN_3_near_misses_do_not_join() -> None:
 
 
 def test_JOIN_4_another_at_is_refused_with_what_there_is() -> None:
-    with pytest.raises(errors.JoinError, match='at="latest" is'):
-        tk.join(events_of(["a"]), tk.ProfileTable(), at="event time")  # type: ignore[arg-type]
+    with pytest.raises(errors.JoinError, match='"latest" or "event time" is allowed'):
+        tk.join(events_of(["a"]), tk.ProfileTable(), at="yesterday")  # type: ignore[arg-type]
 
 
 # -- which columns, of which type ---------------------------------------------------------

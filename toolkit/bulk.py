@@ -34,10 +34,12 @@ def written_columns(logged: LoggedColumns) -> Iterator[tuple[int, bytes]]:
     return _written(logged.ids, logged.columns, {})
 
 
-def read_columns(content: bytes, seen: int | None, group_key: str) -> LoggedColumns:
+def read_columns(
+    content: bytes, seen: int | None, group_key: str, time: int | None
+) -> LoggedColumns:
     """Return one part of a bulk import."""
     ids, columns, _ = _read(content)
-    return LoggedColumns(ids, columns, seen, group_key)
+    return LoggedColumns(ids, columns, seen, group_key, time)
 
 
 def written_snapshot(snapshot: Snapshot) -> Iterator[tuple[int, bytes]]:

@@ -96,7 +96,7 @@ class Column:
                 return cls(kind, packed, state)
             except OverflowError:  # an integer past 64 bits
                 pass
-        return cls("json", _objects(cells, _none_if_absent), state)
+        return cls("json", objects(cells, _none_if_absent), state)
 
     @classmethod
     def of_array(cls, values: Any, present: Mask | None = None) -> Column:
@@ -198,7 +198,7 @@ class Column:
         if kind == self.kind:
             return self
         if kind == "json":
-            return Column(kind, _objects(self.cells(), _none_if_absent), self.state)
+            return Column(kind, objects(self.cells(), _none_if_absent), self.state)
         length = len(self)
         blank = pa.repeat(_EMPTY, length) if kind == "text" else np.zeros(length, _DTYPES[kind])
         return Column(kind, blank, self.state)
@@ -238,7 +238,7 @@ class Column:
             typed = column._typed(missing)
             if typed is not None:
                 return typed
-        cells = _objects(column.cells(), json_values.copied)
+        cells = objects(column.cells(), json_values.copied)
         cells[column.state == IS_ABSENT] = np.nan
         if null_is_missing:
             cells[missing] = np.nan
@@ -305,7 +305,7 @@ def _quoted(texts: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(quote, texts, quote, pa.scalar("", _TEXT))
 
 
-def _objects(cells: Sequence[Any], change: Callable[[Any], Any] | None = None) -> Any:
+def objects(cells: Sequence[Any], change: Callable[[Any], Any] | None = None) -> Any:
     """Return a one-dimensional object array; numpy alone would unpack the lists."""
     result = np.empty(len(cells), object)
     for position, cell in enumerate(cells):

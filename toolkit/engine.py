@@ -8,13 +8,15 @@ it was before, or catches up when it is next used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import RLock
 from typing import TypeVar
 
+from toolkit.errors import ReadOnlyError
 from toolkit.log import Batch, Changes, Log, MemoryLog, Updates
 from toolkit.messages import USERS
+from toolkit.snapshot import Snapshot
 from toolkit.state import Change, Row, State
 from toolkit.store import Store, StoredProfiles
 
@@ -31,9 +33,23 @@ class Engine:
         # The batch up to which the states have caught up.
         self._version = self.log.last()
         self._lock = RLock()
+        self._moment_told: str | None = None
         self._depth = 0
         # What was logged but is not yet part of the states.
         self._pending: tuple[int, Changes] | None = None
+
+    @classmethod
+    def of_the_past(cls, snapshots: Mapping[str, Snapshot], moment: str) -> Engine:
+        """Return an engine of profiles as they were, which refuses to be written to."""
+        engine = cls()
+        engine._states = {key: State.of(snapshot) for key, snapshot in snapshots.items()}
+        engine._moment_told = moment
+        return engine
+
+    @property
+    def moment_told(self) -> str | None:
+        """For profiles of the past: of when they are, in words."""
+        return self._moment_told
 
     def group_keys(self) -> list[str]:
         """Return the group keys that have a table."""
@@ -50,14 +66,25 @@ class Engine:
     @contextmanager
     def writing(self) -> Iterator[Callable[[str], State]]:
         """Hold the latest states against all other writers until the end."""
+        if self._moment_told is not None:
+            raise ReadOnlyError(
+                f"these are the profiles {self._moment_told}; the past cannot be changed. "
+                "Change the table itself."
+            )
         with self._moment(write=True):
             yield self._state
 
     def commit(
-        self, source: str, counts: dict[str, int], updates: Updates, changes: Changes, time: int
+        self,
+        source: str,
+        counts: dict[str, int],
+        updates: Updates,
+        changes: Changes,
+        time: int,
+        undoes: int | None = None,
     ) -> int:
         """Log a batch and what it leads to; return its ID. Only while writing."""
-        batch = Batch(id=self.log.last() + 1, time=time, source=source, **counts)
+        batch = Batch(self.log.last() + 1, time, source, undoes=undoes, **counts)
         self.log.append(batch, updates, changes)
         self._pending = (batch.id, changes)
         return batch.id

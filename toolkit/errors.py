@@ -99,6 +99,22 @@ class ReportError(ToolkitError, ValueError):
     """A report asked for with arguments it does not know."""
 
 
+class UndoError(ToolkitError, ValueError):
+    """A batch that cannot be undone.
+
+    ``conflicts`` is a DataFrame (distinct_id, property, reason) of what later updates
+    wrote to.
+    """
+
+    def __init__(self, message: str, conflicts: object = None) -> None:
+        super().__init__(message)
+        self.conflicts = conflicts
+
+
+class ReadOnlyError(ToolkitError, TypeError):
+    """A table of the past, which cannot be changed."""
+
+
 class StoreError(ToolkitError, OSError):
     """The SQLite file cannot be opened, read or written."""
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from toolkit.columns import Column, Positions
 from toolkit.errors import EventsError, JoinError, UnknownPropertyWarning
 from toolkit.events import AnyEvents, Events, as_events
 from toolkit.expressions import Instants, Property
+from toolkit.history import Timeline
 from toolkit.ids import PLACEHOLDERS, near_miss_keys, near_miss_reasons
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
 from toolkit.series import Codes
@@ -29,6 +30,9 @@ from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
 from toolkit.values import texts_where
 from toolkit.wording import count, did_you_mean
+
+#: Which state of its user an event meets.
+At: TypeAlias = Literal["latest", "event time"]
 
 _TEXT: Final = pa.large_string()
 
@@ -38,6 +42,13 @@ class Profiles(Protocol):
 
     def snapshot(self) -> Snapshot:
         """Return the latest state."""
+
+
+class ProfilesWithPast(Profiles, Protocol):
+    """A ProfileTable: its log knows what was when."""
+
+    def timeline(self, name: str) -> Timeline:
+        """Return how a property changed."""
 
 
 def as_snapshot(profiles: Any) -> Snapshot:
@@ -63,7 +74,7 @@ def join(
     events: AnyEvents,
     profiles: Profiles,
     properties: str | Property | Iterable[str | Property] | None = None,
-    at: Literal["latest"] = "latest",
+    at: At = "latest",
 ) -> pd.DataFrame:
     """Return the events with a ``user.<property>`` column for each profile property.
 
@@ -77,13 +88,15 @@ def join(
         An :class:`Events`, or a DataFrame with the usual column names. An Events
         remembers its coding, so a second join is far faster.
     profiles
-        The profiles, joined in their latest state (JOIN-1).
+        The profiles.
     properties
         One property or several, in the order wanted; by default all that at least
         one profile has. ``"$last_seen"`` is Updated At, and
         ``"$mp_first_event_time"`` the time of the ID's first event.
     at
-        Only ``"latest"`` in this version.
+        ``"latest"``: every event meets the latest state of its user (JOIN-1).
+        ``"event time"``: each event meets the state its user had then (JOIN-4), from the
+        updates that had happened by that time, by their ``$time``, else their arrival.
 
     Returns
     -------
@@ -95,7 +108,7 @@ def join(
     Raises
     ------
     JoinError
-        If a hidden property is asked for, or another *at*.
+        If a hidden property is asked for, or another *at*, or the past of what has none.
     EventsError
         If the events already have a column of the same name.
 
@@ -117,8 +130,7 @@ def join(
     0            7       pro
     1            8       NaN
     """
-    if at != "latest":
-        raise JoinError(f'at={at!r} is not available in this version; at="latest" is')
+    past = as_past(events := as_events(events), profiles, at)
     events, snapshot = as_events(events), as_snapshot(profiles)
     frame = events.frame
     names = _names(properties, snapshot)
@@ -129,7 +141,10 @@ def join(
                 f'the events already have a column "{title}"; rename or drop it: '
                 f'df.drop(columns="{title}")'
             )
-        joined[title] = _array(user_cells(events, snapshot, name), events.ids.codes)
+        if past is None:
+            joined[title] = _array(user_cells(events, snapshot, name), events.ids.codes)
+        else:
+            joined[title] = past.array(name)
     if not joined:
         return frame
     added = pd.DataFrame(joined, index=frame.index, copy=False)
@@ -189,6 +204,46 @@ def user_cells(events: Events, snapshot: Snapshot, name: str) -> Column | Instan
     if name == "$distinct_id":
         return Column.of_array(snapshot.ids).take(rows)
     return snapshot.column(name).take(rows)
+
+
+class Past:
+    """The state that the user of each event had at its time (JOIN-4)."""
+
+    def __init__(self, events: Events, profiles: ProfilesWithPast) -> None:
+        self._events = events
+        self._profiles = profiles
+        self._cells: dict[str, Column] = {}
+
+    def cells(self, name: str) -> Column:
+        """Return a user property, a cell an event."""
+        if name in (LAST_SEEN, FIRST_SEEN, "$distinct_id"):
+            raise JoinError(f'"{name}" has no past; join it with at="latest"')
+        if name not in self._cells:
+            ids = self._events.ids
+            line = self._profiles.timeline(name)
+            self._cells[name] = line.at(ids.texts, ids.codes.astype(np.int64), self._events.times)
+        return self._cells[name]
+
+    def array(self, name: str) -> Any:
+        """Return the same as a pandas array (or numpy object array)."""
+        return self.cells(name).as_array(null_is_missing=True)
+
+
+def as_past(events: Events, profiles: Any, at: At) -> Past | None:
+    """Return the states at the times of the events, None for ``at="latest"``.
+
+    Raises
+    ------
+    JoinError
+        If *at* is something else, or *profiles* have no past.
+    """
+    if at == "latest":
+        return None
+    if at != "event time":
+        raise JoinError(f'at={at!r}; "latest" or "event time" is allowed')
+    if not hasattr(profiles, "timeline"):
+        raise JoinError('at="event time" needs the ProfileTable itself, whose log knows the past')
+    return Past(events, profiles)
 
 
 def _array(cells: Column | Instants, codes: Codes) -> Any:

@@ -8,10 +8,12 @@ when it writes whole columns, as those columns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from toolkit.columns import Column
 from toolkit.messages import USERS, Message
@@ -49,6 +51,8 @@ class Batch:
     deleted: int
     unchanged: int
     rejected: int
+    #: The batch that this one undoes.
+    undoes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +64,22 @@ class LoggedColumns:
 
     ids: pa.Array
     columns: Mapping[str, Column]
-    #: ``$time`` of every row, in microseconds; None if Updated At stays (SEEN-2).
+    #: What Updated At moves to, in microseconds; None if it stays (SEEN-2).
     seen: int | None
     group_key: str = USERS
+    #: When it happened, in microseconds; None: when it arrived.
+    time: int | None = None
+
+    def of_profile(self, group_key: str, distinct_id: str) -> LoggedColumns | None:
+        """Return the row of one profile, None if it has none."""
+        if group_key != self.group_key:
+            return None
+        position = pc.index(self.ids, pa.scalar(distinct_id, pa.large_string())).as_py()
+        if position < 0:
+            return None
+        row = np.array([position], np.int64)
+        columns = {name: column.take(row) for name, column in self.columns.items()}
+        return replace(self, ids=self.ids.slice(position, 1), columns=columns)
 
 
 #: The updates of one batch.
@@ -83,6 +100,9 @@ class Log(Protocol):
 
     def updates(self, batch_id: int) -> Iterator[Updates]:
         """Yield the updates of a batch, in parts of moderate size."""
+
+    def updates_of(self, group_key: str, distinct_id: str) -> Iterator[tuple[int, Updates]]:
+        """Yield the updates of one profile, each with its batch, oldest first."""
 
 
 class MemoryLog:
@@ -106,6 +126,22 @@ class MemoryLog:
     def updates(self, batch_id: int) -> Iterator[Updates]:
         """Yield the updates of a batch."""
         yield self._entries[batch_id - 1][1]
+
+    def updates_of(self, group_key: str, distinct_id: str) -> Iterator[tuple[int, Updates]]:
+        """Yield the updates of one profile, each with its batch, oldest first."""
+        for batch, updates, _ in self._entries:
+            if isinstance(updates, LoggedColumns):
+                found = updates.of_profile(group_key, distinct_id)
+                if found is not None:
+                    yield batch.id, found
+                continue
+            messages = [
+                (position, message)
+                for position, message in updates
+                if message.distinct_id == distinct_id and message.group_key == group_key
+            ]
+            if messages:
+                yield batch.id, messages
 
     def changes(self, batch_id: int) -> Changes:
         """Return what a batch led to, as long as nobody has called :meth:`settled`."""

@@ -96,6 +96,13 @@ class State:
         self._edits: dict[str, Row | None] = {}
         self._names: dict[str, None] = {}
 
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> State:
+        """Return a state that holds a snapshot."""
+        state = cls()
+        state._base = snapshot
+        return state
+
     @property
     def is_loaded(self) -> bool:
         """Whether all profiles are in memory."""

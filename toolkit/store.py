@@ -73,7 +73,7 @@ CREATE TABLE properties (
 CREATE TABLE batches (
     id INTEGER PRIMARY KEY, time TEXT NOT NULL, source TEXT NOT NULL, messages INTEGER NOT NULL,
     created INTEGER NOT NULL, updated INTEGER NOT NULL, deleted INTEGER NOT NULL,
-    unchanged INTEGER NOT NULL, rejected INTEGER NOT NULL);
+    unchanged INTEGER NOT NULL, rejected INTEGER NOT NULL, undoes INTEGER REFERENCES batches (id));
 CREATE TABLE updates (
     id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL REFERENCES batches (id),
     position INTEGER NOT NULL, group_key TEXT NOT NULL, distinct_id TEXT NOT NULL,
@@ -82,8 +82,8 @@ CREATE INDEX updates_batch_id ON updates (batch_id);
 CREATE INDEX updates_distinct_id ON updates (group_key, distinct_id);
 CREATE TABLE bulk_updates (
     id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL REFERENCES batches (id),
-    form TEXT NOT NULL, group_key TEXT NOT NULL, last_seen TEXT, updates INTEGER NOT NULL,
-    parquet BLOB NOT NULL);
+    form TEXT NOT NULL, group_key TEXT NOT NULL, time TEXT, last_seen TEXT,
+    updates INTEGER NOT NULL, parquet BLOB NOT NULL);
 CREATE INDEX bulk_updates_batch_id ON bulk_updates (batch_id);
 CREATE TABLE checkpoints (
     id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL REFERENCES batches (id),
@@ -211,9 +211,9 @@ class Store:
         names = ", ".join(each.name for each in fields(Batch))
         self._connection.execute(f"INSERT INTO batches ({names}) VALUES ({marks})", row)
         if isinstance(updates, LoggedColumns):
-            self._append_bulk(batch, "columns", updates.group_key, updates.seen, updates)
+            self._append_bulk(batch, "columns", updates, bulk.written_columns(updates))
         elif len(updates) > _MESSAGES_AS_ROWS:
-            self._append_bulk(batch, "messages", USERS, None, updates)
+            self._append_bulk(batch, "messages", None, bulk.written_messages(updates))
         else:
             self._connection.executemany(
                 "INSERT INTO updates (batch_id, position, group_key, distinct_id, time, message)"
@@ -231,17 +231,22 @@ class Store:
             StoredProfiles(self, group_key).write(change, batch.id)
 
     def _append_bulk(
-        self, batch: Batch, form: str, group_key: str, seen: int | None, updates: Updates
+        self,
+        batch: Batch,
+        form: str,
+        columns: LoggedColumns | None,
+        parts: Iterable[tuple[int, bytes]],
     ) -> None:
-        if isinstance(updates, LoggedColumns):
-            parts = bulk.written_columns(updates)
-        else:
-            parts = bulk.written_messages(updates)
-        at = None if seen is None else times.iso(seen)
+        about = (
+            (USERS, None, None)
+            if columns is None
+            else (columns.group_key, _optional_time(columns.time), _optional_time(columns.seen))
+        )
         self._connection.executemany(
-            "INSERT INTO bulk_updates (batch_id, form, group_key, last_seen, updates, parquet)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            ((batch.id, form, group_key, at, count, content) for count, content in parts),
+            "INSERT INTO bulk_updates"
+            " (batch_id, form, group_key, time, last_seen, updates, parquet)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((batch.id, form, *about, count, content) for count, content in parts),
         )
 
     def batches(self) -> list[Batch]:
@@ -260,16 +265,37 @@ class Store:
             ).fetchall()
             if rows:
                 yield [(position, bulk.logged_message(text)) for position, text in rows]
-            for form, group_key, seen, content in self._connection.execute(
-                "SELECT form, group_key, last_seen, parquet FROM bulk_updates"
-                " WHERE batch_id = ? ORDER BY id",
-                [batch_id],
-            ):
-                if form == "messages":
-                    yield bulk.read_messages(content)
+            bulky = self._connection.execute(
+                f"{_SELECT_BULK} WHERE batch_id = ? ORDER BY id", [batch_id]
+            )
+            for row in bulky:
+                yield _bulk_updates(row)
+
+    def updates_of(self, group_key: str, distinct_id: str) -> Iterator[tuple[int, Updates]]:
+        """Yield the updates of one profile, each with its batch, oldest first."""
+        with self._explained():
+            rows = self._connection.execute(
+                "SELECT batch_id, position, message FROM updates"
+                " WHERE group_key = ? AND distinct_id = ? ORDER BY batch_id, position",
+                [group_key, distinct_id],
+            ).fetchall()
+            found: list[tuple[int, Updates]] = [
+                (batch_id, [(position, bulk.logged_message(text))])
+                for batch_id, position, text in rows
+            ]
+            for row in self._connection.execute(f"{_SELECT_BULK} ORDER BY id"):
+                updates = _bulk_updates(row)
+                if isinstance(updates, LoggedColumns):
+                    own: Updates | None = updates.of_profile(group_key, distinct_id)
                 else:
-                    at = None if seen is None else times.parse_time(seen)
-                    yield bulk.read_columns(content, at, group_key)
+                    own = [
+                        (position, message)
+                        for position, message in updates
+                        if message.distinct_id == distinct_id and message.group_key == group_key
+                    ]
+                if own:
+                    found.append((row[0], own))
+        yield from sorted(found, key=lambda each: each[0])
 
     def edited_since(self, batch_id: int) -> dict[str, list[str]] | None:
         """Return the IDs that later batches wrote, by group key.
@@ -501,6 +527,21 @@ def _profile(text: str) -> Profile:
     profile = loads(text)
     assert isinstance(profile, dict), text
     return profile
+
+
+_SELECT_BULK: Final = "SELECT batch_id, form, group_key, time, last_seen, parquet FROM bulk_updates"
+
+
+def _bulk_updates(row: tuple[int, str, str, str | None, str | None, bytes]) -> Updates:
+    _, form, group_key, time, seen, content = row
+    if form == "messages":
+        return bulk.read_messages(content)
+    moments = [None if text is None else times.parse_time(text) for text in (seen, time)]
+    return bulk.read_columns(content, moments[0], group_key, moments[1])
+
+
+def _optional_time(microseconds: int | None) -> str | None:
+    return None if microseconds is None else times.iso(microseconds)
 
 
 def _written_time(microseconds: int) -> str | None:

@@ -13,14 +13,23 @@ import pandas as pd
 import pyarrow as pa
 from tqdm.auto import tqdm
 
-from toolkit import html, times
 from toolkit import limits as product_limits
+from toolkit import times
 from toolkit.batch import Indexed, plan
 from toolkit.batch_columns import ColumnsResult, plan_columns
+from toolkit.changes import Explanation, difference, explain, history_frame, steps
 from toolkit.columns import Column
 from toolkit.engine import Engine
-from toolkit.errors import InvalidIdError, MessageError, ProfileNotFoundError, RejectedUpdateWarning
+from toolkit.errors import (
+    InvalidIdError,
+    MessageError,
+    ProfileNotFoundError,
+    ReadOnlyError,
+    RejectedUpdateWarning,
+    UndoError,
+)
 from toolkit.expressions import Expression, SnapshotScope, as_expression
+from toolkit.history import Timeline, Update, snapshot_as_of, state_after, timeline, updates_of
 from toolkit.ids import normalise_id
 from toolkit.log import LoggedColumns
 from toolkit.messages import USERS, Message, Rejection, hidden_properties, parse_message
@@ -29,10 +38,11 @@ from toolkit.results import ApplyResult
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import TIMEOUT, Store
+from toolkit.undo import messages_to_undo
 from toolkit.values import Json, copied
+from toolkit.view import ProfileView, shown
 
 _T = TypeVar("_T")
-_SHOWN_ROWS = 10
 # A progress bar appears once a loop has run for so many seconds.
 _PATIENCE = 1.0
 _WORTH_A_BAR = 10_000
@@ -83,6 +93,7 @@ class ProfileTable:
         self._engine = Engine(store)
         self._group_key = USERS
         self._limits = limits
+        self._timelines: tuple[int, dict[str, Timeline]] = (0, {})
 
     def groups(self, group_key: str) -> ProfileTable:
         """Return the table of the profiles of a group key, such as ``"company"``.
@@ -92,9 +103,13 @@ class ProfileTable:
         """
         if not isinstance(group_key, str) or not group_key:
             raise ValueError(f"group_key={group_key!r}; text such as 'company' is needed")
+        return self._beside(self._engine, group_key)
+
+    def _beside(self, engine: Engine, group_key: str) -> ProfileTable:
+        """Return another table with the same settings."""
         table = object.__new__(type(self))
-        table._engine, table._limits = self._engine, self._limits
-        table._group_key = group_key
+        table._engine, table._group_key, table._limits = engine, group_key, self._limits
+        table._timelines = (0, {})
         return table
 
     @property
@@ -299,6 +314,15 @@ class ProfileTable:
             )
         arrival = times.now()
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
+        with self._engine.writing():
+            result = self._apply_valid(valid, source, arrival)
+        rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)
+        return replace(result, rejections=rejections, cautions=noted)
+
+    def _apply_valid(
+        self, valid: list[Indexed], source: str, arrival: int, undoes: int | None = None
+    ) -> ApplyResult:
+        """Apply valid messages, to whatever tables they are for, as one batch."""
         by_table: dict[str, list[Indexed]] = {}
         for index, message in valid:
             by_table.setdefault(message.group_key, []).append((index, message))
@@ -307,8 +331,7 @@ class ProfileTable:
             planned = {
                 key: plan(state(key), sent, arrival, check) for key, sent in by_table.items()
             }
-            rejected += [each for part in planned.values() for each in part.rejected]
-            rejected.sort(key=lambda each: each.index)
+            rejected = [each for part in planned.values() for each in part.rejected]
             accepted = sorted(
                 (each for part in planned.values() for each in part.accepted),
                 key=lambda each: each[0],
@@ -325,14 +348,9 @@ class ProfileTable:
                     accepted,
                     {key: part.change for key, part in planned.items()},
                     arrival,
+                    undoes,
                 )
-        return ApplyResult(
-            len(accepted),
-            **counts,
-            rejections=rejected,
-            cautions=noted,
-            batch_id=batch_id,
-        )
+        return ApplyResult(len(accepted), **counts, rejections=rejected, batch_id=batch_id)
 
     def _parsed(
         self, messages: Iterable[Mapping[str, Any]], ignore_time: bool, progress: bool
@@ -371,6 +389,7 @@ class ProfileTable:
         *,
         source: str,
         seen: int | None = None,
+        time: int | None = None,
         dry_run: bool = False,
     ) -> ColumnsResult:
         """``$set`` many profiles at once from whole columns, as one batch.
@@ -388,6 +407,8 @@ class ProfileTable:
         seen
             Updated At of the profiles written, in microseconds since 1970 UTC; None
             leaves it as it is (SEEN-2).
+        time
+            When it happened, in microseconds since 1970 UTC; None: now.
         dry_run
             Whether to count only, and write nothing.
         """
@@ -398,7 +419,7 @@ class ProfileTable:
             rejected: list[tuple[str, str, str]] = []
             if self._limits is not None:
                 fitting, rejected = product_limits.cut_columns(state.snapshot(), ids, columns)
-            given = LoggedColumns(ids, fitting, seen, self._group_key)
+            given = LoggedColumns(ids, fitting, seen, self._group_key, time)
             change, result = plan_columns(state, given)
             return given, change, replace(result, rejected=rejected)
 
@@ -534,13 +555,157 @@ class ProfileTable:
         chosen = snapshot.keep(condition.mask(SnapshotScope(snapshot)))
         return ProfileView(chosen, str(condition), self.group_key)
 
+    # The past
+
+    def history(self, distinct_id: object) -> pd.DataFrame:
+        """Return every update of a profile, in the order of arrival.
+
+        Returns
+        -------
+        DataFrame
+            A row for each property an operator named: ``time`` (when it happened: the
+            ``$time`` sent, else the arrival) and ``arrived`` (``datetime64[us, UTC]``),
+            ``batch_id``, ``source``, ``operator``, ``property``, ``old`` and ``new`` (NaN
+            where there was nothing). A ``$delete`` is one row, with the whole profile as
+            ``old``. Empty for an ID that no update ever named.
+        """
+        return history_frame(steps(self._updates(distinct_id)))
+
+    def explain(self, distinct_id: object, name: str) -> Explanation:
+        """Return, in words, the updates that made a property what it is.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> profiles.set("1", {"n": 1}).applied, profiles.add("1", {"n": 2}).applied
+        (1, 1)
+        >>> for sentence in profiles.explain("1", "n").sentences[1:]:
+        ...     print(sentence.split("Z: ")[1])
+        $set 1 made it 1 (batch 1, set)
+        $add 2 made 1 into 3 (batch 2, add)
+        """
+        return explain(normalise_id(distinct_id), name, self._updates(distinct_id))
+
+    def _updates(self, distinct_id: object) -> list[Update]:
+        key = normalise_id(distinct_id)
+        return self._engine.read(
+            self._group_key, lambda _: updates_of(self._engine.log, self._group_key, key)
+        )
+
+    def as_of(self, time: object = None, *, batch: int | None = None) -> ProfileTable:
+        """Return the table as it was, as a table that cannot be changed.
+
+        Parameters
+        ----------
+        time
+            The profiles at that moment, from all updates that had *happened* by then,
+            in the order they happened: by their ``$time``, else their arrival. An update
+            that arrived late counts from the time it names. Unix seconds or
+            milliseconds, ISO 8601 text, a datetime.
+        batch
+            Instead of *time*: the table as it stood once that batch had *arrived*. 0 is
+            the empty table.
+        """
+        if (time is None) == (batch is None):
+            raise ValueError(
+                "give a time or a batch, such as as_of('2026-05-01') or as_of(batch=3)"
+            )
+        log, key = self._engine.log, self._group_key
+        if batch is not None:
+            told = f"after batch {batch}"
+            snapshot = self._engine.read(key, lambda _: state_after(log, key, batch).snapshot())
+        else:
+            moment = times.parse_time(time)
+            told = f"as of {times.iso(moment)}"
+            snapshot = self._engine.read(key, lambda _: snapshot_as_of(log, key, moment))
+        return self._beside(Engine.of_the_past({key: snapshot}, told), key)
+
+    def timeline(self, name: str) -> Timeline:
+        """Return how a property changed, in all profiles, in effective time.
+
+        What ``at="event time"`` stands on; worked out once until something changes.
+        """
+        if self._engine.moment_told is not None:
+            raise ReadOnlyError(
+                f"these are the profiles {self._engine.moment_told}; to join events with the "
+                "state at their time, give the table itself"
+            )
+
+        def known(_: State) -> Timeline:
+            last = self._engine.log.last()
+            if self._timelines[0] != last:
+                self._timelines = (last, {})
+            known = self._timelines[1]
+            if name not in known:
+                known[name] = timeline(self._engine.log, self._group_key, name)
+            return known[name]
+
+        return self._engine.read(self._group_key, known)
+
+    def diff(self, before: object, after: object = None) -> pd.DataFrame:
+        """Return what differs between two moments, a row a cell.
+
+        Parameters
+        ----------
+        before, after
+            Times as for :meth:`as_of`, or tables. *after* is the table as it is now by
+            default.
+
+        Returns
+        -------
+        DataFrame
+            ``distinct_id``, ``property`` (None for the profile itself), ``change``
+            (``"created"``, ``"deleted"``, ``"added"``, ``"changed"``, ``"removed"``),
+            ``old``, ``new``.
+        """
+        tables = [
+            each if isinstance(each, ProfileTable | ProfileView) else self.as_of(each)
+            for each in (before, self if after is None else after)
+        ]
+        return difference(*(table.snapshot() for table in tables))
+
+    def undo(self, batch_id: int, *, only_untouched: bool = False) -> ApplyResult:
+        """Put back what a batch changed, as a new batch; the log keeps both.
+
+        Profiles the batch created are deleted, those it deleted are written again (last
+        in the table), and cells get their old values. Updated At stays. Batches that
+        hold updates of groups are undone in all their tables.
+
+        Parameters
+        ----------
+        batch_id
+            As in :attr:`batches`, or in the result of the call that made it.
+        only_untouched
+            Whether to leave what later updates wrote to, and undo the rest.
+
+        Raises
+        ------
+        UndoError
+            If there is no such batch, it is undone already, or later updates wrote to
+            what it changed; those are in ``conflicts``. Nothing is changed then.
+        """
+        arrival = times.now()
+        with self._engine.writing():
+            keys = [USERS, *self._engine.group_keys()]
+            undone, messages = messages_to_undo(self._engine.log, keys, batch_id, only_untouched)
+            source = f"undo of batch {undone}"
+            return self._apply_valid(list(enumerate(messages)), source, arrival, undone)
+
+    def redo(self, batch_id: int, *, only_untouched: bool = False) -> ApplyResult:
+        """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
+        batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
+        undos = [batch.id for batch in batches if batch.undoes == batch_id]
+        if not undos:
+            raise UndoError(f"batch {batch_id} was not undone, so there is nothing to redo")
+        return self.undo(undos[-1], only_untouched=only_untouched)
+
     @property
     def batches(self) -> pd.DataFrame:
         """The batches of the log, oldest first: a row each.
 
         The index is ``batch_id``; columns ``time`` (of arrival, ``datetime64[us, UTC]``),
-        ``source``, and the counts ``messages``, ``created``, ``updated``, ``deleted``,
-        ``unchanged``, ``rejected``.
+        ``source``, the counts ``messages``, ``created``, ``updated``, ``deleted``,
+        ``unchanged``, ``rejected``, and ``undoes`` (``Int64``), the batch it undoes.
         """
         batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
         columns = ["source", "messages", "created", "updated", "deleted", "unchanged", "rejected"]
@@ -548,81 +713,16 @@ class ProfileTable:
         at = np.array([batch.time for batch in batches], "M8[us]")
         data["time"] = pd.DatetimeIndex(at).tz_localize("UTC")
         data |= {name: [getattr(batch, name) for batch in batches] for name in columns}
+        data["undoes"] = pd.array([batch.undoes for batch in batches], "Int64")
         return pd.DataFrame(data).set_index("batch_id")
 
     def __repr__(self) -> str:
         kind = "user profiles" if self._group_key == USERS else f"{self._group_key} profiles"
-        where = "in memory" if self.path is None else f"in {self.path}"
+        where = self._engine.moment_told
+        if where is None:
+            where = "in memory" if self.path is None else f"in {self.path}"
         return f"<ProfileTable: {len(self):,} {kind} {where}>"
 
     def _repr_html_(self) -> str:
         snapshot = self.snapshot()
-        return _shown(snapshot, repr(self)[1:-1].removeprefix("ProfileTable: "))
-
-
-class ProfileView:
-    """Some profiles, as they were when they were picked out.
-
-    Attributes
-    ----------
-    condition
-        The expression they were picked by, as text.
-    group_key
-        The group key of the profiles; None for user profiles.
-    """
-
-    def __init__(self, snapshot: Snapshot, condition: str, group_key: str | None = None) -> None:
-        self._snapshot = snapshot
-        self.condition = condition
-        self.group_key = group_key
-
-    def snapshot(self) -> Snapshot:
-        """Return the profiles as columns."""
-        return self._snapshot
-
-    @property
-    def ids(self) -> pd.Index:
-        """The distinct IDs, in the order the profiles were created."""
-        return self._snapshot.index
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The profiles as a new DataFrame, in the form of :attr:`ProfileTable.frame`."""
-        names = [name for name in self._snapshot.names if name not in HIDDEN]
-        return self._snapshot.frame(names)
-
-    def __getitem__(self, distinct_id: object) -> dict[str, Json]:
-        """Return a profile's properties as a dict of its own."""
-        key = normalise_id(distinct_id)
-        position = self._snapshot.position(key)
-        if position < 0:
-            raise ProfileNotFoundError(f"no profile {key!r} where {self.condition}")
-        return {name: copied(value) for name, value in self._snapshot.row(position).items()}
-
-    def __contains__(self, distinct_id: object) -> bool:
-        try:
-            return self._snapshot.position(normalise_id(distinct_id)) >= 0
-        except InvalidIdError:
-            return False
-
-    def __len__(self) -> int:
-        return len(self._snapshot)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._snapshot)
-
-    def __repr__(self) -> str:
-        return f"<ProfileView: {len(self):,} profiles where {self.condition}>"
-
-    def _repr_html_(self) -> str:
-        return _shown(self._snapshot, f"{len(self):,} profiles where {self.condition}")
-
-
-def _shown(snapshot: Snapshot, heading: str) -> str:
-    if not len(snapshot):
-        hint = 'No profiles yet. Add one: profiles.set("123", {"$name": "Alice"})'
-        return html.card(heading, html.paragraph(hint))
-    head = snapshot.take(np.arange(min(len(snapshot), _SHOWN_ROWS)))
-    names = [name for name in snapshot.names if name not in HIDDEN]
-    frame = head.frame(names).reset_index()
-    return html.card(heading, html.table(frame, rows=_SHOWN_ROWS, total=len(snapshot)))
+        return shown(snapshot, repr(self)[1:-1].removeprefix("ProfileTable: "))

@@ -15,7 +15,7 @@ from toolkit.columns import Positions
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents, as_events
 from toolkit.expressions import Expression, Property, as_expression
-from toolkit.join import Profiles, as_snapshot, is_known, unknown
+from toolkit.join import At, Profiles, as_past, as_snapshot, is_known, unknown
 from toolkit.reports import plots
 from toolkit.reports.base import Report
 from toolkit.reports.periods import MOST_ROWS, Moment, Periods, Unit, periods
@@ -48,6 +48,7 @@ def segmentation(
     start: Moment | None = None,
     end: Moment | None = None,
     tz: str | tzinfo | None = None,
+    at: At = "latest",
 ) -> Segmentation:
     """Return how often an event happened, or to how many users, over time.
 
@@ -78,6 +79,9 @@ def segmentation(
         units in whole days).
     tz
         A time zone such as ``"Europe/Oslo"``; None is UTC.
+    at
+        ``"latest"``: user properties as they are now (JOIN-1). ``"event time"``: as they
+        were at each event (JOIN-4).
 
     Returns
     -------
@@ -131,7 +135,8 @@ def segmentation(
     condition = None if where is None else as_expression(where)
     events = as_events(events)
     snapshot = None if profiles is None else as_snapshot(profiles)
-    everything = Selection(events, snapshot)
+    past = as_past(events, profiles, at)
+    everything = Selection(events, snapshot, past=past)
     visible = everything.keep(events.is_counted)
     observed = (int(visible.times.min()), int(visible.times.max())) if len(visible) else None
     range_ = periods(unit, start, end, tz, observed)
@@ -154,6 +159,7 @@ def segmentation(
         "start": start,
         "end": end,
         "tz": None if tz is None else str(tz),
+        "at": at,
     }
     return Segmentation(question, definition, notes)
 
@@ -295,12 +301,12 @@ class _Question:
         selection = self.selection.with_id() if is_unique else self.selection
         ids: Codes | Positions = selection.ids
         buckets = self.range.index(selection.times)
-        if is_unique and (self.by is None or self.by.side == "user"):
+        if is_unique and (self.by is None or selection.is_of_users(self.by)):
             # A user's segments do not depend on the event: count the user once first.
             ids, buckets = self._once(ids, buckets, len(self.range))
         if self.by is None:
             return ids, buckets, None, None
-        if self.by.side == "user":
+        if selection.is_of_users(self.by):
             segments = selection.user_segments(self.by)
             rows, codes = segments.beside(ids)
         else:
@@ -308,7 +314,7 @@ class _Question:
             rows, codes = segments.owners, segments.codes
         if rows is not None:
             ids, buckets = ids[rows], buckets[rows]
-        if is_unique and self.by.side == "event":
+        if is_unique and not selection.is_of_users(self.by):
             cells = codes.astype(np.int64) * len(self.range) + buckets
             ids, cells = self._once(ids, cells, len(segments) * len(self.range))
             codes, buckets = (cells // len(self.range)).astype(np.int32), cells % len(self.range)
@@ -381,6 +387,8 @@ def _title(counted: str, definition: Mapping[str, object]) -> str:
         title += f" by {definition['by']}"
     if definition["where"] is not None:
         title += f", where {definition['where']}"
+    if definition["at"] != "latest" and definition["by"] is not None:
+        title += f" at {definition['at']}"
     return title
 
 
@@ -401,7 +409,12 @@ def _user_notes(
     if names and snapshot is not None:
         notes += [unknown(name, snapshot) for name in names if not is_known(name, snapshot)]
         events, ids = selection.without_profile()
-        if events:
+        if selection.past is not None:
+            notes.append(
+                "User properties are as of each event; an update without $time counts from "
+                "its arrival."
+            )
+        elif events:
             notes.append(
                 f"Without a profile, so {NOT_SET} in every user property: "
                 f"{count(events, 'event')} of {count(ids, 'distinct ID')}."

@@ -11,7 +11,7 @@ from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import ReportError
 from toolkit.events import Events
 from toolkit.expressions import Expression, Instants, Property, as_property, conjuncts
-from toolkit.join import user_cells
+from toolkit.join import Past, user_cells
 from toolkit.reports.segments import Segments
 from toolkit.reserved import HIDDEN
 from toolkit.series import Codes, iso_column
@@ -32,11 +32,15 @@ class Selection:
         The profiles; None if the report was given none.
     positions
         The rows of the selected events, ascending; None for all.
+    past
+        The states of the users at the times of the events (JOIN-4); None where the
+        latest state counts.
     """
 
     events: Events
     snapshot: Snapshot | None
     positions: Positions | None = None
+    past: Past | None = None
 
     def __len__(self) -> int:
         return len(self.events) if self.positions is None else len(self.positions)
@@ -62,7 +66,7 @@ class Selection:
             return self
         chosen = np.flatnonzero(mask)
         positions = chosen if self.positions is None else self.positions[chosen]
-        return Selection(self.events, self.snapshot, positions)
+        return Selection(self.events, self.snapshot, positions, self.past)
 
     def named(self, event: str | None) -> Selection:
         """Return the selected events of one name, all of them for None."""
@@ -84,13 +88,20 @@ class Selection:
         kept = self
         # The parts on users alone are worked out once a user, and leave the fewer
         # events for the others.
-        parts = sorted(conjuncts(condition), key=lambda part: "event" in part.sides)
+        parts = sorted(conjuncts(condition), key=self._is_of_events)
         for part in parts:
-            if "event" in part.sides:
+            if self._is_of_events(part):
                 kept = kept.keep(part.mask(_EventScope(kept)))
             else:
                 kept = kept.keep(part.mask(_UserScope(self))[kept.ids])
         return kept
+
+    def _is_of_events(self, part: Expression) -> bool:
+        return "event" in part.sides or (self.past is not None and "user" in part.sides)
+
+    def is_of_users(self, by: Property) -> bool:
+        """Whether the property is one a user, whatever the event."""
+        return by.side == "user" and self.past is None
 
     def with_id(self) -> Selection:
         """Return the selected events that have a distinct ID."""
@@ -102,7 +113,14 @@ class Selection:
 
     def event_segments(self, by: Property) -> Segments:
         """Return the segments of every selected event."""
-        return Segments.of(_as_column(self.event_column(by.name)))
+        column = self.past_column(by.name) if by.side == "user" else self.event_column(by.name)
+        return Segments.of(_as_column(column))
+
+    def past_column(self, name: str) -> Column:
+        """Return a user property as of the event, a cell a selected event."""
+        assert self.past is not None
+        column = self.past.cells(name)
+        return column if self.positions is None else column.take(self.positions)
 
     def without_profile(self) -> tuple[int, int]:
         """Return how many selected events have an ID and no profile, and how many IDs those are."""
@@ -171,6 +189,8 @@ class _EventScope:
         return len(self.selection)
 
     def column(self, side: str, name: str) -> Column | Instants:
+        if side == "user" and self.selection.past is not None:
+            return self.selection.past_column(name)
         if side == "user":
             return self.selection.user_column(name).take(self.selection.ids.astype(np.int64))
         return self.selection.event_column(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import perf_counter
 from typing import Final, Literal, NamedTuple
 
 import pandas as pd
@@ -34,6 +34,7 @@ from toolkit.sources.csv_rows import (
 from toolkit.sources.csv_source import CsvSource, Source
 from toolkit.sources.csv_types import infer_type, is_filled
 from toolkit.table import ProfileTable
+from toolkit.times import parse_time
 from toolkit.wording import count
 
 #: A file of more rows is refused (CSV-6).
@@ -117,6 +118,7 @@ def import_csv(
     delimiter: str | None = None,
     types: ColumnTypes | None = None,
     on_error: Literal["raise", "skip"] = "raise",
+    time: object = None,
     dry_run: bool = False,
     progress: bool = True,
 ) -> ImportReport:
@@ -179,7 +181,7 @@ def import_csv(
     """
     if on_error not in ("raise", "skip"):
         raise CsvError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
-    started = time.perf_counter()
+    started = perf_counter()
     bar = tqdm(total=4, desc="Reading", delay=_PATIENCE, disable=not progress, leave=False)
     with bar:
         file = _opened(source, mapping, header, encoding, delimiter)
@@ -196,7 +198,11 @@ def import_csv(
         )
         _advance(bar, "Writing")
         result = profiles.set_columns(
-            merged.ids, merged.columns, source=f"csv: {file.name}", dry_run=dry_run
+            merged.ids,
+            merged.columns,
+            source=f"csv: {file.name}",
+            time=None if time is None else parse_time(time),
+            dry_run=dry_run,
         )
         bar.update()
     warnings = [*file.text.notes, *mapped.notes]
@@ -232,7 +238,7 @@ def import_csv(
         delimiter=file.text.delimiter,
         batch_id=result.batch_id,
         dry_run=dry_run,
-        seconds=time.perf_counter() - started,
+        seconds=perf_counter() - started,
     )
 
 

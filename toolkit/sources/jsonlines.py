@@ -18,8 +18,9 @@ from tqdm.auto import tqdm
 
 from toolkit.errors import MessageFileError
 from toolkit.messages import Message
-from toolkit.table import ProfileTable, ProfileView
+from toolkit.table import ProfileTable
 from toolkit.times import NO_TIME
+from toolkit.view import ProfileView
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"

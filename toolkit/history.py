@@ -1,0 +1,267 @@
+"""The log seen as time: what was when, and what led to it.
+
+Two orders are kept apart. *Arrival* is the order of the log; the latest state
+is what its updates lead to in that order. *Effective time* is when an update
+says it happened: its ``$time``, else its arrival. The past is told in effective
+time: an update that arrived late, or was imported with older times, is part of
+the past from the time it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.batch import plan
+from toolkit.batch_columns import plan_columns
+from toolkit.columns import Column, Positions
+from toolkit.log import Batch, Log, LoggedColumns
+from toolkit.messages import Message
+from toolkit.operators import OPERATORS
+from toolkit.snapshot import Snapshot
+from toolkit.state import State
+from toolkit.values import ABSENT
+
+
+class Update(NamedTuple):
+    """One update of the log.
+
+    ``time`` is its effective time, in microseconds since 1970 UTC.
+    """
+
+    batch: Batch
+    position: int
+    time: int
+    message: Message
+
+
+#: Updates of one kind: messages with their effective times, or whole columns with theirs.
+Run: TypeAlias = list[Update] | tuple[int, LoggedColumns]
+
+
+def runs(log: Log, group_key: str, until: int | None = None) -> Iterator[tuple[Batch, Run]]:
+    """Yield the updates of one table in the order of arrival, up to a batch."""
+    for batch in log.batches():
+        if until is not None and batch.id > until:
+            return
+        for part in log.updates(batch.id):
+            if isinstance(part, LoggedColumns):
+                if part.group_key == group_key:
+                    yield batch, (batch.time if part.time is None else part.time, part)
+            elif found := _dated(batch, part, group_key):
+                yield batch, found
+
+
+def _dated(batch: Batch, part: list[tuple[int, Message]], group_key: str) -> list[Update]:
+    return [
+        Update(batch, position, batch.time if message.time is None else message.time, message)
+        for position, message in part
+        if message.group_key == group_key
+    ]
+
+
+def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
+    """Yield the updates of one table that had happened by a time, in effective time.
+
+    What happened at the same time stands in the order of arrival.
+    """
+    pieces: list[tuple[int, Update | LoggedColumns]] = []
+    for _, run in runs(log, group_key):
+        if isinstance(run, tuple):
+            pieces.append(run)
+        else:
+            pieces += [(update.time, update) for update in run]
+    pieces = [piece for piece in pieces if piece[0] <= until]
+    pieces.sort(key=lambda piece: piece[0])
+    for is_columns, group in groupby(pieces, lambda piece: isinstance(piece[1], LoggedColumns)):
+        if is_columns:
+            yield from group  # type: ignore[misc]
+        else:
+            yield [update for _, update in group]  # type: ignore[misc]
+
+
+def state_after(log: Log, group_key: str, batch_id: int) -> State:
+    """Return the state after a batch: what the table held when it had arrived."""
+    state = State()
+    for batch, run in runs(log, group_key, batch_id):
+        _replay(state, run, batch.time)
+    return state
+
+
+def snapshot_as_of(log: Log, group_key: str, time: int) -> Snapshot:
+    """Return the profiles as of an effective time, in microseconds since 1970 UTC."""
+    state = State()
+    for run in by_time(log, group_key, time):
+        _replay(state, run, time)
+    return state.snapshot()
+
+
+def _replay(state: State, run: Run, arrival: int) -> None:
+    if isinstance(run, tuple):
+        state.install(plan_columns(state, run[1])[0])
+        return
+    messages = [(place, _with_time(update)) for place, update in enumerate(run)]
+    state.install(plan(state, messages, arrival).change)
+
+
+def _with_time(update: Update) -> Message:
+    message = update.message
+    return message if message.time is not None else replace(message, time=update.time)
+
+
+def updates_of(log: Log, group_key: str, distinct_id: str) -> list[Update]:
+    """Return the updates of one profile in the order of arrival."""
+    batches = {batch.id: batch for batch in log.batches()}
+    found: list[Update] = []
+    for batch_id, part in log.updates_of(group_key, distinct_id):
+        batch = batches[batch_id]
+        if isinstance(part, LoggedColumns):
+            properties = {name: column.cell(0) for name, column in part.columns.items()}
+            named = {name: value for name, value in properties.items() if value is not ABSENT}
+            seen, time = part.seen, batch.time if part.time is None else part.time
+            operations = (("$set", named),)
+            message = Message(distinct_id, operations, seen, seen is None, group_key)
+            found.append(Update(batch, 0, time, message))
+        else:
+            found += _dated(batch, part, group_key)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """One property of all profiles, as it changed.
+
+    Attributes
+    ----------
+    ids
+        Distinct IDs, each once: pyarrow ``large_string``.
+    codes
+        Whose change it is: a position in *ids*, ascending.
+    times
+        When, in microseconds since 1970 UTC; ascending within a code.
+    values
+        What the property was from then on.
+    """
+
+    ids: pa.Array
+    codes: Positions
+    times: Positions
+    values: Column
+
+    def at(self, ids: pa.Array, codes: Positions, moments: Positions) -> Column:
+        """Return the property of some users at some moments.
+
+        Parameters
+        ----------
+        ids
+            Distinct IDs, pyarrow ``large_string``.
+        codes
+            A position in *ids* for each moment, -1 for nobody.
+        moments
+            Microseconds since 1970 UTC.
+        """
+        if not len(self.codes):
+            return Column.absent(len(codes))
+        known = pc.fill_null(pc.index_in(ids, value_set=self.ids), -1).to_numpy().astype(np.int64)
+        who = np.where(codes >= 0, known[codes], -1)
+        # One number for who and when: the last change not after it is the answer.
+        distinct = np.unique(self.times)
+        step = len(distinct) + 1
+        changes = self.codes * step + np.searchsorted(distinct, self.times) + 1
+        asked = who * step + np.searchsorted(distinct, moments, side="right")
+        found = np.searchsorted(changes, asked, side="right") - 1
+        missing = (who < 0) | (found < 0)
+        found[missing] = 0
+        missing |= self.codes[found] != who
+        found[missing] = -1
+        return self.values.take(found)
+
+
+def timeline(log: Log, group_key: str, name: str) -> Timeline:
+    """Return how a property of all profiles changed, in effective time."""
+    keys: list[pa.Array] = []
+    moments: list[Positions] = []
+    values: list[Column] = []
+    # Operators whose result depends on what stood there, by place in the whole.
+    relative: dict[int, tuple[str, Any]] = {}
+    length = 0
+    for run in by_time(log, group_key, np.iinfo(np.int64).max):
+        if isinstance(run, tuple):
+            time, given = run
+            column = given.columns.get(name)
+            if column is None or not column.state.any():
+                continue
+            present = np.flatnonzero(column.is_present)
+            keys.append(given.ids.take(pa.array(present)))
+            values.append(column.take(present))
+            moments.append(np.full(len(present), time, np.int64))
+        else:
+            ids, at, cells = _changes(run, name, length, relative)
+            keys.append(pa.array(ids, pa.large_string()))
+            values.append(Column.of(cells))
+            moments.append(np.array(at, np.int64))
+        length += len(moments[-1])
+    if not length:
+        empty = np.zeros(0, np.int64)
+        return Timeline(pa.array([], pa.large_string()), empty, empty, Column.absent(0))
+    encoded = pa.concat_arrays(keys).dictionary_encode()
+    codes = encoded.indices.to_numpy().astype(np.int64)
+    column = _resolved(name, codes, Column.joined(values), relative)
+    order = np.argsort(codes, kind="stable")
+    times_ = np.concatenate(moments)[order]
+    return Timeline(encoded.dictionary, codes[order], times_, column.take(order))
+
+
+def _changes(
+    run: list[Update], name: str, start: int, relative: dict[int, tuple[str, Any]]
+) -> tuple[list[str], list[int], list[Any]]:
+    """Return who, when and what of the changes to one property; note the relative ones."""
+    ids: list[str] = []
+    at: list[int] = []
+    cells: list[Any] = []
+    for update in run:
+        for operator, argument in update.message.operations:
+            if operator == "$delete":
+                cell: Any = ABSENT
+            elif name not in argument:
+                continue
+            elif operator == "$unset":
+                cell = ABSENT
+            elif operator == "$set":
+                cell = argument[name]
+            else:
+                relative[start + len(ids)] = (operator, argument[name])
+                cell = ABSENT
+            ids.append(update.message.distinct_id)
+            at.append(update.time)
+            cells.append(cell)
+    return ids, at, cells
+
+
+def _resolved(
+    name: str, codes: Positions, column: Column, relative: dict[int, tuple[str, Any]]
+) -> Column:
+    """Return the column with the results of the relative operators in place."""
+    if not relative:
+        return column
+    concerned = np.isin(codes, codes[list(relative)])
+    places = np.flatnonzero(concerned)
+    stored: dict[int, Any] = {}
+    results = []
+    given = column.take(places).cells()
+    for place, code, cell in zip(places.tolist(), codes[places].tolist(), given, strict=True):
+        if place in relative:
+            operator, argument = relative[place]
+            before = stored.get(code, ABSENT)
+            properties = {} if before is ABSENT else {name: before}
+            after = OPERATORS[operator](properties, {name: argument}, None)
+            cell = after.get(name, ABSENT)
+        stored[code] = cell
+        results.append(cell)
+    return column.put(places, Column.of(results))
