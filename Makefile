@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# In a container people are root, which JupyterLab wants confirmed.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab demo data test test-all lint format bench clean
@@ -20,7 +22,8 @@ $(VENV)/installed: pyproject.toml
 
 lab: setup data  ## JupyterLab on the start notebook
 	@echo "Opening JupyterLab on notebooks/00-start-here.ipynb; stop it with Ctrl-C."
-	@$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 notebooks/00-start-here.ipynb
+	@$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=. $(AS_ROOT) \
+		--LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb
 
 demo: setup  ## The start notebook's job without a browser
 	@$(BIN)/python -m toolkit demo

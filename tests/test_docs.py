@@ -61,3 +61,22 @@ def test_links_between_documents_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_tour_in_the_README_runs_as_pasted_and_prints_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # it needs no file of this folder
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    assert len(blocks) >= 7
+    names: dict[str, object] = {}
+    promised = 0
+    for block in blocks:
+        exec(block, names)
+        printed = capsys.readouterr().out
+        for line in re.findall(r"^# (.*)$", block, flags=re.M):
+            assert line in printed
+            promised += 1
+    assert promised >= 6
+    assert list(tmp_path.iterdir()) == []

@@ -325,6 +325,10 @@ def test_apply_takes_any_iterable_and_explains_text(profiles: ProfileTable) -> N
     assert profiles.apply([]).batch_id is None
     with pytest.raises(ValueError, match="read_messages"):
         profiles.apply("updates.jsonl")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="not a DataFrame"):
+        profiles.apply(pd.DataFrame({"a": [1]}))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"profiles\.set\('1'"):
+        profiles["1"] = {"a": 1}
 
 
 def test_the_public_names_are_there() -> None:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
 from os import PathLike, fspath
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, NoReturn, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -312,6 +312,11 @@ class ProfileTable:
                 "apply takes messages, not text. "
                 "To apply a file: profiles.apply(tk.read_messages(path))"
             )
+        if isinstance(messages, pd.DataFrame):
+            raise MessageError(
+                "apply takes messages, not a DataFrame. A row as a message: "
+                '{"$distinct_id": …, "$set": {…}}'
+            )
         arrival = times.now()
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
         with self._engine.writing():
@@ -462,6 +467,12 @@ class ProfileTable:
         near = {bare, bare.lower(), bare.upper(), bare.lstrip("0"), bare.removesuffix(".0")}
         found = [each for each in sorted(near - {key, ""}) if each in self]
         return f"; there is {found[0]!r}" if found else ""
+
+    def __setitem__(self, distinct_id: object, properties: object) -> NoReturn:
+        raise ReadOnlyError(
+            f"a profile is changed by operators: profiles.set({distinct_id!r}, {{…}}) writes "
+            "properties, profiles.delete(…) comes first to replace the whole profile"
+        )
 
     def get(self, distinct_id: object, default: _T | None = None) -> dict[str, Json] | _T | None:
         """Return a profile's properties as a dict of its own, *default* if there is none."""
