@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import TypeVar
 
-from toolkit.errors import ReadOnlyError
+from toolkit.check import CheckReport, check_store
+from toolkit.errors import ReadOnlyError, StoreError
 from toolkit.log import Batch, Changes, Log, MemoryLog, Updates
 from toolkit.messages import USERS
 from toolkit.snapshot import Snapshot
@@ -73,6 +74,17 @@ class Engine:
             )
         with self._moment(write=True):
             yield self._state
+
+    def check(self, *, repair: bool) -> CheckReport:
+        """Return whether the file's state follows from its log; with *repair* make it so."""
+        if self.store is None:
+            raise StoreError("these profiles are in memory; only a file can be checked")
+        with self._moment(write=repair):
+            report = check_store(self.store, repair=repair)
+            if report.repaired:
+                for state in self._states.values():
+                    state.forget()
+        return report
 
     def commit(
         self,

@@ -397,7 +397,12 @@ class StoredProfiles:
                 base = bulk.read_snapshot(parts)
                 assert base is not None
                 return self.caught_up(base, edited.get(self._key, []))
-        return self._load_rows()
+        return self.load_rows()
+
+    def has_checkpoint(self) -> bool:
+        """Return whether there is a checkpoint."""
+        sql = "SELECT 1 FROM checkpoints WHERE group_key = ? LIMIT 1"
+        return self._store.execute(sql, [self._key]).fetchone() is not None
 
     def _checkpoint(self) -> tuple[int, list[bytes]]:
         rows = self._store.execute(
@@ -413,7 +418,8 @@ class StoredProfiles:
         }
         return settle(base, rows, self.names())
 
-    def _load_rows(self) -> Snapshot:
+    def load_rows(self) -> Snapshot:
+        """Return all profiles as their rows have them, whatever the checkpoint says."""
         names = self.names()
         cursor = self._select(f"{self._id}, properties, last_seen FROM * ORDER BY rowid")
         ids: list[pa.Array] = []
@@ -446,6 +452,14 @@ class StoredProfiles:
             touched = len(change.touched)
             if touched >= _CHECKPOINT_FROM and touched * 2 >= len(change.snapshot):
                 self._write_checkpoint(change.snapshot, batch_id)
+
+    def rebuild(self, snapshot: Snapshot) -> None:
+        """Write all profiles anew, inside a transaction."""
+        self._store.execute(f"DELETE FROM {self._table} WHERE {self._where}", self._prefix)
+        self._store.execute("DELETE FROM checkpoints WHERE group_key = ?", [self._key])
+        self._store.execute("DELETE FROM properties WHERE group_key = ?", [self._key])
+        everybody = np.arange(len(snapshot), dtype=np.int64)
+        self.write(Change(tuple(snapshot.columns), {}, snapshot, everybody), self._store.last())
 
     def _write_rows(self, change: Change) -> None:
         self._delete(key for key, row in change.rows.items() if row is None or key in change.born)

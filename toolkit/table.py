@@ -18,6 +18,7 @@ from toolkit import times
 from toolkit.batch import Indexed, plan
 from toolkit.batch_columns import ColumnsResult, plan_columns
 from toolkit.changes import Explanation, difference, explain, history_frame, steps
+from toolkit.check import CheckReport
 from toolkit.columns import Column
 from toolkit.engine import Engine
 from toolkit.errors import (
@@ -701,6 +702,21 @@ class ProfileTable:
             undone, messages = messages_to_undo(self._engine.log, keys, batch_id, only_untouched)
             source = f"undo of batch {undone}"
             return self._apply_valid(list(enumerate(messages)), source, arrival, undone)
+
+    def check(self, *, repair: bool = False) -> CheckReport:
+        """Replay the log of the file and compare it with the profiles it holds.
+
+        Parameters
+        ----------
+        repair
+            Whether to write the profiles anew from the log where they differ.
+
+        Raises
+        ------
+        StoreError
+            If the table is in memory.
+        """
+        return self._engine.check(repair=repair)
 
     def redo(self, batch_id: int, *, only_untouched: bool = False) -> ApplyResult:
         """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""

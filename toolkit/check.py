@@ -1,0 +1,143 @@
+"""Checking a file: does its state follow from its log?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from toolkit import html
+from toolkit.columns import Column
+from toolkit.history import state_after
+from toolkit.messages import USERS
+from toolkit.snapshot import Snapshot
+from toolkit.store import Store, StoredProfiles
+from toolkit.values import ABSENT, dumps
+from toolkit.wording import count
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a check of a file found.
+
+    Attributes
+    ----------
+    batches, profiles
+        How many batches were replayed, and how many profiles they lead to.
+    problems
+        What is wrong, as sentences; empty if all is well.
+    repaired
+        Whether the state was written anew from the log.
+    """
+
+    batches: int
+    profiles: int
+    problems: tuple[str, ...]
+    repaired: bool = False
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is wrong, or it has been repaired."""
+        return not self.problems or self.repaired
+
+    def __repr__(self) -> str:
+        replayed = f"{self.batches:,} replayed to {count(self.profiles, 'profile')}"
+        lines = [f"<CheckReport: batches {replayed}: {self._verdict()}>"]
+        return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
+
+    def _verdict(self) -> str:
+        if not self.problems:
+            return "state and log agree"
+        found = count(len(self.problems), "problem")
+        return f"{found}, repaired from the log" if self.repaired else found
+
+    def _repr_html_(self) -> str:
+        return html.card(repr(self).split("\n")[0][1:-1], html.notes(self.problems))
+
+
+def check_store(store: Store, *, repair: bool = False) -> CheckReport:
+    """Replay the log and compare with the state, inside a transaction.
+
+    Parameters
+    ----------
+    store
+        The file.
+    repair
+        Whether to write the state anew from the log where they differ.
+    """
+    batches = store.batches()
+    last = batches[-1].id if batches else 0
+    problems = [
+        f"SQLite: {row[0]}"
+        for row in store.execute("PRAGMA integrity_check").fetchall()
+        if row[0] != "ok"
+    ]
+    if [batch.id for batch in batches] != list(range(1, len(batches) + 1)):
+        problems.append("The log has a gap: batches are not numbered 1, 2, 3 …")
+    profiles = 0
+    for group_key in [USERS, *store.group_keys()]:
+        stored = StoredProfiles(store, group_key)
+        expected = state_after(store, group_key, last).snapshot()
+        profiles += len(expected)
+        table = "profiles" if group_key == USERS else f"group_profiles of {group_key!r}"
+        found = _differences(table, expected, stored.load_rows())
+        if stored.has_checkpoint():
+            found += _checkpoint_problems(f"the checkpoint of {table}", expected, stored)
+        if found and repair:
+            stored.rebuild(expected)
+        problems += found
+    return CheckReport(len(batches), profiles, tuple(problems), repair and bool(problems))
+
+
+def _checkpoint_problems(name: str, expected: Snapshot, stored: StoredProfiles) -> list[str]:
+    try:
+        return _differences(name, expected, stored.load())
+    except (KeyError, ValueError, pa.ArrowException) as error:
+        return [f"{name} cannot be read: {error!r}"]
+
+
+def _differences(table: str, expected: Snapshot, found: Snapshot) -> list[str]:
+    """Return, as sentences, how a state differs from what the log leads to."""
+    left, right = expected.ids.to_pylist(), found.ids.to_pylist()
+    problems = []
+    missing, surplus = sorted(set(left) - set(right)), sorted(set(right) - set(left))
+    for what, keys in (("lacks", missing), ("has, unknown to the log,", surplus)):
+        if keys:
+            named = ", ".join(map(repr, keys[:_SHOWN]))
+            problems.append(f"{table} {what} {count(len(keys), 'profile')}: {named}")
+    if problems:
+        return problems
+    if left != right:
+        return [f"{table}: the profiles stand in another order than they were created in"]
+    for name in dict.fromkeys([*expected.columns, *found.columns]):
+        differ = [
+            key
+            for key, one, other in zip(
+                left, _exactly(expected.column(name)), _exactly(found.column(name)), strict=True
+            )
+            if one != other
+        ]
+        if differ:
+            whose = f"{count(len(differ), 'profile')}: {', '.join(map(repr, differ[:_SHOWN]))}"
+            problems.append(f"{table}: {name!r} differs in {whose}")
+    at = np.flatnonzero(expected.last_seen != found.last_seen)
+    if len(at):
+        named = ", ".join(repr(left[place]) for place in at[:_SHOWN])
+        problems.append(f"{table}: Updated At of {count(len(at), 'profile')} differs: {named}")
+    return problems
+
+
+def _exactly(column: Column) -> list[str | None]:
+    return [None if cell is ABSENT else _sorted_text(cell) for cell in column.cells()]
+
+
+def _sorted_text(value: object) -> str:
+    """Return JSON text that does not depend on the order of an object's keys."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{dumps(k)}:{_sorted_text(value[k])}" for k in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_sorted_text, value)) + "]"
+    return dumps(value)  # type: ignore[arg-type]
