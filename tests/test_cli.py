@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -62,8 +63,7 @@ def test_import_by_header_name_and_a_dry_run(tmp_path: Path, files: dict[str, Pa
     assert (
         main([*given, "--map", "distinct_id=$distinct_id", "--map", "plan=plan", "--dry-run"]) == 0
     )
-    with ProfileTable(database) as profiles:
-        assert len(profiles) == 0
+    assert not database.exists()
     assert main(given) == 0
     with ProfileTable(database) as profiles:
         assert len(profiles) == 1_772
@@ -92,7 +92,10 @@ def test_apply_reports_lines(
     assert main(["apply", database, str(files["updates_broken"]), "--skip-errors"]) == 1
     assert "line 9 is no message" in capsys.readouterr().err
     assert main(["apply", database, str(files["updates"])]) == 1
-    assert "line 75 rejected: unknown operator" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert printed.err.count("line 75 rejected: unknown operator") == 1
+    assert printed.err.count("rejected") == 10
+    assert len(printed.out.splitlines()) == 1
 
 
 def test_export_and_apply_round_trip(database: Path, tmp_path: Path) -> None:
@@ -141,6 +144,9 @@ def test_show_a_table_and_a_profile(database: Path, capsys: pytest.CaptureFixtur
         ["import", "DATABASE", "nowhere.csv", "--map", "plan"],
         ["apply", "DATABASE", "nowhere.jsonl"],
         ["report", "DATABASE", "nowhere.parquet", "Purchase"],
+        ["history", "DATABASE", "nobody"],
+        ["undo", "DATABASE", "99"],
+        ["demo", "/dev/null/demo"],
     ],
 )
 def test_what_cannot_be_run_exits_2_with_one_line(
@@ -150,9 +156,149 @@ def test_what_cannot_be_run_exits_2_with_one_line(
     printed = capsys.readouterr()
     assert printed.err.startswith("error: ")
     assert "Traceback" not in printed.err
+    assert "Errno" not in printed.err
 
 
 def test_unknown_usage_exits_2() -> None:
     with pytest.raises(SystemExit) as stop:
         main(["frobnicate"])
     assert stop.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["import", "NEW", "nowhere.csv"], "nowhere.csv: no such file"),
+        (["apply", "NEW", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        (["report", "DATABASE", "nowhere.csv", "X"], "nowhere.csv: no such file"),
+        (["report", "DATABASE", "a.jsonl", "X"], "allowed are .parquet, .csv, .csv.gz"),
+        (["import", "NEW", "."], ".: is a folder; a file is needed"),
+        (["export", "DATABASE", "out.xlsx"], "allowed are .jsonl, .jsonl.gz, .json, .json.gz, .c"),
+        (["export", "DATABASE", "out"], "allowed are .jsonl"),
+        (["demo", "/dev/null/demo"], "the folder /dev/null/demo cannot be made: not a directory"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_and_no_database_is_made(
+    arguments: list[str],
+    said: str,
+    database: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = {"DATABASE": str(database), "NEW": "new.db"}
+    assert main([places.get(each, each) for each in arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_events_that_are_none_are_refused_in_one_line(
+    database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("events.parquet", "events.csv"):
+        (tmp_path / name).write_bytes(b"")
+        assert main(["report", str(database), str(tmp_path / name), "X"]) == 2
+        assert "cannot be read as" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "said", "not_said"),
+    [
+        ("distinct_id,a\n1,2\n3\n", [], "pass --skip-errors to import", "on_error"),
+        ("7,x y\n8,y\n", [], "For example: --map '0=$distinct_id' --map", "mapping="),
+        ("7,x\n8,y\n", [], "Pass --header if row 1 is a header", "header=True"),
+        ("id,a\n7,x\n", ["--map", "$distinct_id=id"], "--map 'id=$distinct_id'", "mapping="),
+        ("id\n1,2\n3,4\n", ["--header"], "or pass --no-header", "header=False"),
+        ("id,a\n7,x\n", ["--encoding", "xyz"], "--encoding xyz is unknown", "encoding="),
+        ("id,a\n7,x\n", ["--delimiter", "ab"], "--delimiter ab cannot", "delimiter="),
+    ],
+)
+def test_errors_name_options_of_the_command_line(
+    content: str,
+    options: list[str],
+    said: str,
+    not_said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    assert main(["import", str(tmp_path / "new.db"), str(tmp_path / "a.csv"), *options]) > 0
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert not_said not in printed
+
+
+def test_broken_messages_name_the_option_too(
+    tmp_path: Path, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["apply", str(tmp_path / "new.db"), str(files["updates_broken"])])
+    assert "--skip-errors reads the other lines" in capsys.readouterr().err
+
+
+def test_a_CSV_export_says_what_it_does_not_hold_and_can_be_imported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database, copy, out = (str(tmp_path / name) for name in ("a.db", "b.db", "out.csv"))
+    with ProfileTable(database) as profiles:
+        profiles.set("1", {"zip": "400973", "tags": ["a", "b"], "coupon": None, "new": True})
+        profiles.groups("company").set("acme", {"seats": 3})
+    assert main(["export", database, out]) == 0
+    printed = capsys.readouterr().out
+    assert "1 profile written" in printed
+    assert "1 null." in printed
+    assert "--type zip=text" in printed
+    assert "1 group profile" in printed
+    assert ".jsonl" in printed
+    assert main(["import", copy, out, "--type", "zip=text"]) == 0
+    with ProfileTable(copy) as profiles:
+        assert profiles["1"] == {"zip": "400973", "tags": ["a", "b"], "new": True}
+
+
+def test_a_report_writes_its_files_though_nobody_reads_on(
+    database: Path, tmp_path: Path, files: dict[str, Path]
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    given = ["report", str(database), str(files["events"]), "Purchase"]
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit", *given, "--csv", str(tmp_path / "table.csv")],
+        stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(pd.read_csv(tmp_path / "table.csv")) > 100
+
+
+def test_show_fits_the_terminal_and_leaves_out_empty_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ProfileTable(tmp_path / "a.db") as profiles:
+        profiles.set("1", {f"column {n}": "some text" for n in range(20)})
+        for n in range(2, 13):
+            profiles.set(n, {"column 0": "x"})
+        profiles.set("13", {"late": 1})
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["show", str(tmp_path / "a.db")]) == 0
+    _, *table, rest = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 60 for line in table)
+    assert "NaN" not in "".join(table)
+    assert rest.startswith("and 17 columns more: column 4")
+    assert "late" not in rest
+
+
+def test_the_past_on_the_command_line(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with ProfileTable(database) as profiles:
+        profiles.set("2", {"plan": "pro"})
+    assert main(["history", str(database), "2"]) == 0
+    assert '"free"' in capsys.readouterr().out
+    assert main(["history", str(database), "2", "plan"]) == 0
+    assert "'plan' of '2' is \"pro\"." in capsys.readouterr().out
+    assert main(["batches", str(database)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert main(["undo", str(database), "2"]) == 2
+    assert "--only-untouched undoes the rest" in capsys.readouterr().err
+    assert main(["undo", str(database), "3"]) == 0
+    assert "batch 3 is undone by batch 4" in capsys.readouterr().out
+    with ProfileTable(database) as profiles:
+        assert profiles["2"]["plan"] == "free"

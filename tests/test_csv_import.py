@@ -294,15 +294,119 @@ def test_CSV_3_spaces_around_the_names_in_a_header_do_not_count(profiles: Profil
     assert contents(profiles) == {"u1": {"plan": "pro"}}
 
 
+@pytest.mark.parametrize("name", ["$distinctid", "$distinct-id", "$dist", "distinctId"])
+def test_CSV_3_a_misspelt_identifier_is_refused_with_the_right_name(
+    profiles: ProfileTable, name: str
+) -> None:
+    with pytest.raises(ColumnMappingError, match=r'Did you mean "\$distinct_id"'):
+        import_csv(profiles, USERS, {0: name, "plan": "plan"})
+    assert len(profiles) == 0
+
+
+def test_CSV_3_another_misspelt_reserved_name_is_a_warning(profiles: ProfileTable) -> None:
+    report = import_csv(profiles, USERS, {0: "$distinct_id", 1: "$emial", 2: "$district"})
+
+    assert report.warnings == (
+        '"$emial" is no reserved name and became a property of its own. Did you mean "$email"?',
+    )
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"$distinct_id": "user_id", "$name": "name"},
+        {"tier": "plan"},
+        {"$distinct_id": 0},
+    ],
+)
+def test_CSV_3_a_reversed_mapping_is_recognised(
+    profiles: ProfileTable, mapping: dict[str, Any]
+) -> None:
+    with pytest.raises(ColumnMappingError, match="the mapping looks reversed") as caught:
+        import_csv(profiles, b"user_id,name,plan\n7,Ann,pro\n", mapping)
+    (key, column), *_ = mapping.items()
+    assert f"mapping={ ({column: key})!r}" in str(caught.value)
+
+
+def test_what_is_no_profile_table_is_refused(profiles: ProfileTable) -> None:
+    with pytest.raises(CsvError, match=r"profiles='\{\}' \(dict\); a ProfileTable is needed"):
+        import_csv({}, USERS)  # type: ignore[arg-type]
+    with pytest.raises(CsvError, match="import into the ProfileTable itself"):
+        import_csv(profiles.where("true"), USERS)  # type: ignore[arg-type]
+
+
+# CSV-2: what an import without a mapping makes of names
+
+
+SAME_AS_PREVIEWED = [
+    b"id,email,name,plan\n1,ann@b.cc,Ann,pro\n2,bob@b.cc,Bob,free\n",
+    b"email,$email,mail,name\nx@b.cc,a@b.cc,c@b.cc,Ann\n",
+    b"Customer-ID,id,city\n1,9,Oslo\n2,8,Rome\n",
+    b"id,plan\n1,a\n1,b\n1,c\n1,d\n",
+    b"distinct_id,id,first name,$last_seen\n1,2,Ann,2026-01-01\n",
+]
+
+
+@pytest.mark.parametrize("content", SAME_AS_PREVIEWED)
+def test_CSV_2_without_a_mapping_an_import_does_what_the_preview_shows(content: bytes) -> None:
+    plain, mapped = ProfileTable(), ProfileTable()
+    mapping = preview_csv(content).mapping
+
+    report = import_csv(plain, content)
+    import_csv(mapped, content, mapping)
+
+    imported = dict(report.columns[["position", "property"]].itertuples(index=False))
+    assert imported == mapping
+    assert list(contents(plain).values()) == list(contents(mapped).values())
+
+
+def test_CSV_2_columns_under_another_name_are_listed_without_a_warning(
+    profiles: ProfileTable,
+) -> None:
+    report = import_csv(profiles, SAME_AS_PREVIEWED[0])
+
+    assert report.renamed == {"id": "$distinct_id", "email": "$email", "name": "$name"}
+    assert report.warnings == ()
+    assert "another name than in the header: id → $distinct_id, email → $email" in repr(report)
+    assert profiles["1"] == {"$email": "ann@b.cc", "$name": "Ann", "plan": "pro"}
+
+
+@pytest.mark.parametrize(
+    ("content", "mapping", "said"),
+    [
+        (
+            SAME_AS_PREVIEWED[2],
+            {0: "$distinct_id", 1: "id", 2: "$city"},
+            'column 0 ("Customer-ID") is the identifier: named like one, 2 of 2 cells filled',
+        ),
+        (
+            SAME_AS_PREVIEWED[3],
+            {0: "id", 1: "plan"},
+            'column 0 ("id") is not the identifier: named like one, 4 of 4 cells filled, '
+            "1 different (90% and 50% are needed)",
+        ),
+        (b"id,plan\n1,a\n,b\n3,c\n", {0: "id", 1: "plan"}, "2 of 3 cells filled"),
+    ],
+)
+def test_CSV_2_a_column_named_like_an_id_is_it_if_filled_and_different(
+    content: bytes, mapping: dict[int, str], said: str
+) -> None:
+    preview = preview_csv(content)
+
+    assert preview.mapping == mapping
+    assert said in str(preview.identifier_reason)
+    assert said in repr(preview)
+
+
 # CSV-4: what is written
 
 
 def test_CSV_4_an_empty_cell_leaves_what_is_stored(profiles: ProfileTable) -> None:
-    profiles.set("u1", {"plan": "pro", "city": "Oslo", "age": 30})
+    profiles.set("u1", {"plan": "pro", "town": "Oslo", "age": 30})
 
-    report = import_csv(profiles, b'distinct_id,plan,city,age\nu1,,Rome,""\n')
+    report = import_csv(profiles, b'distinct_id,plan,town,age\nu1,,Rome,""\n')
 
-    assert profiles["u1"] == {"plan": "pro", "city": "Rome", "age": 30}
+    assert profiles["u1"] == {"plan": "pro", "town": "Rome", "age": 30}
     assert (report.created, report.updated, report.unchanged) == (0, 1, 0)
 
 
@@ -607,11 +711,11 @@ def test_CSV_8_of_an_id_in_several_rows_the_last_cell_wins_per_property(
 ) -> None:
     report = import_csv(
         profiles,
-        b"distinct_id,plan,city,age\nu1,free,Oslo,\nu2,a,,\nu1,pro,,30\nu3,b,,\nu1,,Rome,\nu2,,,\n",
+        b"distinct_id,plan,town,age\nu1,free,Oslo,\nu2,a,,\nu1,pro,,30\nu3,b,,\nu1,,Rome,\nu2,,,\n",
     )
 
     assert contents(profiles) == {
-        "u1": {"plan": "pro", "city": "Rome", "age": 30},
+        "u1": {"plan": "pro", "town": "Rome", "age": 30},
         "u2": {"plan": "a"},
         "u3": {"plan": "b"},
     }

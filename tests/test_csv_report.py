@@ -131,16 +131,25 @@ def test_a_report_reads_as_sentences(profiles: ProfileTable) -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> None:
-    assert defused(f"{start}1") == f"'{start}1"
-    frame = pd.DataFrame({f"{start}a": [f"{start}1", "x", None], "n": [-1, 2, 3]})
+    assert defused(f"{start}a1") == f"'{start}a1"
+    frame = pd.DataFrame({f"{start}a": [f"{start}a1", "x", None], "n": [-1, 2, 3]})
 
     result = defused_frame(frame)
 
     assert result.columns.tolist() == [f"'{start}a", "n"]
-    assert result.iloc[:2, 0].tolist() == [f"'{start}1", "x"]
+    assert result.iloc[:2, 0].tolist() == [f"'{start}a1", "x"]
     assert result.iloc[:, 0].isna().tolist() == [False, False, True]
     assert result["n"].tolist() == [-1, 2, 3]
-    assert frame.iloc[0, 0] == f"{start}1"
+    assert frame.iloc[0, 0] == f"{start}a1"
+
+
+def test_a_plain_number_with_a_sign_is_no_formula() -> None:
+    plain, formulas = ["-5", "+4712345", "+1.50"], ["+1-2", "-5\n", "-", "=5", "-1e5"]
+    frame = pd.DataFrame({"text": plain + formulas, "mixed": [*plain, *formulas]}, dtype=object)
+
+    for result in (defused_frame(frame), defused_frame(frame.astype("str"))):
+        for name in frame:
+            assert result[name].tolist() == plain + [f"'{each}" for each in formulas]
 
 
 def test_text_among_other_objects_is_defused_too() -> None:

@@ -50,6 +50,26 @@ def test_the_map_of_rooms_in_the_README_is_true() -> None:
     assert listed == there | {"__init__.py", "__main__.py"}
 
 
+def test_a_room_imports_only_from_rooms_above_it() -> None:
+    text = (ROOT / "README.md").read_text()
+    rooms = re.search(r"```\ntoolkit/\n(.*?)```", text, flags=re.S)
+    assert rooms is not None
+    names = [
+        name.strip("/").removesuffix(".py") for name in re.findall(r"^  (\S+)", rooms[1], re.M)
+    ]
+    order = {name: place for place, name in enumerate(names)}
+    wrong = []
+    for path in (ROOT / "toolkit").rglob("*.py"):
+        room = path.relative_to(ROOT / "toolkit").parts[0].removesuffix(".py")
+        for line in re.findall(
+            r"^from toolkit(?:\.(\w+)[\w.]*)? import (.*)$", path.read_text(), re.M
+        ):
+            for other in [line[0]] if line[0] else re.findall(r"\w+", line[1]):
+                if other in order and other != room and order[other] > order[room]:
+                    wrong.append(f"{room} imports {other}")
+    assert wrong == []
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     pages = [
         ROOT / "README.md",

@@ -7,6 +7,7 @@ import weakref
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -202,7 +203,7 @@ def test_a_column_that_cannot_hold_times_is_refused_at_once(values: Any) -> None
 
 def test_events_without_a_readable_time_are_counted_and_stay_in_the_frame() -> None:
     events = tk.Events(frame(time=["soon", f"{NOON}Z"]))
-    assert events.notes == ["Left out of reports, for want of a readable time: 1 event."]
+    assert events.notes == ["1 of 2 times cannot be read (the first: 'soon'): left out of reports."]
     assert events.is_counted.tolist() == [False, True]
     assert len(events) == len(events.frame) == 2
 
@@ -379,3 +380,54 @@ def test_event_names_are_escaped_in_html() -> None:
     shown = tk.Events(frame(event=["<script>alert(1)</script>", "Buy"]))._repr_html_()
     assert "<script" not in shown
     assert "&lt;script&gt;" in shown
+
+
+def test_a_UUID_is_its_text_as_an_ID() -> None:
+    given = UUID("28ce48ab-e376-44ab-af13-d6151fb67a18")
+    assert ids_of([given, str(given), None], object) == [str(given), str(given), None]
+    assert tk.Events(frame(distinct_id=[given, given])).without_id == ""
+
+
+def test_events_without_an_ID_are_counted_with_the_reason() -> None:
+    class Point:
+        pass
+
+    df = pd.DataFrame({"event": "Buy", "distinct_id": ["a", "", None, Point(), Point(), True]})
+    events = tk.Events(df.assign(time=f"{NOON}Z"))
+
+    assert events.without_id == (
+        "5 events without a distinct ID (1 missing, 2 of type Point, 1 empty, 1 of type bool)"
+    )
+    assert repr(events).endswith(f"; {events.without_id}")
+    assert events.notes == [f"{events.without_id}."]
+    assert "2 of type Point" in events._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "why"),
+    [
+        ([1.5, None], "float64", "1 missing"),
+        ([float("inf"), 1.0], "float64", "1 infinite"),
+        (["", "a"], "str", "1 empty"),
+        ([None, "", "a"], "category", "1 missing, 1 empty"),
+        (["\ud800", "a"], object, "1 with half a surrogate pair"),
+        ([b"a", [1]], object, "1 of type bytes, 1 of type list"),
+    ],
+)
+def test_why_a_cell_is_no_ID(values: Any, dtype: Any, why: str) -> None:
+    column = pd.Series(values, dtype=dtype)
+    assert series.why_no_code(column, series.coded(column).codes) == why
+
+
+def test_times_that_cannot_be_read_are_said_in_the_repr_and_the_card() -> None:
+    unreadable = tk.Events(frame(time=["01.05.2026", "02.05.2026"]))
+    said = "2 of 2 times cannot be read (the first: '01.05.2026')"
+    assert said in repr(unreadable)
+    assert said.replace("'", "&#x27;") in unreadable._repr_html_()
+    missing = tk.Events(frame(time=[None, f"{NOON}Z"]))
+    assert repr(missing).endswith("; 1 of 2 times is missing")
+
+
+def test_a_property_that_is_nearly_named_is_asked_for() -> None:
+    with pytest.raises(errors.EventsError, match='Did you mean "amount"'):
+        tk.Events(frame(amount=1)).column("amonut")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from datetime import UTC, date, datetime
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
@@ -28,9 +29,9 @@ from tests.expression_reference import (
     value,
     values,
 )
-from toolkit import event, user
+from toolkit import ProfileTable, event, user
 from toolkit.columns import Column
-from toolkit.errors import ExpressionError, ToolkitError
+from toolkit.errors import ExpressionError, ToolkitError, UnknownPropertyWarning
 from toolkit.expressions import (
     Expression,
     Instants,
@@ -506,7 +507,8 @@ def test_the_profiles_of_a_snapshot_are_rows() -> None:
 
     assert (user["plan"] == "pro").mask(scope).tolist() == [True, False]
     assert (user["$distinct_id"] == "8").mask(scope).tolist() == [False, True]
-    assert user["nothing"].is_not_set().mask(scope).tolist() == [True, True]
+    with pytest.warns(UnknownPropertyWarning, match='No profile has a property "nothing"'):
+        assert user["nothing"].is_not_set().mask(scope).tolist() == [True, True]
 
 
 def test_SEEN_1_updated_at_is_a_time() -> None:
@@ -521,6 +523,83 @@ def test_SEEN_1_updated_at_is_a_time() -> None:
 def test_profiles_alone_have_no_events(expression: Expression) -> None:
     with pytest.raises(ExpressionError, match="profiles alone have none"):
         expression.mask(SnapshotScope(snapshot()))
+
+
+# -- conditions true of nothing -----------------------------------------------------------
+
+
+def various() -> ProfileTable:
+    table = ProfileTable()
+    cells = {"plan": "pro", "age": 3, "tags": ["a"], "vip": True, "mixed": 1, "big": 2**70}
+    table.apply(
+        [
+            {"$distinct_id": "1", "$set": {**cells, "born": "2026-01-01", "none": None}},
+            {"$distinct_id": "2", "$set": {"age": 4.5, "mixed": "t"}},
+        ]
+    )
+    return table
+
+
+def test_a_property_that_no_profile_has_is_warned_of_where_it_is_asked_for() -> None:
+    with pytest.warns(UnknownPropertyWarning, match='Did you mean "plan"') as caught:
+        assert len(various().where(user["plann"] == "pro")) == 0
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize(
+    ("condition", "sentence"),
+    [
+        (
+            user["age"] > "60",
+            'user["age"] holds numbers and "60" is text, so user["age"] > "60" is never true.',
+        ),
+        (literal("60") < user["age"], 'user["age"] holds numbers and "60" is text, so '),
+        (user["big"] != "1", 'user["big"] holds numbers and "1" is text, so '),
+        (user["plan"] == 1, 'user["plan"] holds text and 1 is a number, so '),
+        (user["vip"] == "true", 'user["vip"] holds booleans and "true" is text, so '),
+        (user["vip"] > False, 'user["vip"] holds booleans, which have no order, so '),
+        (user["age"].isin(["3", True]), "are of another type (a boolean, text), so "),
+        (user["age"].contains("3"), "contains looks into lists and for text in text, so "),
+        (user["$last_seen"] > "soon", 'user["$last_seen"] holds times and "soon" is none, so '),
+        (user["tags"] == "a", 'in Python user["tags"].any() == "a".'),
+        (user["tags"].isin(["a"]), 'write any(user["tags"]) in ["a"], in Python '),
+        (user["mixed"] == [1], 'user["mixed"] holds numbers and text and [1] is a list, so '),
+        (~(user["plan"] == "pro") & (user["age"] < "4"), 'user["age"] < "4" is never true.'),
+    ],
+)
+def test_types_that_never_meet_are_warned_of(condition: Expression, sentence: str) -> None:
+    with pytest.warns(UserWarning, match=re.escape(sentence)) as caught:
+        various().where(condition)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        user["age"] == 99,
+        user["age"] > 2**80,
+        user["mixed"] == "x",
+        user["mixed"] > 5,
+        user["none"] == "x",  # without a value there is no type
+        user["plan"] == None,  # noqa: E711
+        user["age"].isin(["3", 4]),
+        user["age"].isin([]),
+        user["tags"].any() == "b",
+        user["tags"].contains("b"),
+        user["plan"].contains("x"),
+        user["age"].as_text() == "3",
+        user["$last_seen"] > "2026-01-01",
+        user["$distinct_id"] == "9",
+        user["born"] > pd.Timestamp("2027-01-01"),
+        user["age"] > user["plan"],  # two columns: looked at by nobody
+    ],
+)
+def test_what_could_be_true_of_some_value_is_no_reason_to_warn(condition: Expression) -> None:
+    various().where(condition)  # a warning is an error in these tests
+
+
+def test_of_no_profiles_nothing_is_unknown() -> None:
+    assert len(ProfileTable().where(user["plan"] == "pro")) == 0
 
 
 # -- the objects --------------------------------------------------------------------------

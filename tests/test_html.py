@@ -107,8 +107,44 @@ def test_a_missing_cell_is_a_dash(missing: Any) -> None:
 def test_a_long_table_says_how_many_rows_are_not_shown() -> None:
     page = html.table(pd.DataFrame({"x": range(1_000)}), rows=2)
     assert page.count("<tr>") == 1 + 2
+    assert page.index("</div>") < page.index("2 of 1,000 rows")  # it does not scroll away
     assert "2 of 1,000 rows" in page
     assert "of 50 rows" in html.table(pd.DataFrame({"x": [1]}), rows=2, total=50)
+
+
+@pytest.mark.parametrize(("length", "shown"), [(8, 8), (9, 9), (11, 11), (12, 8)])
+def test_the_last_few_rows_are_not_hidden(length: int, shown: int) -> None:
+    page = html.table(pd.DataFrame({"x": range(length)}), rows=8)
+    assert page.count("<tr>") == 1 + shown
+    assert (" rows" in page) == (shown < length)
+
+
+def test_a_wide_table_scrolls_and_no_word_is_squeezed() -> None:
+    page = html.card("Wide", html.table(pd.DataFrame({f"column_{n}": ["x"] for n in range(40)})))
+    assert '<div class="tk-scroll"><table' in page
+    assert re.search(r"\.tk-scroll \{\s*overflow-x: auto", page)
+    # Only the long cells break, and those have a least width.
+    assert page.count("overflow-wrap") == 1
+    assert re.search(r"td\.tk-long \{[^}]*overflow-wrap: anywhere; min-width: 20em", page)
+
+
+def test_long_text_is_cut_and_whole_when_pointed_at() -> None:
+    text, name = "long text " * 30, "a property of a name " * 5
+    elements = Reader(html.table(pd.DataFrame({name: [text, "short"]}))).elements
+    cells = [attributes for tag, attributes in elements if tag in ("th", "td")]
+    assert cells == [
+        {"scope": "col", "title": name},
+        {"class": "tk-long", "title": text},
+        {},
+    ]
+    read = Reader(html.table(pd.DataFrame({name: [text, "short"]})))
+    assert read.cells[0] == text[: html.CELL_LENGTH - 1] + "…"
+
+
+def test_a_missing_number_stands_where_numbers_stand() -> None:
+    page = html.table(pd.DataFrame({"n": [1.5, None], "t": ["x", None]}))
+    assert '<td class="tk-missing tk-number">' in page
+    assert '<td class="tk-missing">' in page
 
 
 def test_columns_of_one_name_and_any_index_are_shown() -> None:

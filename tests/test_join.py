@@ -270,8 +270,8 @@ def test_match_counts_events_ids_and_profiles() -> None:
     assert (report.ids, report.matched_ids, report.unmatched_ids) == (4, 2, 2)
     assert (report.profiles, report.profiles_without_events) == (3, 1)
     assert repr(report) == (
-        "3 of 8 events (2 of 4 distinct IDs) have a profile; 2 events without a distinct ID; "
-        "1 profile without events"
+        "3 of 8 events (2 of 4 distinct IDs) have a profile; 2 IDs unmatched; "
+        "2 events without a distinct ID (1 missing, 1 empty); 1 profile without events"
     )
 
 
@@ -304,6 +304,32 @@ def test_JOIN_3_near_misses_are_reported_with_the_reason_and_placeholders_named(
     )
     assert nearest == {"ann@x.no": "Ann@x.no", "007": "7", "7.0": "7", " bob ": "bob"}
     assert report.matched_ids == 1
+
+
+def test_match_counts_the_near_misses_among_the_unmatched() -> None:
+    profiles = profiles_of({"ann": {}, "bob": {}})
+    assert "; 3 IDs unmatched, 2 of them near misses" in repr(
+        tk.match(events_of(["Ann", "bob ", "eve"]), profiles)
+    )
+    one = tk.match(events_of(["Ann", "bob", "eve"]), profiles)
+    assert "; 2 IDs unmatched, 1 of them a near miss" in repr(one)
+    assert repr(tk.match(events_of(["ann", "bob"]), profiles)).endswith("; 0 IDs unmatched")
+
+
+def test_the_match_card_shows_near_misses_first_and_their_spaces() -> None:
+    ids = [*["eve"] * 3, *["zed"] * 2, "bob "]
+    report = tk.match(events_of(ids), profiles_of({"bob": {}}))
+    shown = report._repr_html_()
+    assert "<td>&#x27;bob &#x27;</td>" in shown
+    assert shown.index("&#x27;bob &#x27;") < shown.index("<td>eve</td>") < shown.index("zed")
+    assert "2 other distinct IDs without a profile:" in shown
+    assert report.near_misses["distinct_id"].tolist() == ["bob "]  # not in quotes
+
+
+def test_match_says_why_events_have_no_ID() -> None:
+    report = tk.match(events_of(pd.Series([["a"], "b"], dtype=object)), profiles_of({"b": {}}))
+    assert "; 1 event without a distinct ID (1 of type list)" in repr(report)
+    assert "1 event without a distinct ID (1 of type list)." in report._repr_html_()
 
 
 def test_match_of_nothing_is_nothing() -> None:

@@ -36,6 +36,16 @@ def test_reads_lines_an_array_and_gzip(tmp_path: Path) -> None:
     assert read_messages(tmp_path / "lines.jsonl").lines == [1, 3]
 
 
+def test_a_first_line_that_is_a_list_is_one_bad_line(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text(f"\n[1]\n{GOOD}\n")
+    messages = read_messages(path, on_error="skip")
+    assert messages == [json.loads(GOOD)]
+    assert messages.skipped["line"].tolist() == [2]
+    (tmp_path / "array.json").write_text(f"\n\n[{GOOD}]")
+    assert read_messages(tmp_path / "array.json") == [json.loads(GOOD)]
+
+
 def test_an_empty_file_holds_no_messages(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"\n\n")
     assert read_messages(tmp_path / "empty") == []

@@ -74,6 +74,25 @@ def test_LIMITS_further_properties_than_2000_are_rejected(profiles: ProfileTable
     assert profiles["1"]["b"] == 2
 
 
+def test_LIMITS_what_a_message_unsets_makes_room_once(profiles: ProfileTable) -> None:
+    profiles.set("1", {f"p{n}": n for n in range(2_000)})
+    for message in (
+        {"$unset": ["p0"], "$set": {"p0": 1, "x": 2}},
+        {"$unset": ["p1", "p1", "p1"], "$set": {"x": 1, "y": 2, "z": 3}},
+    ):
+        result = profiles.apply([{"$distinct_id": "1", **message}])
+        assert len(result.rejected) >= 1
+        assert len(profiles["1"]) == 2_000
+
+
+def test_LIMITS_two_columns_that_collide_once_cut_are_reported(profiles: ProfileTable) -> None:
+    ids = pa.array(["1"], pa.large_string())
+    columns = {"n" * 255 + "a": Column.of([1]), "n" * 255 + "b": Column.of([2])}
+    result = profiles.set_columns(ids, columns, source="columns")
+    assert profiles["1"] == {"n" * 255: 1}
+    assert any("another property's" in what for _, _, what in result.rejected)
+
+
 def test_LIMITS_a_list_may_not_outgrow_its_size(profiles: ProfileTable) -> None:
     profiles.set("1", {"l": ["x" * 250] * 1_030})
     result = profiles.apply(

@@ -577,7 +577,11 @@ def test_hidden_and_timeless_events_disappear_and_are_counted(shop: pd.DataFrame
     ]
     assert tk.segmentation(shop, None, "View", unit=None).notes == []
     later = tk.segmentation(shop, None, "Buy", unit=None, start="2026-05-02", end="2026-05-03")
-    assert later.notes == ["Left out, for want of a readable time: 1 event."]
+    assert later.notes == [
+        "No event is in the range of start=2026-05-02, end=2026-05-03: "
+        "they go from 2026-05-01T00:00:00Z to 2026-05-04T00:00:00Z.",
+        "Left out, for want of a readable time: 1 event.",
+    ]
 
 
 def test_names_nobody_has_are_said_to_be_unknown(
@@ -611,6 +615,7 @@ def test_a_report_keeps_its_definition(shop: pd.DataFrame, profiles: tk.ProfileT
         "start": "2026-05-01",
         "end": None,
         "tz": "Europe/Oslo",
+        "at": "latest",
     }
 
 
@@ -656,8 +661,112 @@ def test_user_properties_need_profiles(shop: pd.DataFrame) -> None:
 
 
 def test_a_property_that_no_event_has_is_refused(shop: pd.DataFrame) -> None:
-    with pytest.raises(errors.EventsError, match=r'no column "item".*amount'):
+    with pytest.raises(errors.EventsError, match=r'no event has a property "item".*amount'):
         tk.segmentation(shop, None, "Buy", by="item")
+
+
+@pytest.mark.parametrize(
+    ("by", "hint"),
+    [
+        ("plan", r'write user\["plan"\]'),
+        ("user.plan", r'write user\["plan"\]'),
+        ("user.city", r'write user\["city"\]'),
+        (event["amonut"], 'Did you mean "amount"'),
+        ("plna", 'Did you mean "plan".* a property of users'),
+    ],
+)
+def test_a_property_that_no_event_has_is_looked_for_elsewhere(
+    shop: pd.DataFrame, profiles: tk.ProfileTable, by: Any, hint: str
+) -> None:
+    with pytest.raises(errors.EventsError, match=hint):
+        tk.segmentation(shop, profiles, "Buy", by=by)
+
+
+def test_hidden_properties_are_never_suggested(shop: pd.DataFrame) -> None:
+    hidden = profiles_of({"ann": {"$bucket": 1, "bucket": 2}})
+    for name in ("user.bucket", "bucke"):
+        with pytest.raises(errors.EventsError) as caught:
+            tk.segmentation(shop, hidden, "Buy", by=name)
+        assert 'user["' not in str(caught.value)
+        assert "Did you mean" not in str(caught.value)
+
+
+def test_a_misnamed_event_property_in_where_is_refused_with_the_right_one(
+    shop: pd.DataFrame,
+) -> None:
+    with pytest.raises(errors.EventsError, match='Did you mean "amount"'):
+        tk.segmentation(shop, None, "Buy", where='event["amonut"] > 3')
+
+
+@pytest.mark.parametrize("role", ["start", "end"])
+@pytest.mark.parametrize("given", [20260501, 20260501.0, np.int64(20260501)])
+def test_a_number_that_reads_as_a_date_is_refused_with_the_date(
+    shop: pd.DataFrame, role: str, given: Any
+) -> None:
+    with pytest.raises(errors.ReportError, match=rf'{role}=.*give "2026-05-01"'):
+        tk.segmentation(shop, None, "Buy", **{role: given})
+
+
+def test_numbers_that_are_no_date_are_unix_seconds(shop: pd.DataFrame) -> None:
+    for start in (20269901, 1777593600, 0):
+        assert (
+            tk.segmentation(shop, None, "Buy", unit=None, start=start).definition["start"] == start
+        )
+
+
+@pytest.mark.parametrize("unit", ["day", None])
+@pytest.mark.parametrize(
+    "range_",
+    [{"start": "2027-01-01"}, {"end": "2020-01-01"}, {"start": "2027-01-01", "end": "2028-01-01"}],
+)
+def test_a_range_without_events_is_said_to_be_one(
+    shop: pd.DataFrame, unit: Any, range_: dict[str, Any]
+) -> None:
+    report = tk.segmentation(shop, None, "Buy", unit=unit, **range_)
+    asked = ", ".join(f"{role}={given}" for role, given in range_.items())
+    assert report.notes[0] == (
+        f"No event is in the range of {asked}: "
+        "they go from 2026-05-01T00:00:00Z to 2026-05-04T00:00:00Z."
+    )
+    assert sum(values(report)) == 0
+    assert report._repr_html_()
+
+
+def test_comparisons_that_are_never_true_are_noted(
+    shop: pd.DataFrame, profiles: tk.ProfileTable
+) -> None:
+    def notes(where: str, **options: Any) -> list[str]:
+        report = tk.segmentation(shop, profiles, "Buy", unit=None, where=where, **options)
+        return [note for note in report.notes if "never true" in note]
+
+    assert notes('user["age"] > "60" and event["amount"] > "x"') == [
+        'user["age"] holds numbers and "60" is text, so user["age"] > "60" is never true.',
+        'event["amount"] holds numbers and "x" is text, so event["amount"] > "x" is never true.',
+    ]
+    assert notes('event["time"] > "2026-05-01"') == []
+    assert notes('event["distinct_id"] == 7') != []
+    assert notes('user["age"] > 60 and event["amount"] > 1000') == []
+    assert notes('user["$mp_first_event_time"] > "2026-05-01"') == []
+    assert notes('user["age"] > "60"', at="event time") == []  # it was text once, perhaps
+
+
+@pytest.mark.parametrize("unit", ["day", None])
+@pytest.mark.parametrize("by", [None, "amount"])
+@pytest.mark.parametrize("measure", ["total", "unique"])
+def test_a_chart_of_nothing_says_so(shop: pd.DataFrame, unit: Any, by: Any, measure: Any) -> None:
+    ax = tk.segmentation(shop, None, "Bvy", unit=unit, by=by, measure=measure).plot()
+    noun = "events" if measure == "total" else "users"
+    assert [text.get_text() for text in ax.texts][-1:] == [f"no {noun}"]
+    full = tk.segmentation(shop, None, "Buy", unit=unit, by=by, measure=measure).plot()
+    assert not any(text.get_text().startswith("no ") for text in full.texts)
+    plt.close("all")
+
+
+def test_a_table_of_a_few_rows_more_is_shown_whole() -> None:
+    df = events_of(*[("Buy", "a", f"2026-05-0{day}T00:00Z") for day in range(1, 10)])
+    report = tk.segmentation(df, None, "Buy")
+    assert " of 9 rows" not in report._repr_html_()
+    assert "2026-05-09" in repr(report)
 
 
 def test_a_table_too_large_to_read_is_refused_with_what_to_do() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -298,3 +299,107 @@ def test_a_closed_table_says_so(path: Path) -> None:
     profiles.close()
     with pytest.raises(errors.StoreError, match="closed"):
         profiles.set("1", {})
+
+
+def test_an_interrupt_while_waiting_for_the_lock_leaves_the_table_usable(path: Path) -> None:
+    code = """
+import os, signal, sqlite3, sys, threading, time
+import toolkit as tk
+profiles = tk.ProfileTable(sys.argv[1])
+profiles.set("0", {})
+other = sqlite3.connect(sys.argv[1], isolation_level=None, check_same_thread=False)
+other.execute("BEGIN IMMEDIATE")
+def interrupt():
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.3)
+    other.execute("COMMIT")
+threading.Thread(target=interrupt).start()
+try:
+    profiles.set("1", {})
+except KeyboardInterrupt:
+    print("interrupted")
+profiles.set("2", {})
+tk.ProfileTable(sys.argv[1], timeout=1).set("3", {})
+print(sorted(profiles))
+"""
+    printed = run(code, path)
+    assert "interrupted" in printed
+    assert "['0', '2', '3']" in printed
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are of Unix")
+def test_a_fork_is_told_to_open_the_file_again(path: Path) -> None:
+    code = """
+import os, sys
+import toolkit as tk
+profiles = tk.ProfileTable(sys.argv[1])
+if os.fork() == 0:
+    try:
+        profiles.set("child", {})
+    except tk.ToolkitError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.wait()
+profiles.set("parent", {})
+print(sorted(profiles))
+"""
+    printed = run(code, path)
+    assert "Open it again in this process" in printed
+    assert "['parent']" in printed
+
+
+def test_a_file_deleted_or_replaced_while_open_is_noticed(path: Path, tmp_path: Path) -> None:
+    for replace in (False, True):
+        profiles = ProfileTable(path)
+        profiles.set("1", {})
+        path.rename(tmp_path / f"moved-{replace}.db")
+        if replace:
+            ProfileTable(path).close()
+        with pytest.raises(errors.StoreError, match="deleted or replaced"):
+            profiles.set("2", {})
+        profiles.close()
+
+
+def test_a_path_that_looks_like_an_address_is_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ProfileTable("file:a b?mode=memory") as profiles:
+        profiles.set("1", {"a": 1})
+    assert (tmp_path / "file:a b?mode=memory").exists()
+    with ProfileTable("file:a b?mode=memory") as profiles:
+        assert profiles["1"] == {"a": 1}
+
+
+def test_MSG_3_a_group_key_that_is_no_text_rejects_one_message(path: Path) -> None:
+    messages = [
+        {"$distinct_id": "1", "$set": {"a": 1}},
+        {"$group_key": "\ud800", "$group_id": "x", "$set": {}},
+    ]
+    for profiles in (ProfileTable(path), ProfileTable()):
+        result = profiles.apply(messages)
+        assert (result.applied, len(result.rejected)) == (1, 1)
+        with pytest.raises(errors.InvalidValueError):
+            profiles.groups("\ud800")
+        profiles.close()
+
+
+def test_a_deletion_elsewhere_is_followed_row_by_row(path: Path) -> None:
+    with ProfileTable(path) as here, ProfileTable(path) as there:
+        there.apply([{"$distinct_id": n, "$set": {"n": n}} for n in range(5)])
+        assert list(here.frame.index) == ["0", "1", "2", "3", "4"]
+        there.delete("1")
+        there.apply([{"$distinct_id": "3", "$delete": ""}, {"$distinct_id": "3", "$set": {}}])
+        there.set("new", {})
+        there.delete("new")
+        assert list(here.frame.index) == list(here) == ["0", "2", "4", "3"]
+        assert here["3"] == {}
+        assert len(here) == 4
+
+
+def test_the_project_token_is_kept_in_the_log(path: Path) -> None:
+    with ProfileTable(path) as profiles:
+        profiles.apply([{"$distinct_id": "1", "$token": "abc", "$set": {"a": 1}}])
+        [updates] = profiles._engine.log.updates(1)
+    assert [message.token for _, message in updates] == ["abc"]  # type: ignore[union-attr]

@@ -334,3 +334,43 @@ def test_apply_takes_any_iterable_and_explains_text(profiles: ProfileTable) -> N
 def test_the_public_names_are_there() -> None:
     assert tk.ProfileTable is ProfileTable
     assert issubclass(tk.ToolkitError, Exception)
+
+
+def test_reading_changes_no_value(profiles: ProfileTable) -> None:
+    profiles.set("1", {"a": 0.0})
+    assert len(profiles.frame) == 1
+    profiles.set("1", {"a": -0.0})
+    assert len(profiles.frame) == 1
+    assert math.copysign(1, profiles["1"]["a"]) == -1  # type: ignore[arg-type]
+
+
+def test_a_snapshot_cannot_be_written_to(profiles: ProfileTable) -> None:
+    profiles.set("1", {"a": 1})
+    snapshot = profiles.snapshot()
+    with pytest.raises(ValueError, match="read-only"):
+        snapshot.last_seen[0] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        snapshot.column("a").values[0] = 0
+
+
+def test_a_group_nobody_ever_wrote_to_is_no_group(profiles: ProfileTable) -> None:
+    assert len(profiles.groups("nope")) == 0
+    profiles.groups("nope").remove("1", {"a": 1})
+    assert profiles.group_keys == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: ProfileTable(5),  # type: ignore[arg-type]
+        lambda: ProfileTable(limits="x"),  # type: ignore[arg-type]
+        lambda: ProfileTable().groups(""),
+        lambda: ProfileTable().apply(None),  # type: ignore[arg-type]
+        lambda: ProfileTable().as_of(),
+        lambda: tk.read_messages("nowhere.jsonl"),
+        lambda: tk.read_messages("nowhere.jsonl", on_error="x"),  # type: ignore[arg-type]
+    ],
+)
+def test_every_error_is_a_ToolkitError(call: Any) -> None:
+    with pytest.raises(tk.ToolkitError):
+        call()

@@ -17,6 +17,7 @@ from toolkit.join import join, match
 from toolkit.reports import segmentation
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
+from toolkit.sources.csv_export import CsvLossWarning, write_csv
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 
@@ -26,6 +27,7 @@ except PackageNotFoundError:  # run from a folder that is not installed
     __version__ = "0+unknown"
 
 __all__ = [
+    "CsvLossWarning",
     "Events",
     "ProfileTable",
     "RejectedUpdateWarning",
@@ -39,5 +41,6 @@ __all__ = [
     "sample_files",
     "segmentation",
     "user",
+    "write_csv",
     "write_messages",
 ]

@@ -300,8 +300,9 @@ def _add_cells(cells: Column, operations: list[_Operation], outcome: _Outcome) -
     filled = cells.kind == increments.kind
     totals = np.where(cells.has_value & filled, cells.values if filled else 0, 0)
     totals = totals.astype(increments.values.dtype)
-    reach = np.abs(totals.astype(np.float64)).max(initial=0.0)
-    reach += np.abs(increments.values.astype(np.float64)).sum()
+    with np.errstate(over="ignore"):  # then the reach is infinite, and refused below
+        reach = np.abs(totals.astype(np.float64)).max(initial=0.0)
+        reach += np.abs(increments.values.astype(np.float64)).sum()
     # Below these bounds no sum, in whatever order, wraps or becomes an infinity.
     if not reach < (2.0**62 if increments.kind == "int" else 1e300):
         return None

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -17,18 +20,33 @@ from typing import Any, get_args
 import pandas as pd
 
 from toolkit.demo import run_demo
-from toolkit.errors import CsvRowsError, MessageFileError, MissingExtraError, ToolkitError
+from toolkit.errors import (
+    CsvRowsError,
+    MessageFileError,
+    MissingExtraError,
+    ToolkitError,
+    UndoError,
+)
 from toolkit.events import Events
 from toolkit.reports import segmentation
 from toolkit.reports.periods import Unit
 from toolkit.reports.plots import as_png
+from toolkit.sources.arguments import written
 from toolkit.sources.csv import import_csv
 from toolkit.sources.csv_defuse import defused_frame
+from toolkit.sources.csv_export import export_csv
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 from toolkit.values import dumps
+from toolkit.wording import count, listed
 
 OK, REJECTED, USAGE = 0, 1, 2
+
+_EXPORTS = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".csv", ".csv.gz")
+_EVENTS = (".parquet", ".csv", ".csv.gz")
+_SHOWN_ROWS = 10
+# A cell of a table on the screen is cut to so many characters.
+_CELL = 32
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,12 +55,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = given.command
     try:
-        return command(given)
+        with written(_as_option):
+            status = command(given)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Whoever read along, such as `head`, has enough. Nobody takes what is still
+        # to come, and Python's own last flush would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     except (CsvRowsError, MessageFileError) as error:
         print(f"error: {error}", file=sys.stderr)
         return REJECTED
-    except (ToolkitError, OSError) as error:
+    except ToolkitError as error:
         print(f"error: {error}", file=sys.stderr)
+        return USAGE
+    except OSError as error:
+        told = error if error.filename is None else f"{error.filename}: {_why(error)}"
+        print(f"error: {told}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         print("interrupted; nothing was half-done", file=sys.stderr)
@@ -81,6 +111,15 @@ def _parser() -> argparse.ArgumentParser:
         "$distinct_id marks the identifier. Default: all columns by header",
     )
     load.add_argument(
+        "--type",
+        action="append",
+        default=[],
+        metavar="PROPERTY=TYPE",
+        help="text, number, boolean, date or json, where the type found is not wanted; repeat",
+    )
+    load.add_argument("--encoding", help="such as cp1252 (default: found out)")
+    load.add_argument("--delimiter", help="between cells (default: found out)")
+    load.add_argument(
         "--header",
         action=argparse.BooleanOptionalAction,
         default=None,
@@ -101,7 +140,9 @@ def _parser() -> argparse.ArgumentParser:
 
     export = _command(commands, _export, "export", "write profiles as messages or CSV")
     _add_database(export)
-    export.add_argument("file", type=Path, help=".jsonl, .json (both also .gz), or .csv")
+    export.add_argument(
+        "file", type=Path, help="its end says what to write: " + ", ".join(_EXPORTS)
+    )
     export.add_argument("--where", help="only profiles for which this holds: 'user[\"plan\"] == …'")
 
     report = _command(commands, _report, "report", "count an event, by a property, over time")
@@ -114,6 +155,25 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--unit", default="day", choices=[*get_args(Unit), "none"])
     report.add_argument("--png", type=Path, help="write the chart here")
     report.add_argument("--csv", type=Path, help="write the table here")
+
+    history = _command(
+        commands, _history, "history", "list the updates of a profile, or explain one property"
+    )
+    _add_database(history)
+    history.add_argument("distinct_id")
+    history.add_argument("property", nargs="?")
+
+    batches = _command(commands, _batches, "batches", "list the batches of updates, oldest first")
+    _add_database(batches)
+
+    undo = _command(commands, _undo, "undo", "put back what a batch changed, as a new batch")
+    _add_database(undo)
+    undo.add_argument("batch", type=int, help="its number, as in `batches`")
+    undo.add_argument(
+        "--only-untouched",
+        action="store_true",
+        help="leave what later updates wrote to, and undo the rest",
+    )
 
     show = _command(commands, _show, "show", "show a table, or one profile as JSON")
     _add_database(show)
@@ -135,12 +195,52 @@ def _add_database(parser: argparse.ArgumentParser) -> None:
 
 def _opened(given: argparse.Namespace) -> ProfileTable:
     """Return the table of a file that must be there already."""
-    if not given.database.exists():
-        raise FileNotFoundError(f"{given.database}: no such file")
-    return ProfileTable(given.database)
+    return ProfileTable(_there(given.database))
+
+
+def _there(path: Path) -> Path:
+    """Return a path at which a file must stand."""
+    if path.is_dir():
+        raise ToolkitError(f"{path}: is a folder; a file is needed")
+    if not path.exists():
+        raise ToolkitError(f"{path}: no such file")
+    return path
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _as_option(name: str, value: object = ...) -> str:
+    """Write an argument of a function as the option that stands for it."""
+    if name == "on_error":
+        return "--skip-errors"
+    if name == "header":
+        return "--header" if value else "--no-header"
+    option = {"mapping": "--map", "types": "--type"}.get(name, f"--{name.replace('_', '-')}")
+    if isinstance(value, dict):
+        return " ".join(f"{option} {shlex.quote(f'{key}={each}')}" for key, each in value.items())
+    return option if value is ... else f"{option} {shlex.quote(str(value))}"
+
+
+def _pairs(option: str, what: str, given: Sequence[str]) -> dict[int | str, str]:
+    """Return options of the form KEY=VALUE as a dict; a key of digits is a position."""
+    found: dict[int | str, str] = {}
+    for pair in given:
+        key, equals, value = pair.rpartition("=")
+        if not equals:
+            raise ToolkitError(f"{option} {pair}: {what}")
+        found[int(key) if key.isdecimal() else key] = value
+    return found
 
 
 def _demo(given: argparse.Namespace) -> int:
+    try:
+        given.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolkitError(
+            f"the folder {given.folder} cannot be made: {_why(error)}. Give another one"
+        ) from error
     run_demo(given.folder)
     return OK
 
@@ -156,19 +256,24 @@ def _lab(given: argparse.Namespace) -> int:
 
 
 def _import(given: argparse.Namespace) -> int:
-    mapping: dict[int | str, str] = {}
-    for pair in given.map:
-        column, equals, name = pair.rpartition("=")
-        if not equals:
-            raise ToolkitError(f"--map {pair}: COLUMN=PROPERTY is needed, such as 0=$distinct_id")
-        mapping[int(column) if column.isdecimal() else column] = name
-    with ProfileTable(given.database) as profiles:
+    needed = "COLUMN=PROPERTY is needed, such as 0=$distinct_id"
+    mapping = _pairs("--map", needed, given.map)
+    types: dict[Any, Any] = dict(
+        _pairs("--type", "PROPERTY=TYPE is needed, such as zip=text", given.type)
+    )
+    _there(given.csv)
+    # A dry run leaves no file behind where there was none.
+    in_memory = given.dry_run and not given.database.exists()
+    with ProfileTable(None if in_memory else given.database) as profiles:
         try:
             report = import_csv(
                 profiles,
                 given.csv,
                 mapping or None,
                 header=given.header,
+                encoding=given.encoding,
+                delimiter=given.delimiter,
+                types=types,
                 on_error="skip" if given.skip_errors else "raise",
                 dry_run=given.dry_run,
             )
@@ -183,35 +288,47 @@ def _import(given: argparse.Namespace) -> int:
 
 
 def _apply(given: argparse.Namespace) -> int:
-    messages = read_messages(given.messages, on_error="skip" if given.skip_errors else "raise")
+    messages = read_messages(
+        _there(given.messages), on_error="skip" if given.skip_errors else "raise"
+    )
     with ProfileTable(given.database) as profiles:
         result = profiles.apply(messages, source=given.messages.name)
     for line, reason in messages.skipped[["line", "reason"]].to_numpy().tolist():
         print(f"line {line} is no message: {reason}", file=sys.stderr)
     for index, reason in result.rejected[["index", "reason"]].to_numpy().tolist():
         print(f"line {messages.lines[index]} rejected: {reason}", file=sys.stderr)
-    print(result)
+    for index, reason in result.warnings[["index", "reason"]].to_numpy().tolist():
+        print(f"line {messages.lines[index]}: {reason}", file=sys.stderr)
+    # Below its first line it would list the rejections again.
+    print(repr(result).splitlines()[0])
     return REJECTED if len(result.rejected) or len(messages.skipped) else OK
 
 
 def _export(given: argparse.Namespace) -> int:
+    if not given.file.name.endswith(_EXPORTS):
+        raise ToolkitError(
+            f"{given.file}: the end of the name says what to write; "
+            f"allowed are {', '.join(_EXPORTS)}"
+        )
+    losses: Sequence[str] = ()
     with _opened(given) as table:
         profiles = table if given.where is None else table.where(given.where)
-        if given.file.suffix == ".csv":
-            frame = profiles.frame.reset_index()
-            defused_frame(frame).to_csv(given.file, index=False)
-            count = len(frame)
+        if given.file.name.endswith((".csv", ".csv.gz")):
+            export = export_csv(profiles, given.file)
+            number, losses = export.profiles, export.losses
         else:
-            count = write_messages(profiles, given.file)
-    print(f"{count:,} profiles written to {given.file}")
+            number = write_messages(profiles, given.file)
+    print(f"{count(number, 'profile')} written to {given.file}")
+    for loss in losses:
+        print(f"Note: {loss}")
     return OK
 
 
 def _report(given: argparse.Namespace) -> int:
-    read = pd.read_parquet if given.events.suffix == ".parquet" else _read_csv_events
+    events = Events(_read_events(given.events))
     with _opened(given) as profiles:
         report = segmentation(
-            Events(read(given.events)),
+            events,
             profiles,
             given.event,
             measure=given.measure,
@@ -219,29 +336,112 @@ def _report(given: argparse.Namespace) -> int:
             unit=None if given.unit == "none" else given.unit,
             where=given.where,
         )
+    # The files first: what is printed may go to a reader who stops after some lines.
+    if given.png is not None:
+        given.png.write_bytes(as_png(report.plot, transparent=False))
+    if given.csv is not None:
+        defused_frame(report.table).to_csv(given.csv, index=False)
     print(report.title)
     print(report.table.to_string(index=False))
     for note in report.notes:
         print(f"Note: {note}")
-    if given.png is not None:
-        given.png.write_bytes(as_png(report.plot, transparent=False))
-        print(f"Chart: {given.png}")
-    if given.csv is not None:
-        defused_frame(report.table).to_csv(given.csv, index=False)
-        print(f"Table: {given.csv}")
+    for what, path in (("Chart", given.png), ("Table", given.csv)):
+        if path is not None:
+            print(f"{what}: {path}")
     return OK
 
 
-def _read_csv_events(path: Path) -> pd.DataFrame:
-    # Read as text, an ID keeps its leading zeros (JOIN-3).
-    return pd.read_csv(path, dtype={"distinct_id": "str"})
+def _read_events(path: Path) -> pd.DataFrame:
+    if not path.name.endswith(_EVENTS):
+        raise ToolkitError(
+            f"{path}: events are read from Parquet or CSV; allowed are {', '.join(_EVENTS)}"
+        )
+    _there(path)
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        # Read as text, an ID keeps its leading zeros (JOIN-3).
+        return pd.read_csv(path, dtype={"distinct_id": "str"})
+    except (ValueError, EOFError) as error:
+        kind = "Parquet" if path.suffix == ".parquet" else "CSV"
+        reason = str(error).partition("\n")[0]
+        raise ToolkitError(f"{path} cannot be read as {kind}: {reason}") from error
 
 
 def _show(given: argparse.Namespace) -> int:
     with _opened(given) as profiles:
         if given.distinct_id is None:
             print(profiles)
-            print(profiles.frame.head(10).to_string())
+            _print_head(profiles.frame.head(_SHOWN_ROWS))
         else:
             print(dumps(profiles[given.distinct_id]))
+    return OK
+
+
+def _print_head(frame: pd.DataFrame) -> None:
+    """Print the columns that hold something, as many as fit on the screen."""
+    if not len(frame):
+        return
+    filled = frame.dropna(axis="columns", how="all")
+    fitting = filled.shape[1]
+    screen = shutil.get_terminal_size().columns
+    while fitting > 1 and _width(filled.iloc[:, :fitting]) > screen:
+        fitting -= 1
+    print(_as_table(filled.iloc[:, :fitting]))
+    if rest := filled.columns[fitting:].tolist():
+        print(f"and {count(len(rest), 'column')} more: {listed(rest)}")
+
+
+def _as_table(frame: pd.DataFrame) -> str:
+    return frame.to_string(max_colwidth=_CELL, na_rep="")
+
+
+def _width(frame: pd.DataFrame) -> int:
+    return max(map(len, _as_table(frame).splitlines()))
+
+
+def _history(given: argparse.Namespace) -> int:
+    with _opened(given) as profiles:
+        updates = profiles.history(given.distinct_id)
+        if not len(updates):
+            raise ToolkitError(f"no update ever named the profile {given.distinct_id!r}")
+        if given.property is not None:
+            print(profiles.explain(given.distinct_id, given.property))
+            return OK
+    for name in ("old", "new"):
+        # NaN is "there was nothing"; all else is JSON.
+        updates[name] = ["" if value != value else dumps(value) for value in updates[name]]
+    updates["time"] = updates["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    shown = updates[["time", "batch_id", "source", "operator", "property", "old", "new"]]
+    print(shown.fillna("").to_string(index=False, max_colwidth=_CELL))
+    return OK
+
+
+def _batches(given: argparse.Namespace) -> int:
+    with _opened(given) as profiles:
+        batches = profiles.batches
+    if not len(batches):
+        print("no batches yet")
+        return OK
+    batches["time"] = batches["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    batches["undoes"] = batches["undoes"].astype("str").mask(batches["undoes"].isna(), "")
+    print(batches.reset_index().to_string(index=False, max_colwidth=_CELL))
+    return OK
+
+
+def _undo(given: argparse.Namespace) -> int:
+    with _opened(given) as profiles:
+        if given.batch not in profiles.batches.index:
+            raise ToolkitError(
+                f"there is no batch {given.batch}; `batches {given.database}` lists them"
+            )
+        try:
+            result = profiles.undo(given.batch, only_untouched=given.only_untouched)
+        except UndoError as error:
+            if error.conflicts is None:
+                raise
+            told = str(error).replace("only_untouched=True", "--only-untouched")
+            raise ToolkitError(told) from error
+    print(f"batch {given.batch} is undone by batch {result.batch_id}")
+    print(repr(result).splitlines()[0])
     return OK

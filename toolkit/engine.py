@@ -18,8 +18,8 @@ from toolkit.errors import ReadOnlyError, StoreError
 from toolkit.log import Batch, Changes, Log, MemoryLog, Updates
 from toolkit.messages import USERS
 from toolkit.snapshot import Snapshot
-from toolkit.state import Change, Row, State
-from toolkit.store import Store, StoredProfiles
+from toolkit.state import Change, State
+from toolkit.store import Edited, Store, StoredProfiles
 
 T = TypeVar("T")
 
@@ -57,7 +57,9 @@ class Engine:
         with self._moment(write=False):
             if self.store is not None:
                 return self.store.group_keys()
-            return sorted(key for key in self._states if key != USERS)
+            return sorted(
+                key for key, state in self._states.items() if key != USERS and state.was_written
+            )
 
     def read(self, group_key: str, ask: Callable[[State], T]) -> T:
         """Return the answer of the latest state, of one moment."""
@@ -160,12 +162,18 @@ class Engine:
                 state.install(self._read_again(group_key, edited[group_key]))
         self._version = last
 
-    def _read_again(self, group_key: str, ids: list[str]) -> Change:
+    def _read_again(self, group_key: str, edited: Edited) -> Change:
+        state = self._states[group_key]
         stored = StoredProfiles(self.store, group_key)  # type: ignore[arg-type]
-        known = self._states[group_key].rows(ids)
-        rows: dict[str, Row | None] = {}
-        for key, (properties, seen) in stored.rows(ids).items():
-            row = known.get(key)
-            rows[key] = Row(properties, seen, row is None or row.fresh)
-        born = frozenset(key for key in rows if key not in known)
+        known = state.rows(edited)
+        rows = stored.edits(edited, known)
+        # A row that was fresh before is so still.
+        for key, row in rows.items():
+            if row is not None and key in known and known[key].fresh:
+                rows[key] = row._replace(fresh=True)
+        born = frozenset(
+            key
+            for key, row in rows.items()
+            if row is not None and (edited[key] or key not in known)
+        )
         return Change(tuple(stored.names()), rows, born=born)

@@ -40,6 +40,14 @@ class MessageFileError(MessageError):
     """A file of messages with a line that is no JSON object."""
 
 
+class MessageFileNotFoundError(MessageFileError, FileNotFoundError):
+    """There is no such file of messages."""
+
+
+class ArgumentError(ToolkitError, ValueError):
+    """An argument of a call that is none of what is allowed."""
+
+
 class ProfileNotFoundError(ToolkitError, KeyError):
     """No profile stands under the distinct ID asked for."""
 

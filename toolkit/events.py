@@ -20,7 +20,7 @@ from toolkit.errors import EventsError
 from toolkit.reserved import HIDDEN
 from toolkit.series import Coded, Microseconds
 from toolkit.snapshot import Snapshot
-from toolkit.wording import count, listed
+from toolkit.wording import count, did_you_mean, listed
 
 
 class Events:
@@ -209,7 +209,8 @@ class Events:
                 f'no column "{name}" for {role}; {there}. '
                 f'Name the right one: Events(df, {role}="…")'
             )
-        raise EventsError(f'no column "{name}" for {role} of the events; {there}')
+        meant = did_you_mean(name, self.properties)
+        raise EventsError(f'no column "{name}" for {role} of the events; {there}.{meant}')
 
     # -- what a person sees ---------------------------------------------------------------
 
@@ -217,19 +218,46 @@ class Events:
     def notes(self) -> list[str]:
         """What is odd about these events, as sentences; empty if nothing is."""
         sentences = []
-        if without_id := self.ids.counts()[1]:
-            sentences.append(f"Without a distinct ID: {count(without_id, 'event')}.")
+        if self.without_id:
+            sentences.append(f"{self.without_id}.")
         if hidden := int(self.is_hidden.sum()):
             sentences.append(
                 f"Hidden from reports, for a value in $bucket or bucket: {count(hidden, 'event')}."
             )
-        if unreadable := int((self.times == times.NO_TIME).sum()):
-            sentences.append(
-                f"Left out of reports, for want of a readable time: {count(unreadable, 'event')}."
-            )
+        if unreadable := self._unreadable_times:
+            sentences.append(f"{unreadable}: left out of reports.")
         if self.has_times_without_zone:
             sentences.append("Times without a time zone are read as UTC.")
         return sentences
+
+    @cached_property
+    def without_id(self) -> str:
+        """How many events have no distinct ID and why, in words; empty if all have one."""
+        without = self.ids.counts()[1]
+        if not without:
+            return ""
+        why = series.why_no_code(self._frame[self.id_column], self.ids.codes)
+        why = "" if why == f"{without:,} missing" else f" ({why})"
+        return f"{count(without, 'event')} without a distinct ID{why}"
+
+    @property
+    def _unreadable_times(self) -> str:
+        """How many events have no time, or one that cannot be read; empty if none."""
+        timeless = self.times == times.NO_TIME
+        if not timeless.any():
+            return ""
+        column = self._frame[self.time_column]
+        missing = int(column[timeless].isna().sum())
+        parts = []
+        if unreadable := int(timeless.sum()) - missing:
+            example = str(next(iter(column[timeless].dropna())))
+            parts.append(
+                f"{unreadable:,} of {count(len(self), 'time')} cannot be read "
+                f"(the first: {example[:40]!r})"
+            )
+        if missing:
+            parts.append(f"{missing:,} of {count(len(self), 'time')} {_are(missing)} missing")
+        return "; ".join(parts)
 
     def _facts(self) -> dict[str, object]:
         known = self.times[self.times != times.NO_TIME]
@@ -248,7 +276,9 @@ class Events:
         span = f", {facts['From']!s:.10} to {facts['To']!s:.10}" if "From" in facts else ""
         names = f", {count(len(self.names), 'name')}"
         names += f" ({listed(self.names, 5)})" if self.names else ""
-        return f"Events: {count(len(self), 'event')} of {ids}{span}{names}"
+        odd = [self.without_id] if self.without_id else []
+        odd += [self._unreadable_times] if self._unreadable_times else []
+        return "; ".join([f"Events: {count(len(self), 'event')} of {ids}{span}{names}", *odd])
 
     def _repr_html_(self) -> str:
         return html.card(
@@ -257,6 +287,10 @@ class Events:
             html.table(self._frame, rows=5),
             html.notes(self.notes),
         )
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 #: What functions on events take.

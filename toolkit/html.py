@@ -26,7 +26,13 @@ from toolkit.values import dumps
 Html = NewType("Html", str)
 
 #: Longer texts are cut in a table cell; the rest shows when pointed at.
-CELL_LENGTH: Final = 80
+CELL_LENGTH: Final = 120
+#: The same for the name of a column.
+HEADER_LENGTH: Final = 40
+# Longer texts may run over several lines, shorter ones never do.
+_LINE_LENGTH: Final = 36
+# A table shows so many rows more rather than hide them.
+_FEW_MORE: Final = 3
 _TOOLTIP_LENGTH: Final = 1_000
 
 _STYLE: Final = Html(
@@ -45,7 +51,9 @@ _STYLE: Final = Html(
   padding: 10px 14px;
   margin: 4px 0;
   max-width: 60em;
-  overflow-x: auto;
+}
+.tk-card .tk-scroll {
+  overflow-x: auto; scrollbar-width: thin; scrollbar-color: var(--tk-line) transparent;
 }
 .tk-card .tk-title { font-weight: 600; margin: 0 0 6px; }
 .tk-card .tk-text, .tk-card .tk-notes { margin: 6px 0; }
@@ -55,7 +63,10 @@ _STYLE: Final = Html(
 .tk-card table.tk-table { border-collapse: collapse; margin: 6px 0; color: inherit; }
 .tk-card table.tk-table th, .tk-card table.tk-table td {
   padding: 3px 10px; text-align: left; border: none; background: none; color: inherit;
-  white-space: pre-wrap; overflow-wrap: anywhere; max-width: 32em;
+  white-space: pre; max-width: 32em;
+}
+.tk-card table.tk-table td.tk-long {
+  white-space: pre-wrap; overflow-wrap: anywhere; min-width: 20em;
 }
 .tk-card table.tk-table thead th { border-bottom: 1px solid var(--tk-line); font-weight: 600; }
 .tk-card table.tk-table tbody tr:nth-child(even) { background: var(--tk-stripe); }
@@ -99,7 +110,16 @@ def facts(values: Mapping[str, object]) -> Html:
         f'<tr><th scope="row">{escape(name)}</th>{_cell(value)}</tr>'
         for name, value in values.items()
     )
-    return Html(f'<table class="tk-table"><tbody>{rows}</tbody></table>')
+    return _scrolling(f"<tbody>{rows}</tbody>")
+
+
+def rows_shown(total: int, rows: int) -> int:
+    """Return how many rows of a table to show: *rows*, or all if few more would be hidden.
+
+    >>> rows_shown(9, 8), rows_shown(500, 8)
+    (9, 8)
+    """
+    return total if total <= rows + _FEW_MORE else rows
 
 
 def table(frame: pd.DataFrame, *, rows: int = 10, total: int | None = None) -> Html:
@@ -110,24 +130,29 @@ def table(frame: pd.DataFrame, *, rows: int = 10, total: int | None = None) -> H
     frame
         Columns of any type; numbers stand right, a missing value is a dash.
     rows
-        At most so many rows; what is left out is said below.
+        At most so many rows, or a few more if those are all; what is left out is said
+        below.
     total
         How many rows there are, if *frame* is only the first of them.
     """
     total = len(frame) if total is None else total
-    shown = frame.iloc[:rows]
+    shown = frame.iloc[: rows_shown(total, rows)]
     columns = [shown.iloc[:, position] for position in range(shown.shape[1])]
-    head = "".join(
-        f'<th scope="col"{_kind(column)}>{escape(column.name)}</th>' for column in columns
-    )
+    are_numbers = [_holds_numbers(column) for column in columns]
+    head = "".join(map(_header, (column.name for column in columns), are_numbers))
     body = "".join(
-        "<tr>" + "".join(map(_cell, cells)) + "</tr>"
+        "<tr>" + "".join(map(_cell, cells, are_numbers)) + "</tr>"
         for cells in zip(*(column.array for column in columns), strict=True)
     )
-    result = f'<table class="tk-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    result = _scrolling(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>")
     if total > len(shown):
-        result += f'<div class="tk-more">{len(shown):,} of {total:,} rows</div>'
-    return Html(result)
+        result = Html(f'{result}<div class="tk-more">{len(shown):,} of {total:,} rows</div>')
+    return result
+
+
+def _scrolling(rows: str) -> Html:
+    """Return a table that scrolls sideways inside its card rather than squeeze its columns."""
+    return Html(f'<div class="tk-scroll"><table class="tk-table">{rows}</table></div>')
 
 
 def picture(png: bytes, description: str, *, width: int) -> Html:
@@ -180,18 +205,29 @@ def _time_text(moment: datetime) -> str:
     return moment.isoformat(sep=" ", timespec="auto" if moment.microsecond else "seconds")
 
 
-def _cell(value: Any) -> Html:
+def _header(name: object, is_number: bool) -> Html:
+    kind = ' class="tk-number"' if is_number else ""
+    text = str(name)
+    tooltip = ""
+    if len(text) > HEADER_LENGTH:
+        tooltip = f' title="{escape(text[:_TOOLTIP_LENGTH])}"'
+        text = text[: HEADER_LENGTH - 1] + "…"
+    return Html(f'<th scope="col"{kind}{tooltip}>{escape(text)}</th>')
+
+
+def _cell(value: Any, is_number: bool = False) -> Html:
+    """Return a cell; *is_number* says where a missing one stands."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
-        return Html('<td class="tk-missing">–</td>')
+        return Html(f'<td class="tk-missing{" tk-number" if is_number else ""}">–</td>')
     text = cell_text(value)
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
         return Html(f'<td class="tk-number">{escape(text)}</td>')
+    kind = ' class="tk-long"' if len(text) > _LINE_LENGTH else ""
     if len(text) <= CELL_LENGTH:
-        return Html(f"<td>{escape(text)}</td>")
+        return Html(f"<td{kind}>{escape(text)}</td>")
     tooltip = escape(text[:_TOOLTIP_LENGTH])
-    return Html(f'<td title="{tooltip}">{escape(text[: CELL_LENGTH - 1])}…</td>')
+    return Html(f'<td{kind} title="{tooltip}">{escape(text[: CELL_LENGTH - 1])}…</td>')
 
 
-def _kind(column: pd.Series) -> str:
-    is_number = pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "b"
-    return ' class="tk-number"' if is_number else ""
+def _holds_numbers(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "b"

@@ -22,6 +22,7 @@ from toolkit.columns import Column, Positions
 from toolkit.errors import EventsError, JoinError, UnknownPropertyWarning
 from toolkit.events import AnyEvents, Events, as_events
 from toolkit.expressions import Instants, Property
+from toolkit.expressions.doubts import is_known, unknown
 from toolkit.history import Timeline
 from toolkit.ids import PLACEHOLDERS, near_miss_keys, near_miss_reasons
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
@@ -29,7 +30,7 @@ from toolkit.series import Codes
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
 from toolkit.values import texts_where
-from toolkit.wording import count, did_you_mean
+from toolkit.wording import count
 
 #: Which state of its user an event meets.
 At: TypeAlias = Literal["latest", "event time"]
@@ -180,17 +181,6 @@ def _names(
     return names
 
 
-def is_known(name: str, snapshot: Snapshot) -> bool:
-    """Return whether a profile ever had the property, or the toolkit computes it."""
-    return name in snapshot.columns or name in (LAST_SEEN, FIRST_SEEN, "$distinct_id")
-
-
-def unknown(name: str, snapshot: Snapshot) -> str:
-    """Return a sentence saying that no profile has the property."""
-    hint = did_you_mean(name, (known for known in snapshot.names if known not in HIDDEN))
-    return f'No profile has a property "{name}".{hint}'
-
-
 def user_cells(events: Events, snapshot: Snapshot, name: str) -> Column | Instants:
     """Return a user property, one cell a distinct ID of the events, and a last for no ID.
 
@@ -295,6 +285,8 @@ class MatchReport:
         ``distinct_id``, ``events``, ``near_miss`` (the ID of a profile that looks
         alike, or missing) and ``reason`` (how the two differ, ``"placeholder"`` for
         an ID such as ``null`` that programs send when they have none, or missing).
+    without_id
+        How many events have no distinct ID and why, in words; empty if all have one.
     """
 
     events: int
@@ -304,6 +296,7 @@ class MatchReport:
     matched_ids: int
     profiles: int
     unmatched: pd.DataFrame
+    without_id: str = ""
 
     @property
     def unmatched_events(self) -> int:
@@ -330,10 +323,12 @@ class MatchReport:
             f"{self.matched_events:,} of {count(self.events, 'event')} "
             f"({self.matched_ids:,} of {count(self.ids, 'distinct ID')}) have a profile"
         ]
-        if self.events_without_id:
-            parts.append(f"{count(self.events_without_id, 'event')} without a distinct ID")
-        if len(self.near_misses):
-            parts.append(f"{self.unmatched_ids:,} unmatched, {len(self.near_misses):,} nearly")
+        near = ""
+        if number := len(self.near_misses):
+            near = f", {number:,} of them {'a near miss' if number == 1 else 'near misses'}"
+        parts.append(f"{count(self.unmatched_ids, 'ID')} unmatched{near}")
+        if self.without_id:
+            parts.append(self.without_id)
         if self.profiles_without_events:
             parts.append(f"{count(self.profiles_without_events, 'profile')} without events")
         return "; ".join(parts)
@@ -353,13 +348,22 @@ class MatchReport:
             }
         )
         parts = [html.table(numbers)]
-        if len(self.unmatched):
-            parts += [html.paragraph("IDs without a profile:"), html.table(self.unmatched)]
-        if len(self.near_misses):
-            nearly = count(len(self.near_misses), "distinct ID")
-            parts.append(
-                html.notes([f"{nearly} look like one that a profile has; none was joined."])
-            )
+        if self.without_id:
+            parts.append(html.notes([f"{self.without_id}."]))
+        if near := len(self.near_misses):
+            verb = "looks" if near == 1 else "look"
+            title = f"{count(near, 'distinct ID')} {verb} like one that a profile has; not joined:"
+            frame = self.near_misses
+            # In quotes, which show the spaces that make the difference.
+            quoted = {name: frame[name].map(repr) for name in ("distinct_id", "near_miss")}
+            parts += [html.paragraph(title), html.table(frame.assign(**quoted))]
+        others = self.unmatched[self.unmatched["near_miss"].isna()].drop(columns="near_miss")
+        if len(others):
+            other = "other " if near else ""
+            title = f"{count(len(others), f'{other}distinct ID')} without a profile:"
+            if others["reason"].isna().all():
+                others = others.drop(columns="reason")
+            parts += [html.paragraph(title), html.table(others)]
         return html.card("Events and profiles", *parts)
 
 
@@ -379,7 +383,7 @@ def match(events: AnyEvents, profiles: Profiles) -> MatchReport:
     >>> df = pd.DataFrame({"event": "View", "distinct_id": ["ann", "Ann"], "time": "2026-05-01"})
     >>> report = match(df, profiles)
     >>> report
-    1 of 2 events (1 of 2 distinct IDs) have a profile; 1 unmatched, 1 nearly
+    1 of 2 events (1 of 2 distinct IDs) have a profile; 1 ID unmatched, 1 of them a near miss
     >>> report.near_misses
       distinct_id  events near_miss reason
     0         Ann       1       ann   case
@@ -397,6 +401,7 @@ def match(events: AnyEvents, profiles: Profiles) -> MatchReport:
         unmatched=_unmatched(
             events.ids.texts.filter(pa.array(~has_profile)), counts[~has_profile], snapshot.ids
         ),
+        without_id=events.without_id,
     )
 
 

@@ -7,6 +7,7 @@ By default nothing is limited: the toolkit loses nothing. A table opened with
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -55,10 +56,7 @@ def cut_message(message: Message) -> tuple[Message | None, list[Cut], list[Cut]]
                 operations.append((operator, within))
     if not operations:
         return None, cuts, rejected
-    fitting = Message(
-        message.distinct_id, tuple(operations), message.time, message.ignore_time, message.group_key
-    )
-    return fitting, cuts, rejected
+    return replace(message, operations=tuple(operations)), cuts, rejected
 
 
 def _cut_properties(
@@ -133,26 +131,21 @@ def excess(before: Profile | None, after: Profile, message: Message) -> list[Cut
     by an element, a profile its number of properties by a name.
     """
     refused: list[Cut] = []
-    room = PROPERTIES - (0 if before is None else len(before))
-    seen: set[str] = set()
+    present = set(before or ())
     for operator, argument in message.operations:
         if operator == "$unset":
-            room += sum(before is not None and name in before for name in argument)
+            present -= set(argument)
         if operator not in CREATING:
             continue
         for name in argument:
-            is_new = name not in seen and (before is None or name not in before)
-            if is_new and room <= 0:
+            if name not in present and len(present) >= PROPERTIES:
                 refused.append((operator, name, f"the profile has {PROPERTIES:,} properties"))
                 continue
-            if is_new:
-                room -= 1
-                seen.add(name)
-            reason = (
-                _refuse_container(after.get(name)) if operator in ("$append", "$union") else None
-            )
-            if reason is not None:
-                refused.append((operator, name, reason))
+            present.add(name)
+            if operator in ("$append", "$union"):
+                reason = _refuse_container(after.get(name))
+                if reason is not None:
+                    refused.append((operator, name, reason))
     return refused
 
 
@@ -170,6 +163,9 @@ def cut_columns(
     held = sum((column.is_present for column in stored.values()), np.zeros(len(ids), np.int64))
     for name, column in columns.items():
         short = name[:NAME_CHARACTERS]
+        if short in within:
+            reports.append(("", name, "the name, once cut, is another property's; left out"))
+            continue
         fitting, found = _cut_cells(column)
         reports += [(ids[at].as_py(), name, what) for at, what in found]
         new = fitting.is_present

@@ -11,7 +11,7 @@ why not. What it lets through can be applied by :mod:`toolkit.operators`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from toolkit import times
@@ -55,6 +55,8 @@ class Message:
         Whether Updated At stays as it is (SEEN-2).
     group_key
         The group key, or ``""`` for a user profile.
+    token
+        ``$token``: the project it was sent for, kept with the message.
     """
 
     distinct_id: str
@@ -62,6 +64,7 @@ class Message:
     time: int | None = None
     ignore_time: bool = False
     group_key: str = USERS
+    token: str | None = None
 
     def as_dict(self) -> dict[str, Json]:
         """Return the message as it would be sent."""
@@ -75,6 +78,8 @@ class Message:
             result["$time"] = times.iso(self.time)
         if self.ignore_time:
             result["$ignore_time"] = True
+        if self.token is not None:
+            result["$token"] = self.token
         return result
 
     def as_text(self) -> str:
@@ -129,13 +134,21 @@ def parse_message(
             # An argument of which nothing is left is no `$set {}`.
             if not left_out or argument:
                 operations.append((operator, argument))
-    except (MessageError, InvalidIdError, InvalidTimeError) as error:
+    except (MessageError, InvalidIdError, InvalidTimeError, InvalidValueError) as error:
         rejected.append(Rejection(index, distinct_id, operator, None, str(error)))
         return None
     rejected.extend(refused)
     if not operations:
         return None
-    return Message(distinct_id, tuple(operations), time, bool(ignore_time), group_key)
+    token = raw.get("$token")
+    return Message(
+        distinct_id,
+        tuple(operations),
+        time,
+        bool(ignore_time),
+        group_key,
+        token if isinstance(token, str) and token.isascii() else None,
+    )
 
 
 def _addressee(raw: Mapping[Any, Any], group_key: str) -> tuple[str, object]:
@@ -151,6 +164,7 @@ def _addressee(raw: Mapping[Any, Any], group_key: str) -> tuple[str, object]:
     named = raw.get("$group_key")
     if not isinstance(named, str) or not named:
         raise MessageError(f"$group_key is {named!r}; text is needed")
+    as_json(named)
     if group_key not in (USERS, named):
         raise MessageError(f'$group_key is "{named}"; the table is "{group_key}"')
     if "$group_id" not in raw:
@@ -230,9 +244,7 @@ def without(message: Message, refused: list[tuple[str, str]]) -> Message | None:
             operations.append((operator, left))
     if not operations:
         return None
-    return Message(
-        message.distinct_id, tuple(operations), message.time, message.ignore_time, message.group_key
-    )
+    return replace(message, operations=tuple(operations))
 
 
 def _listed(names: Mapping[str, object]) -> str:

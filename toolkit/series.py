@@ -6,11 +6,13 @@ have, and works on its distinct values where that is less than on all.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeAlias, TypeVar
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -61,8 +63,9 @@ class Coded:
 def coded(series: pd.Series) -> Coded:
     """Return a column of distinct IDs, or of event names, as codes.
 
-    Numbers become their decimal text as in messages (MSG-4). A missing or empty
-    cell, and in a mixed column whatever is neither text nor a number, has no code.
+    Numbers become their decimal text as in messages (MSG-4), and a UUID its usual
+    text. A missing or empty cell, and in a mixed column whatever is none of these, has
+    no code.
 
     Raises
     ------
@@ -145,10 +148,35 @@ def _id_text(value: object) -> str | None:
     """Return the normalised ID, None if *value* is none."""
     if isinstance(value, Decimal) and value.is_finite():
         value = int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, UUID):
+        value = str(value)
     try:
         return normalise_id(value)
     except InvalidIdError:
         return None
+
+
+def why_no_code(series: pd.Series, codes: Codes) -> str:
+    """Return why cells of a column have no code, with how many each: "1 missing, 2 of type list".
+
+    Parameters
+    ----------
+    series, codes
+        A column, and what :func:`coded` made of it.
+    """
+    left = series[codes < 0]
+    is_missing = left.isna().to_numpy()
+    reasons = Counter(map(_why_no_id, left[~is_missing].array))
+    found = [("missing", int(is_missing.sum())), *reasons.most_common()]
+    return ", ".join(f"{number:,} {reason}" for reason, number in found if number)
+
+
+def _why_no_id(value: object) -> str:
+    if isinstance(value, str):
+        return "with half a surrogate pair" if value else "empty"
+    if isinstance(value, float | np.floating | Decimal):
+        return "infinite"
+    return f"of type {type(value).__name__}"
 
 
 def _is_text(type_: pa.DataType) -> bool:

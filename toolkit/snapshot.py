@@ -45,6 +45,14 @@ class Snapshot:
         columns = {name: Column.absent(0) for name in names or []}
         return cls(pa.array([], pa.large_string()), columns, np.zeros(0, np.int64))
 
+    def __post_init__(self) -> None:
+        # Handed out as it is, so nobody may write to it.
+        self.last_seen.setflags(write=False)
+        for column in self.columns.values():
+            column.state.setflags(write=False)
+            if isinstance(column.values, np.ndarray):
+                column.values.setflags(write=False)
+
     def __len__(self) -> int:
         return len(self.last_seen)
 
@@ -67,15 +75,23 @@ class Snapshot:
             self.__dict__["_rows"] = known
         return self
 
+    def __contains__(self, distinct_id: object) -> bool:
+        return distinct_id in self._rows
+
     def position(self, distinct_id: str) -> int:
         """Return the row of one distinct ID, -1 if there is none."""
         return self._rows.get(distinct_id, -1)
 
     def positions(self, ids: pa.Array) -> Positions:
         """Return the row of each distinct ID, -1 where there is none."""
-        found = pc.index_in(ids.cast(pa.large_string()), value_set=self.ids)
-        rows: Positions = pc.fill_null(found, -1).to_numpy().astype(np.int64)
-        return rows
+        asked, rows = self.__dict__.get("_asked_last", (None, None))
+        if asked is not ids:
+            # An import asks several times for the same million.
+            found = pc.index_in(ids.cast(pa.large_string()), value_set=self.ids)
+            rows = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+            self.__dict__["_asked_last"] = (ids, rows)
+        result: Positions = rows.copy()
+        return result
 
     def column(self, name: str) -> Column:
         """Return the column of a property, absent throughout if nobody has it."""

@@ -108,6 +108,11 @@ class State:
         """Whether all profiles are in memory."""
         return self._base is not None
 
+    @property
+    def was_written(self) -> bool:
+        """Whether a property was ever written, or there is a profile."""
+        return bool(self._names) or len(self) > 0
+
     def row(self, distinct_id: str) -> Row | None:
         """Return one profile, None if there is none."""
         if distinct_id in self._edits:
@@ -274,9 +279,11 @@ def merge(
 
 
 def _identical(left: Column, right: Column) -> bool:
-    """Whether nothing at all differs: 1 and 1.0 are equal, but not identical."""
+    """Whether nothing at all differs: 1 and 1.0 are equal, but not identical, as 0.0 and -0.0."""
     if left.kind != right.kind and left.has_value.any() and right.has_value.any():
         return False
     if left.kind == "json" or right.kind == "json":
+        return False
+    if left.kind == "float" and (np.signbit(left.values) != np.signbit(right.values)).any():
         return False
     return bool(left.equals(right).all())

@@ -18,14 +18,16 @@ A batch is written in one transaction, log and state together. Times are ISO
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -91,6 +93,10 @@ CREATE TABLE checkpoints (
 """
 
 
+#: IDs that were written to, and whether a ``$delete`` was among it.
+Edited: TypeAlias = dict[str, bool]
+
+
 class Store:
     """One SQLite file of profiles.
 
@@ -111,11 +117,16 @@ class Store:
     def __init__(self, path: str | PathLike[str], timeout: float = TIMEOUT) -> None:
         self.path = Path(fspath(path))
         self._timeout = timeout
+        self._process = os.getpid()
+        self.is_closed = False
         with self._explained():
+            # Absolute: SQLite may read a name that begins with "file:" as an address.
             self._connection = sqlite3.connect(
-                self.path, timeout=timeout, isolation_level=None, check_same_thread=False
+                self.path.absolute(), timeout=timeout, isolation_level=None, check_same_thread=False
             )
         try:
+            created = self.path.stat()
+            self._identity = (created.st_dev, created.st_ino)
             self._prepare()
         except BaseException:
             self._connection.close()
@@ -160,9 +171,27 @@ class Store:
             self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
+    def _check_file(self) -> None:
+        """Refuse a connection that SQLite cannot know to be stale."""
+        if os.getpid() != self._process:
+            raise StoreError(
+                f"{self.path} was opened by another process, of which this one is a fork. "
+                "Open it again in this process."
+            )
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != self._identity:
+            raise StoreError(
+                f"{self.path} was deleted or replaced while it was open. What it held is in the "
+                "file it was; open it again."
+            )
+
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         self._connection.close()
+        self.is_closed = True
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -187,8 +216,10 @@ class Store:
         With ``write=False``: everything read inside is of one moment.
         """
         with self._explained():
-            self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            self._check_file()
             try:
+                # Inside: an interrupt may arrive when it has begun and not yet returned.
+                self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
@@ -297,27 +328,25 @@ class Store:
                     found.append((row[0], own))
         yield from sorted(found, key=lambda each: each[0])
 
-    def edited_since(self, batch_id: int) -> dict[str, list[str]] | None:
-        """Return the IDs that later batches wrote, by group key.
+    def edited_since(self, batch_id: int) -> dict[str, Edited] | None:
+        """Return the profiles that later batches wrote to, by group key.
 
-        None where a list of IDs does not tell enough: profiles were deleted, or
-        a batch was too large to list.
+        None where a batch among them was too large to list.
         """
         with self._explained():
             bulky = self._connection.execute(
-                "SELECT 1 FROM batches WHERE id > ? AND (deleted > 0 OR id IN"
-                " (SELECT batch_id FROM bulk_updates WHERE batch_id > ?)) LIMIT 1",
-                [batch_id, batch_id],
+                "SELECT 1 FROM bulk_updates WHERE batch_id > ? LIMIT 1", [batch_id]
             ).fetchone()
             if bulky:
                 return None
             rows = self._connection.execute(
-                "SELECT DISTINCT group_key, distinct_id FROM updates WHERE batch_id > ?",
+                "SELECT group_key, distinct_id, max(message ->> '$.\"$delete\"' IS NOT NULL)"
+                " FROM updates WHERE batch_id > ? GROUP BY group_key, distinct_id",
                 [batch_id],
             ).fetchall()
-        edited: dict[str, list[str]] = {}
-        for group_key, distinct_id in rows:
-            edited.setdefault(group_key, []).append(distinct_id)
+        edited: dict[str, Edited] = {}
+        for group_key, distinct_id, deleted in rows:
+            edited.setdefault(group_key, {})[distinct_id] = bool(deleted)
         return edited
 
     def group_keys(self) -> list[str]:
@@ -388,15 +417,22 @@ class StoredProfiles:
             for _, distinct_id, text, seen in found
         }
 
-    def load(self) -> Snapshot:
-        """Return all profiles: those of the last checkpoint, and what changed since."""
+    def load(self, *, trusting_rows: bool = True) -> Snapshot:
+        """Return all profiles: those of the last checkpoint, and what changed since.
+
+        A checkpoint that cannot be read is passed over, unless *trusting_rows* is false.
+        """
         checkpoint, parts = self._checkpoint()
         if parts:
             edited = self._store.edited_since(checkpoint)
-            if edited is not None:
-                base = bulk.read_snapshot(parts)
-                assert base is not None
-                return self.caught_up(base, edited.get(self._key, []))
+            try:
+                base = None if edited is None else bulk.read_snapshot(parts)
+            except (KeyError, ValueError, pa.ArrowException):
+                if not trusting_rows:
+                    raise
+                base = None
+            if edited is not None and base is not None:
+                return settle(base, self.edits(edited.get(self._key, {}), base), self.names())
         return self.load_rows()
 
     def has_checkpoint(self) -> bool:
@@ -410,13 +446,17 @@ class StoredProfiles:
         ).fetchall()
         return (rows[0][0] if rows else 0), [row[1] for row in rows]
 
-    def caught_up(self, base: Snapshot, ids: list[str]) -> Snapshot:
-        """Return *base* with the rows under *ids* as they are now; none was deleted."""
-        rows = {
-            key: Row(properties, seen, base.position(key) < 0)
-            for key, (properties, seen) in self.rows(ids).items()
-        }
-        return settle(base, rows, self.names())
+    def edits(self, edited: Edited, base: Container[str]) -> dict[str, Row | None]:
+        """Return the rows of edited profiles as they are now, in the order of creation.
+
+        A profile that was deleted and stands again, or that *base* does not know, is
+        fresh; one that is not there is None.
+        """
+        now = self.rows(edited)
+        rows: dict[str, Row | None] = {key: None for key in edited if key not in now}
+        for key, (properties, seen) in now.items():
+            rows[key] = Row(properties, seen, edited[key] or key not in base)
+        return rows
 
     def load_rows(self) -> Snapshot:
         """Return all profiles as their rows have them, whatever the checkpoint says."""
@@ -530,16 +570,38 @@ class StoredProfiles:
 
 def _json_rows(snapshot: Snapshot, positions: Positions) -> Iterator[tuple[str, str, str | None]]:
     """Yield (distinct ID, properties as JSON, last_seen) of some rows."""
-    for start in range(0, len(positions), _CHUNK):
+
+    def written(start: int) -> tuple[Any, Any, list[str | None]]:
         part = positions[start : start + _CHUNK]
-        ids = snapshot.ids.take(pa.array(part)).to_pylist()
-        texts = snapshot.json_texts(part).to_pylist()
-        yield from zip(ids, texts, _written_times(snapshot.last_seen[part]), strict=True)
+        return (
+            snapshot.ids.take(pa.array(part)),
+            snapshot.json_texts(part),
+            _written_times(snapshot.last_seen[part]),
+        )
+
+    starts = range(0, len(positions), _CHUNK)
+    # Arrow writes the next rows while SQLite takes these.
+    with ThreadPoolExecutor(1) as ahead:
+        pending = [ahead.submit(written, start) for start in starts[:1]]
+        for following in [*starts[1:], None]:
+            if not pending:
+                return
+            ids, texts, seen = pending.pop().result()
+            if following is not None:
+                pending.append(ahead.submit(written, following))
+            yield from zip(ids.to_pylist(), texts.to_pylist(), seen, strict=True)
 
 
 def _profile(text: str) -> Profile:
-    profile = loads(text)
-    assert isinstance(profile, dict), text
+    try:
+        profile = loads(text)
+    except ValueError:
+        profile = None
+    if not isinstance(profile, dict):
+        raise StoreError(
+            f"a profile holds {text[:60]!r}, which is no JSON object. The file was changed by "
+            "something else; profiles.check(repair=True) writes it anew from the log."
+        )
     return profile
 
 

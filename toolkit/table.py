@@ -22,6 +22,7 @@ from toolkit.check import CheckReport
 from toolkit.columns import Column
 from toolkit.engine import Engine
 from toolkit.errors import (
+    ArgumentError,
     InvalidIdError,
     MessageError,
     ProfileNotFoundError,
@@ -33,15 +34,16 @@ from toolkit.expressions import Expression, SnapshotScope, as_expression
 from toolkit.history import Timeline, Update, snapshot_as_of, state_after, timeline, updates_of
 from toolkit.ids import normalise_id
 from toolkit.log import LoggedColumns
-from toolkit.messages import USERS, Message, Rejection, hidden_properties, parse_message
+from toolkit.messages import USERS, Rejection, hidden_properties, parse_message
 from toolkit.reserved import HIDDEN, title
 from toolkit.results import ApplyResult
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import TIMEOUT, Store
 from toolkit.undo import messages_to_undo
-from toolkit.values import Json, copied
+from toolkit.values import Json, as_json, copied
 from toolkit.view import ProfileView, shown
+from toolkit.wording import count
 
 _T = TypeVar("_T")
 # A progress bar appears once a loop has run for so many seconds.
@@ -89,7 +91,9 @@ class ProfileTable:
         timeout: float = TIMEOUT,
     ) -> None:
         if limits not in (None, "mixpanel"):
-            raise ValueError(f'limits={limits!r}; "mixpanel" or None is allowed')
+            raise ArgumentError(f'limits={limits!r}; "mixpanel" or None is allowed')
+        if not isinstance(path, str | PathLike | None):
+            raise ArgumentError(f"path={path!r}; the path of an SQLite file or None is needed")
         store = None if path is None or fspath(path) == ":memory:" else Store(path, timeout)
         self._engine = Engine(store)
         self._group_key = USERS
@@ -103,7 +107,8 @@ class ProfileTable:
         ``append`` (GROUP-1). Its IDs are the group IDs.
         """
         if not isinstance(group_key, str) or not group_key:
-            raise ValueError(f"group_key={group_key!r}; text such as 'company' is needed")
+            raise ArgumentError(f"group_key={group_key!r}; text such as 'company' is needed")
+        as_json(group_key)  # half a surrogate pair is no text
         return self._beside(self._engine, group_key)
 
     def _beside(self, engine: Engine, group_key: str) -> ProfileTable:
@@ -238,7 +243,8 @@ class ProfileTable:
 
         *names* is one name or several; the rest is as for :meth:`set`.
         """
-        given = names if isinstance(names, str | Mapping) else list(names)
+        is_several = isinstance(names, Iterable) and not isinstance(names, str | Mapping)
+        given = list(names) if is_several else names
         return self._send("$unset", distinct_id, given, time, ignore_time)
 
     def delete(
@@ -318,6 +324,9 @@ class ProfileTable:
                 "apply takes messages, not a DataFrame. A row as a message: "
                 '{"$distinct_id": …, "$set": {…}}'
             )
+        if not isinstance(messages, Iterable):
+            raise MessageError(f"apply takes messages, not {type(messages).__name__}")
+        as_json(source)
         arrival = times.now()
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
         with self._engine.writing():
@@ -382,9 +391,7 @@ class ProfileTable:
                 reason = "stored, but never shown in a table, form or report"
                 noted.append(Rejection(index, message.distinct_id, operator, name, reason))
             if ignore_time and not message.ignore_time:
-                message = Message(
-                    message.distinct_id, message.operations, message.time, True, message.group_key
-                )
+                message = replace(message, ignore_time=True)
             valid.append((index, message))
         return valid, rejected, noted
 
@@ -459,7 +466,7 @@ class ProfileTable:
         properties = self._read(distinct_id)
         if properties is None:
             key = normalise_id(distinct_id)
-            raise ProfileNotFoundError(f"no profile {key!r} among {len(self):,}{self._hint(key)}")
+            raise ProfileNotFoundError(f"no profile {key!r}{self._hint(key)}")
         return properties
 
     def _hint(self, distinct_id: object) -> str:
@@ -619,7 +626,7 @@ class ProfileTable:
             the empty table.
         """
         if (time is None) == (batch is None):
-            raise ValueError(
+            raise ArgumentError(
                 "give a time or a batch, such as as_of('2026-05-01') or as_of(batch=3)"
             )
         log, key = self._engine.log, self._group_key
@@ -744,11 +751,13 @@ class ProfileTable:
         return pd.DataFrame(data).set_index("batch_id")
 
     def __repr__(self) -> str:
-        kind = "user profiles" if self._group_key == USERS else f"{self._group_key} profiles"
+        if self._engine.store is not None and self._engine.store.is_closed:
+            return f"<ProfileTable: closed, {self.path}>"
+        kind = f"{'user' if self._group_key == USERS else self._group_key} profile"
         where = self._engine.moment_told
         if where is None:
             where = "in memory" if self.path is None else f"in {self.path}"
-        return f"<ProfileTable: {len(self):,} {kind} {where}>"
+        return f"<ProfileTable: {count(len(self), kind)} {where}>"
 
     def _repr_html_(self) -> str:
         snapshot = self.snapshot()

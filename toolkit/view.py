@@ -14,8 +14,12 @@ from toolkit.ids import normalise_id
 from toolkit.reserved import HIDDEN
 from toolkit.snapshot import Snapshot
 from toolkit.values import Json, copied
+from toolkit.wording import count, listed
 
 _SHOWN_ROWS: Final = 10
+# A card of more columns leaves out those that are empty in all of its rows.
+_MANY_COLUMNS: Final = 8
+_NAMED: Final = 20
 
 
 class ProfileView:
@@ -70,17 +74,48 @@ class ProfileView:
         return iter(self._snapshot)
 
     def __repr__(self) -> str:
-        return f"<ProfileView: {len(self):,} profiles where {self.condition}>"
+        return f"<ProfileView: {self._heading}>"
 
     def _repr_html_(self) -> str:
-        return shown(self._snapshot, f"{len(self):,} profiles where {self.condition}")
+        hint = f"No profile is one where {self.condition}."
+        return shown(self._snapshot, self._heading, hint=hint)
+
+    @property
+    def _heading(self) -> str:
+        return f"{count(len(self), 'profile')} where {self.condition}"
 
 
-def shown(snapshot: Snapshot, heading: str) -> str:
+_HINT: Final = 'No profiles yet. Add one: profiles.set("123", {"$name": "Alice"})'
+
+
+def shown(snapshot: Snapshot, heading: str, *, hint: str = _HINT) -> str:
+    """Return the first profiles as a card.
+
+    Of many properties those that none of these profiles has are named below the
+    table, so that what is there can be seen.
+
+    Parameters
+    ----------
+    snapshot
+        The profiles.
+    heading
+        What they are.
+    hint
+        What to say if there are none.
+    """
     if not len(snapshot):
-        hint = 'No profiles yet. Add one: profiles.set("123", {"$name": "Alice"})'
         return html.card(heading, html.paragraph(hint))
-    head = snapshot.take(np.arange(min(len(snapshot), _SHOWN_ROWS)))
+    rows = html.rows_shown(len(snapshot), _SHOWN_ROWS)
+    head = snapshot.take(np.arange(rows))
     names = [name for name in snapshot.names if name not in HIDDEN]
-    frame = head.frame(names).reset_index()
-    return html.card(heading, html.table(frame, rows=_SHOWN_ROWS, total=len(snapshot)))
+    absent = []
+    if len(names) > _MANY_COLUMNS:
+        absent = [name for name in names if not head.column(name).has_value.any()]
+        names = [name for name in names if name not in absent]
+    # Not reset_index: a property may be called distinct_id.
+    frame = head.frame(names).reset_index(names="distinct_id", allow_duplicates=True)
+    parts = [html.table(frame, rows=rows, total=len(snapshot))]
+    if absent:
+        others = listed(absent, _NAMED)
+        parts.append(html.notes([f"No value in these rows: {others}."]))
+    return html.card(heading, *parts)

@@ -35,6 +35,9 @@ _KINDS: Final[dict[Family, Kind]] = {
     "float": "float",
     "text": "text",
 }
+_TYPES: Final[dict[Family, type]] = {
+    **{"bool": bool, "int": int, "float": float, "text": str, "list": list, "object": dict}
+}
 _FAMILIES: Final[dict[type, int]] = {bool: 1, int: 2, float: 3, str: 4, list: 5, dict: 6}
 
 
@@ -203,6 +206,16 @@ class Cells:
         if family not in _KINDS or others:
             return Column.of(cells.objects().tolist())
         return Column(_KINDS[family], values, state)
+
+
+def families_of(column: Column | Instants) -> frozenset[Family]:
+    """Return the types of the values in a column, far faster than :meth:`Cells.of`."""
+    if isinstance(column, Instants):
+        return frozenset({"time"} if (column.microseconds != NO_TIME).any() else ())
+    if column.kind != "json":
+        return frozenset({column.kind} if column.has_value.any() else ())
+    types = set(map(type, column.values[column.has_value]))
+    return frozenset(family for family, number in _TYPES.items() if number in types)
 
 
 def _packed(values: Any, at: Mask, dtype: type) -> tuple[Mask, Any]:

@@ -67,6 +67,12 @@ def compare(operator: str, left: Cells, right: Cells) -> Truth:
     return Truth.of(true) if operator == "==" else Truth(true, ~known)
 
 
+def can_compare(operator: str, left: Family, right: Family) -> bool:
+    """Return whether values of two types can meet in a comparison, which else is undefined."""
+    is_ordering = operator not in ("==", "!=")
+    return _kernel(left, right) is not None and (left in _ORDERED or not is_ordering)
+
+
 def _kernel(left: Family, right: Family) -> Callable[[str, Any, Any, Mask], Any] | None:
     """Return what compares values of two families, None if they are of different types."""
     if left in NUMBERS and right in NUMBERS:

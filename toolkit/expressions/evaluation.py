@@ -18,6 +18,7 @@ from toolkit.errors import ExpressionError
 from toolkit.expressions import arithmetic, casting, comparing
 from toolkit.expressions.cells import Cells, Instants
 from toolkit.expressions.comparing import Truth
+from toolkit.expressions.doubts import warn_of_profiles
 from toolkit.expressions.expression import Expression
 from toolkit.expressions.nodes import (
     And,
@@ -72,6 +73,11 @@ class SnapshotScope:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
 
+    @property
+    def snapshot(self) -> Snapshot:
+        """The profiles."""
+        return self._snapshot
+
     def __len__(self) -> int:
         return len(self._snapshot)
 
@@ -101,8 +107,19 @@ class SnapshotScope:
 
 
 def mask(expression: Expression, scope: Scope) -> Mask:
-    """Return for each row of *scope* whether the condition is true."""
+    """Return for each row of *scope* whether the condition is true.
+
+    Warns
+    -----
+    UserWarning
+        If the rows are profiles, and what the condition looks at can make it true of
+        none: an :class:`~toolkit.errors.UnknownPropertyWarning` for a property that no
+        profile ever had.
+    """
     require_closed(expression)
+    if isinstance(scope, SnapshotScope):
+        # The caller of mask is the method of the same name, its caller ProfileTable.where.
+        warn_of_profiles(expression, scope.snapshot, stacklevel=4)
     true = _Evaluation(scope).truth(expression).true
     return np.array(np.broadcast_to(true, len(scope)))
 

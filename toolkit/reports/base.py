@@ -58,7 +58,8 @@ class Report(ABC):
         """Return the distinct IDs behind a cell of the table, sorted."""
 
     def __repr__(self) -> str:
-        lines = [self.title, count(len(self._table), "row"), str(self._table.head(_ROWS_SHOWN))]
+        shown = self._table.head(html.rows_shown(len(self._table), _ROWS_SHOWN))
+        lines = [self.title, count(len(self._table), "row"), str(shown)]
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:

@@ -302,6 +302,11 @@ def _wall(microseconds: int, zone: tzinfo) -> pd.Timestamp:
 
 def _as_microseconds(moment: Any, zone: tzinfo, role: str, *, is_end: bool = False) -> int:
     """Return a time in microseconds since 1970 UTC; of a date the start, or the end."""
+    if (meant := _as_date(moment)) is not None:
+        raise ReportError(
+            f"{role}={moment!r} would be unix seconds, in the year 1970; "
+            f'for the date give "{meant}"'
+        )
     try:
         if isinstance(moment, str):
             is_date, moment = _is_date(moment), datetime.fromisoformat(moment.strip())
@@ -319,6 +324,18 @@ def _as_microseconds(moment: Any, zone: tzinfo, role: str, *, is_end: bool = Fal
             f"{role}={moment!r} is no date or time; "
             'give "2026-05-01", "2026-05-01T12:00", a datetime, or unix seconds'
         ) from error
+
+
+def _as_date(moment: Any) -> date | None:
+    """Return the date that a number such as 20260501 was meant to be, None if it was none."""
+    if isinstance(moment, bool) or not isinstance(moment, int | float | np.number):
+        return None
+    if not 19_000_101 <= moment <= 21_001_231:
+        return None
+    try:
+        return datetime.strptime(f"{moment:.0f}", "%Y%m%d").date()
+    except ValueError:
+        return None
 
 
 def _is_date(text: str) -> bool:

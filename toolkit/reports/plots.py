@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from toolkit.reports.segments import NOT_SET
@@ -108,6 +109,7 @@ def lines(
         ax.set_xlabel(plain("; ".join(remarks), 80), usetex=False)
         ax.set_ylabel(plain(of), usetex=False)
         _dress(ax, title, values_on="y")
+        _say_if_empty(ax, [values for _, values in series], of)
         if by and drawn:
             _legend(ax, drawn, labels, by)
     return ax
@@ -130,6 +132,7 @@ def bars(
         ax.set_xlabel(plain(of), usetex=False)
         ax.set_ylabel(plain(by), usetex=False)
         _dress(ax, title, values_on="x")
+        _say_if_empty(ax, [value for _, value in totals], of)
     return ax
 
 
@@ -231,6 +234,15 @@ def _dress(ax: Axes, title: str, *, values_on: str) -> None:
         ax.grid(visible=True, axis="y", alpha=0.3, linewidth=0.6)
     else:
         ax.set_xlim(0, max(ax.get_xlim()[1], 1) * 1.08)  # room for the numbers at the bars
+
+
+def _say_if_empty(ax: Axes, values: Sequence[Any], of: str) -> None:
+    """Write so where there is nothing to be seen: an empty chart looks like a broken one."""
+    if not any(np.any(each) for each in values):
+        noun = of.split(" per ")[0]
+        style: dict[str, Any] = {"color": GREY, "fontsize": "large", "usetex": False}
+        place: dict[str, Any] = {"transform": ax.transAxes, "ha": "center", "va": "center"}
+        ax.text(0.5, 0.5, plain(f"no {noun}"), **place, **style)
 
 
 def _legend(ax: Axes, drawn: Sequence[Any], labels: Sequence[str], by: str) -> None:

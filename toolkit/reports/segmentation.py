@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from toolkit import times
 from toolkit.columns import Positions
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents, as_events
 from toolkit.expressions import Expression, Property, as_expression
-from toolkit.join import At, Profiles, as_past, as_snapshot, is_known, unknown
+from toolkit.expressions.doubts import is_known, unknown
+from toolkit.join import At, Profiles, as_past, as_snapshot
 from toolkit.reports import plots
 from toolkit.reports.base import Report
 from toolkit.reports.periods import MOST_ROWS, Moment, Periods, Unit, periods
@@ -146,6 +148,8 @@ def segmentation(
     question = _Question(named.where(condition), measure, prop, range_)
     notes = [
         *_name_notes(event, events.names),
+        *_range_notes(start, end, range_, visible),
+        *([] if condition is None else everything.never_true(condition)),
         *_user_notes(named, prop, condition),
         *everything.left_out(event, range_.start, range_.end),
         *range_.notes(),
@@ -396,6 +400,20 @@ def _name_notes(event: str | None, names: tuple[str, ...]) -> list[str]:
     if event is None or event in names:
         return []
     return [f'No event is named "{event}".{did_you_mean(event, names)}']
+
+
+def _range_notes(
+    start: Moment | None, end: Moment | None, range_: Periods, visible: Selection
+) -> list[str]:
+    """Return a sentence if the range asked for has no event of any name."""
+    if (start is None and end is None) or not len(visible):
+        return []
+    if len(visible.between(range_.start, range_.end)):
+        return []
+    first, last = (times.iso(int(at)) for at in (visible.times.min(), visible.times.max()))
+    asked = [f"start={start!s}"] if start is not None else []
+    asked += [f"end={end!s}"] if end is not None else []
+    return [f"No event is in the range of {', '.join(asked)}: they go from {first} to {last}."]
 
 
 def _user_notes(

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from toolkit.columns import Column, Mask, Positions
-from toolkit.errors import ReportError
+from toolkit.errors import EventsError, ReportError
 from toolkit.events import Events
 from toolkit.expressions import Expression, Instants, Property, as_property, conjuncts
+from toolkit.expressions.doubts import is_known, never_true, user_property
 from toolkit.join import Past, user_cells
 from toolkit.reports.segments import Segments
 from toolkit.reserved import HIDDEN
 from toolkit.series import Codes, iso_column
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
-from toolkit.wording import count
+from toolkit.wording import count, did_you_mean, listed
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,19 @@ class Selection:
                 kept = kept.keep(part.mask(_UserScope(self))[kept.ids])
         return kept
 
+    def never_true(self, condition: Expression) -> list[str]:
+        """Return, as sentences, the comparisons that no event and no profile can make true."""
+
+        def look(node: Property) -> Column | Instants | None:
+            if node.side == "event":
+                is_time = node.name == self.events.time_column
+                return Instants(self.events.times) if is_time else self.events.column(node.name)
+            if self.snapshot is None or self.past is not None:  # the past may hold other types
+                return None
+            return user_property(node, self.snapshot)
+
+        return never_true(condition, look)
+
     def _is_of_events(self, part: Expression) -> bool:
         return "event" in part.sides or (self.past is not None and "user" in part.sides)
 
@@ -157,10 +171,28 @@ class Selection:
             )
         return user_cells(self.events, self.snapshot, name)
 
+    def _no_column(self, name: str) -> str:
+        """Return what to say of an event property that is not there."""
+        events = self.events
+        own = (events.event_column, events.id_column, events.time_column)
+        there = f'no event has a property "{name}"'
+        bare = name.removeprefix("user.")
+        known = self.snapshot is not None and is_known(bare, self.snapshot)
+        if (known or bare != name) and bare and bare not in HIDDEN:
+            return f'{there}; for that of the user write user["{bare}"]'
+        meant = did_you_mean(name, (*events.properties, *own))
+        if not meant and self.snapshot is not None:
+            of_users = [each for each in self.snapshot.names if each not in HIDDEN]
+            meant = did_you_mean(name, of_users)
+            meant += " That is a property of users, written user[…]." if meant else ""
+        return f"{there}; there are {listed((*events.properties, *own))}.{meant}"
+
     def event_column(self, name: str) -> Column | Instants:
         """Return an event property, a cell a selected event."""
         if name == self.events.time_column:
             return Instants(self.times)
+        if name not in self.events.frame.columns:
+            raise EventsError(self._no_column(name))
         column = self.events.column(name)
         return column if self.positions is None else column.take(self.positions)
 

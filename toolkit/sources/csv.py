@@ -10,6 +10,8 @@ from tqdm.auto import tqdm
 
 from toolkit.batch_columns import CellChange
 from toolkit.errors import CsvError, CsvRowsError
+from toolkit.reserved import LAST_SEEN, name_refusal
+from toolkit.sources.arguments import argument
 from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, guess_header
 from toolkit.sources.csv_mapping import (
     DISTINCT_ID,
@@ -22,7 +24,7 @@ from toolkit.sources.csv_mapping import (
     suggest_names,
 )
 from toolkit.sources.csv_reading import CsvText, read_csv_text
-from toolkit.sources.csv_report import CsvColumn, CsvPreview, ImportReport, rejected_lines
+from toolkit.sources.csv_report import CsvColumn, CsvPreview, ImportReport, rejected_lines, sentence
 from toolkit.sources.csv_rows import (
     Rows,
     id_warnings,
@@ -35,6 +37,7 @@ from toolkit.sources.csv_source import CsvSource, Source
 from toolkit.sources.csv_types import infer_type, is_filled
 from toolkit.table import ProfileTable
 from toolkit.times import parse_time
+from toolkit.view import ProfileView
 from toolkit.wording import count
 
 #: A file of more rows is refused (CSV-6).
@@ -53,6 +56,10 @@ def preview_csv(
     delimiter: str | None = None,
 ) -> CsvPreview:
     r"""Return what stands in a CSV file: its columns, their types, and what may go wrong.
+
+    Its ``mapping`` is what :func:`import_csv` does without one: pass it on as it is, or
+    change it first. ``identifier_reason`` says why a column named ``id`` or alike was
+    taken for the distinct ID, or was not.
 
     Parameters
     ----------
@@ -79,9 +86,10 @@ def preview_csv(
       0 'user_id' → '$distinct_id' text: 'u1', 'u2'
       1 'email' → '$email' text: 'ann@example.com', 'bob@example.com'
       2 'age' → 'age' number: '30'
+      column 0 ("user_id") is the identifier: named like one, 2 of 2 cells filled, 2 different
     """
     file = _opened(source, None, header, encoding, delimiter)
-    suggested = suggest_names(file.columns)
+    suggested, identifier_reason = suggest_names(file.columns)
     columns = []
     for position, cells in enumerate(file.columns.cells):
         filled = cells.filter(is_filled(cells))
@@ -101,6 +109,7 @@ def preview_csv(
         columns=tuple(columns),
         header=file.columns.header.header,
         header_reason=file.columns.header.reason,
+        identifier_reason=identifier_reason,
         encoding=file.text.encoding,
         delimiter=file.text.delimiter,
         rows=file.text.rows,
@@ -137,9 +146,13 @@ def import_csv(
         ``{column: property}``; a column is its position from 0 or its name in the
         header. ``"$distinct_id"`` marks the identifier, else ``"$email"`` is it, else
         each row gets a random ID (CSV-2). Columns left out, or mapped to None, are
-        not imported. By default every column is imported under its name in the
-        header, with ``distinct_id`` in any spelling, else ``user_id``, as the
-        identifier.
+        not imported. By default it is ``preview_csv(source).mapping``: every column
+        under its name in the header, but common ones under reserved names (``email``
+        is ``$email``; the report's ``renamed`` lists them), and ``distinct_id`` in any
+        spelling, else a column named ``user_id``, ``customer_id``, ``id`` or alike and
+        filled with enough different cells, as the identifier. A file without a header
+        needs a mapping. In the CSV of a table (one with a column ``$last_seen``) every
+        column keeps its name.
     header
         Whether row 1 is a header. By default that is found out (CSV-1).
     encoding, delimiter
@@ -179,6 +192,7 @@ def import_csv(
     >>> report.created, profiles["7"], profiles["8"]
     (2, {'$name': 'Ann', 'age': 30}, {'$name': 'Bob'})
     """
+    _check_table(profiles)
     if on_error not in ("raise", "skip"):
         raise CsvError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
     started = perf_counter()
@@ -213,6 +227,8 @@ def import_csv(
             "No column is the distinct ID, so each row got a random one, and another import of "
             'the file would make the profiles again. Map a column to "$distinct_id" or "$email".'
         )
+        if mapped.identifier_reason is not None:
+            warnings.append(sentence(mapped.identifier_reason))
     else:
         warnings += id_warnings(merged.ids)
     return ImportReport(
@@ -234,11 +250,26 @@ def import_csv(
         columns=_imported_columns(file.columns, mapped, rows),
         header=file.columns.header.header,
         header_reason=file.columns.header.reason,
+        renamed=mapped.renamed,
         encoding=file.text.encoding,
         delimiter=file.text.delimiter,
         batch_id=result.batch_id,
         dry_run=dry_run,
         seconds=perf_counter() - started,
+    )
+
+
+def _check_table(profiles: object) -> None:
+    if isinstance(profiles, ProfileTable):
+        return
+    if isinstance(profiles, ProfileView):
+        raise CsvError(
+            "profiles is what a table held when it was asked, and cannot be changed; "
+            "import into the ProfileTable itself"
+        )
+    raise CsvError(
+        f"profiles={str(profiles)[:40]!r} ({type(profiles).__name__}); a ProfileTable is needed, "
+        "and after it the file: import_csv(tk.ProfileTable(), source)"
     )
 
 
@@ -284,7 +315,7 @@ def _header(
         if forced:
             raise CsvError(
                 f"row 1 cannot be the header: {text.ragged[0].reason}. "
-                "Correct it, or pass header=False"
+                f"Correct it, or pass {argument('header', False)}"
             )
         return HeaderGuess(False, "row 1 is not as wide as the others")
     if forced is not None:
@@ -312,6 +343,10 @@ def _problems(file: _File) -> list[str]:
     unnamed = file.columns.names.count(None)
     if file.columns.header.header and unnamed:
         problems.append(f"{count(unnamed, 'column')} without a name in the header.")
+    for position, header in enumerate(file.columns.names):
+        reason = None if header in (None, DISTINCT_ID) else name_refusal(str(header))
+        if reason is not None and header != LAST_SEEN:
+            problems.append(f"{sentence(file.columns.title(position))[:-1]} is left out: {reason}.")
     return problems
 
 
@@ -320,7 +355,8 @@ def _rejection_error(rejected: pd.DataFrame, rows: int) -> CsvRowsError:
     return CsvRowsError(
         f"{len(rejected):,} of {count(rows, 'row')} cannot be imported, and nothing was written.\n"
         f"  {shown}\n"
-        f'Correct the file, or pass on_error="skip" to import the other {rows - len(rejected):,}',
+        f"Correct the file, or pass {argument('on_error', 'skip')} to import the other "
+        f"{rows - len(rejected):,}",
         rejected,
     )
 

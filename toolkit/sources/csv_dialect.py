@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from toolkit.errors import CsvError
+from toolkit.sources.arguments import argument
 from toolkit.sources.csv_types import infer_type, looks_like
 
 #: Tried in this order; the first wins a tie. The comma comes last, for it is the one
@@ -73,7 +74,7 @@ def check_delimiter(delimiter: object) -> str:
     ):
         return delimiter
     raise CsvError(
-        f"delimiter={delimiter!r} cannot separate cells; "
+        f"{argument('delimiter', delimiter)} cannot separate cells; "
         "one ASCII character is needed, such as ',', ';', '\\t' or '|'"
     )
 

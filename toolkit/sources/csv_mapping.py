@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.errors import ColumnMappingError, InvalidValueError
-from toolkit.reserved import LAST_SEEN, name_refusal
+from toolkit.reserved import DISPLAY_NAMES, LAST_SEEN, name_refusal
+from toolkit.sources.arguments import argument
 from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, is_email
-from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType
+from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType, is_filled
 from toolkit.values import as_json
-from toolkit.wording import did_you_mean, listed
+from toolkit.wording import count, did_you_mean, listed
 
 #: Marks the column of distinct IDs in a mapping.
 DISTINCT_ID: Final = "$distinct_id"
@@ -33,10 +35,18 @@ _SAMPLES: Final = 5
 
 # Without case, spaces and signs.
 _ID_NAME: Final = "distinctid"
-_USER_ID_NAME: Final = "userid"
+#: What else a column of distinct IDs is called; the first that fits is it (CSV-2).
+_ID_NAMES: Final = (
+    *("userid", "customerid", "memberid", "subscriberid", "profileid", "contactid"),
+    *("uid", "id"),
+)
+# Of a column so named, this share of the cells must be filled, and of those this
+# share different. Users repeat in a list of purchases; codes of a few kinds are no IDs.
+_FILLED: Final = 0.9
+_DIFFERENT: Final = 0.5
+# By so much a name must resemble a reserved one to be taken for a slip.
+_SLIP: Final = 0.8
 _SUGGESTED: Final = {
-    "id": DISTINCT_ID,
-    "uid": DISTINCT_ID,
     "email": EMAIL,
     "emailaddress": EMAIL,
     "mail": EMAIL,
@@ -69,11 +79,18 @@ class MappedColumns:
         among them if it is a property too, as an e-mail address is.
     notes
         What was left out or guessed, in sentences.
+    renamed
+        {name in the header: property} of the columns that, for want of a mapping,
+        got another name than they have.
+    identifier_reason
+        Why a column was, or was not, guessed to be the identifier, in words.
     """
 
     identifier: int | None
     properties: Mapping[int, str]
     notes: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    identifier_reason: str | None = None
 
     @property
     def positions(self) -> list[int]:
@@ -144,7 +161,7 @@ class FileColumns:
         if not self.header.header:
             raise ColumnMappingError(
                 f'there is no column "{key}": the file has no header ({self.header.reason}). '
-                "Give positions (0, 1, …), or pass header=True"
+                f"Give positions (0, 1, …), or pass {argument('header', True)}"
             )
         known = [name for name in self.names if name is not None]
         raise ColumnMappingError(
@@ -162,30 +179,50 @@ class FileColumns:
         return "\n".join(lines)
 
 
-def suggest_names(columns: FileColumns) -> list[str | None]:
-    """Return a property name for each column, ``"$distinct_id"`` for the identifier.
+class Suggestion(NamedTuple):
+    """What the columns of a file seem to be.
 
-    By its name in the header, or for want of one by its cells; None where there is
-    nothing to go by, for columns that may not be imported, and for the second of
-    two that would share a name.
+    Attributes
+    ----------
+    names
+        A property name for each column, ``"$distinct_id"`` for the identifier, None
+        where there is nothing to go by, for columns that may not be imported, and for
+        the second of two that would share a name.
+    identifier_reason
+        Why a column was, or was not, taken for the identifier by a name such as
+        ``id``; None where no column has one.
     """
+
+    names: list[str | None]
+    identifier_reason: str | None = None
+
+
+def suggest_names(columns: FileColumns) -> Suggestion:
+    """Return what an import without a mapping makes of the columns (CSV-2).
+
+    They go by their names in the header, common ones under reserved names: ``email``
+    is ``$email``. In the CSV of a table, which has a column ``$last_seen``, each column
+    is the property it is named after. Without a header columns go by their cells.
+    """
+    is_exported = LAST_SEEN in columns.names
+    identifier, reason = _identifier_by_name(columns, is_exported)
     suggested: list[str | None] = []
-    identifier = _identifier_by_name(columns.names)
     for position, name in enumerate(columns.names):
         if position == identifier:
             suggestion: str | None = DISTINCT_ID
-        elif name is not None:
-            suggestion = _SUGGESTED.get(_plain(name), name)
-        else:
+        elif name is None:
             suggestion = _suggested_by_cells(columns, position)
-        if suggestion == DISTINCT_ID and identifier not in (None, position):
-            suggestion = name
+        else:
+            suggestion = name if is_exported else _SUGGESTED.get(_plain(name), name)
+            # A column that bears the reserved name itself has the better claim to it.
+            if suggestion != name and suggestion in (*columns.names, *suggested):
+                suggestion = name
         if suggestion in suggested:
-            suggestion = name if name not in suggested else None
-        if suggestion is None or (suggestion != DISTINCT_ID and name_refusal(suggestion)):
+            suggestion = None
+        if suggestion is not None and suggestion != DISTINCT_ID and name_refusal(suggestion):
             suggestion = None
         suggested.append(suggestion)
-    return suggested
+    return Suggestion(suggested, reason)
 
 
 def _suggested_by_cells(columns: FileColumns, position: int) -> str | None:
@@ -201,7 +238,7 @@ def _suggested_by_cells(columns: FileColumns, position: int) -> str | None:
 
 
 def map_columns(mapping: ColumnMapping | None, columns: FileColumns) -> MappedColumns:
-    """Return what a mapping says, or without one what the header says.
+    """Return what a mapping says, or without one what the header suggests.
 
     Raises
     ------
@@ -209,24 +246,32 @@ def map_columns(mapping: ColumnMapping | None, columns: FileColumns) -> MappedCo
         If it names unknown columns, gives two columns one property, or a property
         a name that may not be written; or if there is neither mapping nor header.
     """
+    reason, renamed = None, {}
     if mapping is None:
-        chosen, notes = _by_header(columns)
+        chosen, notes, reason = _by_header(columns)
+        renamed = {
+            name: chosen[at]
+            for at, name in enumerate(columns.names)
+            if name is not None and at in chosen and chosen[at] != name and _plain(name) != _ID_NAME
+        }
     else:
-        chosen, notes = _by_mapping(mapping, columns), []
+        chosen = _by_mapping(mapping, columns)
+        notes = _slips(chosen, columns)
     _refuse_shared_names(chosen)
     identifier = next((at for at, name in chosen.items() if name == DISTINCT_ID), None)
     if identifier is None:  # CSV-2
         identifier = next((at for at, name in chosen.items() if name == EMAIL), None)
     properties = {at: chosen[at] for at in sorted(chosen) if chosen[at] != DISTINCT_ID}
-    return MappedColumns(identifier, properties, tuple(notes))
+    return MappedColumns(identifier, properties, tuple(notes), renamed, reason)
 
 
 def _by_mapping(mapping: ColumnMapping, columns: FileColumns) -> dict[int, str]:
     if not isinstance(mapping, Mapping):
         raise ColumnMappingError(
             f"mapping={mapping!r}; a dict of columns and property names is needed, "
-            f"such as {_example(columns)}"
+            f"such as {_example_mapping(columns)!r}"
         )
+    _refuse_reversed(mapping, columns)
     chosen: dict[int, str] = {}
     for key, name in mapping.items():
         position = columns.position(key)
@@ -248,54 +293,136 @@ def _by_mapping(mapping: ColumnMapping, columns: FileColumns) -> dict[int, str]:
     if not chosen:
         raise ColumnMappingError(
             f"the mapping imports no column. The columns are\n{columns.overview()}\n"
-            f"For example: mapping={_example(columns)}"
+            f"For example: {_example(columns)}"
         )
     return chosen
 
 
-def _by_header(columns: FileColumns) -> tuple[dict[int, str], list[str]]:
-    """Return every column under the name it has in the header."""
+def _refuse_reversed(mapping: ColumnMapping, columns: FileColumns) -> None:
+    """Refuse {property: column} in place of {column: property}."""
+    known = [name for name in columns.names if name is not None]
+    for key, column in mapping.items():
+        if not isinstance(key, str) or key.strip() in known:
+            continue
+        is_place = isinstance(column, int) and not isinstance(column, bool)
+        is_column = is_place or (isinstance(column, str) and column.strip() in known)
+        # {"plam": "plan"} is a slip in the name of the column "plan".
+        if is_column and (is_place or key.startswith("$") or not did_you_mean(key, known)):
+            turned = {column: key}
+            raise ColumnMappingError(
+                f'the mapping looks reversed: there is no column "{key}", but {column!r} is one. '
+                "The column comes first, then the property: "
+                f"{argument('mapping', turned)}"
+            )
+
+
+def _slips(chosen: Mapping[int, str], columns: FileColumns) -> list[str]:
+    """Return in sentences which names look like reserved ones misspelt.
+
+    Raises
+    ------
+    ColumnMappingError
+        If that is the name of the identifier, and no column has it.
+    """
+    notes = []
+    for position, name in chosen.items():
+        meant = _meant(name)
+        if meant is None:
+            continue
+        if meant == DISTINCT_ID and DISTINCT_ID not in chosen.values():
+            raise ColumnMappingError(
+                f'{columns.title(position)} is mapped to "{name}". Did you mean "{meant}", '
+                f"which marks the identifier? {argument('mapping', {position: meant})}"
+            )
+        notes.append(
+            f'"{name}" is no reserved name and became a property of its own. '
+            f'Did you mean "{meant}"?'
+        )
+    return notes
+
+
+def _meant(name: str) -> str | None:
+    """Return the reserved name of which a name is a misspelling or the beginning."""
+    if _plain(name) == _ID_NAME and name != DISTINCT_ID:
+        return DISTINCT_ID
+    if not name.startswith("$") or name in DISPLAY_NAMES:
+        return None
+    lower = name.lower()
+    for known in DISPLAY_NAMES:
+        begins = len(lower) > 4 and known.startswith(lower)
+        if begins or SequenceMatcher(None, lower, known).ratio() >= _SLIP:
+            return known
+    return None
+
+
+def _by_header(columns: FileColumns) -> tuple[dict[int, str], list[str], str | None]:
+    """Return every column under the name the preview suggests for it.
+
+    Where a column with cells has none, nothing is left out in silence: it is refused.
+    """
     if not columns.header.header:
         raise ColumnMappingError(
             f"the file has no header ({columns.header.reason}), so say what its columns are:\n"
             f"{columns.overview()}\n"
-            f"For example: mapping={_example(columns)}. Columns left out are not imported. "
-            "Pass header=True if row 1 is a header"
+            f"For example: {_example(columns)}. Columns left out are not imported. "
+            f"Pass {argument('header', True)} if row 1 is a header"
         )
     chosen: dict[int, str] = {}
     notes: list[str] = []
-    identifier = _identifier_by_name(columns.names)
+    suggested, reason = suggest_names(columns)
     for position, name in enumerate(columns.names):
-        if position == identifier:
-            chosen[position] = DISTINCT_ID
+        suggestion = suggested[position]
+        if suggestion is not None:
+            if suggestion != DISTINCT_ID:
+                _check_name(suggestion, columns.title(position))
+            chosen[position] = suggestion
         elif name is None:
-            if (
-                columns.samples(position)
-                or pc.any(pc.not_equal(columns.cells[position], "")).as_py()
-            ):
+            if pc.any(pc.not_equal(columns.cells[position], "")).as_py():
                 raise ColumnMappingError(
                     f"column {position} has no name in the header, and holds "
                     f"{listed(map(_short, columns.samples(position)), _SAMPLES)}. Name the columns "
-                    f"to import: mapping={_example(columns)}"
+                    f"to import: {_example(columns)}"
                 )
             notes.append(f"Column {position} has no name and no cells, and was left out.")
         elif name == LAST_SEEN:  # SEEN-1; an exported table holds it
             notes.append(f"Column {position} was left out: {name_refusal(name)}.")
         else:
-            if name != DISTINCT_ID:
-                _check_name(name, columns.title(position))
-            chosen[position] = name
-    return chosen, notes
+            _check_name(name, columns.title(position))
+            chosen[position] = name  # of two with one name, which are refused together
+    return chosen, notes, reason
 
 
-def _identifier_by_name(names: Sequence[str | None]) -> int | None:
-    """Return the column of distinct IDs: distinct_id in any spelling, else user_id."""
-    plain = [_plain(name or "") for name in names]
-    for wanted in (_ID_NAME, _USER_ID_NAME):
-        if wanted in plain:
-            exact = [at for at, name in enumerate(names) if name == DISTINCT_ID]
-            return exact[0] if exact else plain.index(wanted)
-    return None
+def _identifier_by_name(columns: FileColumns, is_exported: bool) -> tuple[int | None, str | None]:
+    """Return the column of distinct IDs by its name, and why, if it is not named distinct_id."""
+    plain = [_plain(name or "") for name in columns.names]
+    for exact in (DISTINCT_ID, "distinct_id"):
+        if exact in columns.names:
+            return columns.names.index(exact), None
+    if _ID_NAME in plain:
+        return plain.index(_ID_NAME), None
+    if is_exported:
+        return None, None
+    doubts = []
+    for wanted in _ID_NAMES:
+        for position, name in enumerate(plain):
+            if name == wanted:
+                fits, facts = _as_identifier(columns.cells[position])
+                if fits:
+                    return position, f"{columns.title(position)} is the identifier: {facts}"
+                doubts.append(f"{columns.title(position)} is not the identifier: {facts}")
+    return None, doubts[0] if doubts else None
+
+
+def _as_identifier(cells: pa.Array) -> tuple[bool, str]:
+    """Return whether cells are filled and different enough for IDs, and what they are."""
+    filled = cells.filter(pa.array(is_filled(cells)))
+    different = len(filled.unique())
+    total = count(len(cells), "cell")
+    facts = f"named like one, {len(filled):,} of {total} filled, {different:,} different"
+    fits = len(filled) >= _FILLED * len(cells) and different >= _DIFFERENT * len(filled)
+    if fits:
+        return True, facts
+    return False, facts + f" ({_FILLED:.0%} and {_DIFFERENT:.0%} are needed)"
 
 
 def _check_name(name: str, title: str) -> None:
@@ -362,14 +489,18 @@ def choose_types(
 
 
 def _example(columns: FileColumns) -> str:
-    """Return a mapping of the first columns that can be typed in."""
-    suggested = suggest_names(columns)
+    """Return a mapping of the first columns as the reader of a message would give it."""
+    return argument("mapping", _example_mapping(columns))
+
+
+def _example_mapping(columns: FileColumns) -> dict[int, str]:
+    suggested = suggest_names(columns).names
     if DISTINCT_ID not in suggested and EMAIL not in suggested:
         suggested[0] = DISTINCT_ID
-    pairs: dict[int, str] = {}
-    for position, name in enumerate(suggested[:4]):
-        pairs[position] = name or f"name of column {position}"
-    return repr(pairs)
+    return {
+        position: name or f"name of column {position}"
+        for position, name in enumerate(suggested[:4])
+    }
 
 
 def _plain(name: str) -> str:

@@ -15,6 +15,7 @@ import pyarrow.csv as pa_csv
 
 from toolkit.columns import Mask, Positions
 from toolkit.errors import CsvEncodingError, CsvError
+from toolkit.sources.arguments import argument
 from toolkit.sources.csv_dialect import Dialect, check_delimiter, sniff
 from toolkit.sources.csv_source import (
     END_MARK,
@@ -170,7 +171,7 @@ def _read(
     if is_guess:
         notes = (
             f"The file is not UTF-8 and was read as {encoding}, which is a guess; "
-            "if names look wrong, pass encoding=",
+            f"if names look wrong, pass {argument('encoding')}",
         )
     return parsed.result(stream.line_ends, encoding, notes)
 

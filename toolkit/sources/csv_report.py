@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 
@@ -65,6 +66,9 @@ class CsvPreview:
         A :class:`CsvColumn` each.
     header, header_reason
         Whether row 1 is a header, and why that is thought (CSV-1).
+    identifier_reason
+        Why a column named like one (``id``, ``customer_id``) is or is not the
+        identifier (CSV-2); None where no column is, or one is named ``distinct_id``.
     encoding, delimiter
         How the file is written.
     rows
@@ -77,6 +81,7 @@ class CsvPreview:
     columns: tuple[CsvColumn, ...]
     header: bool
     header_reason: str
+    identifier_reason: str | None
     encoding: str
     delimiter: str
     rows: int
@@ -84,7 +89,11 @@ class CsvPreview:
 
     @property
     def mapping(self) -> dict[int, str]:
-        """The suggested property names by position, as :func:`toolkit.import_csv` takes them."""
+        """The suggested property names by position, as :func:`toolkit.import_csv` takes them.
+
+        If there is a header, an import without a mapping does just this, or is refused
+        where a column with cells would be left out.
+        """
         return {
             column.position: column.property
             for column in self.columns
@@ -119,6 +128,8 @@ class CsvPreview:
             target = "" if column.property is None else f" → {column.property!r}"
             samples = listed(map(repr, column.samples), 3) if column.samples else "empty"
             lines.append(f"  {column.position}{named}{target} {column.type}: {samples}")
+        if self.identifier_reason is not None:
+            lines.append(f"  {self.identifier_reason}")
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
 
     def _repr_html_(self) -> str:
@@ -126,7 +137,13 @@ class CsvPreview:
             f"Preview of {self.name}",
             html.paragraph(self._summary()),
             html.table(self.frame, rows=len(self.columns)),
-            html.notes([_sentence(self.header_reason), *self.problems]),
+            html.notes(
+                [
+                    sentence(self.header_reason),
+                    *([sentence(self.identifier_reason)] if self.identifier_reason else []),
+                    *self.problems,
+                ]
+            ),
         )
 
 
@@ -170,6 +187,9 @@ class ImportReport:
         The columns imported: ``position``, ``header``, ``property``, ``type``.
     header, header_reason
         Whether row 1 was taken as a header, and why (CSV-1).
+    renamed
+        {name in the header: property} of the columns that an import without a mapping
+        gave another name, such as ``{"email": "$email"}``.
     encoding, delimiter
         How the file is written.
     batch_id
@@ -198,6 +218,7 @@ class ImportReport:
     columns: pd.DataFrame
     header: bool
     header_reason: str
+    renamed: Mapping[str, str]
     encoding: str
     delimiter: str
     batch_id: int | None
@@ -244,7 +265,10 @@ class ImportReport:
                 f"{count(len(self.cut), 'value')} cut or left out by the table's limits; see .cut."
             )
         notes += self.warnings
-        notes.append(_sentence(self.header_reason))
+        notes.append(sentence(self.header_reason))
+        if self.renamed:
+            named = (f"{name} → {given}" for name, given in self.renamed.items())
+            notes.append(f"Columns under another name than in the header: {listed(named)}.")
         return notes
 
     def __repr__(self) -> str:
@@ -272,7 +296,8 @@ class ImportReport:
         return html.card(f"{title} of {self.name}", *parts)
 
 
-def _sentence(clause: str) -> str:
+def sentence(clause: str) -> str:
+    """Return a clause as a sentence."""
     return f"{clause[:1].upper()}{clause[1:]}."
 
 

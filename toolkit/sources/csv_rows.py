@@ -217,6 +217,8 @@ def same_value_elsewhere(before: Snapshot, merged: MergedRows, names: list[str])
     The other stands in the table, or further up among the new ones (CSV-4).
     """
     is_new = before.positions(merged.ids) < 0
+    if not is_new.any():
+        return [0] * len(names)
     found = []
     for name in names:
         column = merged.columns.get(name)

@@ -18,6 +18,7 @@ from typing import IO, Any, BinaryIO, Final, TypeAlias, cast
 from charset_normalizer import from_bytes
 
 from toolkit.errors import CsvEncodingError, CsvError, CsvFileError, CsvFileNotFoundError
+from toolkit.sources.arguments import argument
 
 #: What can be imported: a path, bytes, or a file object of bytes or text.
 Source: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | IO[Any]
@@ -130,6 +131,8 @@ class CsvSource:
                 "source is text of several lines, and a text is taken as a path; "
                 "for CSV text pass io.StringIO(text)"
             )
+        if Path(path).is_dir():
+            raise CsvFileError(f"{path} is a folder; give the path of one CSV file in it")
         return cls(Path(path).name, Path(path))
 
     @contextmanager
@@ -181,8 +184,8 @@ def first_encoding(source: CsvSource, encoding: str | None) -> str:
     if encoding is not None:
         if source.was_text:
             raise CsvError(
-                f"encoding={encoding!r} is for bytes, and {source.name} was opened as text; "
-                "leave it out, or open the file with mode 'rb'"
+                f"{argument('encoding', encoding)} is for bytes, and {source.name} was opened "
+                "as text; leave it out, or open the file with mode 'rb'"
             )
         encoding = _known_encoding(encoding)
     with source.opened() as raw:
@@ -202,7 +205,8 @@ def first_encoding(source: CsvSource, encoding: str | None) -> str:
         zeros, others = start[odd::2].count(0), start[1 - odd :: 2].count(0)
         if zeros > max(2, len(start) // 4) and not others:
             raise CsvError(
-                f"{source.name} looks like UTF-16 without a byte order mark; pass encoding={wide!r}"
+                f"{source.name} looks like UTF-16 without a byte order mark; "
+                f"pass {argument('encoding', wide)}"
             )
     return _UTF8
 
@@ -215,7 +219,8 @@ def _known_encoding(encoding: str) -> str:
         b"x".decode(name, "replace")  # refuses base64, idna and others that are for no text
     except (LookupError, TypeError, ValueError):
         raise CsvError(
-            f"encoding={encoding!r} is unknown; for example 'utf-8', 'cp1252' or 'utf-16'"
+            f"{argument('encoding', encoding)} is unknown; "
+            "for example 'utf-8', 'cp1252' or 'utf-16'"
         ) from None
     return name
 
@@ -327,7 +332,7 @@ class Utf8Stream(io.RawIOBase):
             raise CsvEncodingError(
                 f"{self._name} is not {self._encoding}: byte {self._taken - pending + start:,} "
                 f"(0x{given[start : start + 1].hex()}, line {line:,}) cannot be read; "
-                "pass the encoding it has, for example encoding='cp1252'",
+                f"pass the encoding it has, for example {argument('encoding', 'cp1252')}",
                 given,
             ) from None
         self._taken += len(piece)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
-import os
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike, fspath
@@ -16,8 +15,10 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit.errors import MessageFileError
+from toolkit.errors import ArgumentError, MessageFileError, MessageFileNotFoundError
 from toolkit.messages import Message
+from toolkit.sources.arguments import argument
+from toolkit.sources.whole_file import whole_file
 from toolkit.table import ProfileTable
 from toolkit.times import NO_TIME
 from toolkit.view import ProfileView
@@ -95,7 +96,9 @@ def read_messages(
         If there is no such file.
     """
     if on_error not in ("raise", "skip"):
-        raise ValueError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
+        raise ArgumentError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
+    if not Path(fspath(path)).exists():
+        raise MessageFileNotFoundError(f"there is no file {fspath(path)!r}")
     messages: list[dict[str, Any]] = []
     lines: list[int] = []
     skipped: list[SkippedLine] = []
@@ -114,7 +117,7 @@ def read_messages(
             if on_error == "raise":
                 raise MessageFileError(
                     f"{fspath(path)}, line {line}: {reason}: {text!r}. Nothing was "
-                    'read; on_error="skip" reads the other lines.'
+                    f"read; {argument('on_error', 'skip')} reads the other lines."
                 ) from error
     return Messages(messages, lines, skipped)
 
@@ -125,17 +128,19 @@ def _entries(path: Path) -> Iterator[tuple[int, Any]]:
         is_packed = file.peek(2)[:2] == _GZIP
         content: Any = gzip.GzipFile(fileobj=file) if is_packed else file
         try:
-            first = content.readline().removeprefix(_BOM)
+            number, first = 1, content.readline().removeprefix(_BOM)
+            while first and not first.strip():
+                number, first = number + 1, content.readline()
             if first.lstrip().startswith(b"["):
-                yield from _elements(path, first + content.read())
-                return
-            yield from _lines(first, content)
+                yield from _array_or_lines(path, number, first, content.read())
+            else:
+                yield from _lines(number, first, content)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise MessageFileError(f"{path}: {error}. Nothing was read.") from error
 
 
-def _lines(first: bytes, content: IO[bytes]) -> Iterator[tuple[int, Any]]:
-    number, line = 1, first
+def _lines(number: int, first: bytes, content: IO[bytes]) -> Iterator[tuple[int, Any]]:
+    line = first
     while line:
         if line.strip():
             # An undecodable byte makes the line invalid, not the file.
@@ -143,9 +148,17 @@ def _lines(first: bytes, content: IO[bytes]) -> Iterator[tuple[int, Any]]:
         number, line = number + 1, content.readline()
 
 
-def _elements(path: Path, content: bytes) -> Iterator[tuple[int, Any]]:
+def _array_or_lines(
+    path: Path, number: int, first: bytes, rest: bytes
+) -> Iterator[tuple[int, Any]]:
     try:
-        found = _loads(content.decode("utf-8"))
+        found = _loads((first + rest).decode("utf-8"))
+    except json.JSONDecodeError as error:
+        if error.msg != "Extra data":
+            _refuse_array(path, error)
+        # Not one array: lines, of which the first is one.
+        yield from _lines(number, first, io.BytesIO(rest))
+        return
     except (ValueError, RecursionError) as error:
         _refuse_array(path, error)
     yield from enumerate(found, start=1)
@@ -209,33 +222,16 @@ def write_messages(
     progress
         Whether to show a progress bar if it takes more than a second.
     """
-    target = Path(fspath(path))
-    is_array = target.name.removesuffix(".gz").endswith(".json")
+    is_array = fspath(path).removesuffix(".gz").endswith(".json")
     count = 0
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as raw:
-            # No time of writing inside: the same profiles give the same bytes.
-            out: Any = gzip.GzipFile("", "wb", 6, raw, 0) if target.suffix == ".gz" else raw
-            texts = (message.as_text() for message in _all_messages(profiles))
-            for text in tqdm(texts, "Writing", delay=_PATIENCE, disable=not progress, leave=False):
-                opening = ("[\n" if count == 0 else ",\n") if is_array else ""
-                out.write(f"{opening}{text}{'' if is_array else chr(10)}".encode())
-                count += 1
-            if is_array:
-                out.write(b"\n]\n" if count else b"[]\n")
-            if out is not raw:
-                out.close()
-            raw.flush()
-            os.fsync(raw.fileno())
-        # A temporary file is private; what the user asked for is as usual.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as out:
+        texts = (message.as_text() for message in _all_messages(profiles))
+        for text in tqdm(texts, "Writing", delay=_PATIENCE, disable=not progress, leave=False):
+            opening = ("[\n" if count == 0 else ",\n") if is_array else ""
+            out.write(f"{opening}{text}{'' if is_array else chr(10)}".encode())
+            count += 1
+        if is_array:
+            out.write(b"\n]\n" if count else b"[]\n")
     return count
 
 
