@@ -14,7 +14,7 @@ import pytest
 
 import toolkit as tk
 from tests.test_table_reference import state_of
-from toolkit import errors, store
+from toolkit import errors, stored
 from toolkit.table import ProfileTable
 
 
@@ -73,7 +73,7 @@ def test_what_was_changed_behind_its_back_is_found_and_repaired(
 
 
 def test_a_checkpoint_that_lies_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_CHECKPOINT_FROM", 1)
+    monkeypatch.setattr(stored, "_CHECKPOINT_FROM", 1)
     path = tmp_path / "shop.db"
     with ProfileTable(path) as profiles:
         tk.import_csv(profiles, b"distinct_id,plan\n1,pro\n")
@@ -96,8 +96,8 @@ def test_profiles_in_memory_have_no_file_to_check() -> None:
 
 WORK = """
 import sys, toolkit as tk
-from toolkit import batch, store
-store._CHECKPOINT_FROM = store._INDEX_LATER_FROM = 50
+from toolkit import stored
+stored._CHECKPOINT_FROM = stored._INDEX_LATER_FROM = 50
 profiles = tk.ProfileTable(sys.argv[1])
 say = lambda text: print(text, flush=True)
 for n in range(1_000):

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.strategies import NAMES, batches, cells
 from tests.test_table_reference import exactly
 from toolkit import batch as batch_module
-from toolkit import bulk, errors, operators, store
+from toolkit import bulk, errors, operators, store, stored
 from toolkit.columns import Column
 from toolkit.messages import parse_message
 from toolkit.table import ProfileTable
@@ -121,8 +121,8 @@ def test_any_order_of_calls(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(batch_module, "ROWS_AT_MOST", -1)
         monkeypatch.setattr(batch_module, "_ONE_ROW_IN", 10**9)
         monkeypatch.setattr(store, "_MESSAGES_AS_ROWS", 3)
-        monkeypatch.setattr(store, "_CHECKPOINT_FROM", 2)
-        monkeypatch.setattr(store, "_INDEX_LATER_FROM", 2)
+        monkeypatch.setattr(stored, "_CHECKPOINT_FROM", 2)
+        monkeypatch.setattr(stored, "_INDEX_LATER_FROM", 2)
         monkeypatch.setattr(bulk, "ROWS", 2)
     from hypothesis.stateful import run_state_machine_as_test
 

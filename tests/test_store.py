@@ -17,7 +17,7 @@ import pytest
 import sqlite_utils
 
 from toolkit import batch as batch_module
-from toolkit import bulk, errors, store
+from toolkit import bulk, errors, store, stored
 from toolkit.columns import Column
 from toolkit.log import LoggedColumns
 from toolkit.state import State
@@ -191,7 +191,7 @@ def test_a_failed_batch_leaves_nothing_behind(
         profiles.set("1", {"a": 1})
         if loaded:
             profiles.snapshot()
-        write = store.StoredProfiles.write
+        write = stored.StoredProfiles.write
 
         def fail(*arguments: Any) -> None:
             write(*arguments)
@@ -203,7 +203,7 @@ def test_a_failed_batch_leaves_nothing_behind(
             {"$distinct_id": "2", "$set": {"a": 2}},
         ]
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(store.StoredProfiles, "write", fail)
+            patch.setattr(stored.StoredProfiles, "write", fail)
             profiles.apply(messages)
         assert profiles["1"] == {"a": 1}
         assert list(profiles.frame.columns) == ["a", "$last_seen"]
@@ -220,12 +220,12 @@ def test_killed_in_the_middle_of_a_batch_nothing_of_it_is_there(path: Path) -> N
     code = """
 import os, signal, sys
 import toolkit as tk
-from toolkit import store
-write = store.StoredProfiles._upsert
+from toolkit import stored
+write = stored.StoredProfiles._upsert
 def killed(self, rows):
     write(self, rows)
     os.kill(os.getpid(), signal.SIGKILL)
-store.StoredProfiles._upsert = killed
+stored.StoredProfiles._upsert = killed
 tk.ProfileTable(sys.argv[1]).set("1", {"a": 2})
 """
     run(code, path, check=False)
@@ -239,10 +239,10 @@ tk.ProfileTable(sys.argv[1]).set("1", {"a": 2})
 def test_writing_most_of_a_table_keeps_order_and_content(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_INDEX_LATER_FROM", 3)
-    monkeypatch.setattr(store, "_CHECKPOINT_FROM", 3)
+    monkeypatch.setattr(stored, "_INDEX_LATER_FROM", 3)
+    monkeypatch.setattr(stored, "_CHECKPOINT_FROM", 3)
     monkeypatch.setattr(bulk, "ROWS", 3)
-    monkeypatch.setattr(store, "_CHUNK", 2)
+    monkeypatch.setattr(stored, "_CHUNK", 2)
     ids = pa.array([str(n) for n in range(7)], pa.large_string())
     with ProfileTable(path) as profiles:
         profiles.groups("company").set("acme", {})

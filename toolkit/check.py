@@ -12,7 +12,8 @@ from toolkit.columns import Column
 from toolkit.history import state_after
 from toolkit.messages import USERS
 from toolkit.snapshot import Snapshot
-from toolkit.store import Store, StoredProfiles
+from toolkit.store import Store
+from toolkit.stored import StoredProfiles
 from toolkit.values import ABSENT, dumps
 from toolkit.wording import count
 

@@ -19,7 +19,8 @@ from toolkit.log import Batch, Changes, Log, MemoryLog, Updates
 from toolkit.messages import USERS
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
-from toolkit.store import Edited, Store, StoredProfiles
+from toolkit.store import Store
+from toolkit.stored import Edited, StoredProfiles
 
 T = TypeVar("T")
 

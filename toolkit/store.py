@@ -20,29 +20,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Container, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
-from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-import numpy as np
-import pyarrow as pa
 import sqlite_utils
 
 from toolkit import bulk, times
-from toolkit.columns import Column, Positions
 from toolkit.errors import StoreBusyError, StoreError
 from toolkit.log import Batch, Changes, LoggedColumns, Updates
 from toolkit.messages import USERS
-from toolkit.operators import Profile
-from toolkit.snapshot import Snapshot
-from toolkit.state import Change, Row, settle
-from toolkit.times import NO_TIME
-from toolkit.values import ABSENT, dumps, loads, loads_many
+from toolkit.stored import Edited, StoredProfiles
 
 #: Marks a file as ours (``PRAGMA application_id``): "prof".
 APPLICATION_ID: Final = 0x70726F66
@@ -53,16 +44,6 @@ TIMEOUT: Final = 30.0
 
 #: Batches of more messages are logged as Parquet.
 _MESSAGES_AS_ROWS: Final = 10_000
-# Rows read or written at a time: enough to be fast, few enough to be small.
-_CHUNK: Final = 50_000
-# From so many new rows on, if they are half of the table or more, an index built
-# at the end is faster than one kept up row by row.
-_INDEX_LATER_FROM: Final = 20_000
-# A batch that touches so many rows, and half of the table or more, leaves a
-# checkpoint: reading columns back is several times faster than reading JSON.
-_CHECKPOINT_FROM: Final = 20_000
-_IDS_A_QUERY: Final = 500
-
 _SCHEMA: Final = """
 CREATE TABLE profiles (
     distinct_id TEXT NOT NULL, properties TEXT NOT NULL, last_seen TEXT);
@@ -93,10 +74,6 @@ CREATE TABLE checkpoints (
 """
 
 
-#: IDs that were written to, and whether a ``$delete`` was among it.
-Edited: TypeAlias = dict[str, bool]
-
-
 class Store:
     """One SQLite file of profiles.
 
@@ -119,7 +96,7 @@ class Store:
         self._timeout = timeout
         self._process = os.getpid()
         self.is_closed = False
-        with self._explained():
+        with self.explained():
             # Absolute: SQLite may read a name that begins with "file:" as an address.
             self._connection = sqlite3.connect(
                 self.path.absolute(), timeout=timeout, isolation_level=None, check_same_thread=False
@@ -135,7 +112,7 @@ class Store:
     def _prepare(self) -> None:
         # Plugins of sqlite-utils that the user has are not ours to run.
         self.database = sqlite_utils.Database(self._connection, execute_plugins=False)
-        with self._explained():
+        with self.explained():
             if self._pragma("application_id") == APPLICATION_ID:
                 self._check_version()
             else:
@@ -194,7 +171,7 @@ class Store:
         self.is_closed = True
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
         """Turn SQLite's errors into ours."""
         try:
             yield
@@ -215,7 +192,7 @@ class Store:
 
         With ``write=False``: everything read inside is of one moment.
         """
-        with self._explained():
+        with self.explained():
             self._check_file()
             try:
                 # Inside: an interrupt may arrive when it has begun and not yet returned.
@@ -231,7 +208,7 @@ class Store:
 
     def last(self) -> int:
         """Return the ID of the last batch, 0 if there is none."""
-        with self._explained():
+        with self.explained():
             found = self._connection.execute("SELECT max(id) FROM batches").fetchone()[0]
         return found or 0
 
@@ -283,13 +260,13 @@ class Store:
     def batches(self) -> list[Batch]:
         """Return all batches, oldest first."""
         names = ", ".join(each.name for each in fields(Batch))
-        with self._explained():
+        with self.explained():
             rows = self._connection.execute(f"SELECT {names} FROM batches ORDER BY id").fetchall()
         return [Batch(row[0], times.parse_time(row[1]), *row[2:]) for row in rows]
 
     def updates(self, batch_id: int) -> Iterator[Updates]:
         """Yield the updates of a batch, in parts of moderate size."""
-        with self._explained():
+        with self.explained():
             rows = self._connection.execute(
                 "SELECT position, message FROM updates WHERE batch_id = ? ORDER BY position",
                 [batch_id],
@@ -304,7 +281,7 @@ class Store:
 
     def updates_of(self, group_key: str, distinct_id: str) -> Iterator[tuple[int, Updates]]:
         """Yield the updates of one profile, each with its batch, oldest first."""
-        with self._explained():
+        with self.explained():
             rows = self._connection.execute(
                 "SELECT batch_id, position, message FROM updates"
                 " WHERE group_key = ? AND distinct_id = ? ORDER BY batch_id, position",
@@ -333,7 +310,7 @@ class Store:
 
         None where a batch among them was too large to list.
         """
-        with self._explained():
+        with self.explained():
             bulky = self._connection.execute(
                 "SELECT 1 FROM bulk_updates WHERE batch_id > ? LIMIT 1", [batch_id]
             ).fetchone()
@@ -351,7 +328,7 @@ class Store:
 
     def group_keys(self) -> list[str]:
         """Return the group keys that have ever had a profile."""
-        with self._explained():
+        with self.explained():
             rows = self._connection.execute(
                 "SELECT DISTINCT group_key FROM properties WHERE group_key <> ''"
                 " UNION SELECT DISTINCT group_key FROM group_profiles ORDER BY 1"
@@ -367,244 +344,6 @@ class Store:
         self._connection.executemany(sql, rows)
 
 
-class StoredProfiles:
-    """The profiles of one table in the file: those of the users, or of a group key."""
-
-    def __init__(self, store: Store, group_key: str) -> None:
-        self._store = store
-        self._key = group_key
-        if group_key == USERS:
-            self._table, self._id, self._where = "profiles", "distinct_id", "1"
-            self._identifier = ["distinct_id"]
-            self._prefix: tuple[str, ...] = ()
-        else:
-            self._table, self._id, self._where = "group_profiles", "group_id", "group_key = ?"
-            self._identifier = ["group_key", "group_id"]
-            self._prefix = (group_key,)
-
-    def _select(self, sql: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
-        sql = f"SELECT {sql}".replace("FROM *", f"FROM {self._table} WHERE {self._where}")
-        with self._store._explained():
-            return self._store.execute(sql, [*self._prefix, *values])
-
-    def count(self) -> int:
-        """Return how many profiles there are."""
-        count: int = self._select("count(*) FROM *").fetchone()[0]
-        return count
-
-    def ids(self) -> Iterable[str]:
-        """Return every distinct ID, in the order the profiles were created."""
-        return [row[0] for row in self._select(f"{self._id} FROM * ORDER BY rowid")]
-
-    def names(self) -> list[str]:
-        """Return every property ever written, in the order of its first write."""
-        sql = "SELECT name FROM properties WHERE group_key = ? ORDER BY id"
-        with self._store._explained():
-            return [row[0] for row in self._store.execute(sql, [self._key])]
-
-    def rows(self, ids: Iterable[str]) -> dict[str, tuple[Profile, int]]:
-        """Return properties and last_seen of the profiles there are, oldest first."""
-        found: list[tuple[int, str, str, str | None]] = []
-        pending = iter(ids)
-        while part := list(islice(pending, _IDS_A_QUERY)):
-            marks = ", ".join("?" * len(part))
-            found += self._select(
-                f"rowid, {self._id}, properties, last_seen FROM * AND {self._id} IN ({marks})", part
-            ).fetchall()
-        found.sort()
-        return {
-            distinct_id: (_profile(text), NO_TIME if seen is None else times.parse_time(seen))
-            for _, distinct_id, text, seen in found
-        }
-
-    def load(self, *, trusting_rows: bool = True) -> Snapshot:
-        """Return all profiles: those of the last checkpoint, and what changed since.
-
-        A checkpoint that cannot be read is passed over, unless *trusting_rows* is false.
-        """
-        checkpoint, parts = self._checkpoint()
-        if parts:
-            edited = self._store.edited_since(checkpoint)
-            try:
-                base = None if edited is None else bulk.read_snapshot(parts)
-            except (KeyError, ValueError, pa.ArrowException):
-                if not trusting_rows:
-                    raise
-                base = None
-            if edited is not None and base is not None:
-                return settle(base, self.edits(edited.get(self._key, {}), base), self.names())
-        return self.load_rows()
-
-    def has_checkpoint(self) -> bool:
-        """Return whether there is a checkpoint."""
-        sql = "SELECT 1 FROM checkpoints WHERE group_key = ? LIMIT 1"
-        return self._store.execute(sql, [self._key]).fetchone() is not None
-
-    def _checkpoint(self) -> tuple[int, list[bytes]]:
-        rows = self._store.execute(
-            "SELECT batch_id, parquet FROM checkpoints WHERE group_key = ? ORDER BY id", [self._key]
-        ).fetchall()
-        return (rows[0][0] if rows else 0), [row[1] for row in rows]
-
-    def edits(self, edited: Edited, base: Container[str]) -> dict[str, Row | None]:
-        """Return the rows of edited profiles as they are now, in the order of creation.
-
-        A profile that was deleted and stands again, or that *base* does not know, is
-        fresh; one that is not there is None.
-        """
-        now = self.rows(edited)
-        rows: dict[str, Row | None] = {key: None for key in edited if key not in now}
-        for key, (properties, seen) in now.items():
-            rows[key] = Row(properties, seen, edited[key] or key not in base)
-        return rows
-
-    def load_rows(self) -> Snapshot:
-        """Return all profiles as their rows have them, whatever the checkpoint says."""
-        names = self.names()
-        cursor = self._select(f"{self._id}, properties, last_seen FROM * ORDER BY rowid")
-        ids: list[pa.Array] = []
-        parts: list[list[Column]] = []
-        seen: list[Positions] = []
-        while rows := cursor.fetchmany(_CHUNK):
-            profiles = loads_many([text for _, text, _ in rows])
-            parts.append(
-                [Column.of([each.get(name, ABSENT) for each in profiles]) for name in names]
-            )
-            ids.append(pa.array([key for key, _, _ in rows], pa.large_string()))
-            seen.append(_read_times([moment for _, _, moment in rows]))
-        if not ids:
-            return Snapshot.empty(names)
-        columns = {
-            name: Column.joined([part[at] for part in parts]) for at, name in enumerate(names)
-        }
-        return Snapshot(pa.concat_arrays(ids), columns, np.concatenate(seen))
-
-    def write(self, change: Change, batch_id: int) -> None:
-        """Bring the rows up to date with *change*, inside a transaction."""
-        self._store.execute_many(
-            "INSERT OR IGNORE INTO properties (group_key, name) VALUES (?, ?)",
-            ((self._key, name) for name in change.names),
-        )
-        if change.snapshot is None:
-            self._write_rows(change)
-        elif change.touched is not None:
-            self._write_snapshot(change.snapshot, change.touched, change.dropped)
-            touched = len(change.touched)
-            if touched >= _CHECKPOINT_FROM and touched * 2 >= len(change.snapshot):
-                self._write_checkpoint(change.snapshot, batch_id)
-
-    def rebuild(self, snapshot: Snapshot) -> None:
-        """Write all profiles anew, inside a transaction."""
-        self._store.execute(f"DELETE FROM {self._table} WHERE {self._where}", self._prefix)
-        self._store.execute("DELETE FROM checkpoints WHERE group_key = ?", [self._key])
-        self._store.execute("DELETE FROM properties WHERE group_key = ?", [self._key])
-        everybody = np.arange(len(snapshot), dtype=np.int64)
-        self.write(Change(tuple(snapshot.columns), {}, snapshot, everybody), self._store.last())
-
-    def _write_rows(self, change: Change) -> None:
-        self._delete(key for key, row in change.rows.items() if row is None or key in change.born)
-        self._upsert(
-            (key, dumps(dict(row.properties)), _written_time(row.last_seen))
-            for key, row in change.rows.items()
-            if row is not None
-        )
-
-    def _write_snapshot(
-        self, snapshot: Snapshot, touched: Positions, dropped: Iterable[str]
-    ) -> None:
-        """Write the touched rows of a snapshot whose rows stand in the order of the file's."""
-        self._delete(dropped)
-        rowids = [row[0] for row in self._select("rowid FROM * ORDER BY rowid")]
-        touched = np.sort(touched)
-        known, new = touched[touched < len(rowids)], touched[touched >= len(rowids)]
-        self._store.execute_many(
-            f"UPDATE {self._table} SET properties = ?, last_seen = ? WHERE rowid = ?",
-            (
-                (text, seen, rowids[position])
-                for position, (_, text, seen) in zip(
-                    known.tolist(), _json_rows(snapshot, known), strict=True
-                )
-            ),
-        )
-        later = len(new) >= _INDEX_LATER_FROM and len(new) * 2 >= len(snapshot)
-        index = f"{self._table}_{self._id}"
-        if later:
-            self._store.execute(f"DROP INDEX {index}")
-        self._insert(_json_rows(snapshot, new))
-        if later:
-            self._store.execute(
-                f"CREATE UNIQUE INDEX {index} ON {self._table} ({', '.join(self._identifier)})"
-            )
-
-    def _write_checkpoint(self, snapshot: Snapshot, batch_id: int) -> None:
-        self._store.execute("DELETE FROM checkpoints WHERE group_key = ?", [self._key])
-        self._store.execute_many(
-            "INSERT INTO checkpoints (batch_id, group_key, profiles, parquet) VALUES (?, ?, ?, ?)",
-            (
-                (batch_id, self._key, count, content)
-                for count, content in bulk.written_snapshot(snapshot)
-            ),
-        )
-
-    def _delete(self, ids: Iterable[str]) -> None:
-        self._store.execute_many(
-            f"DELETE FROM {self._table} WHERE {self._where} AND {self._id} = ?",
-            ((*self._prefix, key) for key in ids),
-        )
-
-    def _insert(self, rows: Iterable[tuple[str, str, str | None]], suffix: str = "") -> None:
-        names = [*self._identifier, "properties", "last_seen"]
-        marks = ", ".join("?" * len(names))
-        self._store.execute_many(
-            f"INSERT INTO {self._table} ({', '.join(names)}) VALUES ({marks}){suffix}",
-            ((*self._prefix, *row) for row in rows) if self._prefix else rows,
-        )
-
-    def _upsert(self, rows: Iterable[tuple[str, str, str | None]]) -> None:
-        self._insert(
-            rows,
-            f" ON CONFLICT ({', '.join(self._identifier)}) DO UPDATE"
-            " SET properties = excluded.properties, last_seen = excluded.last_seen",
-        )
-
-
-def _json_rows(snapshot: Snapshot, positions: Positions) -> Iterator[tuple[str, str, str | None]]:
-    """Yield (distinct ID, properties as JSON, last_seen) of some rows."""
-
-    def written(start: int) -> tuple[Any, Any, list[str | None]]:
-        part = positions[start : start + _CHUNK]
-        return (
-            snapshot.ids.take(pa.array(part)),
-            snapshot.json_texts(part),
-            _written_times(snapshot.last_seen[part]),
-        )
-
-    starts = range(0, len(positions), _CHUNK)
-    # Arrow writes the next rows while SQLite takes these.
-    with ThreadPoolExecutor(1) as ahead:
-        pending = [ahead.submit(written, start) for start in starts[:1]]
-        for following in [*starts[1:], None]:
-            if not pending:
-                return
-            ids, texts, seen = pending.pop().result()
-            if following is not None:
-                pending.append(ahead.submit(written, following))
-            yield from zip(ids.to_pylist(), texts.to_pylist(), seen, strict=True)
-
-
-def _profile(text: str) -> Profile:
-    try:
-        profile = loads(text)
-    except ValueError:
-        profile = None
-    if not isinstance(profile, dict):
-        raise StoreError(
-            f"a profile holds {text[:60]!r}, which is no JSON object. The file was changed by "
-            "something else; profiles.check(repair=True) writes it anew from the log."
-        )
-    return profile
-
-
 _SELECT_BULK: Final = "SELECT batch_id, form, group_key, time, last_seen, parquet FROM bulk_updates"
 
 
@@ -618,20 +357,3 @@ def _bulk_updates(row: tuple[int, str, str, str | None, str | None, bytes]) -> U
 
 def _optional_time(microseconds: int | None) -> str | None:
     return None if microseconds is None else times.iso(microseconds)
-
-
-def _written_time(microseconds: int) -> str | None:
-    return None if microseconds == NO_TIME else times.iso(microseconds)
-
-
-def _written_times(microseconds: Positions) -> list[str | None]:
-    different, codes = np.unique(microseconds, return_inverse=True)
-    texts = [_written_time(moment) for moment in different.tolist()]
-    return [texts[code] for code in codes.tolist()]
-
-
-def _read_times(texts: list[str | None]) -> Positions:
-    known = {
-        text: NO_TIME if text is None else times.parse_time(text) for text in dict.fromkeys(texts)
-    }
-    return np.array([known[text] for text in texts], np.int64)
