@@ -187,27 +187,32 @@ class StoredProfiles:
     ) -> None:
         """Write the touched rows of a snapshot whose rows stand in the order of the file's."""
         self._delete(dropped)
-        rowids = [row[0] for row in self._select("rowid FROM * ORDER BY rowid")]
+        rowids = self._rowids()
         touched = np.sort(touched)
         known, new = touched[touched < len(rowids)], touched[touched >= len(rowids)]
-        self._store.execute_many(
-            f"UPDATE {self._table} SET properties = ?, last_seen = ? WHERE rowid = ?",
-            (
-                (text, seen, rowids[position])
-                for position, (_, text, seen) in zip(
-                    known.tolist(), _json_rows(snapshot, known), strict=True
-                )
-            ),
-        )
+        for part, _, texts, seen in _json_parts(snapshot, known):
+            self._store.execute_many(
+                f"UPDATE {self._table} SET properties = ?, last_seen = ? WHERE rowid = ?",
+                zip(texts, seen, rowids[part].tolist(), strict=True),
+            )
         later = len(new) >= _INDEX_LATER_FROM and len(new) * 2 >= len(snapshot)
         index = f"{self._table}_{self._id}"
         if later:
             self._store.execute(f"DROP INDEX {index}")
-        self._insert(_json_rows(snapshot, new))
+        for _, ids, texts, seen in _json_parts(snapshot, new):
+            self._insert(zip(ids, texts, seen, strict=True))
         if later:
             self._store.execute(
                 f"CREATE UNIQUE INDEX {index} ON {self._table} ({', '.join(self._identifier)})"
             )
+
+    def _rowids(self) -> Positions:
+        """Return the rowid of each row, in order."""
+        count, last = self._select("count(*), max(rowid) FROM *").fetchone()
+        if count == last:  # none was ever deleted
+            return np.arange(1, count + 1)
+        rows = self._select("rowid FROM * ORDER BY rowid").fetchall()
+        return np.fromiter((row[0] for row in rows), np.int64, count)
 
     def _write_checkpoint(self, snapshot: Snapshot, batch_id: int) -> None:
         self._store.execute("DELETE FROM checkpoints WHERE group_key = ?", [self._key])
@@ -241,28 +246,27 @@ class StoredProfiles:
         )
 
 
-def _json_rows(snapshot: Snapshot, positions: Positions) -> Iterator[tuple[str, str, str | None]]:
-    """Yield (distinct ID, properties as JSON, last_seen) of some rows."""
+def _json_parts(
+    snapshot: Snapshot, positions: Positions
+) -> Iterator[tuple[Positions, list[str], list[str], list[str | None]]]:
+    """Yield, part by part, positions with their distinct IDs, properties as JSON and last_seen."""
 
-    def written(start: int) -> tuple[Any, Any, list[str | None]]:
+    def written(start: int) -> tuple[Positions, Any, Any, list[str | None]]:
         part = positions[start : start + _CHUNK]
-        return (
-            snapshot.ids.take(pa.array(part)),
-            snapshot.json_texts(part),
-            _written_times(snapshot.last_seen[part]),
-        )
+        ids, texts = snapshot.ids.take(pa.array(part)), snapshot.json_texts(part)
+        return part, ids, texts, _written_times(snapshot.last_seen[part])
 
     starts = range(0, len(positions), _CHUNK)
-    # Arrow writes the next rows while SQLite takes these.
+    # Arrow writes the next part while SQLite takes this one.
     with ThreadPoolExecutor(1) as ahead:
         pending = [ahead.submit(written, start) for start in starts[:1]]
         for following in [*starts[1:], None]:
             if not pending:
                 return
-            ids, texts, seen = pending.pop().result()
+            part, ids, texts, seen = pending.pop().result()
             if following is not None:
                 pending.append(ahead.submit(written, following))
-            yield from zip(ids.to_pylist(), texts.to_pylist(), seen, strict=True)
+            yield part, ids.to_pylist(), texts.to_pylist(), seen
 
 
 def _profile(text: str) -> Profile:
