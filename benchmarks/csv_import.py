@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -61,16 +60,12 @@ def ours(database: Path, csv: Path) -> tuple[float, float]:
     return seconds, megabytes
 
 
-def peer(verb: str, database: Path, csv: Path) -> tuple[float, float]:
-    """Return seconds and peak megabytes of sqlite-utils."""
+def peer(verb: str, database: Path, csv: Path) -> float:
+    """Return the seconds of sqlite-utils."""
+    command = [sys.executable, "-m", "sqlite_utils", verb, str(database), "profiles", str(csv)]
     started = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-m", "sqlite_utils", verb, str(database), "profiles", str(csv), "--csv",
-         "--pk", "distinct_id", "--silent"],
-        check=True,
-    )  # fmt: skip
-    seconds = time.perf_counter() - started
-    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    subprocess.run([*command, "--csv", "--pk", "distinct_id", "--silent"], check=True)
+    return time.perf_counter() - started
 
 
 def main() -> None:
@@ -97,9 +92,9 @@ def main() -> None:
                         seconds, megabytes = ours(database, csv)
                         peak = max(peak, megabytes)
                     else:
-                        seconds, megabytes = peer(verb, database, csv)
+                        seconds = peer(verb, database, csv)
                     times.setdefault((side, verb), []).append(seconds)
-                    print(f"  {side:12} {verb}: {seconds:6.1f} s, {megabytes:5.0f} MB", flush=True)
+                    print(f"  {side:12} {verb}: {seconds:6.1f} s", flush=True)
                 for file in folder.glob(f"{database.name}*"):
                     file.unlink()
     for verb, table in (("insert", "empty"), ("upsert", "full")):
