@@ -222,7 +222,7 @@ def periods(
             edges = np.zeros(2 if unit is None else 1, np.int64)
             return Periods(times.NO_TIME, times.NO_TIME, edges, unit, zone)
         edges = np.array([first, last]) if unit is None else _edges(first, last, unit, zone)
-    except (OverflowError, pd.errors.OutOfBoundsDatetime):
+    except (OverflowError, InvalidTimeError, pd.errors.OutOfBoundsDatetime):
         raise ReportError(
             "the range touches an end of the calendar, the years 1 and 9999; give start= and end="
         ) from None
