@@ -324,6 +324,7 @@ def test_EXPR_10_rounding() -> None:
 
     assert results(x.round(), *cells) == [3, -3, 0, 1e300, 3, 10**30, ABSENT]
     assert results(x.floor(), 2.5, -2.5) == [2, -3]
+    assert results(x.floor() + 1, 2.0**53, 1e22) == [2**53 + 1, 10**22 + 1]
     assert results(x.ceil(), 2.5, -2.5) == [3, -2]
 
 

@@ -22,6 +22,8 @@ from toolkit.values import TOO_LARGE
 _EXACT: Final = 2**53
 # The product of two integers is exact in 64 bits if as floats it stays below this.
 _SAFE: Final = float(2**62)
+# Floats below this, and above its negative, are integers of 64 bits when whole.
+_INT64_END: Final = float(2**63)
 
 _FLOATS: Final[dict[str, Callable[..., Any]]] = {
     "+": np.add,
@@ -166,7 +168,14 @@ def _half_away(numbers: Any) -> Any:
 
 
 def _rounded(cells: Cells, rounding: Callable[[Any], Any]) -> Cells:
+    """Return the numbers rounded, as integers: what follows is exact again."""
     pieces = cells.only("int", "big")
-    for family, at, values in cells.only("float"):
-        pieces.append((family, at, rounding(values)))
+    for _, at, values in cells.only("float"):
+        whole = rounding(values)
+        fits = np.abs(whole) < _INT64_END
+        pieces.append(("int", at & fits, np.where(fits, whole, 0.0).astype(np.int64)))
+        if (rest := at & ~fits).any():
+            big = np.zeros(len(whole), object)
+            big[rest] = [int(number) for number in whole[rest].tolist()]
+            pieces.append(("big", rest, big))
     return Cells.joined(cells.length, pieces)
