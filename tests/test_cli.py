@@ -287,6 +287,22 @@ def test_show_fits_the_terminal_and_leaves_out_empty_columns(
     assert "late" not in rest
 
 
+def test_compacting_on_the_command_line(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with ProfileTable(database) as profiles:
+        profiles.set("2", {"plan": "pro"})
+        before = profiles.frame
+    assert main(["compact", str(database), "--keep", "1", "--dry-run"]) == 0
+    assert "2 batches of 2 updates would be compacted; 1 kept" in capsys.readouterr().out
+    assert main(["compact", str(database), "--keep", "1"]) == 0
+    assert "compacted; 1 kept; the past is known from" in capsys.readouterr().out
+    with ProfileTable(database) as profiles:
+        pd.testing.assert_frame_equal(profiles.frame, before)
+    assert main(["undo", str(database), "1"]) == 2
+    assert "its updates were compacted" in capsys.readouterr().err
+    assert main(["compact", str(database), "--keep", "soon"]) == 2
+    assert 'a duration such as "90d"' in capsys.readouterr().err
+
+
 def test_the_past_on_the_command_line(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with ProfileTable(database) as profiles:
         profiles.set("2", {"plan": "pro"})

@@ -175,6 +175,21 @@ def _parser() -> argparse.ArgumentParser:
         help="leave what later updates wrote to, and undo the rest",
     )
 
+    compact = _command(
+        commands,
+        _compact,
+        "compact",
+        "forget the history before a moment, so that the file shrinks",
+    )
+    _add_database(compact)
+    compact.add_argument(
+        "--keep",
+        required=True,
+        help="what stays: a duration such as 90d, a moment such as 2026-05-01, or a number of "
+        "batches, the latest ones",
+    )
+    compact.add_argument("--dry-run", action="store_true", help="report only, change nothing")
+
     show = _command(commands, _show, "show", "show a table, or one profile as JSON")
     _add_database(show)
     show.add_argument("distinct_id", nargs="?")
@@ -429,9 +444,17 @@ def _batches(given: argparse.Namespace) -> int:
     return OK
 
 
+def _compact(given: argparse.Namespace) -> int:
+    keep = int(given.keep) if given.keep.isdigit() else given.keep
+    with _opened(given) as profiles:
+        report = profiles.compact(keep, dry_run=given.dry_run)
+    print(repr(report).removeprefix("<CompactReport: ").replace(">", "", 1))
+    return OK
+
+
 def _undo(given: argparse.Namespace) -> int:
     with _opened(given) as profiles:
-        if given.batch not in profiles.batches.index:
+        if not 0 < given.batch <= profiles.batches.index.max():
             raise ToolkitError(
                 f"there is no batch {given.batch}; `batches {given.database}` lists them"
             )

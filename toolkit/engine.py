@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import RLock
 from typing import TypeVar
 
+from toolkit import times
 from toolkit.check import CheckReport, check_store
+from toolkit.compaction import CompactReport, compacted_bases, compaction_for, kept_batches
 from toolkit.errors import ReadOnlyError, StoreError
 from toolkit.log import Batch, Changes, Log, MemoryLog, Updates
 from toolkit.messages import USERS
@@ -88,6 +91,22 @@ class Engine:
                 for state in self._states.values():
                     state.forget()
         return report
+
+    def compact(self, keep: object, *, dry_run: bool) -> CompactReport:
+        """Let the first batches of the log give way to the profiles they led to."""
+        store = None if dry_run else self.store
+        size = None if store is None else store.size()
+        with self.writing():
+            log = self.log
+            batches, done = kept_batches(log), log.compaction()
+            to = compaction_for(log, keep, times.now())
+            if to is not None and not dry_run:
+                log.compact(to, compacted_bases(log, [USERS, *self.group_keys()], to))
+        report = CompactReport.of(batches, done, to, dry_run=dry_run)
+        if to is None or store is None:
+            return report
+        notes = store.shrink()
+        return replace(report, bytes_before=size, bytes_after=store.size(), notes=notes)
 
     def commit(
         self,

@@ -119,6 +119,10 @@ class UndoError(ToolkitError, ValueError):
         self.conflicts = conflicts
 
 
+class CompactedError(ToolkitError, LookupError):
+    """A time or batch whose updates were compacted away."""
+
+
 class ReadOnlyError(ToolkitError, TypeError):
     """A table of the past, which cannot be changed."""
 

@@ -18,10 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit import times
 from toolkit.batch import plan
 from toolkit.batch_columns import plan_columns
 from toolkit.columns import Column, Positions
-from toolkit.log import Batch, Log, LoggedColumns
+from toolkit.errors import CompactedError
+from toolkit.log import Batch, Compaction, Log, LoggedColumns
 from toolkit.messages import Message
 from toolkit.operators import OPERATORS
 from toolkit.snapshot import Snapshot
@@ -46,16 +48,26 @@ Run: TypeAlias = list[Update] | tuple[int, LoggedColumns]
 
 
 def runs(log: Log, group_key: str, until: int | None = None) -> Iterator[tuple[Batch, Run]]:
-    """Yield the updates of one table in the order of arrival, up to a batch."""
+    """Yield the updates of one table in the order of arrival, up to a batch.
+
+    Those that are part of a compacted log's base are left out.
+    """
+    compaction = log.compaction()
+    start = 0 if compaction is None else compaction.batch
     for batch in log.batches():
         if until is not None and batch.id > until:
             return
-        for part in log.updates(batch.id):
-            if isinstance(part, LoggedColumns):
-                if part.group_key == group_key:
-                    yield batch, (batch.time if part.time is None else part.time, part)
-            elif found := _dated(batch, part, group_key):
-                yield batch, found
+        if batch.id > start:
+            yield from _runs(log, group_key, batch)
+
+
+def _runs(log: Log, group_key: str, batch: Batch) -> Iterator[tuple[Batch, Run]]:
+    for part in log.updates(batch.id):
+        if isinstance(part, LoggedColumns):
+            if part.group_key == group_key:
+                yield batch, (part.happened(batch.time), part)
+        elif found := _dated(batch, part, group_key):
+            yield batch, found
 
 
 def _dated(batch: Batch, part: list[tuple[int, Message]], group_key: str) -> list[Update]:
@@ -69,15 +81,25 @@ def _dated(batch: Batch, part: list[tuple[int, Message]], group_key: str) -> lis
 def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
     """Yield the updates of one table that had happened by a time, in effective time.
 
-    What happened at the same time stands in the order of arrival.
+    What happened at the same time stands in the order of arrival. Updates that are
+    part of a compacted log's base are left out; a late one, which arrived after the
+    compaction, follows the base whatever time it names.
     """
+    compaction = log.compaction()
     pieces: list[tuple[int, Update | LoggedColumns]] = []
-    for _, run in runs(log, group_key):
-        if isinstance(run, tuple):
-            pieces.append(run)
-        else:
-            pieces += [(update.time, update) for update in run]
-    pieces = [piece for piece in pieces if piece[0] <= until]
+    for batch in log.batches():
+        since = None
+        if compaction is not None and batch.id <= compaction.through:
+            since = compaction.time
+        found: list[tuple[int, Update | LoggedColumns]] = []
+        for _, run in _runs(log, group_key, batch):
+            if isinstance(run, tuple):
+                found.append(run)
+            else:
+                found += [(update.time, update) for update in run]
+        pieces += [
+            piece for piece in found if piece[0] <= until and (since is None or piece[0] > since)
+        ]
     pieces.sort(key=lambda piece: piece[0])
     for is_columns, group in groupby(pieces, lambda piece: isinstance(piece[1], LoggedColumns)):
         if is_columns:
@@ -87,19 +109,48 @@ def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
 
 
 def state_after(log: Log, group_key: str, batch_id: int) -> State:
-    """Return the state after a batch: what the table held when it had arrived."""
-    state = State()
+    """Return the state after a batch: what the table held when it had arrived.
+
+    Raises
+    ------
+    CompactedError
+        If a compacted log starts with a later batch.
+    """
+    compaction = log.compaction()
+    if compaction is not None and batch_id < compaction.batch:
+        raise CompactedError(
+            f"the table after batch {batch_id} is no longer known: batches up to "
+            f"{compaction.batch} were compacted. batch={compaction.batch} is the first."
+        )
+    state = State() if compaction is None else State.of(log.base(group_key).arrived)
     for batch, run in runs(log, group_key, batch_id):
         _replay(state, run, batch.time)
     return state
 
 
 def snapshot_as_of(log: Log, group_key: str, time: int) -> Snapshot:
-    """Return the profiles as of an effective time, in microseconds since 1970 UTC."""
-    state = State()
+    """Return the profiles as of an effective time, in microseconds since 1970 UTC.
+
+    Raises
+    ------
+    CompactedError
+        If a compacted log starts later.
+    """
+    compaction = log.compaction()
+    if compaction is not None and time < compaction.time:
+        raise before_compaction(compaction, f"the table as of {times.iso(time)} is")
+    state = State() if compaction is None else State.of(log.base(group_key).happened)
     for run in by_time(log, group_key, time):
         _replay(state, run, time)
     return state.snapshot()
+
+
+def before_compaction(compaction: Compaction, what: str) -> CompactedError:
+    """Return the error that something lies before the past that is known."""
+    return CompactedError(
+        f"{what} no longer known: what happened before {times.iso(compaction.time)} was "
+        "compacted. Ask for that time or a later one."
+    )
 
 
 def _replay(state: State, run: Run, arrival: int) -> None:
@@ -118,19 +169,38 @@ def _with_time(update: Update) -> Message:
 def updates_of(log: Log, group_key: str, distinct_id: str) -> list[Update]:
     """Return the updates of one profile in the order of arrival."""
     batches = {batch.id: batch for batch in log.batches()}
+    compaction = log.compaction()
     found: list[Update] = []
+    if compaction is not None:
+        found = _of_base(log, group_key, distinct_id, compaction, batches[compaction.batch])
     for batch_id, part in log.updates_of(group_key, distinct_id):
+        if compaction is not None and batch_id <= compaction.batch:
+            continue
         batch = batches[batch_id]
         if isinstance(part, LoggedColumns):
             properties = {name: column.cell(0) for name, column in part.columns.items()}
             named = {name: value for name, value in properties.items() if value is not ABSENT}
-            seen, time = part.seen, batch.time if part.time is None else part.time
+            seen, time = part.seen, part.happened(batch.time)
             operations = (("$set", named),)
             message = Message(distinct_id, operations, seen, seen is None, group_key)
             found.append(Update(batch, 0, time, message))
         else:
             found += _dated(batch, part, group_key)
     return found
+
+
+def _of_base(
+    log: Log, group_key: str, distinct_id: str, compaction: Compaction, last: Batch
+) -> list[Update]:
+    """Return what a compacted log starts a profile from, as one update."""
+    base = log.base(group_key).arrived
+    position = base.position(distinct_id)
+    if position < 0:
+        return []
+    source = f"compacted history up to batch {last.id}"
+    operations = (("$set", base.row(position)),)
+    message = Message(distinct_id, operations, None, True, group_key)
+    return [Update(replace(last, source=source), 0, compaction.time, message)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,12 +217,16 @@ class Timeline:
         When, in microseconds since 1970 UTC; ascending within a code.
     values
         What the property was from then on.
+    since
+        What was before this moment is not known, for the log was compacted; None if
+        all is.
     """
 
     ids: pa.Array
     codes: Positions
     times: Positions
     values: Column
+    since: int | None = None
 
     def at(self, ids: pa.Array, codes: Positions, moments: Positions) -> Column:
         """Return the property of some users at some moments.
@@ -191,6 +265,16 @@ def timeline(log: Log, group_key: str, name: str) -> Timeline:
     # Operators whose result depends on what stood there, by place in the whole.
     relative: dict[int, tuple[str, Any]] = {}
     length = 0
+    compaction = log.compaction()
+    since = None if compaction is None else compaction.time
+    if since is not None:
+        base = log.base(group_key).happened
+        known = base.column(name)
+        present = np.flatnonzero(known.is_present)
+        keys.append(base.ids.take(pa.array(present)))
+        values.append(known.take(present))
+        moments.append(np.full(len(present), since, np.int64))
+        length = len(present)
     for run in by_time(log, group_key, np.iinfo(np.int64).max):
         if isinstance(run, tuple):
             time, given = run
@@ -209,13 +293,16 @@ def timeline(log: Log, group_key: str, name: str) -> Timeline:
         length += len(moments[-1])
     if not length:
         empty = np.zeros(0, np.int64)
-        return Timeline(pa.array([], pa.large_string()), empty, empty, Column.absent(0))
+        nobody = pa.array([], pa.large_string())
+        return Timeline(nobody, empty, empty, Column.absent(0), since)
     encoded = pa.concat_arrays(keys).dictionary_encode()
     codes = encoded.indices.to_numpy().astype(np.int64)
     column = _resolved(name, codes, Column.joined(values), relative)
     order = np.argsort(codes, kind="stable")
     times_ = np.concatenate(moments)[order]
-    return Timeline(encoded.dictionary, codes[order], times_, column.take(order))
+    if since is not None:  # a late update counts from where the known past begins
+        times_ = np.maximum(times_, since)
+    return Timeline(encoded.dictionary, codes[order], times_, column.take(order), since)
 
 
 def _changes(

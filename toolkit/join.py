@@ -17,9 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit import html
+from toolkit import html, times
 from toolkit.columns import Column, Positions
-from toolkit.errors import EventsError, JoinError, UnknownPropertyWarning
+from toolkit.errors import CompactedError, EventsError, JoinError, UnknownPropertyWarning
 from toolkit.events import AnyEvents, Events, as_events
 from toolkit.expressions import Instants, Property
 from toolkit.expressions.doubts import is_known, unknown
@@ -203,16 +203,38 @@ class Past:
         self._events = events
         self._profiles = profiles
         self._cells: dict[str, Column] = {}
+        self._since: int | None = None
 
-    def cells(self, name: str) -> Column:
-        """Return a user property, a cell an event."""
+    def cells(self, name: str, positions: Positions | None = None) -> Column:
+        """Return a user property, a cell an event, or one for each of some events.
+
+        Raises
+        ------
+        CompactedError
+            If one of them happened before the past that is known.
+        """
         if name in (LAST_SEEN, FIRST_SEEN, "$distinct_id"):
             raise JoinError(f'"{name}" has no past; join it with at="latest"')
         if name not in self._cells:
             ids = self._events.ids
             line = self._profiles.timeline(name)
+            self._since = line.since
             self._cells[name] = line.at(ids.texts, ids.codes.astype(np.int64), self._events.times)
-        return self._cells[name]
+        self._check(positions)
+        cells = self._cells[name]
+        return cells if positions is None else cells.take(positions)
+
+    def _check(self, positions: Positions | None) -> None:
+        if self._since is None:
+            return
+        moments = self._events.times if positions is None else self._events.times[positions]
+        moments = moments[moments != NO_TIME]
+        if early := int((moments < self._since).sum()):
+            raise CompactedError(
+                f"{count(early, 'event')} happened before {times.iso(self._since)}; what their "
+                'users were then is no longer known, for the history was compacted. Use at="latest"'
+                ", or only events from then on."
+            )
 
     def array(self, name: str) -> Any:
         """Return the same as a pandas array (or numpy object array)."""

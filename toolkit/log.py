@@ -3,13 +3,16 @@
 The log is the truth and the state follows from it: applying its batches in
 order to an empty table gives the table. A batch is logged as its messages, or,
 when it writes whole columns, as those columns.
+
+A log can be compacted: its first batches give way to the profiles they led to,
+from which everything later follows as before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +20,7 @@ import pyarrow.compute as pc
 
 from toolkit.columns import Column
 from toolkit.messages import USERS, Message
+from toolkit.snapshot import Snapshot
 from toolkit.state import Change
 
 #: What a batch leads to, a table each: by group key.
@@ -70,6 +74,10 @@ class LoggedColumns:
     #: When it happened, in microseconds; None: when it arrived.
     time: int | None = None
 
+    def happened(self, arrival: int) -> int:
+        """Return the effective time, in microseconds: its own, else that of arrival."""
+        return arrival if self.time is None else self.time
+
     def of_profile(self, group_key: str, distinct_id: str) -> LoggedColumns | None:
         """Return the row of one profile, None if it has none."""
         if group_key != self.group_key:
@@ -82,8 +90,58 @@ class LoggedColumns:
         return replace(self, ids=self.ids.slice(position, 1), columns=columns)
 
 
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """Up to where a log has been compacted.
+
+    Attributes
+    ----------
+    time
+        The past is known from this moment on, in microseconds since 1970 UTC.
+    batch
+        The last batch that was compacted.
+    through
+        The last batch there was then: of the batches up to it, all that happened by
+        *time* is part of the base.
+    """
+
+    time: int
+    batch: int
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The profiles of one table that a compacted log starts from.
+
+    Attributes
+    ----------
+    arrived
+        As the batches up to ``Compaction.batch`` left them.
+    happened
+        As of ``Compaction.time``, in effective time.
+    """
+
+    arrived: Snapshot
+    happened: Snapshot
+
+
 #: The updates of one batch.
 Updates: TypeAlias = list[tuple[int, Message]] | LoggedColumns
+
+
+def after(updates: Updates, batch: Batch, time: int) -> Updates:
+    """Return those updates of a batch that happened after a time, in effective time."""
+    if isinstance(updates, LoggedColumns):
+        return updates if updates.happened(batch.time) > time else []
+    return [
+        (position, message)
+        for position, message in updates
+        if (batch.time if message.time is None else message.time) > time
+    ]
+
+
+EMPTY_BASE: Final = Base(Snapshot.empty(), Snapshot.empty())
 
 
 class Log(Protocol):
@@ -104,32 +162,72 @@ class Log(Protocol):
     def updates_of(self, group_key: str, distinct_id: str) -> Iterator[tuple[int, Updates]]:
         """Yield the updates of one profile, each with its batch, oldest first."""
 
+    def compaction(self) -> Compaction | None:
+        """Return up to where the log has been compacted, None if it never was."""
+
+    def base(self, group_key: str) -> Base:
+        """Return the profiles that the compacted log starts from."""
+
+    def compact(self, compaction: Compaction, bases: Mapping[str, Base]) -> None:
+        """Start from *bases*, a table each, and forget the updates that are part of them.
+
+        Updates of a time after ``compaction.time`` stay, whatever their batch: the past
+        needs them.
+        """
+
+
+class _Entries(NamedTuple):
+    """What a log in memory holds; batches by their ID, oldest first."""
+
+    batches: dict[int, tuple[Batch, Updates, Changes]]
+    compaction: Compaction | None
+    bases: Mapping[str, Base]
+
 
 class MemoryLog:
     """The log of a table in memory."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[Batch, Updates, Changes]] = []
+        self._kept = _Entries({}, None, {})
 
     def last(self) -> int:
         """Return the ID of the last batch, 0 if there is none."""
-        return len(self._entries)
+        return next(reversed(self._kept.batches), 0)
 
     def append(self, batch: Batch, updates: Updates, changes: Changes) -> None:
         """Add a batch and what it leads to."""
-        self._entries.append((batch, updates, changes))
+        self._kept.batches[batch.id] = (batch, updates, changes)
 
     def batches(self) -> list[Batch]:
-        """Return all batches, oldest first."""
-        return [batch for batch, _, _ in self._entries]
+        """Return the batches that are kept, oldest first."""
+        return [batch for batch, _, _ in self._kept.batches.values()]
 
     def updates(self, batch_id: int) -> Iterator[Updates]:
         """Yield the updates of a batch."""
-        yield self._entries[batch_id - 1][1]
+        yield self._kept.batches[batch_id][1]
+
+    def compaction(self) -> Compaction | None:
+        """Return up to where the log has been compacted, None if it never was."""
+        return self._kept.compaction
+
+    def base(self, group_key: str) -> Base:
+        """Return the profiles that the compacted log starts from."""
+        return self._kept.bases.get(group_key, EMPTY_BASE)
+
+    def compact(self, compaction: Compaction, bases: Mapping[str, Base]) -> None:
+        """Start from *bases*, and forget the updates that are part of them."""
+        kept: dict[int, tuple[Batch, Updates, Changes]] = {}
+        for batch, updates, changes in self._kept.batches.values():
+            if batch.id <= compaction.batch:
+                updates = after(updates, batch, compaction.time)
+            if batch.id >= compaction.batch or updates:
+                kept[batch.id] = (batch, updates, changes)
+        # In one step, so that an interrupt finds the log as it was or as it will be.
+        self._kept = _Entries(kept, compaction, bases)
 
     def updates_of(self, group_key: str, distinct_id: str) -> Iterator[tuple[int, Updates]]:
         """Yield the updates of one profile, each with its batch, oldest first."""
-        for batch, updates, _ in self._entries:
+        for batch, updates, _ in self._kept.batches.values():
             if isinstance(updates, LoggedColumns):
                 found = updates.of_profile(group_key, distinct_id)
                 if found is not None:
@@ -145,9 +243,9 @@ class MemoryLog:
 
     def changes(self, batch_id: int) -> Changes:
         """Return what a batch led to, as long as nobody has called :meth:`settled`."""
-        return self._entries[batch_id - 1][2]
+        return self._kept.batches[batch_id][2]
 
     def settled(self, batch_id: int) -> None:
         """Let go of what a batch led to: it is part of the state now."""
-        batch, updates, _ = self._entries[batch_id - 1]
-        self._entries[batch_id - 1] = (batch, updates, {})
+        batch, updates, _ = self._kept.batches[batch_id]
+        self._kept.batches[batch_id] = (batch, updates, {})

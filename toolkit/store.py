@@ -10,6 +10,8 @@ Any tool can read it:
 ``bulk_updates``    the log of large batches: Parquet files of many updates each
 ``properties``      every property ever written, in the order of its first write
 ``checkpoints``     all profiles as of a batch, as Parquet: what opening starts from
+``compactions``     up to where the log was compacted: one row, or none
+``bases``           the profiles that a compacted log starts from, as Parquet
 ==================  ==============================================================
 
 A batch is written in one transaction, log and state together. Times are ISO
@@ -20,25 +22,27 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import astuple, fields
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 import sqlite_utils
 
 from toolkit import bulk, times
 from toolkit.errors import StoreBusyError, StoreError
-from toolkit.log import Batch, Changes, LoggedColumns, Updates
+from toolkit.log import Base, Batch, Changes, Compaction, LoggedColumns, Updates, after
 from toolkit.messages import USERS
+from toolkit.snapshot import Snapshot
 from toolkit.stored import Edited, StoredProfiles
 
 #: Marks a file as ours (``PRAGMA application_id``): "prof".
 APPLICATION_ID: Final = 0x70726F66
 #: The layout below (``PRAGMA user_version``).
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 #: Seconds a writer waits for another process to finish its transaction.
 TIMEOUT: Final = 30.0
 
@@ -72,6 +76,16 @@ CREATE TABLE checkpoints (
     id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL REFERENCES batches (id),
     group_key TEXT NOT NULL, profiles INTEGER NOT NULL, parquet BLOB NOT NULL);
 """
+_COMPACTION: Final = """
+CREATE TABLE compactions (
+    id INTEGER PRIMARY KEY, time TEXT NOT NULL, batch_id INTEGER NOT NULL REFERENCES batches (id),
+    through_batch_id INTEGER NOT NULL);
+CREATE TABLE bases (
+    id INTEGER PRIMARY KEY, group_key TEXT NOT NULL, clock TEXT NOT NULL,
+    profiles INTEGER NOT NULL, parquet BLOB NOT NULL);
+"""
+#: What turns a layout into the next.
+_MIGRATIONS: Final = {1: _COMPACTION}
 
 
 class Store:
@@ -113,10 +127,9 @@ class Store:
         # Plugins of sqlite-utils that the user has are not ours to run.
         self.database = sqlite_utils.Database(self._connection, execute_plugins=False)
         with self.explained():
-            if self._pragma("application_id") == APPLICATION_ID:
-                self._check_version()
-            else:
+            if self._pragma("application_id") != APPLICATION_ID:
                 self._create()
+            self._bring_up_to_date()
             self._connection.execute("PRAGMA journal_mode = WAL")
             # A commit is on disk when it returns, power loss included.
             self._connection.execute("PRAGMA synchronous = FULL")
@@ -125,13 +138,49 @@ class Store:
     def _pragma(self, name: str) -> Any:
         return self._connection.execute(f"PRAGMA {name}").fetchone()[0]
 
-    def _check_version(self) -> None:
+    def _bring_up_to_date(self) -> None:
+        """Bring an older layout up to date, after a copy of the file was made."""
         version = self._pragma("user_version")
-        if version != SCHEMA_VERSION:
+        if version == SCHEMA_VERSION:
+            return
+        if version not in _MIGRATIONS:
             raise StoreError(
                 f"{self.path} has layout {version}; this toolkit reads layout {SCHEMA_VERSION}. "
                 "It was written by another version of the toolkit: use that one, or a later one."
             )
+        with self.transaction():
+            version = self._pragma("user_version")
+            if version == SCHEMA_VERSION:
+                return  # another process was faster
+            self._back_up(version)
+            for older in range(version, SCHEMA_VERSION):
+                self._run(_MIGRATIONS[older])
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _back_up(self, version: int) -> None:
+        """Copy the file, whose layout is about to change, to a new file beside it."""
+        for copy in range(1, 1_000):
+            number = "" if copy == 1 else f"-{copy}"
+            path = self.path.with_name(f"{self.path.name}.layout-{version}{number}.backup")
+            try:
+                path.touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise StoreError(
+                    f"{self.path} has layout {version} and must be brought up to date, and no "
+                    f"copy of it can be made first: {error}. Nothing was changed."
+                ) from error
+            with closing(sqlite3.connect(path.absolute())) as backup:
+                # From a connection of its own: ours is inside a transaction.
+                with closing(sqlite3.connect(self.path.absolute())) as source:
+                    source.backup(backup)
+                backup.execute("PRAGMA journal_mode = DELETE")
+            return
+
+    def _run(self, script: str) -> None:
+        for statement in script.split(";"):
+            self._connection.execute(statement)
 
     def _create(self) -> None:
         with self.transaction():
@@ -143,8 +192,7 @@ class Store:
                     f"{self.path} is an SQLite file of something else (its tables: "
                     f"{', '.join(tables[:5])}). Give the profiles a file of their own."
                 )
-            for statement in _SCHEMA.split(";"):
-                self._connection.execute(statement)
+            self._run(_SCHEMA + _COMPACTION)
             self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -305,11 +353,89 @@ class Store:
                     found.append((row[0], own))
         yield from sorted(found, key=lambda each: each[0])
 
+    def compaction(self) -> Compaction | None:
+        """Return up to where the log has been compacted, None if it never was."""
+        with self.explained():
+            row = self._connection.execute(
+                "SELECT time, batch_id, through_batch_id FROM compactions"
+            ).fetchone()
+        return None if row is None else Compaction(times.parse_time(row[0]), row[1], row[2])
+
+    def base(self, group_key: str) -> Base:
+        """Return the profiles that the compacted log starts from."""
+        snapshots = []
+        for clock in _CLOCKS:
+            with self.explained():
+                rows = self._connection.execute(
+                    "SELECT parquet FROM bases WHERE group_key = ? AND clock = ? ORDER BY id",
+                    [group_key, clock],
+                ).fetchall()
+            try:
+                snapshots.append(bulk.read_snapshot([row[0] for row in rows]) or Snapshot.empty())
+            except (KeyError, ValueError, pa.ArrowException) as error:
+                raise StoreError(
+                    f"{self.path}: the profiles that the compacted log starts from cannot be "
+                    f"read ({error!r}). The file was damaged; the latest profiles are unharmed."
+                ) from error
+        return Base(*snapshots)
+
+    def compact(self, compaction: Compaction, bases: Mapping[str, Base]) -> None:
+        """Start from *bases*, and forget the updates that are part of them, in a transaction."""
+        self._connection.create_function("microseconds", 1, times.parse_time, deterministic=True)
+        self._connection.execute(
+            "DELETE FROM updates WHERE batch_id <= ? AND microseconds(time) <= ?",
+            [compaction.batch, compaction.time],
+        )
+        batches = {batch.id: batch for batch in self.batches()}
+        bulky = self._connection.execute(
+            f"SELECT id, {_BULK_FIELDS} FROM bulk_updates WHERE batch_id <= ?", [compaction.batch]
+        )
+        parts = [row[0] for row in bulky if not _is_after(row[1:], batches[row[1]], compaction)]
+        self._connection.executemany(
+            "DELETE FROM bulk_updates WHERE id = ?", ((part,) for part in parts)
+        )
+        self._connection.execute(
+            "DELETE FROM batches WHERE id < ?"
+            " AND id NOT IN (SELECT batch_id FROM updates UNION SELECT batch_id FROM bulk_updates)",
+            [compaction.batch],
+        )
+        self._connection.execute("DELETE FROM compactions")
+        self._connection.execute("DELETE FROM bases")
+        self._connection.execute(
+            "INSERT INTO compactions (time, batch_id, through_batch_id) VALUES (?, ?, ?)",
+            [times.iso(compaction.time), compaction.batch, compaction.through],
+        )
+        for group_key, base in bases.items():
+            for clock, snapshot in zip(_CLOCKS, (base.arrived, base.happened), strict=True):
+                self._connection.executemany(
+                    "INSERT INTO bases (group_key, clock, profiles, parquet) VALUES (?, ?, ?, ?)",
+                    ((group_key, clock, *part) for part in bulk.written_snapshot(snapshot)),
+                )
+            StoredProfiles(self, group_key).renew_checkpoint(compaction.batch)
+
+    def size(self) -> int:
+        """Return the bytes of the file, with what SQLite keeps beside it."""
+        files = (self.path.with_name(self.path.name + end) for end in ("", "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def shrink(self) -> tuple[str, ...]:
+        """Give back the space of what was deleted; if that fails, return why, in a sentence."""
+        try:
+            with self.explained():
+                self._connection.execute("VACUUM")
+                self._connection.execute("PRAGMA wal_checkpoint (TRUNCATE)")
+        except StoreError as error:
+            return (f"The file keeps its size until it is compacted again: {error}",)
+        return ()
+
     def edited_since(self, batch_id: int) -> dict[str, Edited] | None:
         """Return the profiles that later batches wrote to, by group key.
 
-        None where a batch among them was too large to list.
+        None where a batch among them was too large to list, or was compacted.
         """
+        compaction = self.compaction()
+        if compaction is not None and batch_id < compaction.batch:
+            return None
         with self.explained():
             bulky = self._connection.execute(
                 "SELECT 1 FROM bulk_updates WHERE batch_id > ? LIMIT 1", [batch_id]
@@ -344,7 +470,17 @@ class Store:
         self._connection.executemany(sql, rows)
 
 
-_SELECT_BULK: Final = "SELECT batch_id, form, group_key, time, last_seen, parquet FROM bulk_updates"
+_BULK_FIELDS: Final = "batch_id, form, group_key, time, last_seen, parquet"
+_SELECT_BULK: Final = f"SELECT {_BULK_FIELDS} FROM bulk_updates"
+#: The two clocks that a compacted log keeps a base of, in the order of :class:`Base`.
+_CLOCKS: Final = ("arrival", "effective")
+
+
+def _is_after(
+    row: tuple[int, str, str, str | None, str | None, bytes], batch: Batch, compaction: Compaction
+) -> bool:
+    """Whether the past since a compaction needs some of these updates."""
+    return bool(after(_bulk_updates(row), batch, compaction.time))
 
 
 def _bulk_updates(row: tuple[int, str, str, str | None, str | None, bytes]) -> Updates:

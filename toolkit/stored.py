@@ -224,6 +224,11 @@ class StoredProfiles:
             ),
         )
 
+    def renew_checkpoint(self, batch_id: int) -> None:
+        """Replace a checkpoint older than a batch, for the updates since then are to go."""
+        if self.has_checkpoint() and self._checkpoint()[0] < batch_id:
+            self._write_checkpoint(self.load_rows(), self._store.last())
+
     def _delete(self, ids: Iterable[str]) -> None:
         self._store.execute_many(
             f"DELETE FROM {self._table} WHERE {self._where} AND {self._id} = ?",

@@ -20,6 +20,7 @@ from toolkit.batch_columns import ColumnsResult, plan_columns
 from toolkit.changes import Explanation, difference, explain, history_frame, steps
 from toolkit.check import CheckReport
 from toolkit.columns import Column
+from toolkit.compaction import CompactReport
 from toolkit.engine import Engine
 from toolkit.errors import (
     ArgumentError,
@@ -709,6 +710,45 @@ class ProfileTable:
             undone, messages = messages_to_undo(self._engine.log, keys, batch_id, only_untouched)
             source = f"undo of batch {undone}"
             return self._apply_valid(list(enumerate(messages)), source, arrival, undone)
+
+    def compact(self, keep: object, *, dry_run: bool = False) -> CompactReport:
+        """Forget the history before a moment, so that the file shrinks; return what was done.
+
+        The latest state stays as it is, and so does all that happened since the moment.
+        What was before can no longer be asked for (:meth:`as_of`, ``at="event time"``) or
+        undone; :meth:`history` begins with what each profile was then. Tables of groups
+        are compacted too. This cannot be undone.
+
+        Parameters
+        ----------
+        keep
+            What stays: a duration before now (``"90d"``, a timedelta), a moment
+            (``"2026-05-01"``, a date or datetime), or a number of batches, the latest ones.
+        dry_run
+            Whether only to say what would be done.
+
+        Raises
+        ------
+        ArgumentError
+            If *keep* is none of these, or a moment to come.
+
+        Notes
+        -----
+        COMPACT-1: no profile changes. COMPACT-2: the past from that moment on is what it
+        was. COMPACT-3: an update that arrives later and names an earlier time counts, in
+        the past, from that moment.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> for plan in ("free", "basic", "pro"):
+        ...     _ = profiles.set("1", {"plan": plan})
+        >>> profiles.compact(keep=1).batches
+        2
+        >>> profiles["1"], len(profiles.history("1"))
+        ({'plan': 'pro'}, 2)
+        """
+        return self._engine.compact(keep, dry_run=dry_run)
 
     def check(self, *, repair: bool = False) -> CheckReport:
         """Replay the log of the file and compare it with the profiles it holds.

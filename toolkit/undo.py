@@ -54,6 +54,12 @@ def messages_to_undo(
         If there is no such batch, it is undone already, or later updates wrote to
         what it changed and *only_untouched* is false.
     """
+    compaction = log.compaction()
+    if compaction is not None and 0 < batch_id <= compaction.batch:
+        raise UndoError(
+            f"batch {batch_id} cannot be undone: its updates were compacted, as were all up to "
+            f"batch {compaction.batch}"
+        )
     batch_id = _standing(log.batches(), batch_id)
     plans = [plan_undo(log, key, batch_id) for key in group_keys]
     conflicts = [each for part in plans for each in part.conflicts]

@@ -9,10 +9,11 @@ from difflib import get_close_matches
 def count(number: int, noun: str) -> str:
     """Return a number and what it counts, in the plural if it is not 1.
 
-    >>> count(1, "event"), count(12_000, "distinct ID")
-    ('1 event', '12,000 distinct IDs')
+    >>> count(1, "event"), count(12_000, "distinct ID"), count(0, "batch")
+    ('1 event', '12,000 distinct IDs', '0 batches')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
 def listed(names: Iterable[str], at_most: int = 12) -> str:

@@ -133,8 +133,7 @@ class Selection:
     def past_column(self, name: str) -> Column:
         """Return a user property as of the event, a cell a selected event."""
         assert self.past is not None
-        column = self.past.cells(name)
-        return column if self.positions is None else column.take(self.positions)
+        return self.past.cells(name, self.positions)
 
     def without_profile(self) -> tuple[int, int]:
         """Return how many selected events have an ID and no profile, and how many IDs those are."""
