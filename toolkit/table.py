@@ -32,7 +32,16 @@ from toolkit.errors import (
     UndoError,
 )
 from toolkit.expressions import Expression, SnapshotScope, as_expression
-from toolkit.history import Timeline, Update, snapshot_as_of, state_after, timeline, updates_of
+from toolkit.history import (
+    ProfilePast,
+    Timeline,
+    Update,
+    past_of,
+    snapshot_as_of,
+    state_after,
+    timeline,
+    updates_of,
+)
 from toolkit.ids import normalise_id
 from toolkit.log import LoggedColumns
 from toolkit.messages import USERS, Rejection, hidden_properties, parse_message
@@ -610,6 +619,26 @@ class ProfileTable:
         key = normalise_id(distinct_id)
         return self._engine.read(
             self._group_key, lambda _: updates_of(self._engine.log, self._group_key, key)
+        )
+
+    def past_of(self, distinct_id: object) -> ProfilePast:
+        """Return one profile through time, in effective time as :meth:`as_of` has it.
+
+        What a slider over the past of one profile stands on: only the profile's own
+        updates are read, once, and replayed for each moment asked for.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> _ = profiles.set("1", {"plan": "free"}, time="2026-01-01")
+        >>> _ = profiles.set("1", {"plan": "pro"}, time="2026-02-01")
+        >>> past = profiles.past_of("1")
+        >>> past.at(past.moments[0]).properties
+        {'plan': 'free'}
+        """
+        key = normalise_id(distinct_id)
+        return self._engine.read(
+            self._group_key, lambda _: past_of(self._engine.log, self._group_key, key)
         )
 
     def as_of(self, time: object = None, *, batch: int | None = None) -> ProfileTable:
