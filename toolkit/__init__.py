@@ -24,7 +24,7 @@ from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 
 # Forms are loaded when they are asked for: scripts do without the libraries they need.
-_FORMS: dict[str, str] = {}
+_FORMS: dict[str, str] = {"Users": "toolkit.widgets.users"}
 
 try:
     __version__ = version("profile-toolkit")
@@ -37,6 +37,7 @@ __all__ = [
     "ProfileTable",
     "RejectedUpdateWarning",
     "ToolkitError",
+    "Users",
     "event",
     "import_csv",
     "join",

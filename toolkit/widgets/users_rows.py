@@ -36,6 +36,8 @@ _TEXT: Final = pa.large_string()
 # Values of different types stand in this order; numbers are one type.
 _FAMILY_ORDER: Final[tuple[Family, ...]] = ("time", "int", "bool", "text", "list", "object")
 _CELL_LENGTH: Final = 200
+# A property of no more different texts than these is a choice.
+_CHOICES: Final = 50
 
 
 class Rows:
@@ -75,6 +77,7 @@ class Rows:
             self._at = events.rows(snapshot)[self._codes]
         self._columns: dict[str, Column | Instants] = {}
         self._ranks: dict[str, tuple[Positions, int]] = {}
+        self._frequent: dict[str, list[str]] = {}
         self._orders: dict[tuple[str, bool], Positions] = {}
 
     def __len__(self) -> int:
@@ -241,6 +244,38 @@ class Rows:
         return self._ranks[name]
 
     # -- what a page shows ----------------------------------------------------------------
+
+    def is_number(self, name: str) -> bool:
+        """Return whether a property holds numbers only."""
+        if name in (TITLE, DISTINCT_ID, FIRST_SEEN, LAST_SEEN):
+            return False
+        column = self.column("user", name)
+        return isinstance(column, Column) and column.kind in ("int", "float")
+
+    def frequent(self, name: str) -> list[str]:
+        """Return the texts that occur most in a property, none if nearly all differ."""
+        if name not in self._frequent:
+            self._frequent[name] = self._count_texts(name)
+        return self._frequent[name]
+
+    def _count_texts(self, name: str) -> list[str]:
+        try:
+            column = self.column("user", name)
+        except ExpressionError:
+            return []
+        if not isinstance(column, Column):
+            return []
+        if column.kind == "bool" and column.has_value.any():
+            return ["true", "false"]
+        if column.kind != "text" or name == DISTINCT_ID:
+            return []
+        counted = pc.value_counts(column.values.filter(pa.array(column.has_value)))
+        if len(counted) > _CHOICES:
+            return []
+        pairs = zip(
+            counted.field("counts").to_pylist(), counted.field("values").to_pylist(), strict=True
+        )
+        return [text for _, text in sorted(pairs, key=lambda pair: (-pair[0], pair[1]))]
 
     def texts(self, name: str, positions: Positions) -> list[str]:
         """Return how the cells of some rows read; plain text, not escaped, ``""`` for not set."""
