@@ -207,7 +207,7 @@ def test_a_user_is_looked_at_as_it_was_and_for_what_it_did(
     row.focus()
     book.page.keyboard.press("Enter")
 
-    book.sees("ID 7 · Updated at 2026-03-01 00:00:00 UTC")
+    book.sees("Updated at 2026-03-01 00:00:00 UTC")
     properties = book.form.get_by_role("table", name="Properties")
     expect(properties.locator("tr").filter(has_text=XSS)).to_be_visible()
     expect(properties.locator("tr").filter(has_text="plan")).to_contain_text("pro")

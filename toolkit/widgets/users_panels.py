@@ -14,7 +14,7 @@ from toolkit.widgets.users_batches import BatchRow
 from toolkit.widgets.users_export import Exported
 from toolkit.widgets.users_filter_view import labelled
 from toolkit.widgets.users_state import UsersState
-from toolkit.widgets.users_values import KINDS
+from toolkit.widgets.users_values import AUTOMATIC, KINDS
 from toolkit.wording import count
 
 _MEDIA: Final = {"csv": "text/csv;charset=utf-8", "jsonl": "application/x-ndjson"}
@@ -44,7 +44,12 @@ class PropertyPanel(Panel):
         names = [name for _, name in labelled(state.available) if not name.startswith("$")]
         self.name = parts.combobox("Property", names, placeholder="a new one, or one there is")
         self.value = parts.text("Value", placeholder="pro, 12, true, [1, 2]")
-        self.kind = parts.dropdown("Read it as", [*KINDS], "automatic", width="260px")
+        self.kind = parts.dropdown(
+            "Read it as",
+            [(label, kind) for kind, label in KINDS.items()],
+            AUTOMATIC,
+            width="320px",
+        )
         self.to = parts.dropdown("Write it to", [("all", "all")], "all", width="360px")
         self.keep = parts.checkbox("Leave values that are there already")
         self._errors = {

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
-from traitlets import Bool, HasTraits, Int, List, Unicode, observe
+from traitlets import Bool, HasTraits, Instance, Int, List, Unicode, observe
 
 from toolkit import html, times
 from toolkit.columns import Positions
@@ -18,6 +18,7 @@ from toolkit.events import Events
 from toolkit.reserved import HIDDEN, display_name, title
 from toolkit.table import ProfileTable
 from toolkit.values import ABSENT, dumps
+from toolkit.widgets.profile_card import profile_card
 from toolkit.widgets.users_rows import time_text
 from toolkit.wording import count
 
@@ -75,8 +76,8 @@ class ProfilePage(HasTraits):
 
     Attributes
     ----------
-    title, initials, updated_at
-        What to call the profile, its avatar without a picture, and Updated At as text.
+    title, updated_at
+        What to call the profile, and Updated At in UTC (None for never).
     exists, existed
         Whether there is a profile now, and at the moment shown.
     moments
@@ -104,8 +105,7 @@ class ProfilePage(HasTraits):
     """
 
     title = Unicode("")
-    initials = Unicode("")
-    updated_at = Unicode("")
+    updated_at: Any = Instance(pd.Timestamp, allow_none=True)
     exists = Bool(False)
     existed = Bool(False)
     moments = List(Unicode())
@@ -145,8 +145,7 @@ class ProfilePage(HasTraits):
         self._history: pd.DataFrame | None = None
         self.exists = properties is not None
         self.title = title(self._now, self.distinct_id)
-        self.initials = initials(self.title)
-        self.updated_at = self._updated_at()
+        self.updated_at = self._profiles.last_seen(self.distinct_id) if self.exists else None
         moments = self._past.moments
         self._moments = moments
         with self.hold_trait_notifications():
@@ -156,12 +155,10 @@ class ProfilePage(HasTraits):
         if self.opened:
             self.open(self.opened)
 
-    def _updated_at(self) -> str:
-        try:
-            seen = self._profiles.last_seen(self.distinct_id)
-        except ProfileNotFoundError:
-            return ""
-        return "" if seen is None else time_text(times.parse_time(seen))
+    @property
+    def card(self) -> html.Html:
+        """Who it is, as finished HTML."""
+        return profile_card(self._now if self.exists else None, self.distinct_id, self.updated_at)
 
     # -- the profile, now and then --------------------------------------------------------
 
@@ -288,20 +285,6 @@ class ProfilePage(HasTraits):
         number = len(self._now)
         parts.append(f"{number:,} {'property' if number == 1 else 'properties'}")
         return ", ".join(parts)
-
-
-def initials(words: str) -> str:
-    """Return what stands in for a picture: the first letters of the first and the last word.
-
-    >>> initials("Alice van Doe"), initials("42"), initials("?")
-    ('AD', '4', '?')
-    """
-    parts = words.split("@")[0].split()
-    letters = [next((c for c in part if c.isalnum()), "") for part in parts]
-    letters = [letter for letter in letters if letter]
-    if not letters:
-        return "?"
-    return (letters[0] + (letters[-1] if len(letters) > 1 else "")).upper()
 
 
 def value_text(value: Any) -> str:

@@ -96,14 +96,7 @@ class UserPage(ipywidgets.Box):
 
     def _draw(self) -> None:
         page = self.page
-        seen = f"Updated at {page.updated_at} UTC" if page.updated_at else "Never updated by events"
-        about = f"ID {page.distinct_id} · {seen if page.exists else 'no profile'} · {page.facts}"
-        self._card.value = Html(
-            '<div class="tk-users-card">'
-            f'<div class="tk-users-avatar" aria-hidden="true">{escape(page.initials)}</div>'
-            f'<div><div class="tk-heading" role="heading" aria-level="2">{escape(page.title)}</div>'
-            f'<p class="tk-hint">{escape(about)}</p></div></div>'
-        )
+        self._card.value = Html(f'{page.card}<p class="tk-hint">{escape(page.facts)}</p>')
         self._note.show(page.note)
         last = len(page.moments)
         with self.slider.hold_trait_notifications():

@@ -24,7 +24,7 @@ from toolkit.widgets.users_cohorts import Cohort
 from toolkit.widgets.users_export import Exported, export
 from toolkit.widgets.users_list import UserList, is_of_list
 from toolkit.widgets.users_profile import ProfilePage
-from toolkit.widgets.users_values import read_value
+from toolkit.widgets.users_values import AUTOMATIC, read_value
 from toolkit.wording import count, listed
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ class UsersState(UserList):
         self._work(work, done, len(ids))
 
     def ask_add_property(
-        self, name: str, value: str, kind: str = "automatic", *, to: str = "picked",
+        self, name: str, value: str, kind: str = AUTOMATIC, *, to: str = "picked",
         keep: bool = False,
     ) -> None:  # fmt: skip
         """Ask whether to write one property of many profiles; :meth:`confirm` does it.
@@ -137,7 +137,7 @@ class UsersState(UserList):
         read: Any = None
         try:
             read = read_value(value, kind)
-        except ToolkitError as error:
+        except ValueError as error:
             problems["value"] = _sentence(str(error))
         rows = self.chosen(to)
         if not len(rows):

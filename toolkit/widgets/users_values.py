@@ -1,4 +1,4 @@
-"""What people type as the value of a property, read as JSON."""
+"""What people type as the value of a property of many profiles, read as JSON."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import json
 from math import isfinite
 from typing import Any, Final
 
-from toolkit import times
 from toolkit.errors import InvalidValueError
 from toolkit.values import Json, as_json
+from toolkit.widgets.property_row import KINDS as _KINDS
+from toolkit.widgets.property_row import PropertyRow
 
-#: How a value can be read.
-KINDS: Final = ("automatic", "text", "number", "true or false", "date", "JSON", "null")
+AUTOMATIC: Final = "automatic"
+#: How a value can be read, and what that is called; the rest as in the profile editor.
+KINDS: Final[dict[str, str]] = {
+    AUTOMATIC: "Whatever it looks like",
+    **{kind: label for kind, label in _KINDS.items() if kind != "list"},
+}
+_BOOLEANS: Final = {"true": True, "false": False}
 
 
-def read_value(typed: str, kind: str = "automatic") -> Json:
+def read_value(typed: str, kind: str = AUTOMATIC) -> Json:
     """Return the JSON value that was typed.
 
     Read automatically, what is JSON is that, such as ``12``, ``true`` or ``["a"]``, and
-    all else is text. Numbers that would not come back as they are, such as ``007``, stay
-    text.
+    all else is text. ``007`` is no JSON number, and so stays text.
 
     Raises
     ------
@@ -33,37 +38,29 @@ def read_value(typed: str, kind: str = "automatic") -> Json:
     >>> read_value("12", "text")
     '12'
     """
-    if kind == "text":
-        return as_json(typed)
-    if kind == "null":
-        return None
-    text = typed.strip()
-    if kind == "date":
-        try:
-            times.parse_time(text)
-        except ValueError:
-            raise InvalidValueError(f"{text!r} is no date; write 2026-01-31") from None
-        return text
-    read: Any
+    if kind == AUTOMATIC:
+        return _as_it_looks(typed.strip())
+    if kind not in KINDS:
+        raise InvalidValueError(f"{kind!r} is none of {', '.join(KINDS)}")
+    if kind == "boolean":
+        if typed.strip().lower() not in _BOOLEANS:
+            raise InvalidValueError(f"{typed.strip()[:60]!r} is neither true nor false")
+        return _BOOLEANS[typed.strip().lower()]
+    row = PropertyRow()
+    row.kind, row.text = kind, typed
+    return row.value()
+
+
+def _as_it_looks(text: str) -> Json:
+    if not text:
+        raise InvalidValueError("write a value, or read it as text to write empty text")
     try:
-        read = json.loads(text, parse_constant=_refuse)
+        read: Any = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        if kind == "automatic":
-            if not text:
-                raise InvalidValueError('write a value, or choose "text" for empty text') from None
-            return as_json(text)
-        raise InvalidValueError(f"{text[:60]!r} is no {_named(kind)}") from None
-    if kind == "number" and (isinstance(read, bool) or not isinstance(read, int | float)):
-        raise InvalidValueError(f"{text[:60]!r} is no number, such as 12 or 1.5")
-    if kind == "true or false" and not isinstance(read, bool):
-        raise InvalidValueError(f"{text[:60]!r} is neither true nor false")
+        return as_json(text)
     if isinstance(read, float) and not isfinite(read):
         raise InvalidValueError(f"{text[:60]!r} is too large for a number")
     return as_json(read)
-
-
-def _named(kind: str) -> str:
-    return {"number": "number, such as 12 or 1.5"}.get(kind, kind)
 
 
 def _refuse(name: str) -> Any:
