@@ -293,7 +293,7 @@ def test_it_can_leave_what_is_there(profiles: tk.ProfileTable) -> None:
         ("a", "NaN", "number", "value", "number"),
         ("a", "1e999", "automatic", "value", "too large"),
         ("a", "5", "boolean", "value", "neither true nor false"),
-        ("a", "[1,", "json", "value", "ends"),
+        ("a", "[1,", "json", "value", "the end came too early"),
         ("a", "soon", "date", "value", "date"),
         ("a", "", "automatic", "value", "empty text"),
     ],

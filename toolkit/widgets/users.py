@@ -71,7 +71,10 @@ class Users(Form):
         self._style.add_class("tk-style")
         self._make_list()
         state = self.state
-        state.observe(lambda _: self._draw_rows(), ["rows", "columns", "sort_by", "descending"])
+        state.observe(
+            lambda _: self._draw_rows(),
+            ["rows", "columns", "sort_by", "descending", "problems", "total"],
+        )
         state.observe(lambda _: self._draw_ticks(), ["rows", "picked", "inverse", "matching"])
         state.observe(lambda _: self._draw_message(), ["message", "is_error", "undo_of"])
         state.observe(lambda _: self._draw_question(), "question")
@@ -111,7 +114,7 @@ class Users(Form):
             [("Profiles only", False), ("All users seen in events", True)],
             state.everybody,
             place="hidden",
-            width="210px",
+            width="190px",
         )
         self._filter_panel = FilterPanel(state)
         self._columns_panel = self._make_columns()

@@ -45,33 +45,39 @@ class _FilterRow(ipywidgets.Box):
             place="hidden",
             width="200px",
         )
-        self.operator = parts.dropdown(
-            "Comparison", self._operators(), None, place="hidden", width="150px"
-        )
-        if given.operator in self.operator.options:
-            self.operator.value = given.operator
+        self.operator = self._offer(self._operators(), given.operator)
         self.value = parts.combobox(
             "Value", (), given.value, place="hidden", placeholder="value", width="220px"
         )
         self.error = parts.FieldError(self.value)
-        remove = parts.button("Remove", lambda: panel.remove(self), kind="plain")
-        remove.tooltip = "Remove this filter"
-        super().__init__([self.property, self.operator, self.value, remove, self.error])
+        self._remove = parts.button("Remove", lambda: panel.remove(self), kind="plain")
+        self._remove.tooltip = "Remove this filter"
+        super().__init__()
+        self._place()
         self.add_class("tk-row")
         self._suit()
         self.property.observe(self._property_changed, "value")
-        self.operator.observe(self._changed, "value")
         self.value.observe(self._changed, "value")
 
     def _operators(self) -> list[str]:
         return operators_for(self.property.value or "", self._panel.state.source)
 
+    def _offer(self, operators: list[str], chosen: str) -> ipywidgets.Dropdown:
+        value = chosen if chosen in operators else operators[0]
+        made = parts.dropdown("Comparison", operators, value, place="hidden", width="150px")
+        made.observe(self._changed, "value")
+        return made
+
+    def _place(self) -> None:
+        self.children = (self.property, self.operator, self.value, self._remove, self.error)
+
     def _property_changed(self, _: object) -> None:
         offered = self._operators()
-        kept = self.operator.value
-        with self.operator.hold_trait_notifications():
-            self.operator.options = offered
-            self.operator.value = kept if kept in offered else offered[0]
+        if list(self.operator.options) != offered:
+            # Another field, not another list in this one: what somebody chooses in it
+            # meanwhile comes as a place in the list, and would mean something else.
+            self.operator = self._offer(offered, self.operator.value)
+            self._place()
         self._changed()
 
     def _changed(self, _: object = None) -> None:

@@ -64,6 +64,8 @@ class UserList(HasTraits):
         What is wrong with which field, in words: ``"condition"``, ``"filter 0"`` …
     notes
         What is odd about what was asked for, as sentences.
+    revision
+        Goes up with each look at the users, when all of the above is in place.
     picked, inverse
         The distinct IDs ticked; with *inverse* all that are found but those.
     """
@@ -85,6 +87,7 @@ class UserList(HasTraits):
     expression = Unicode("")
     problems = DictTrait()
     notes = List(Unicode())
+    revision = Int(0)
     picked = List(Unicode())
     inverse = Bool(False)
 
@@ -170,6 +173,7 @@ class UserList(HasTraits):
         with self._quiet():
             self.page = min(max(self.page, 0), last)
         self.rows = self._page_rows()
+        self.revision += 1
 
     @property
     def _wants_everybody(self) -> bool:

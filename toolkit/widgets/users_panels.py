@@ -50,7 +50,7 @@ class PropertyPanel(Panel):
             AUTOMATIC,
             width="320px",
         )
-        self.to = parts.dropdown("Write it to", [("all", "all")], "all", width="360px")
+        self.to = parts.dropdown("Write it to", [("", "found")], "found", width="360px")
         self.keep = parts.checkbox("Leave values that are there already")
         self._errors = {
             "property": parts.FieldError(self.name),
@@ -72,18 +72,20 @@ class PropertyPanel(Panel):
     def update(self) -> None:
         """Look at what is ticked and found now."""
         state = self.state
+        # The ticked come last, so that the others keep their places in the list.
         options = [
-            (f"the ticked ({state.picked_count:,})", "picked"),
             (f"all that are found ({state.matching:,})", "found"),
             (f"all ({state.total:,})", "all"),
         ]
-        if not state.picked_count:
-            options = options[1:]
+        if state.picked_count:
+            options.append((f"the ticked ({state.picked_count:,})", "picked"))
+        had_ticks = len(self.to.options) == 3
         kept = self.to.value
-        values = [value for _, value in options]
+        if bool(state.picked_count) != had_ticks:
+            kept = "picked" if state.picked_count else "found"
         with self.to.hold_trait_notifications():
             self.to.options = options
-            self.to.value = kept if kept in values and kept != "all" else values[0]
+            self.to.value = kept
 
     def submit(self) -> None:
         """Ask whether to write it."""

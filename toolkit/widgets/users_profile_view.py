@@ -105,10 +105,8 @@ class UserPage(ipywidgets.Box):
         self.slider.disabled = not last
         self._when.value = Html(f"<span>{escape(page.when)}</span>")
         self._now.layout.display = "none" if page.moment >= last else ""
-        labels = ["Property", "Value", "Type"]
         is_past = page.moment < last
-        if is_past:
-            labels.append("Since then")
+        labels = ["Property", "Value", "Since then" if is_past else "Type"]
         self.grid.show(
             [{"key": label, "label": label} for label in labels],
             [_property_row(row, is_past) for row in page.properties],
@@ -139,12 +137,9 @@ class UserPage(ipywidgets.Box):
 
 
 def _property_row(row: PropertyRow, is_past: bool) -> GridRow:
-    cells: list[str | None] = [row.label, row.value or None, row.type or None]
-    if row.type == "text" and not row.value:
-        cells[1] = '""'
-    if is_past:
-        cells.append(row.since or None)
-    return {"id": row.name, "cells": cells}
+    value = '""' if row.type == "text" and not row.value else row.value
+    about = row.since if is_past else row.type
+    return {"id": row.name, "cells": [row.label, value or None, about or None]}
 
 
 def _change(row: ChangeRow) -> Html:
@@ -166,22 +161,19 @@ class _Feed(ipywidgets.Box):
             "Day", [("All days", ""), *((day, day) for day in page.days)], "",
             place="hidden", width="150px",
         )  # fmt: skip
-        self.hide = parts.dropdown("Hide an event", [("Hide …", "")], "", place="hidden",
-                                   width="190px")  # fmt: skip
-        self._hidden = parts.row()
+        self._choices = parts.row()
         self._list = parts.block()
         self._more = parts.button("Show more", page.show_more)
         super().__init__(
             [
                 parts.subheading("Activity"),
-                parts.row(self.day, self.hide, self._hidden),
+                self._choices,
                 self._list,
                 self._more,
             ]
         )
         self.add_class("tk-column")
         self.day.observe(self._day_changed, "value")
-        self.hide.observe(self._hide_changed, "value")
         page.observe(lambda _: self._draw(), ["events", "event_count", "hidden"])
         page.observe(lambda _: self._draw_names(), "hidden")
         self._draw_names()
@@ -199,16 +191,17 @@ class _Feed(ipywidgets.Box):
         left = [
             (f"{name} ({n:,})", name) for name, n in page.event_names if name not in page.hidden
         ]
-        with self.hide.hold_trait_notifications():
-            self.hide.options = [("Hide …", ""), *left]
-            self.hide.value = ""
+        # A field of its own each time: a choice comes as a place in the list it knew.
+        hide = parts.dropdown(
+            "Hide an event", [("Hide …", ""), *left], "", place="hidden", width="190px"
+        )
+        hide.observe(self._hide_changed, "value")
 
         def shows(name: str) -> Callable[[], None]:
             return lambda: page.unhide(name)
 
-        self._hidden.children = tuple(
-            parts.button(f"Show {name}", shows(name), kind="plain") for name in page.hidden
-        )
+        hidden = [parts.button(f"Show {name}", shows(name), kind="plain") for name in page.hidden]
+        self._choices.children = (self.day, hide, *hidden)
 
     def _draw(self) -> None:
         page = self.page
