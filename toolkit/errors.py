@@ -148,6 +148,10 @@ class StoreBusyError(StoreError, TimeoutError):
     """Another process held the SQLite file's write lock for too long."""
 
 
+class WorkCancelled(ToolkitError):  # noqa: N818 - nothing went wrong
+    """Long work was stopped by whoever waited for it; it has changed nothing."""
+
+
 class MissingExtraError(ToolkitError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
 

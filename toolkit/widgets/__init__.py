@@ -1,1 +1,1 @@
-"""Forms for the notebook."""
+"""Forms for notebooks: what they know and do apart from how they look."""
