@@ -27,7 +27,7 @@ class Row(NamedTuple):
     """One property in a message: operator, property, and the value as JSON text."""
 
     operator: str = "$set"
-    property: str = ""
+    name: str = ""
     value: str = ""
 
     @property
@@ -58,7 +58,7 @@ def taken_apart(message: object) -> Parts:
     """Return what a form shows of a message.
 
     >>> taken_apart({"$distinct_id": "ann", "$add": {"orders": 1}}).rows
-    (Row(operator='$add', property='orders', value='1'),)
+    (Row(operator='$add', name='orders', value='1'),)
     """
     refusal = _refusal(message)
     if refusal or not isinstance(message, Mapping):
@@ -188,22 +188,22 @@ def _add_row(message: dict[str, Any], row: Row) -> None:
     if not row.takes_property:
         message[row.operator] = ""
         return
-    refusal = name_refusal(row.property)
+    refusal = name_refusal(row.name)
     # Other names that a form refuses elsewhere are let through: here one sees what happens.
-    if refusal and (row.property in HIDDEN or not row.property.strip()):
+    if refusal and (row.name in HIDDEN or not row.name.strip()):
         raise ValueError(refusal)
     if not row.takes_value:
         names = message.setdefault(row.operator, [])
-        if row.property not in names:
-            names.append(row.property)
+        if row.name not in names:
+            names.append(row.name)
         return
     argument = message.get(row.operator, {})
-    if row.property in argument:
+    if row.name in argument:
         raise ValueError(
-            f'{row.operator} names "{row.property}" twice; an operator writes a property once'
+            f'{row.operator} names "{row.name}" twice; an operator writes a property once'
         )
     value = read_json(row.value, nan=True)
-    message[row.operator] = {**argument, row.property: value}
+    message[row.operator] = {**argument, row.name: value}
 
 
 def _missing_value(row: Row) -> str:

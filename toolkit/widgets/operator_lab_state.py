@@ -8,23 +8,19 @@ from typing import Any, Final
 from traitlets import Bool, HasTraits, Instance, Int, List, Tuple, Unicode, observe
 
 from toolkit import times
-from toolkit.errors import InvalidTimeError, InvalidValueError, JsonTextError
+from toolkit.errors import InvalidTimeError, JsonTextError, ToolkitError
 from toolkit.operators import Profile
-from toolkit.reserved import HIDDEN, LAST_SEEN
+from toolkit.reserved import MESSAGE_FIELDS
 from toolkit.times import NO_TIME
-from toolkit.values import as_json, equal
-from toolkit.widgets.json_text import json_text, laid_out, read_json, read_several
-from toolkit.widgets.lab_difference import differences
+from toolkit.widgets.json_text import laid_out, read_json, read_several
+from toolkit.widgets.lab_guess import GUESSES_OF_SEEN, misses, read_profile, shown_of
 from toolkit.widgets.lab_message import Parts, Row, put_together, read_number, taken_apart
 from toolkit.widgets.lab_presets import PRESETS, SAMPLE, Preset
-from toolkit.widgets.lab_trial import Address, Trial, first_address, run
+from toolkit.widgets.lab_trial import Trial, run
 from toolkit.wording import did_you_mean
 
 #: A list has at most so many messages, as a request to the endpoint has.
 MOST_MESSAGES: Final = 2_000
-
-#: What a learner may expect of Updated At; "" leaves it out of the guess.
-GUESSES_OF_SEEN: Final = ("", "moves", "stays")
 
 
 class OperatorLabState(HasTraits):
@@ -75,7 +71,7 @@ class OperatorLabState(HasTraits):
     note = Unicode()
 
     trial: Any = Instance(Trial, allow_none=True)
-    before: Any = Instance(Mapping, allow_none=True)  # type: ignore[type-abstract]
+    before: Any = Instance(Mapping, allow_none=True)
     before_seen = Int(NO_TIME)
     address: Any = Tuple(default_value=("", ""))
     waiting = Unicode()
@@ -98,6 +94,9 @@ class OperatorLabState(HasTraits):
         self._marks: dict[str, tuple[str, list[str]]] = {}
         self._guesses: dict[str, tuple[str, str]] = {}
         self._asking = ""
+        self._place = -1
+        self._sound = ["null", "{}"]
+        self._unreadable: int | None = None
         self._read: dict[str, Any] = {}
         self.load_preset(preset or next(iter(PRESETS)))
 
@@ -149,6 +148,7 @@ class OperatorLabState(HasTraits):
             self.position = 0
             self.question, self.preset = question, ""
             self.load_error = self.note = ""
+            self._place = -1
             self._show_message()
         finally:
             self._busy = False
@@ -158,16 +158,22 @@ class OperatorLabState(HasTraits):
 
     @property
     def steps(self) -> list[tuple[str, str, str]]:
-        """For each message its ID, its operators, and what became of it ("" if unknown)."""
+        """For each message its ID, its operators, and what became of it.
+
+        That is the verdict of a :class:`Trial`, "unreadable", or "" where it is not
+        known, or not to be known yet.
+        """
         found = []
         for index, text in enumerate(self.texts):
             trial = self._trials[index] if index < len(self._trials) else None
             message = self._read.get(text)
-            operators = [name for name in message or {}] if isinstance(message, Mapping) else []
-            written = ", ".join(name for name in operators if name.startswith("$"))
-            name = "" if trial is None else trial.address[1]
+            names = message if isinstance(message, Mapping) else {}
+            operators = ", ".join(name for name in names if name not in MESSAGE_FIELDS)
+            address = "" if trial is None else trial.address[1]
             verdict = "" if trial is None or self._is_hidden(trial) else trial.verdict
-            found.append((name, _operators_in(written), verdict))
+            if index == self._unreadable:
+                address, verdict = "", "unreadable"
+            found.append((address, operators, verdict))
         return found
 
     def next(self) -> None:
@@ -187,7 +193,7 @@ class OperatorLabState(HasTraits):
         if unfinished:
             self.note = f"This message is not finished: {unfinished}."
             return
-        skipped = self._trials[self.position : position]
+        skipped = self._trials[self.position : position] if not self.waiting else []
         hidden = next((trial for trial in skipped if self._is_hidden(trial)), None)
         if hidden is not None:
             self.note = (
@@ -255,18 +261,29 @@ class OperatorLabState(HasTraits):
         self._work_out()
 
     def edit_row(self, place: int, **changed: str) -> None:
-        """Change ``operator``, ``property`` or ``value`` of one row."""
+        """Change ``operator``, ``name`` or ``value`` of one row."""
         rows = list(self.parts.rows)
         rows[place] = rows[place]._replace(**changed)
         self.edit(rows=rows)
 
-    def add_row(self, operator: str = "$set", property: str = "", value: str = "") -> None:
+    def add_row(self, operator: str = "$set", name: str = "", value: str = "") -> None:
         """Add a row to the message."""
-        self.edit(rows=[*self.parts.rows, Row(operator, property, value)])
+        self.edit(rows=[*self.parts.rows, Row(operator, name, value)])
 
     def drop_row(self, place: int) -> None:
         """Take a row out of the message."""
         self.edit(rows=[row for at, row in enumerate(self.parts.rows) if at != place])
+
+    def cancel(self) -> None:
+        """Give up what is unfinished: back to the last text that could be read."""
+        if self.profile_error:
+            self.profile_text = self._sound[0]
+        if self.message_error:
+            self.message_text = self._sound[1]
+        if any(self.row_errors):
+            self._take_apart()
+            self._work_out()
+        self.note = ""
 
     def _show_message(self) -> None:
         """Show the message at the position, as text and as a form."""
@@ -281,6 +298,7 @@ class OperatorLabState(HasTraits):
             self.message_error = str(error)
             return
         self.message_error = ""
+        self._sound[1] = self.message_text
         self.parts = taken_apart(message)
 
     def _keep_text(self) -> None:
@@ -315,7 +333,10 @@ class OperatorLabState(HasTraits):
         messages, unreadable = self._messages()
         self._trials = []
         if not (self.profile_error or self.updated_at_error or self.arrival_error):
-            self._trials = run(messages, profile, seen, arrival)
+            # A message that cannot be read still has a profile before it.
+            shown = messages if unreadable is None else [*messages, None]
+            self._trials = run(shown, profile, seen, arrival)
+        self._unreadable = unreadable
         self.waiting = self._why_waiting(unreadable)
         at = self.position
         trial = None
@@ -331,36 +352,26 @@ class OperatorLabState(HasTraits):
     def _ask(self, trial: Trial | None) -> None:
         """Show the result, or hide it until there is a guess."""
         asking = trial.question if trial is not None and self.predict else ""
-        if asking != self._asking:
+        if asking and asking != self._asking:
             if self._asking:
                 self._guesses[self._asking] = (self.guess_text, self.guess_seen)
-            if asking:
-                # A guess that was being typed while the message changed is not lost.
-                kept = self._guesses.get(asking)
-                self.guess_text, self.guess_seen = kept or ("", "")
-            self._asking = asking
+            # Where only the message was edited, what was typed of a guess stays.
+            begun = (self.guess_text, self.guess_seen) if self._place == self.position else ("", "")
+            self.guess_text, self.guess_seen = self._guesses.get(asking, begun)
             self.guess_error = ""
+            self._asking, self._place = asking, self.position
         self.mark, self.misses = self._marks.get(asking, ("", []))
         self.trial = None if trial is None or self._is_hidden(trial) else trial
 
     def _profile(self) -> Profile | None:
         self.profile_error = ""
-        if not self.profile_text.strip():
-            return None
         try:
-            profile = as_json(read_json(self.profile_text))
-        except (JsonTextError, InvalidValueError) as error:
+            profile = read_profile(self.profile_text) if self.profile_text.strip() else None
+            self._sound[0] = self.profile_text
+            return profile
+        except ToolkitError as error:
             self.profile_error = str(error)
             return None
-        if profile is None or isinstance(profile, dict):
-            if LAST_SEEN in (profile or {}):
-                self.profile_error = (
-                    f"{LAST_SEEN} is kept by the table; write it into the field Updated At"
-                )
-                return None
-            return profile
-        self.profile_error = "a profile is an object {…}; null means that there is none"
-        return None
 
     def _moment(self, name: str, *, never: bool) -> int:
         text = getattr(self, name).strip()
@@ -387,6 +398,8 @@ class OperatorLabState(HasTraits):
                 found.append(self._read_message(text))
             except JsonTextError:
                 return found, place
+        # What was typed on the way is forgotten.
+        self._read = {text: self._read[text] for text in self.texts}
         return found, None
 
     def _why_waiting(self, unreadable: int | None) -> str:
@@ -427,20 +440,16 @@ class OperatorLabState(HasTraits):
         if not self.guess_text.strip():
             self.guess_error = "type the profile you expect; null means that there is none"
             return
+        if self.guess_seen not in GUESSES_OF_SEEN:
+            self.guess_error = f'Updated At "moves" or "stays", not {self.guess_seen!r}'
+            return
         try:
-            expected = as_json(read_json(self.guess_text))
-        except (JsonTextError, InvalidValueError) as error:
+            expected = read_profile(self.guess_text)
+        except ToolkitError as error:
             self.guess_error = str(error)
             return
-        if not isinstance(expected, dict | None):
-            self.guess_error = "a profile is an object {…}; null means that there is none"
-        elif LAST_SEEN in (expected or {}):
-            self.guess_error = "leave out $last_seen; say below whether Updated At moves"
-        elif self.guess_seen not in GUESSES_OF_SEEN:
-            self.guess_error = f'Updated At "moves" or "stays", not {self.guess_seen!r}'
-        else:
-            misses = _misses(expected, self.guess_seen, trial)
-            self._settle(trial, "wrong" if misses else "right", misses)
+        found = misses(expected, self.guess_seen, trial)
+        self._settle(trial, "wrong" if found else "right", found)
 
     def show(self) -> None:
         """Show the result without a guess; it counts as asked."""
@@ -450,12 +459,13 @@ class OperatorLabState(HasTraits):
 
     def copy_before(self) -> None:
         """Begin the guess with the profile as it was."""
-        self.guess_text = laid_out(_without_hidden(self.before))
+        self.guess_text = laid_out(shown_of(self.before))
 
     def reset_score(self) -> None:
         """Begin again: no point, and every result hidden."""
         self._marks.clear()
         self._guesses.clear()
+        self._asking = ""
         self.right = self.asked = 0
         self.guess_text = self.guess_seen = ""
         self._work_out()
@@ -476,40 +486,3 @@ class OperatorLabState(HasTraits):
         self.note = ""
         self._marks[trial.question] = (mark, misses)
         self._work_out()
-
-
-def _operators_in(written: str) -> str:
-    names = [name for name in written.split(", ") if name not in _ENVELOPE]
-    return ", ".join(names)
-
-
-_ENVELOPE: Final = frozenset({"$distinct_id", "$group_key", "$group_id", "$time", "$ignore_time"})
-
-
-def _without_hidden(profile: Profile | None) -> dict[str, Any] | None:
-    if profile is None:
-        return None
-    return {name: value for name, value in profile.items() if name not in HIDDEN}
-
-
-def _misses(expected: Profile | None, seen: str, trial: Trial) -> list[str]:
-    """Return where a guess differs from the result, in sentences."""
-    guessed, result = _without_hidden(expected), _without_hidden(trial.after)
-    if guessed is None and result is not None:
-        return ["There is a profile."]
-    if guessed is not None and result is None:
-        return ["There is no profile: the answer is null."]
-    found = []
-    for each in differences(guessed, result):
-        name = json_text(each.property)
-        if each.change == "added":
-            found.append(f"{name} is missing: it is {json_text(each.new)}.")
-        elif each.change == "removed":
-            found.append(f"{name} is not there.")
-        elif each.change == "changed":
-            found.append(f"{name}: you wrote {json_text(each.old)}, it is {json_text(each.new)}.")
-    if seen and trial.after is not None:
-        moved = "moves" if trial.seen_after != trial.seen_before else "stays"
-        if seen != moved:
-            found.append(f"Updated At {moved}.")
-    return found
