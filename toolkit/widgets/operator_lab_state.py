@@ -39,6 +39,8 @@ class OperatorLabState(HasTraits):
         The messages as JSON, which one is looked at (from 0), and its text.
     parts, row_errors
         The same message taken apart for a form, and what is wrong with its rows.
+    preset, question
+        The case looked at, as long as nothing of it was edited, and what it asks.
     trial
         What the message does; None where something cannot be read or the learner has
         not guessed yet.
@@ -89,7 +91,8 @@ class OperatorLabState(HasTraits):
 
     def __init__(self, preset: str = "") -> None:
         super().__init__()
-        self._busy = False
+        #: Whether several traits are being changed as one.
+        self.busy = False
         self._trials: list[Trial] = []
         self._marks: dict[str, tuple[str, list[str]]] = {}
         self._guesses: dict[str, tuple[str, str]] = {}
@@ -107,8 +110,7 @@ class OperatorLabState(HasTraits):
         if name not in PRESETS:
             self.load_error = f'there is no case "{name}".{did_you_mean(name, PRESETS)}'
             return
-        self._load(PRESETS[name])
-        self.preset = name
+        self._load(PRESETS[name], name)
 
     def load_sample(self) -> None:
         """Take a list of messages to step through."""
@@ -132,26 +134,26 @@ class OperatorLabState(HasTraits):
                 "For more there is profiles.apply(tk.read_messages(path))."
             )
         else:
-            self._take(messages, self.profile_text, self.updated_at, self.arrival, "")
+            as_now = Preset("", None, (), self.updated_at, self.arrival)
+            self._take(messages, self.profile_text, as_now, "")
 
-    def _load(self, preset: Preset) -> None:
+    def _load(self, preset: Preset, name: str = "") -> None:
         text = laid_out(None if preset.profile is None else dict(preset.profile))
-        self._take(preset.messages, text, preset.updated_at, preset.arrival, preset.question)
+        self._take(preset.messages, text, preset, name)
 
-    def _take(
-        self, messages: Sequence[Any], profile: str, seen: str, arrival: str, question: str
-    ) -> None:
-        self._busy = True
+    def _take(self, messages: Sequence[Any], profile: str, preset: Preset, name: str) -> None:
+        self.busy = True
         try:
-            self.profile_text, self.updated_at, self.arrival = profile, seen, arrival
+            self.profile_text = profile
+            self.updated_at, self.arrival = preset.updated_at, preset.arrival
             self.texts = tuple(map(laid_out, messages))
             self.position = 0
-            self.question, self.preset = question, ""
+            self.question, self.preset = preset.question, name
             self.load_error = self.note = ""
             self._place = -1
             self._show_message()
         finally:
-            self._busy = False
+            self.busy = False
         self._work_out()
 
     # Stepping
@@ -201,12 +203,12 @@ class OperatorLabState(HasTraits):
                 "Check a guess for it first, or choose Show me."
             )
             return
-        self._busy = True
+        self.busy = True
         try:
             self.position = position
             self._show_message()
         finally:
-            self._busy = False
+            self.busy = False
         self._work_out()
 
     def add_message(self) -> None:
@@ -228,14 +230,14 @@ class OperatorLabState(HasTraits):
             self.note = "This is the only message; edit it instead."
             return
         place = self.position
-        self._busy = True
+        self.busy = True
         try:
             self.texts = (*self.texts[:place], *self.texts[place + 1 :])
             self.position = min(place, len(self.texts) - 1)
             self.note = ""
             self._show_message()
         finally:
-            self._busy = False
+            self.busy = False
         self._work_out()
 
     # The message as a form
@@ -248,8 +250,9 @@ class OperatorLabState(HasTraits):
         if "rows" in changed:
             changed["rows"] = tuple(Row(*row) for row in changed["rows"])
         parts = self.parts._replace(**changed)
+        self.preset = ""
         message, errors = put_together(parts, self._read.get(self.message_text, {}))
-        self._busy = True
+        self.busy = True
         try:
             self.parts, self.row_errors = parts, errors
             if not any(errors):
@@ -257,7 +260,7 @@ class OperatorLabState(HasTraits):
                 self._keep_text()
                 self._read_message(self.message_text)
         finally:
-            self._busy = False
+            self.busy = False
         self._work_out()
 
     def edit_row(self, place: int, **changed: str) -> None:
@@ -312,16 +315,20 @@ class OperatorLabState(HasTraits):
 
     @observe("message_text")
     def _message_was_typed(self, change: object) -> None:
-        if self._busy:
+        if self.busy:
             return
+        self.preset = ""
         self._keep_text()
         self._take_apart()
         self._work_out()
 
     @observe("profile_text", "updated_at", "arrival", "predict")
-    def _something_was_typed(self, change: object) -> None:
-        if not self._busy:
-            self._work_out()
+    def _something_was_typed(self, change: Any) -> None:
+        if self.busy:
+            return
+        if change["name"] != "predict":
+            self.preset = ""
+        self._work_out()
 
     # The result
 
