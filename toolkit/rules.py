@@ -44,10 +44,10 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
             "(an infinity, too many digits) is rejected."
         ),
         "UNION-1": (
-            "`$union` takes a list or one value. What stands in the stored list keeps its "
-            "order, new values follow in the order given, and afterwards no value stands "
-            "twice: of equal ones the first stays. Absent becomes a list; the profile is "
-            "created."
+            "`$union` adds one value or the values of a list, and afterwards no value stands "
+            "twice: of equal ones the first stays, those included that stood there twice "
+            "before. What was there keeps its order, new values follow in the order given. "
+            "Absent becomes a list; the profile is created."
         ),
         "APPEND-1": (
             "`$append` adds one element at the end, equal ones or not. A list is one element. "

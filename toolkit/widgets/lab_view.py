@@ -191,18 +191,23 @@ def _sayable(words: str) -> str:
 
 
 def rules(names: Iterable[str]) -> Html:
-    """Return rules in words: the first sentence of each, the rest when it is opened."""
-    return Html(f'<div class="tk-lab-rules">{"".join(map(_rule, names))}</div>')
+    """Return rules in words: the nearest whole, of the others the first sentence.
+
+    The rest of those shows when they are opened.
+    """
+    shown = (_rule(name, whole=place == 0) for place, name in enumerate(names))
+    return Html(f'<div class="tk-lab-rules">{"".join(shown)}</div>')
 
 
-def _rule(name: str) -> Html:
+def _rule(name: str, *, whole: bool) -> Html:
     first = headline(name)
     rest = RULES[name][len(first) :].strip()
     head = f"<strong>{escape(name)}</strong> {code(first)}"
     if not rest:
         return Html(f'<div class="tk-lab-rule">{head}</div>')
     return Html(
-        f'<details class="tk-lab-rule"><summary>{head}</summary><p>{code(rest)}</p></details>'
+        f'<details class="tk-lab-rule"{" open" if whole else ""}><summary>{head}</summary>'
+        f"<p>{code(rest)}</p></details>"
     )
 
 

@@ -80,7 +80,8 @@ class OperatorLab(Form):
     # What stands where
 
     def _top(self) -> list[ipywidgets.Widget]:
-        self._case = parts.dropdown("Case", [_OWN, *PRESETS], _OWN, width="420px")
+        self._case = parts.dropdown("Case", [_OWN, *PRESETS], _OWN, width="360px")
+        self._case.style.description_width = "auto"
         self._case.observe(self._choose, "value")
         self._question = parts.block()
         self._score = parts.block()
@@ -148,12 +149,12 @@ class OperatorLab(Form):
             parts.text("Updated at", width="100%", placeholder="never"), "updated_at"
         )
         self._updated_error = parts.FieldError(self._updated)
-        self._arrival = self._bound(parts.text("Now it is", width="100%"), "arrival")
+        self._arrival = self._bound(parts.text("Arrives at", width="100%"), "arrival")
         self._arrival_error = parts.FieldError(self._arrival)
         self._start = parts.column(
             self._profile,
             self._profile_error,
-            parts.hint("JSON; null means that there is no profile."),
+            parts.hint("null means that there is no profile."),
             self._updated,
             self._updated_error,
             self._arrival,
@@ -184,7 +185,7 @@ class OperatorLab(Form):
             parts.long_text("Message as JSON", place="hidden", rows=7), "message_text"
         )
         self._message_error = parts.FieldError(self._message)
-        return parts.column(
+        column = parts.column(
             parts.subheading("Message"),
             self._fields,
             self._refusal,
@@ -192,6 +193,8 @@ class OperatorLab(Form):
             self._message,
             self._message_error,
         )
+        column.add_class("tk-lab-message")
+        return column
 
     def _right(self) -> ipywidgets.Widget:
         self._guess = self._bound(
@@ -216,7 +219,7 @@ class OperatorLab(Form):
                 parts.row(
                     parts.button("Check", self.state.guess, kind="primary"),
                     parts.button("Show me", self.state.show, tooltip="See the result; no point"),
-                    parts.button("Begin with the profile", self.state.copy_before, kind="plain"),
+                    parts.button("Start from Before", self.state.copy_before, kind="plain"),
                 ),
             ],
             on_enter=self.state.guess,
@@ -315,7 +318,7 @@ class OperatorLab(Form):
         )
         self._score.value = (
             f'<span class="tk-lab-score">{state.right} of {state.asked} right</span>'
-            if state.predict or state.asked
+            if state.asked
             else ""
         )
         self._again.layout.display = "" if state.asked else "none"
@@ -377,16 +380,19 @@ class _RowView:
 
     def __init__(self, place: int, edit: Any, drop: Any) -> None:
         self.operator = parts.dropdown(
-            f"Operator {place + 1}", list(OPERATORS), "$set", place="hidden", width="98px"
+            f"Operator {place + 1}", list(OPERATORS), "$set", place="hidden", width="92px"
         )
         self.name = parts.text(
-            f"Property {place + 1}", place="hidden", placeholder="property", width="90px"
+            f"Property {place + 1}", place="hidden", placeholder="property", width="70px"
         )
-        self.value = parts.text(f"Value {place + 1}", place="hidden", width="80px")
+        self.value = parts.text(f"Value {place + 1}", place="hidden", width="70px")
         self.name.add_class("tk-grow")
         self.value.add_class("tk-grow")
         self.value.add_class("tk-mono")
-        self._drop = parts.button("×", lambda: drop(place), tooltip=f"Remove property {place + 1}")
+        self.value.add_class("tk-lab-value")
+        self._drop = parts.button(
+            "×", lambda: drop(place), kind="plain", tooltip=f"Remove property {place + 1}"
+        )
         self._drop.add_class("tk-lab-drop")
         self._error = parts.FieldError()
         for field, name in (
