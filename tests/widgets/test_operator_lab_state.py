@@ -236,6 +236,20 @@ def test_a_case_ends_as_the_rules_say(state: OperatorLabState, name: str, after:
     assert state.trial.after == after
 
 
+def test_a_case_that_was_edited_is_ones_own(state: OperatorLabState) -> None:
+    for edit in (
+        lambda: setattr(state, "profile_text", "{}"),
+        lambda: setattr(state, "message_text", "{}"),
+        lambda: setattr(state, "arrival", "2026-01-01"),
+        lambda: state.edit_row(0, value="1"),
+        lambda: state.add_row(),
+    ):
+        state.load_preset("$set of null")
+        edit()
+        assert state.preset == ""
+        assert state.question == PRESETS["$set of null"].question
+
+
 def test_an_unknown_case_is_told(state: OperatorLabState) -> None:
     state.load_preset("$set of nul")
     assert 'Did you mean "$set of null"' in state.load_error
@@ -319,6 +333,15 @@ def test_two_thousand_messages_are_followed_within_a_keystroke(state: OperatorLa
     assert perf_counter() - began < 3
     state.go(MOST_MESSAGES - 1)
     assert len(state.trial.after["seen"]) == MOST_MESSAGES
+
+
+def test_the_messages_can_be_applied_to_a_table(state: OperatorLabState) -> None:
+    state.load_sample()
+    state.go(5)
+    profiles = ProfileTable()
+    profiles.apply(state.messages[:6])
+    assert profiles["ann"] == state.trial.after
+    assert "updated" in {verdict for *_, verdict in state.steps}
 
 
 # The message as a form

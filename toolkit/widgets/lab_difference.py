@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from difflib import SequenceMatcher
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +12,7 @@ from toolkit.values import ABSENT, Json, equal, key
 from toolkit.widgets.json_text import same_text
 
 # Comparing two lists element by element takes the product of their lengths.
-_COMPARED: Final = 400
+_COMPARED: Final = 160_000
 
 
 class Part(NamedTuple):
@@ -77,18 +78,40 @@ def _difference(name: str, old: Any, new: Any) -> Difference:
     if equal(old, new):
         return Difference("kept" if same_text(old, new) else "rewritten", name, old, new)
     parts: tuple[Part, ...] = ()
-    if isinstance(old, list) and isinstance(new, list) and len(old) * len(new) <= _COMPARED**2:
-        parts = _parts(old, new)
+    if isinstance(old, list) and isinstance(new, list):
+        parts = tuple(_parts(old, new))
     return Difference("changed", name, old, new, parts)
 
 
-def _parts(old: list[Json], new: list[Json]) -> tuple[Part, ...]:
-    matcher = SequenceMatcher(None, [*map(key, old)], [*map(key, new)], autojunk=False)
-    parts: list[Part] = []
-    for tag, old_start, old_end, new_start, new_end in matcher.get_opcodes():
+def _parts(old: list[Json], new: list[Json]) -> Iterator[Part]:
+    """Yield the elements of two lists in order; nothing if that would take too long."""
+    left, right = [*map(key, old)], [*map(key, new)]
+    start = _same(left, right)
+    end = _same(left[start:][::-1], right[start:][::-1])
+    middle, new_middle = left[start : len(left) - end], right[start : len(right) - end]
+    if len(middle) * len(new_middle) > _COMPARED:
+        return
+    for value in new[:start]:
+        yield Part("kept", value)
+    matcher = SequenceMatcher(None, middle, new_middle, autojunk=False)
+    for tag, *places in matcher.get_opcodes():
+        old_start, old_end, new_start, new_end = (place + start for place in places)
         if tag == "equal":
-            parts += [Part("kept", value) for value in new[new_start:new_end]]
+            for value in new[new_start:new_end]:
+                yield Part("kept", value)
             continue
-        parts += [Part("removed", value) for value in old[old_start:old_end]]
-        parts += [Part("added", value) for value in new[new_start:new_end]]
-    return tuple(parts)
+        for value in old[old_start:old_end]:
+            yield Part("removed", value)
+        for value in new[new_start:new_end]:
+            yield Part("added", value)
+    for value in new[len(new) - end :]:
+        yield Part("kept", value)
+
+
+def _same(left: list[Hashable], right: list[Hashable]) -> int:
+    """Return how many elements two lists begin with alike."""
+    pairs = zip(left, right, strict=False)
+    return next(
+        (place for place, (one, other) in enumerate(pairs) if one != other),
+        min(len(left), len(right)),
+    )

@@ -178,6 +178,11 @@ class OperatorLabState(HasTraits):
             found.append((address, operators, verdict))
         return found
 
+    @property
+    def messages(self) -> list[Any]:
+        """The messages, as ``profiles.apply`` takes them, up to one that cannot be read."""
+        return self._messages()[0]
+
     def next(self) -> None:
         """Look at the next message."""
         self.go(self.position + 1)
