@@ -109,7 +109,6 @@ class OperatorLab(Form):
             on_enter=self._load,
             on_escape=self._close_paste,
         )
-        self._paste.add_class("tk-lab-panel")
         self._paste.layout.display = "none"
         return [
             parts.row(
@@ -390,8 +389,9 @@ class _RowView:
         self.value.add_class("tk-grow")
         self.value.add_class("tk-mono")
         self.value.add_class("tk-lab-value")
+        # Its cross is drawn by the stylesheet: the tooltip is what it is called.
         self._drop = parts.button(
-            "×", lambda: drop(place), kind="plain", tooltip=f"Remove property {place + 1}"
+            "", lambda: drop(place), kind="plain", tooltip=f"Remove property {place + 1}"
         )
         self._drop.add_class("tk-lab-drop")
         self._error = parts.FieldError()
