@@ -225,6 +225,27 @@ def test_typing_in_a_row_changes_the_json_and_no_other_field() -> None:
     assert lab._rows[0].value.layout.display == "none"
 
 
+def test_the_form_stays_in_place_while_json_is_typed() -> None:
+    lab = OperatorLab("$add to text")
+    lab._message.value = '{"$distinct_id": "ann", "$ad'
+    assert lab._fields.layout.display == ""
+    assert lab._rows[0].value.disabled
+    assert lab._rows[0].name.value == "plan"
+    lab._message.value = '{"$distinct_id": "ann", "$ad": {}}'
+    assert "edit it as JSON" in lab._refusal.value
+    assert lab._rows[0].value.disabled
+    lab._message.value = '{"$distinct_id": "ann", "$add": {"n": 1}}'
+    assert (lab._rows[0].value.disabled, lab._rows[0].name.value) == (False, "n")
+
+
+def test_a_loaded_message_that_is_json_only_has_no_form() -> None:
+    lab = OperatorLab("An operator that does not exist")
+    assert lab._fields.layout.display == "none"
+    assert "$increment" in lab._refusal.value
+    lab.state.load_preset("$add to text")
+    assert lab._fields.layout.display == ""
+
+
 def test_the_lab_is_a_name_of_the_toolkit() -> None:
     assert tk.OperatorLab is OperatorLab
     assert isinstance(tk.OperatorLab().state, OperatorLabState)

@@ -166,14 +166,15 @@ class OperatorLab(Form):
         self._id = parts.text("Distinct ID", width="100%")
         self._time = parts.text("$time", width="100%", placeholder="none: when it arrives")
         self._ignore = parts.checkbox("$ignore_time")
+        self._add = parts.button(
+            "Add property", self.state.add_row, tooltip="One more property in this message"
+        )
         self._rows: list[_RowView] = []
         self._row_box = parts.column()
         self._fields = parts.column(
             self._id,
             self._row_box,
-            parts.row(
-                parts.button("Add property", self.state.add_row, tooltip="One more property")
-            ),
+            parts.row(self._add),
             self._time,
             self._ignore,
         )
@@ -187,10 +188,10 @@ class OperatorLab(Form):
         column = parts.column(
             parts.subheading("Message"),
             self._fields,
-            self._refusal,
             parts.hint("The same as JSON. Type in either."),
             self._message,
             self._message_error,
+            self._refusal,
         )
         column.add_class("tk-lab-message")
         return column
@@ -347,7 +348,16 @@ class OperatorLab(Form):
         self._message_error.show(state.message_error)
         self._message.rows = _height(state.message_text)
         self._refusal.show("" if state.message_error else shown.refusal)
-        self._fields.layout.display = "none" if shown.refusal or state.message_error else ""
+        is_stale = bool(shown.refusal or state.message_error)
+        # Under the hands of somebody who types below, the form stays where it is.
+        self._fields.layout.display = "none" if is_stale and not state.typed else ""
+        (self._fields.add_class if is_stale else self._fields.remove_class)("tk-lab-stale")
+        for field in (self._id, self._time, self._ignore, self._add):
+            field.disabled = is_stale
+        for view in self._rows:
+            view.enable(not is_stale)
+        if is_stale:
+            return
         self._id.value, self._time.value = shown.id, shown.time
         self._id.description = "Group ID" if state.address[0] else "Distinct ID"
         self._ignore.value = shown.ignore_time
@@ -404,6 +414,11 @@ class _RowView:
         line = parts.row(self.operator, self.name, self.value, self._drop)
         line.add_class("tk-lab-row")
         self.box = parts.column(line, self._error)
+
+    def enable(self, on: bool) -> None:
+        """Let the row be edited, or not."""
+        for field in (self.operator, self.name, self.value, self._drop):
+            field.disabled = not on
 
     def show(self, row: Row, error: str) -> None:
         """Show a row, and what is wrong with it."""

@@ -93,6 +93,8 @@ class OperatorLabState(HasTraits):
         super().__init__()
         #: Whether several traits are being changed as one.
         self.busy = False
+        #: Whether the message's text was typed; else it was loaded, or composed by form.
+        self.typed = False
         self._trials: list[Trial] = []
         self._marks: dict[str, tuple[str, list[str]]] = {}
         self._guesses: dict[str, tuple[str, str]] = {}
@@ -295,6 +297,7 @@ class OperatorLabState(HasTraits):
 
     def _show_message(self) -> None:
         """Show the message at the position, as text and as a form."""
+        self.typed = False
         self.message_text = self.texts[self.position]
         self._take_apart()
 
@@ -323,6 +326,7 @@ class OperatorLabState(HasTraits):
         if self.busy:
             return
         self.preset = ""
+        self.typed = True
         self._keep_text()
         self._take_apart()
         self._work_out()
