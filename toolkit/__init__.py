@@ -10,7 +10,7 @@
 
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import RejectedUpdateWarning, ToolkitError
 from toolkit.events import Events
@@ -23,9 +23,14 @@ from toolkit.sources.csv_export import CsvLossWarning, write_csv
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 
+if TYPE_CHECKING:
+    from toolkit.widgets.editor import ProfileEditor
+    from toolkit.widgets.operator_lab import OperatorLab
+
 # Forms are loaded when they are asked for: scripts do without the libraries they need.
-_FORMS: dict[str, str] = {
+_FORMS = {
     "OperatorLab": "toolkit.widgets.operator_lab",
+    "ProfileEditor": "toolkit.widgets.editor",
 }
 
 try:
@@ -36,6 +41,8 @@ except PackageNotFoundError:  # run from a folder that is not installed
 __all__ = [
     "CsvLossWarning",
     "Events",
+    "OperatorLab",
+    "ProfileEditor",
     "ProfileTable",
     "RejectedUpdateWarning",
     "ToolkitError",

@@ -258,7 +258,7 @@ class ProfileTable:
     def _send(
         self, operator: str, distinct_id: object, argument: Any, time: object, ignore_time: bool
     ) -> ApplyResult:
-        message: dict[str, Any] = {**self._addressed(distinct_id), operator: argument}
+        message: dict[str, Any] = {**self.address(distinct_id), operator: argument}
         if time is not None:
             message["$time"] = time
         result = self.apply([message], source=operator.lstrip("$"), ignore_time=ignore_time)
@@ -316,11 +316,15 @@ class ProfileTable:
         with self._engine.writing() as state:
             row = state(self._group_key).row(key)
             edit.check(key, None if row is None else row.properties)
-            message = {**self._addressed(key), **edit.operations}
+            message = {**self.address(key), **edit.operations}
             return self.apply([message], source=source, ignore_time=True)
 
-    def _addressed(self, distinct_id: object) -> dict[str, Any]:
-        """Return the fields of a message that say whose it is."""
+    def address(self, distinct_id: object) -> dict[str, Any]:
+        """Return the fields of a message that say whose it is, in this table.
+
+        >>> ProfileTable().groups("company").address("acme")
+        {'$group_key': 'company', '$group_id': 'acme'}
+        """
         if self._group_key == USERS:
             return {"$distinct_id": distinct_id}
         return {"$group_key": self._group_key, "$group_id": distinct_id}
