@@ -183,6 +183,14 @@ def test_SEEN_1_is_named_exactly_when_Updated_At_moves(
         assert ("MSG-1" in rules) == (sum(name in OPERATORS for name in message) > 1)
 
 
+def test_DELETE_1_is_named_where_a_write_makes_a_fresh_profile() -> None:
+    message = {"$distinct_id": "1", "$set": {"a": 1}}
+    fresh = applied_rules(None, message, {"a": 1}, [], was_deleted=True)
+    assert fresh == ["SET-1", "DELETE-1", "SEEN-1"]
+    nothing = {"$distinct_id": "1", "$remove": {"a": 1}}
+    assert applied_rules(None, nothing, None, [], was_deleted=True) == ["REMOVE-1"]
+
+
 def test_EQUAL_tells_what_looks_alike_apart() -> None:
     assert "EQUAL" in rules_of({"a": [1]}, {"$remove": {"a": 1.0}})
     assert "EQUAL" in rules_of({"a": [{"x": 1, "y": 2}]}, {"$remove": {"a": {"y": 2, "x": 1}}})

@@ -152,6 +152,8 @@ def applied_rules(
     message: object,
     after: Profile | None,
     rejections: Sequence[Rejection],
+    *,
+    was_deleted: bool = False,
 ) -> list[str]:
     """Return the names of the rules that decided what a message did, the nearest first.
 
@@ -163,6 +165,8 @@ def applied_rules(
         The message as it was sent, valid or not.
     rejections
         What was rejected of this message.
+    was_deleted
+        Whether there was a profile that an earlier message deleted.
 
     Examples
     --------
@@ -197,6 +201,8 @@ def applied_rules(
         hides = hides or (operator in CREATING and any(name in argument for name in HIDDEN))
         profile, did = apply(profile, [(operator, argument)])
         wrote = wrote or did
+    if was_deleted and before is None and after is not None:
+        found["DELETE-1"] = None
     if len(sent) > 1:
         found["MSG-1"] = None
     if rejections and accepted:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
-from tests.strategies import NAMES, cells
+from tests.strategies import NAMES, cells, messages, values
 from toolkit.rules import RULES
 from toolkit.values import ABSENT, equal
 from toolkit.widgets import lab_view
@@ -256,3 +256,42 @@ def widgets_of(widget: Any) -> list[Any]:
         widget,
         *(each for child in getattr(widget, "children", ()) for each in widgets_of(child)),
     ]
+
+
+anything = st.one_of(
+    st.text(max_size=12),
+    values.map(json.dumps),
+    messages().map(json.dumps),
+    st.sampled_from(
+        [
+            '{"$distinct_id": "\\ud800", "$set": {"a": 1}}',
+            '{"$distinct_id": "a", "\\ud800": {}, "$set": {"\\ud800": "\\ud800"}}',
+            '{"$distinct_id": "a", "$set": {"a": NaN, "b": Infinity}, "$time": 1e999}',
+            '{"$distinct_id": "a", "$set": {"a": ' + "[" * 240 + "]" * 240 + "}}",
+            "[" * 260 + "]" * 260,
+            '{"$distinct_id": "a", "$add": {"a": ' + "9" * 4_299 + "}}",
+            "{}{}",
+        ]
+    ),
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[*HealthCheck])
+@given(anything, anything, anything, st.booleans())
+def test_whatever_is_typed_is_answered_and_can_travel_to_the_page(
+    profile: str, message: str, guess: str, predict: bool
+) -> None:
+    lab = OperatorLab(predict=predict)
+    lab._profile.value = profile
+    lab._message.value = message
+    lab.state.guess(guess)
+    lab.state.load_messages(f"{message}\n{guess}")
+    lab.state.next()
+    lab.state.add_row("$set", profile, guess)
+    lab.state.edit(id=guess, time=message)
+    lab.state.cancel()
+    lab.state.show()
+    for widget in widgets_of(lab):
+        texts = json.dumps(widget.get_state(), default=str, ensure_ascii=False)
+        # What was typed travels back as it came; it cannot hold half a surrogate pair.
+        texts.encode("utf-8")

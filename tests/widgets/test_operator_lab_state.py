@@ -180,7 +180,7 @@ TAUGHT = {
     '$union of 1.0, true and "1"': ["UNION-1", "EQUAL"],
     "$unset of the last property": ["UNSET-1"],
     "$delete beside another operator": ["MSG-1"],
-    "$delete, then a write": ["SET-1"],
+    "$delete, then a write": ["SET-1", "DELETE-1"],
     "Several operators in one message": ["MSG-1"],
     "An operator that does not exist": ["MSG-4"],
     "A rejected message makes no profile": ["ADD-2", "MSG-5"],

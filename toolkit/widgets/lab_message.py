@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from toolkit.errors import JsonTextError
 from toolkit.operators import OPERATORS
 from toolkit.reserved import HIDDEN, MESSAGE_FIELDS, name_refusal
-from toolkit.widgets.json_text import json_text, read_json
+from toolkit.widgets.json_text import json_text, read_json, sayable
 
 #: What an operator's row says of its value when it is still empty.
 VALUE_HINTS: Final[Mapping[str, str]] = {
@@ -90,7 +91,7 @@ def _refusal(message: object) -> str:
             if not is_plain:
                 return f"The form cannot show this {operator}; edit it as JSON."
         elif operator not in OPERATORS:
-            return f"The form knows no {operator[:40]}; edit it as JSON."
+            return f"The form knows no {sayable(operator[:40])}; edit it as JSON."
         elif operator == "$unset":
             if _names(argument) is None or not argument:
                 return "The form cannot show this $unset; edit it as JSON."
@@ -98,6 +99,9 @@ def _refusal(message: object) -> str:
             return f"The form cannot show this {operator}; edit it as JSON."
         if operator not in MESSAGE_FIELDS and any(name in HIDDEN for name in _named(argument)):
             return "The message names a property that is never shown; edit it as JSON."
+    text = json_text(message)
+    if text != json.dumps(message, ensure_ascii=False):
+        return "The message holds half a surrogate pair; edit it as JSON."
     return ""
 
 

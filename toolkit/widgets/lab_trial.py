@@ -55,6 +55,8 @@ class Trial:
         What of it was rejected.
     verdict
         ``"created"``, ``"updated"``, ``"deleted"``, ``"unchanged"`` or ``"rejected"``.
+    was_deleted
+        Whether an earlier message of the list deleted the profile.
     """
 
     index: int
@@ -67,11 +69,18 @@ class Trial:
     arrival: int
     rejections: tuple[Rejection, ...]
     verdict: str
+    was_deleted: bool
 
     @cached_property
     def rules(self) -> list[str]:
         """The names of the rules that decided the result, the nearest first."""
-        return applied_rules(self.before, self.message, self.after, self.rejections)
+        return applied_rules(
+            self.before,
+            self.message,
+            self.after,
+            self.rejections,
+            was_deleted=self.was_deleted,
+        )
 
     @property
     def question(self) -> str:
@@ -125,15 +134,23 @@ def run(messages: Sequence[object], before: Profile | None, seen: int, arrival: 
     if before is not None:
         row = Row(before, seen, fresh=True)
         states[start[0]].install(Change((), {start[1]: row}, born=frozenset([start[1]])))
-    trials = []
+    trials: list[Trial] = []
+    deleted: set[Address] = set()
     for index, raw in enumerate(messages):
         address = address_of(raw) or start
         state = states.setdefault(address[0], State())
-        trials.append(_trial(index, raw, address, state, arrival + index * MINUTE))
+        trial = _trial(
+            index, raw, address, state, arrival + index * MINUTE, was_deleted=address in deleted
+        )
+        if trial.verdict == "deleted":
+            deleted.add(address)
+        trials.append(trial)
     return trials
 
 
-def _trial(index: int, raw: object, address: Address, state: State, arrival: int) -> Trial:
+def _trial(
+    index: int, raw: object, address: Address, state: State, arrival: int, *, was_deleted: bool
+) -> Trial:
     was = state.row(address[1])
     rejected: list[Rejection] = []
     message = parse_message(raw, index, rejected)
@@ -156,4 +173,5 @@ def _trial(index: int, raw: object, address: Address, state: State, arrival: int
         arrival,
         tuple(rejected),
         verdict,
+        was_deleted,
     )

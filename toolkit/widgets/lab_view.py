@@ -13,7 +13,7 @@ from toolkit.messages import Rejection
 from toolkit.operators import Profile
 from toolkit.rules import RULES, headline
 from toolkit.times import NO_TIME
-from toolkit.widgets.json_text import json_text, laid_out
+from toolkit.widgets.json_text import json_text, laid_out, sayable
 from toolkit.widgets.lab_difference import Difference, Part, differences, hidden_in
 from toolkit.widgets.lab_guess import moved, shown_of
 from toolkit.widgets.lab_trial import Trial
@@ -176,18 +176,14 @@ def rejections(rejected: Iterable[Rejection]) -> Html:
     for each in rejected:
         parts = [each.operator or "", "" if each.property is None else json_text(each.property)]
         where = " ".join(filter(None, parts))
-        reason = _sayable(each.reason)
-        items.append(f"<li>{escape(_sayable(f'{where}: {reason}' if where else reason))}</li>")
+        told = f"{where}: {each.reason}" if where else each.reason
+        items.append(f"<li>{escape(sayable(told))}</li>")
     if not items:
         return Html("")
     return Html(
         '<div class="tk-note tk-warning tk-lab-rejected"><strong>Rejected</strong>'
         f"<ul>{''.join(items)}</ul></div>"
     )
-
-
-def _sayable(words: str) -> str:
-    return words.encode("utf-8", "backslashreplace").decode()
 
 
 def rules(names: Iterable[str]) -> Html:
