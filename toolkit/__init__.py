@@ -25,10 +25,12 @@ from toolkit.table import ProfileTable
 
 if TYPE_CHECKING:
     from toolkit.widgets.editor import ProfileEditor
+    from toolkit.widgets.workbench import workbench
 
 # Forms are loaded when they are asked for: scripts do without the libraries they need.
 _FORMS = {
     "ProfileEditor": "toolkit.widgets.editor",
+    "workbench": "toolkit.widgets.workbench",
 }
 
 try:
@@ -52,6 +54,7 @@ __all__ = [
     "sample_files",
     "segmentation",
     "user",
+    "workbench",
     "write_csv",
     "write_messages",
 ]
