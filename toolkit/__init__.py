@@ -26,11 +26,13 @@ from toolkit.table import ProfileTable
 if TYPE_CHECKING:
     from toolkit.widgets.editor import ProfileEditor
     from toolkit.widgets.operator_lab import OperatorLab
+    from toolkit.widgets.workbench import workbench
 
 # Forms are loaded when they are asked for: scripts do without the libraries they need.
 _FORMS = {
     "OperatorLab": "toolkit.widgets.operator_lab",
     "ProfileEditor": "toolkit.widgets.editor",
+    "workbench": "toolkit.widgets.workbench",
 }
 
 try:
@@ -55,6 +57,7 @@ __all__ = [
     "sample_files",
     "segmentation",
     "user",
+    "workbench",
     "write_csv",
     "write_messages",
 ]

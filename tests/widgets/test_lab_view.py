@@ -249,6 +249,7 @@ def test_a_loaded_message_that_is_json_only_has_no_form() -> None:
 def test_the_lab_is_a_name_of_the_toolkit() -> None:
     assert tk.OperatorLab is OperatorLab
     assert isinstance(tk.OperatorLab().state, OperatorLabState)
+    assert repr(tk.OperatorLab("$set of null")) == "<OperatorLab: $set of null, message 1 of 1>"
 
 
 def widgets_of(widget: Any) -> list[Any]:

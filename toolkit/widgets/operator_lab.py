@@ -77,6 +77,11 @@ class OperatorLab(Form):
         self.state.observe(self._draw, ["changes", "note", "load_error", "guess_error"])
         self._draw()
 
+    def __repr__(self) -> str:
+        state = self.state
+        what = state.preset or "messages of your own"
+        return f"<OperatorLab: {what}, message {state.position + 1} of {len(state.texts)}>"
+
     # What stands where
 
     def _top(self) -> list[ipywidgets.Widget]:
