@@ -198,7 +198,7 @@ def test_users_are_found_changed_and_brought_back(
 
 
 def test_a_user_is_looked_at_as_it_was_and_for_what_it_did(
-    notebook: Callable[..., Any], path: Path
+    notebook: Callable[..., Any], elsewhere: Callable[..., str], path: Path
 ) -> None:
     book = open_form(notebook, path, "user")
     grid = book.form.get_by_role("table", name="Users")
@@ -243,6 +243,21 @@ def test_a_user_is_looked_at_as_it_was_and_for_what_it_did(
     book.button("‹ Back to the list").click()
     grid.get_by_text("stranger (no profile)").click()
     book.sees("There are events with this ID, and no profile.")
+    book.button("‹ Back to the list").click()
+
+    # The editor, in place
+    grid.get_by_label("Select Person 07").check()
+    book.form.get_by_role("button", name="Edit", exact=True).click()
+    book.sees("What will be changed")
+    editor = book.page.locator(".tk-form .tk-form")
+    row = editor.locator(".tk-property").filter(has_text="plan")
+    row.locator("input, textarea").last.fill("gold")
+    editor.get_by_role("button", name="Save", exact=True).click()
+    book.sees("Saved")
+    book.picture("editor")
+    book.button("‹ Back").click()
+    expect(grid.locator("tr").filter(has_text="Person 07")).to_contain_text("gold")
+    assert json.loads(elsewhere(READ, path))["7"]["plan"] == "gold"
     book.clean()
 
 

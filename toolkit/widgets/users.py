@@ -176,6 +176,7 @@ class Users(Form):
             parts.row(*shown, *toggles),
             self._filter_panel,
             self._columns_panel,
+            self._batch_panel,
             bar,
             self._slot,
             self._told,
@@ -183,7 +184,6 @@ class Users(Form):
             Refusal(state),
             parts.ProgressBar(state.job),
             self.grid,
-            self._batch_panel,
         ]
 
     def _make_columns(self) -> ipywidgets.Widget:

@@ -118,6 +118,7 @@ class FilterPanel(ipywidgets.Box):
         self.condition.continuous_update = False
         self.condition.add_class("tk-mono")
         self._condition_error = parts.FieldError(self.condition)
+        self._condition_error.add_class("tk-users-mono")  # a mark points into the text
         self._together = parts.block()
         super().__init__(
             [

@@ -158,7 +158,7 @@ class ExportPanel(Panel):
             width="460px",
         )
         self.only_columns = parts.checkbox("Only the columns shown, in their order")
-        self.path = parts.text("File on the server", placeholder="users.csv")
+        self.path = parts.text("Or a file", placeholder="users.csv, beside the notebook")
         self._error = parts.FieldError(self.path)
         self._whom = parts.block()
         self.download = Download()
@@ -178,7 +178,7 @@ class ExportPanel(Panel):
 
     def _kind_changed(self, change: Any) -> None:
         self.only_columns.layout.display = "" if change["new"] == "csv" else "none"
-        self.path.placeholder = f"users.{change['new']}"
+        self.path.placeholder = f"users.{change['new']}, beside the notebook"
 
     def update(self) -> None:
         """Look at what is ticked and found now."""
@@ -322,7 +322,7 @@ def _batch_row(batch: BatchRow) -> GridRow:
 
 def _whom(state: UsersState) -> Html:
     if state.picked_count:
-        words = f"Whom: the {state.picked_count:,} ticked."
+        words = f"Whom: the ticked ({state.picked_count:,})."
     else:
-        words = f"Whom: all {state.matching:,} that are found. Tick rows for only those."
+        words = f"Whom: all that are found ({state.matching:,}). Tick rows for only those."
     return Html(f'<p class="tk-hint">{escape(words)}</p>')
