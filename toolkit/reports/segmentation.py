@@ -23,6 +23,7 @@ from toolkit.reports.base import Report
 from toolkit.reports.periods import MOST_ROWS, Moment, Periods, Unit, periods
 from toolkit.reports.segments import NOT_SET, Segments, label
 from toolkit.reports.selection import Selection, as_breakdown
+from toolkit.reports.spots import Cell
 from toolkit.series import Codes
 from toolkit.values import Json
 from toolkit.wording import count, did_you_mean, listed
@@ -205,6 +206,32 @@ class Segmentation(Report):
         bucket = None if time is None else range_.find(time)
         return self._question.users(wanted, bucket)
 
+    def cell(self, row: int) -> Cell:
+        """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
+
+        Raises
+        ------
+        ReportError
+            If the table has no such row.
+        """
+        if not 0 <= row < len(self._table):
+            raise ReportError(f"row={row}; the table has {count(len(self._table), 'row')}")
+        # A segment has a row for each bucket.
+        buckets = len(self._question.range)
+        label = self._numbers.labels[row // buckets]
+        return self._cell(label, row % buckets) or {}
+
+    def _cell(self, label: str, bucket: int = 0) -> Cell | None:
+        """Return the arguments of users for a segment in a bucket, None for several segments."""
+        cell: dict[str, Any] = {}
+        if self._question.by is not None:
+            if label not in self._numbers.labels:
+                return None
+            cell["segment"] = label
+        if self._question.range.unit is not None:
+            cell["time"] = self._question.range.starts[bucket]
+        return cell
+
     def _segment(self, segment: Json) -> int:
         if self._question.by is None:
             raise ReportError("segment= needs a breakdown, and the report has none (by=None)")
@@ -238,7 +265,7 @@ class Segmentation(Report):
             legend += f" (top {len(shown)} of {len(labels):,})"
         if unit is None:
             totals = [(name, int(values.sum())) for name, values in shown]
-            return plots.bars(ax, totals, title=self.title, of=noun, by=legend)
+            return plots.bars(ax, totals, title=self.title, of=noun, by=legend, cell=self._cell)
         return plots.lines(
             ax,
             question.range.starts,
@@ -247,6 +274,7 @@ class Segmentation(Report):
             of=f"{noun} per {unit}",
             by=legend,
             incomplete=question.range.incomplete,
+            cell=self._cell,
         )
 
     def _drawn(self, top: int) -> list[tuple[str, Positions]]:
