@@ -20,6 +20,17 @@ from toolkit.expressions.doubts import is_known, unknown
 from toolkit.join import At, Profiles, as_past, as_snapshot
 from toolkit.reports import plots
 from toolkit.reports.base import Report
+from toolkit.reports.fields import (
+    AT,
+    RANGE,
+    ChoiceField,
+    Declaration,
+    EventField,
+    FilterField,
+    PropertyField,
+    declare,
+    unit_field,
+)
 from toolkit.reports.periods import MOST_ROWS, Moment, Periods, Unit, periods
 from toolkit.reports.segments import NOT_SET, Segments, label
 from toolkit.reports.selection import Selection, as_breakdown
@@ -472,3 +483,27 @@ def _user_notes(
     if selection.events.has_times_without_zone:
         notes.append("Times without a time zone are read as UTC.")
     return notes
+
+
+declare(
+    Declaration(
+        title="Segmentation",
+        function=segmentation,
+        call="tk.segmentation",
+        about="How often an event happened, or to how many users, over time.",
+        fields=(
+            EventField(name="event", label="Event", is_positional=True),
+            ChoiceField(
+                name="measure",
+                label="Measure",
+                default="total",
+                options=(("Total events", "total"), ("Unique users", "unique")),
+            ),
+            PropertyField(name="by", label="Break down by", help="A line or bar for each value."),
+            FilterField(name="where", label="Filter"),
+            *RANGE,
+            unit_field("day"),
+            AT,
+        ),
+    )
+)
