@@ -8,7 +8,9 @@
 {'$name': 'Alice', 'plan': 'pro'}
 """
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from toolkit.errors import RejectedUpdateWarning, ToolkitError
 from toolkit.events import Events
@@ -20,6 +22,9 @@ from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
+
+# Forms are loaded when they are asked for: scripts do without the libraries they need.
+_FORMS: dict[str, str] = {}
 
 try:
     __version__ = version("profile-toolkit")
@@ -44,3 +49,9 @@ __all__ = [
     "write_csv",
     "write_messages",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FORMS:
+        return getattr(import_module(_FORMS[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -44,6 +44,19 @@ class MessageFileNotFoundError(MessageFileError, FileNotFoundError):
     """There is no such file of messages."""
 
 
+class JsonTextError(ToolkitError, ValueError):
+    """Text that is no JSON; ``line`` and ``column`` (from 1) are where it goes wrong."""
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(f"line {line}, column {column}: {message}")
+        self.line = line
+        self.column = column
+
+    def __reduce__(self) -> tuple[object, ...]:
+        message = str(self).partition(": ")[2]
+        return type(self), (message, self.line, self.column)
+
+
 class ArgumentError(ToolkitError, ValueError):
     """An argument of a call that is none of what is allowed."""
 
@@ -133,6 +146,10 @@ class StoreError(ToolkitError, OSError):
 
 class StoreBusyError(StoreError, TimeoutError):
     """Another process held the SQLite file's write lock for too long."""
+
+
+class WorkCancelled(ToolkitError):  # noqa: N818 - nothing went wrong
+    """Long work was stopped by whoever waited for it; it has changed nothing."""
 
 
 class MissingExtraError(ToolkitError, ImportError):

@@ -1,0 +1,260 @@
+"""JupyterLab in a real browser: a server, a page, and notebooks made of a few cells."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+
+ROOT = Path(__file__).parents[2]
+#: Screenshots of the last run, to be looked at.
+PICTURES = ROOT / "out" / "screenshots"
+
+_FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+_TOKEN = "test"
+_PATIENCE = 30_000  # milliseconds; a machine may be busy
+
+
+class Lab:
+    """A JupyterLab server whose files are in a temporary folder."""
+
+    def __init__(self, folder: Path, browser: Browser) -> None:
+        self.folder = folder
+        self.files = folder / "files"
+        self.files.mkdir()
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            self.port = found.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._browser = browser
+        settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        (settings / "notification.jupyterlab-settings").write_text(
+            '{"fetchNews": "false", "checkForUpdates": false}'
+        )
+        environment = {
+            **os.environ,
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+            "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+            "IPYTHONDIR": str(folder / "ipython"),
+            "XDG_CONFIG_HOME": str(folder / "xdg"),
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
+            ),
+        }
+        self._log = (folder / "server.log").open("wb")
+        self._server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1"),
+                *(f"--port={self.port}", f"--IdentityProvider.token={_TOKEN}", "--allow-root"),
+                *("--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.files}"),
+            ],
+            env=environment,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self._wait()
+
+    def _wait(self) -> None:
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"{self.address}/api?token={_TOKEN}", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                assert self._server.poll() is None, (self.folder / "server.log").read_text()
+                time.sleep(0.1)
+        raise AssertionError("JupyterLab did not start")
+
+    def stop(self) -> None:
+        self._server.terminate()
+        try:
+            self._server.wait(10)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+        self._log.close()
+
+    def open(
+        self, name: str, cells: Sequence[str], *, dark: bool = False, width: int = 1240
+    ) -> Notebook:
+        """Open a notebook of these cells, run all of them, and return it."""
+        book = nbformat.v4.new_notebook()
+        book.metadata["kernelspec"] = {
+            "name": "python3",
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+        }
+        book.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+        for cell in book.cells:
+            cell.pop("id", None)  # Jupyter gives them; ours would be random
+        book.nbformat_minor = 4
+        (self.files / f"{name}.ipynb").write_text(nbformat.writes(book))
+        themes = self.folder / "settings" / "@jupyterlab" / "apputils-extension"
+        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        (themes / "themes.jupyterlab-settings").write_text(f'{{"theme": "{theme}"}}')
+        context = self._browser.new_context(viewport={"width": width, "height": 1000})
+        page = context.new_page()
+        page.set_default_timeout(_PATIENCE)
+        opened = Notebook(page, name, self.port)
+        page.goto(f"{self.address}/lab/tree/{name}.ipynb?token={_TOKEN}&reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        try:
+            opened.idle()
+            # The file browser takes room that the notebook can use.
+            page.keyboard.press("Control+b")
+            opened.run_all()
+        except PlaywrightError:
+            opened.picture_of_page("failed")
+            raise
+        return opened
+
+
+class Notebook:
+    """A notebook open in the browser."""
+
+    def __init__(self, page: Page, name: str, port: int) -> None:
+        self.page = page
+        self.name = name
+        #: Requests that went elsewhere than to the server.
+        self.outside: list[str] = []
+        #: What the page itself complained of.
+        self.complaints: list[str] = []
+        own = f"//127.0.0.1:{port}/"
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if own in request.url or request.url.startswith(("data:", "blob:", "about:"))
+                else self.outside.append(request.url)
+            ),
+        )
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        # A dialogue is what a script from a property would open.
+        page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+
+    def idle(self) -> None:
+        """Wait until the kernel has nothing to do."""
+        self.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+
+    def run_all(self) -> None:
+        """Run all cells and wait for the first form."""
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_text("Run All Cells", exact=True).click()
+        error = self.page.locator(".jp-OutputArea [data-mime-type='application/vnd.jupyter.error']")
+        self.form.or_(error).first.wait_for()
+        assert not error.count(), error.first.inner_text()
+        self.idle()
+
+    @property
+    def form(self) -> Locator:
+        """The forms on the page."""
+        return self.page.locator(".jp-OutputArea .tk-form:not(.tk-form .tk-form)")
+
+    def button(self, words: str) -> Locator:
+        """The button with these words, in a form."""
+        return self.form.get_by_role("button", name=words, exact=True)
+
+    def field(self, label: str) -> Locator:
+        """The field with this label."""
+        return self.form.get_by_label(label, exact=True)
+
+    def sees(self, words: str) -> None:
+        """Wait until somebody who looks at the forms can read these words."""
+        expect(self.form.get_by_text(words).first).to_be_visible(timeout=_PATIENCE)
+
+    def picture(self, step: str) -> Path:
+        """Keep a screenshot of the first form."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        path = PICTURES / f"{self.name}-{step}.png"
+        self.form.first.screenshot(path=path)
+        return path
+
+    def picture_of_page(self, step: str) -> Path:
+        """Keep a screenshot of all that is in view."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        path = PICTURES / f"{self.name}-{step}.png"
+        self.page.screenshot(path=path)
+        return path
+
+    def fits(self) -> None:
+        """Assert that no form needs scrolling sideways."""
+        over = self.form.first.evaluate(
+            "node => node.scrollWidth - node.clientWidth + Math.max(0, "
+            "node.getBoundingClientRect().right - node.closest('.jp-OutputArea-output')"
+            ".getBoundingClientRect().right)"
+        )
+        assert over <= 1, f"the form is {over} pixels wider than its place"
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel and run nothing."""
+        self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        self.page.get_by_text("Restart Kernel…", exact=True).click()
+        self.page.get_by_role("button", name="Confirm Kernel Restart").click()
+
+    def clean(self) -> None:
+        """Assert that nothing left the machine and no script came from data."""
+        assert self.outside == []
+        assert self.complaints == []
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=_FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    server = Lab(tmp_path_factory.mktemp("lab"), browser)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def notebook(lab: Lab) -> Iterator[Callable[..., Notebook]]:
+    """Open notebooks; they are checked for scripts and requests, and closed, at the end."""
+    opened: list[Notebook] = []
+
+    def open_(name: str, cells: Sequence[str], **options: Any) -> Notebook:
+        opened.append(lab.open(name, cells, **options))
+        return opened[-1]
+
+    yield open_
+    for each in opened:
+        each.clean()
+        each.page.context.close()
+
+
+@pytest.fixture
+def elsewhere() -> Callable[[str], str]:
+    """Run code in a process of its own and return what it printed."""
+
+    def run(code: str, *arguments: object) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            capture_output=True, text=True, timeout=60, check=False, cwd=ROOT,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

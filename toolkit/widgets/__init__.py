@@ -1,0 +1,1 @@
+"""Forms for notebooks: what they know and do apart from how they look."""

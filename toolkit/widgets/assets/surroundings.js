@@ -1,0 +1,101 @@
+// What a form must know of the page: keys pressed in it, a light or dark theme,
+// and whether the kernel still answers.
+
+const ANSWER_WITHIN = 8000; // milliseconds
+const BUSY = "The kernel is busy or gone. What you typed is still here.";
+
+function luminance(colour) {
+  const parts = colour.match(/[\d.]+/g);
+  if (!parts || (parts.length > 3 && Number(parts[3]) === 0)) return null;
+  const [red, green, blue] = parts.map(Number);
+  return (0.299 * red + 0.587 * green + 0.114 * blue) / 255;
+}
+
+function isDark(node) {
+  for (let at = node; at; at = at.parentElement) {
+    const found = luminance(getComputedStyle(at).backgroundColor);
+    if (found !== null) return found < 0.5;
+  }
+  return false;
+}
+
+function ownsEnter(target) {
+  // A button, a link or an open list does its own thing; in a long text Enter is a new line.
+  if (target.closest("[data-tk-own-keys]")) return true;
+  return ["BUTTON", "A", "SUMMARY", "TEXTAREA", "SELECT"].includes(target.tagName);
+}
+
+function render({ model, el }) {
+  el.style.display = "none";
+  let root = null;
+  let asked = 0;
+  let waiting = null;
+
+  const lookAround = () => {
+    const dark = isDark(root);
+    if (root.classList.contains("tk-dark") !== dark) root.classList.toggle("tk-dark", dark);
+    if (model.get("dark") !== dark) {
+      model.set("dark", dark);
+      model.save_changes();
+    }
+  };
+
+  const onKey = (event) => {
+    if (event.isComposing || event.altKey) return;
+    const forced = event.ctrlKey || event.metaKey;
+    const isEnter = event.key === "Enter" && (forced || !ownsEnter(event.target));
+    if (!isEnter && event.key !== "Escape") return;
+    if (!model.get("listens").includes(event.key)) return;
+    if (event.target.closest(".tk-form") !== root) return; // a form within this one
+    event.preventDefault();
+    event.stopPropagation();
+    // What was typed last may still be on its way: the answer comes after it.
+    asked += 1;
+    const mine = { number: asked, key: event.key };
+    waiting = mine;
+    model.send({ type: "ping", number: asked });
+    setTimeout(() => {
+      if (waiting === mine) root.dataset.tkBanner = BUSY;
+    }, ANSWER_WITHIN);
+  };
+
+  const onMessage = (content) => {
+    if (content.type !== "pong" || waiting === null || content.number !== waiting.number) return;
+    const { key } = waiting;
+    waiting = null;
+    delete root.dataset.tkBanner;
+    model.send({ type: "key", key });
+  };
+
+  const watcher = new MutationObserver(() => root && lookAround());
+  let tries = 0;
+  const attach = () => {
+    root = el.closest(".tk-form");
+    if (!root) {
+      tries += 1;
+      if (tries < 1200) requestAnimationFrame(attach);
+      return;
+    }
+    root.setAttribute("role", "form");
+    root.setAttribute("aria-label", model.get("name"));
+    // The notebook's single-letter commands are not for those who work in a form.
+    root.setAttribute("data-lm-suppress-shortcuts", "true");
+    // On the way down: fields of ipywidgets keep their keys to themselves.
+    root.addEventListener("keydown", onKey, true);
+    watcher.observe(document.body, {
+      attributes: true,
+      attributeFilter: ["class", "style", "data-jp-theme-name", "data-jp-theme-light"],
+    });
+    lookAround();
+  };
+
+  model.on("msg:custom", onMessage);
+  attach();
+  return () => {
+    watcher.disconnect();
+    model.off("msg:custom", onMessage);
+    if (root) root.removeEventListener("keydown", onKey, true);
+  };
+}
+
+export default { render };

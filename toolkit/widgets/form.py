@@ -1,0 +1,89 @@
+"""The root of every form: its look, its keys, the theme of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import anywidget
+import ipywidgets
+from traitlets import Bool, List, Unicode
+
+ASSETS: Final = Path(__file__).parent / "assets"
+_STYLE: Final = (ASSETS / "form.css").read_text(encoding="utf-8")
+
+#: What a key does.
+Action = Callable[[], None]
+
+
+class Surroundings(anywidget.AnyWidget):
+    """What a form knows of the page around it.
+
+    Attributes
+    ----------
+    name
+        What assistive technology calls the form.
+    listens
+        The keys that do something, such as ``"Enter"``.
+    dark
+        Whether the page is dark.
+    """
+
+    _esm = (ASSETS / "surroundings.js").read_text(encoding="utf-8")
+    name = Unicode("").tag(sync=True)
+    listens = List(Unicode()).tag(sync=True)
+    dark = Bool(False).tag(sync=True)
+
+    def __init__(self, name: str, actions: Mapping[str, Action]) -> None:
+        super().__init__(name=name, listens=list(actions))
+        self._actions = dict(actions)
+        self.on_msg(self._take)
+
+    def _take(self, _: object, content: dict[str, Any], __: object) -> None:
+        if content.get("type") == "ping":
+            self.send({"type": "pong", "number": content.get("number")})
+        elif content.get("type") == "key":
+            action = self._actions.get(str(content.get("key")))
+            if action is not None:
+                action()
+
+
+class Form(ipywidgets.VBox):
+    """A form: parts one below the other, with the look and the keys all forms share.
+
+    Parameters
+    ----------
+    name
+        What assistive technology calls it.
+    parts
+        Widgets, from top to bottom.
+    on_enter, on_escape
+        What these keys do, pressed in a field. Enter in a long text is a new line;
+        with Ctrl it counts there too.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parts: Sequence[ipywidgets.Widget] = (),
+        *,
+        on_enter: Action | None = None,
+        on_escape: Action | None = None,
+    ) -> None:
+        given = {"Enter": on_enter, "Escape": on_escape}
+        self.surroundings = Surroundings(name, {key: do for key, do in given.items() if do})
+        style = ipywidgets.HTML(f"<style>{_STYLE}</style>")
+        style.add_class("tk-style")
+        self._fixed = (style, self.surroundings)
+        super().__init__([*self._fixed, *parts])
+        self.add_class("tk-form")
+
+    def show(self, parts: Sequence[ipywidgets.Widget]) -> None:
+        """Put other parts in place of those there are."""
+        self.children = (*self._fixed, *parts)
+
+    @property
+    def dark(self) -> bool:
+        """Whether the page is dark; watch it with ``form.surroundings.observe(…, "dark")``."""
+        return bool(self.surroundings.dark)

@@ -1,0 +1,240 @@
+"""The parts forms are made of: labelled fields, buttons, messages, rows, progress.
+
+Text given to them is plain text, whatever it holds: what becomes HTML is escaped
+here. Finished HTML (:data:`toolkit.html.Html`) goes through :func:`block`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal
+
+import ipywidgets
+from ipywidgets import Widget
+
+from toolkit.html import Html, escape
+from toolkit.widgets.job import Job
+
+Kind = Literal["info", "success", "warning", "error"]
+#: What a field has: a label beside it, above it, or only for those who hear the page.
+LabelPlace = Literal["beside", "hidden"]
+
+_LABEL_WIDTH: Final = "110px"
+
+
+def _field(
+    widget: type[Any], label: str, place: LabelPlace, width: str | None, **options: Any
+) -> Any:
+    field = widget(
+        description=label, style={"description_width": _LABEL_WIDTH}, tooltip=label, **options
+    )
+    if place == "hidden":
+        field.style.description_width = "0px"
+        field.add_class("tk-hide-label")
+    field.layout.width = width or "auto"
+    field.layout.max_width = "100%"
+    field.layout.min_width = "0"
+    return field
+
+
+def text(
+    label: str,
+    value: str = "",
+    *,
+    place: LabelPlace = "beside",
+    placeholder: str = "",
+    width: str | None = "360px",
+) -> ipywidgets.Text:
+    """Return a line of text with its label."""
+    return _field(ipywidgets.Text, label, place, width, value=value, placeholder=placeholder)
+
+
+def combobox(
+    label: str,
+    options: Sequence[str] = (),
+    value: str = "",
+    *,
+    place: LabelPlace = "beside",
+    placeholder: str = "",
+    width: str | None = "360px",
+) -> ipywidgets.Combobox:
+    """Return a line of text that proposes options and takes any text."""
+    return _field(
+        ipywidgets.Combobox,
+        label,
+        place,
+        width,
+        value=value,
+        options=tuple(options),
+        placeholder=placeholder,
+        ensure_option=False,
+    )
+
+
+def long_text(
+    label: str,
+    value: str = "",
+    *,
+    place: LabelPlace = "beside",
+    placeholder: str = "",
+    rows: int = 6,
+    width: str | None = "100%",
+    mono: bool = True,
+) -> ipywidgets.Textarea:
+    """Return a text of several lines with its label, in a code font by default."""
+    field = _field(
+        ipywidgets.Textarea, label, place, width, value=value, placeholder=placeholder, rows=rows
+    )
+    if mono:
+        field.add_class("tk-mono")
+    return field
+
+
+def dropdown(
+    label: str,
+    options: Sequence[Any],
+    value: Any = None,
+    *,
+    place: LabelPlace = "beside",
+    width: str | None = "220px",
+) -> ipywidgets.Dropdown:
+    """Return a choice; *options* are texts, or pairs of a text and a value."""
+    return _field(ipywidgets.Dropdown, label, place, width, options=list(options), value=value)
+
+
+def checkbox(label: str, value: bool = False) -> ipywidgets.Checkbox:
+    """Return a tick with its label behind it."""
+    return ipywidgets.Checkbox(
+        value=value, description=label, indent=False, layout={"width": "auto"}
+    )
+
+
+def button(
+    label: str,
+    action: Callable[[], None],
+    *,
+    kind: Literal["normal", "primary", "danger", "plain"] = "normal",
+    tooltip: str = "",
+) -> ipywidgets.Button:
+    """Return a button that calls *action*."""
+    made = ipywidgets.Button(description=label, tooltip=tooltip or label)
+    if kind != "normal":
+        made.add_class(f"tk-{kind}")
+    made.on_click(lambda _: action())
+    return made
+
+
+def row(*parts: Widget, top: bool = False) -> ipywidgets.Box:
+    """Return parts side by side, which wrap where there is no room."""
+    made = ipywidgets.Box(list(parts))
+    made.add_class("tk-row")
+    if top:
+        made.add_class("tk-top")
+    return made
+
+
+def column(*parts: Widget) -> ipywidgets.Box:
+    """Return parts one below the other."""
+    made = ipywidgets.Box(list(parts))
+    made.add_class("tk-column")
+    return made
+
+
+def block(content: Html | None = None) -> ipywidgets.HTML:
+    """Return finished HTML as a part; its ``value`` may be replaced, by finished HTML only."""
+    return ipywidgets.HTML(content or "")
+
+
+def heading(words: str) -> ipywidgets.HTML:
+    """Return the title of a form."""
+    return block(
+        Html(f'<div class="tk-heading" role="heading" aria-level="2">{escape(words)}</div>')
+    )
+
+
+def subheading(words: str) -> ipywidgets.HTML:
+    """Return the title of a part of a form."""
+    return block(
+        Html(f'<div class="tk-subheading" role="heading" aria-level="3">{escape(words)}</div>')
+    )
+
+
+def hint(words: str) -> ipywidgets.HTML:
+    """Return a sentence in small print."""
+    return block(Html(f'<p class="tk-hint">{escape(words)}</p>'))
+
+
+class Note(ipywidgets.HTML):
+    """A message of a form; nothing is there while it is empty."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.layout.display = "none"
+
+    def show(self, words: str, kind: Kind = "info") -> None:
+        """Say something; empty words take the message away."""
+        role = "alert" if kind == "error" else "status"
+        self.value = (
+            f'<div class="tk-note tk-{kind}" role="{role}">{escape(words)}</div>' if words else ""
+        )
+        self.layout.display = "" if words else "none"
+
+
+class FieldError(ipywidgets.HTML):
+    """What is wrong with a field, beside it; nothing is there while all is well.
+
+    Parameters
+    ----------
+    field
+        The field it is about, which is marked too.
+    """
+
+    def __init__(self, field: ipywidgets.DOMWidget | None = None) -> None:
+        super().__init__("")
+        self.layout.display = "none"
+        self._field = field
+
+    def show(self, words: str) -> None:
+        """Say what is wrong; empty words take it away."""
+        self.value = f'<span class="tk-field-error" role="alert">{escape(words)}</span>'
+        self.layout.display = "" if words else "none"
+        if self._field is not None:
+            (self._field.add_class if words else self._field.remove_class)("tk-invalid")
+
+
+class ProgressBar(ipywidgets.Box):
+    """How far a job is, with a button that stops it; there only while the job runs.
+
+    Parameters
+    ----------
+    job
+        The job.
+    can_stop
+        Whether there is a button.
+    """
+
+    def __init__(self, job: Job, *, can_stop: bool = True) -> None:
+        self._job = job
+        self._picture = block()
+        self.stop = button("Cancel", job.cancel, tooltip="Stop; nothing is changed then")
+        super().__init__([self._picture, *([self.stop] if can_stop else [])])
+        self.add_class("tk-row")
+        self.add_class("tk-progress")
+        job.observe(self._draw, ["running", "stage", "fraction", "detail"])
+        self._draw()
+
+    def _draw(self, _: object = None) -> None:
+        job = self._job
+        self.layout.display = "" if job.running else "none"
+        if not job.running:
+            return
+        if job.fraction < 0:
+            bar = '<div class="tk-bar tk-unknown" role="progressbar"><div></div></div>'
+        else:
+            percent = round(job.fraction * 100)
+            bar = (
+                f'<div class="tk-bar" role="progressbar" aria-valuenow="{percent}">'
+                f'<div style="width:{percent}%"></div></div>'
+            )
+        told = " · ".join(filter(None, [job.stage, job.detail])) or "Working"
+        self._picture.value = f'{bar}<div class="tk-hint">{escape(told)}</div>'
