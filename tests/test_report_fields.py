@@ -190,7 +190,11 @@ def test_the_python_of_a_report_names_only_what_was_chosen() -> None:
     values |= {"measure": "unique", "unit": "week", "tz": "Europe/Oslo", "at": "event time"}
     lines = SEGMENTATION.python(names, values).splitlines()
     assert max(map(len, lines)) <= 88
-    assert lines[3:6] == ["tk.segmentation(", "    events,", "    profiles,"]
+    assert lines[3:6] == [
+        "tk.segmentation(",
+        '    events, profiles, "Buy",',
+        '    measure="unique",',
+    ]
 
 
 def test_a_field_that_does_not_count_is_left_out() -> None:

@@ -342,6 +342,7 @@ class Declaration:
         """
         values = self.counted(values)
         arguments = [names[name] for name in self.inputs]
+        named = []
         for field in self.fields:
             if field.name not in values:
                 continue
@@ -349,10 +350,10 @@ class Declaration:
             if field.is_positional:
                 arguments.append(_python(value))
             elif not _same(value, field.default):
-                arguments.append(f"{field.name}={_python(value)}")
-        call = f"{self.call}({', '.join(arguments)})"
+                named.append(f"{field.name}={_python(value)}")
+        call = f"{self.call}({', '.join([*arguments, *named])})"
         if len(call) > _LINE:
-            lines = "".join(f"    {argument},\n" for argument in arguments)
+            lines = "".join(f"    {line},\n" for line in (", ".join(arguments), *named))
             call = f"{self.call}(\n{lines})"
         return "\n".join([*self.imports, *_imports(values.values(), call), "", call])
 
