@@ -132,6 +132,18 @@ class UndoError(ToolkitError, ValueError):
         self.conflicts = conflicts
 
 
+class EditConflictError(ToolkitError, ValueError):
+    """A profile changed between being read and being saved.
+
+    ``properties`` names what would have been overwritten; empty if the profile itself
+    was made or deleted.
+    """
+
+    def __init__(self, message: str, properties: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.properties = properties
+
+
 class CompactedError(ToolkitError, LookupError):
     """A time or batch whose updates were compacted away."""
 
