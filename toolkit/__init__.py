@@ -24,7 +24,9 @@ from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 
 # Forms are loaded when they are asked for: scripts do without the libraries they need.
-_FORMS: dict[str, str] = {}
+_FORMS: dict[str, str] = {
+    "ReportBuilder": "toolkit.widgets.report_builder",
+}
 
 try:
     __version__ = version("profile-toolkit")

@@ -313,17 +313,18 @@ class ReportBuilderState(HasTraits):
 
     def _answered(self, answer: tuple[Report, plots.Picture]) -> None:
         report, picture = answer
-        self._forget_users()
-        self.error = ""
-        self.message = self._why_empty(report) if report.is_empty else ""
-        self.picture, self.report, self.is_old = picture, report, False
+        self.forget_users()
+        with self.hold_trait_notifications():
+            self.error = ""
+            self.message = self._why_empty(report) if report.is_empty else ""
+            self.picture, self.report, self.is_old = picture, report, False
 
     def _failed(self, error: BaseException | None) -> None:
         """Say why there is no answer; None is that somebody stopped it."""
         if error is None:
             self.message = "Stopped. Change the question, or press Refresh to ask again."
             return
-        self._forget_users()
+        self.forget_users()
         text = (
             sentence(str(error))
             if isinstance(error, ToolkitError)
@@ -378,7 +379,7 @@ class ReportBuilderState(HasTraits):
             return
         cell = spots.cell(place)
         if cell is None:
-            self._forget_users()
+            self.forget_users()
             self.users_error = (
                 "Several segments are drawn as one here; pick one of them in the table."
             )
@@ -390,7 +391,7 @@ class ReportBuilderState(HasTraits):
         report = self.report
         if report is None:
             raise ArgumentError("there is no report yet, so there are no users")
-        self._forget_users()
+        self.forget_users()
         self.cell = dict(cell)
         self.users_of = _cell_words(cell)
 
@@ -404,11 +405,12 @@ class ReportBuilderState(HasTraits):
 
     def _not_found(self, error: BaseException | None) -> None:
         if error is None:
-            self._forget_users()
+            self.forget_users()
         else:
             self.users_error = sentence(str(error))
 
-    def _forget_users(self) -> None:
+    def forget_users(self) -> None:
+        """Ask for nobody any more."""
         self._searches.drop()
         self.cell, self.users, self.users_of, self.users_error = None, [], "", ""
 
