@@ -66,6 +66,7 @@ def test_a_report_is_built_by_mouse_and_keyboard(
     notebook: Callable[..., Any], lab: Any, elsewhere: Callable[..., str], tmp_path: Path
 ) -> None:
     book = notebook("report", [SHOP, FORM])
+    book.page.set_viewport_size({"width": 1240, "height": 1900})
     counted(book)
     book.picture("start")
     book.fits()
@@ -140,6 +141,7 @@ def test_a_report_is_built_by_mouse_and_keyboard(
     expression.press("Tab")
     counted(book)
     expect(book.form.locator(".tk-code pre")).to_contain_text('& (user["plan"] != "pro")')
+    book.picture("end")
 
 
 def test_the_python_shown_runs_in_a_cell_and_gives_the_same_table(
@@ -180,6 +182,7 @@ def test_it_fits_a_narrow_dark_page_and_says_why_nothing_is_there(
     notebook: Callable[..., Any],
 ) -> None:
     book = notebook("report-dark", [SHOP, FORM], dark=True, width=900)
+    book.page.set_viewport_size({"width": 900, "height": 1900})
     counted(book)
     expect(book.page.locator(".tk-form.tk-dark")).to_be_visible()
     book.field("Break down by").select_option("Event: item")

@@ -60,7 +60,7 @@ def texts(root: Any) -> str:
 def test_a_choice_reaches_the_state_and_its_answer_the_page(builder: ReportBuilder) -> None:
     found(builder, "Event").value = "Buy"
     found(builder, "Break down by").value = "user.plan"
-    found(builder, "Unit").value = None
+    found(builder, "Unit").label = "The range as a whole"
     assert builder.state.wait(30)
     assert [row["cells"] for row in builder._table.grid.rows] == [
         [XSS, "1"],
@@ -218,6 +218,17 @@ def test_nothing_to_see_is_said_in_place_of_an_empty_chart(builder: ReportBuilde
     assert builder._answer.layout.display == ""
 
 
+def test_refreshing_offers_what_the_profiles_have_now(
+    builder: ReportBuilder, profiles: tk.ProfileTable
+) -> None:
+    builder.state.set(by=user["plan"])
+    profiles.set("ann", {"city": "Oslo"})
+    found(builder, "Refresh").click()
+    by = found(builder, "Break down by")
+    assert ("User: city", "user.city") in by.options
+    assert by.value == "user.plan"
+
+
 def test_the_chart_follows_the_theme(builder: ReportBuilder) -> None:
     before = builder._chart.png
     builder.surroundings.dark = True
@@ -238,7 +249,11 @@ def test_a_long_list_is_typed_into_and_a_short_one_is_not() -> None:
     short = Chooser("X", {n: f"number {n}" for n in range(3)}, 1, picked.append)
     assert type(short.widget).__name__ == "Dropdown"
     short.widget.value = 2
-    assert picked == [7, "unknown", 2]
+    nothing = Chooser("X", {1: "One", None: "Nothing"}, None, picked.append)
+    assert nothing.widget.label == "Nothing"
+    nothing.widget.label = "One"
+    nothing.widget.label = "Nothing"
+    assert picked == [7, "unknown", 2, 1, None]
 
 
 def test_a_value_that_is_no_option_stays_to_be_seen() -> None:

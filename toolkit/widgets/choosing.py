@@ -9,6 +9,8 @@ import ipywidgets
 
 from toolkit.widgets import parts
 
+# None is a value like any other here; to ipywidgets it is no choice at all.
+_NOTHING: Final = ("nothing",)
 # A longer list is typed into rather than scrolled through.
 _MOST_SCROLLED: Final = 100
 
@@ -69,10 +71,10 @@ class Chooser:
                 options = self._options
                 if value not in options:  # it stays to be seen, and to be corrected
                     options = {value: str(value), **options}
-                pairs = tuple((text, each) for each, text in options.items())
+                pairs = tuple((text, _as_option(each)) for each, text in options.items())
                 if self.widget.options != pairs:
                     self.widget.options = pairs
-                self.widget.value = value
+                self.widget.value = _as_option(value)
         finally:
             self._is_quiet = False
 
@@ -83,7 +85,11 @@ class Chooser:
         if self._is_typed:
             by_text = {text: each for each, text in self._options.items()}
             value = by_text.get(value, value)
-        self._on_pick(value)
+        self._on_pick(None if value == _NOTHING else value)
+
+
+def _as_option(value: Any) -> Any:
+    return _NOTHING if value is None else value
 
 
 class Choosers(ipywidgets.Box):

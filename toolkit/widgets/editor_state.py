@@ -67,7 +67,7 @@ class EditorState(HasTraits):
         self._opened = ""
         # Rows entered before a profile was opened; they go where the ID goes.
         self._carried: list[PropertyRow] = []
-        self._show([PropertyRow(name) for name in _FIRST])
+        self._show([PropertyRow(name, is_proposed=True) for name in _FIRST])
         if distinct_id is not None:
             self.open(distinct_id)
 
@@ -219,6 +219,11 @@ class EditorState(HasTraits):
         else:
             self._take(found, self._carried)
 
+    def refresh(self) -> None:
+        """Show what is stored now, unless something was entered that is not saved."""
+        if self.exists and not self.is_changed and self.distinct_id == self._opened:
+            self._read()
+
     def _read(self, keep: list[PropertyRow] | None = None) -> None:
         self._take(self.profiles.get(self._opened), keep or [])
 
@@ -243,7 +248,8 @@ class EditorState(HasTraits):
                 rows.append(row)
         if found is None:
             known = {row.name for row in rows}
-            rows = [*(PropertyRow(name) for name in _FIRST if name not in known), *rows]
+            proposed = [PropertyRow(name, is_proposed=True) for name in _FIRST if name not in known]
+            rows = [*proposed, *rows]
         self._show(rows)
 
     def _show(self, rows: list[PropertyRow]) -> None:
@@ -255,6 +261,8 @@ class EditorState(HasTraits):
 
     def _row_changed(self, _: object) -> None:
         self.asks_to_delete = False
+        if not self.conflict:
+            self._say("")  # what was said is of what stood there before
         self.revision += 1
 
     def _has_edits(self) -> bool:
@@ -397,8 +405,8 @@ _RESERVED: Final = (
 
 def _is_blank(row: PropertyRow) -> bool:
     """Whether nothing was entered in a new row; a proposed name alone is nothing."""
-    untouched = not row.text and not row.items and row.kind in ("text", "list", "number", "date")
-    return not row.is_stored and untouched and (not row.name or row.name in _FIRST)
+    untouched = not row.text and not row.items and row.kind not in ("boolean", "null")
+    return not row.is_stored and untouched and (not row.name or row.is_proposed)
 
 
 def _is_edited(row: PropertyRow) -> bool:

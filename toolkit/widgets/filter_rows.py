@@ -82,13 +82,13 @@ class _Row(ipywidgets.Box):
     def __init__(self, row: FilterRow, state: FilterState) -> None:
         self._row = row
         self._prop = Chooser(
-            "Property", state.offered, row.prop, self._set("prop"), place="hidden", width="230px"
+            "Property", state.offered, row.prop, self._set("prop"), place="hidden", width="210px"
         )
         self._operator = Chooser(
             "Operator", _same(row.operators), row.operator, self._set("operator"),
-            place="hidden", width="150px",
+            place="hidden", width="140px",
         )  # fmt: skip
-        self._value = parts.combobox("Value", place="hidden", width="230px", placeholder="value")
+        self._value = parts.combobox("Value", place="hidden", width="190px", placeholder="value")
         self._value.continuous_update = False
         self._value.observe(lambda change: setattr(row, "value", change.new), "value")
         self._error = parts.FieldError(self._value)

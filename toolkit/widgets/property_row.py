@@ -58,8 +58,10 @@ class PropertyRow(HasTraits):
     items = List(Unicode())
     removed = Bool(False)
 
-    def __init__(self, name: str = "", value: Any = ABSENT) -> None:
+    def __init__(self, name: str = "", value: Any = ABSENT, *, is_proposed: bool = False) -> None:
         super().__init__(name=name)
+        #: Whether the name was proposed, and is not asked for.
+        self.is_proposed = is_proposed
         #: The stored value; ABSENT for a property that was added here.
         self.stored: Any = value
         if value is not ABSENT:

@@ -28,12 +28,17 @@ _PAGE: Final = 10
 _STYLE: Final = """<style>
 .tk-form .tk-report-fields {
   display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: 6px 12px;
+  align-items: start;
 }
 .tk-form .tk-report-field, .tk-form .tk-report-field > * { min-width: 0; width: 100%; }
 .tk-form .tk-report-field > .tk-column > * { width: 100%; }
 .tk-form .tk-report-field .tk-field-error { display: block; padding-left: 118px; }
-.tk-form .tk-report-wait { min-height: 34px; }
-.tk-form .tk-report-wait .tk-progress { animation-delay: 1s; }
+.tk-form .tk-report-wait { position: relative; height: 0; z-index: 6; }
+.tk-form .tk-report-wait .tk-progress {
+  animation-delay: 1s; position: absolute; top: 8px; left: 0; padding: 6px 10px;
+  background: var(--tk-ground); border: 1px solid var(--tk-line); border-radius: 4px;
+}
+.tk-form .tk-report-first { height: 60px; }
 .tk-form pre.tk-field-error { color: var(--tk-danger); }
 </style>"""
 
@@ -83,8 +88,10 @@ class ReportBuilder(Form):
         self._fields.add_class("tk-report-fields")
         self._filter = FilterRows(state.filter, "Filter")
         self._error = parts.Note()
-        wait = parts.row(parts.ProgressBar(state.job))
-        wait.add_class("tk-report-wait")
+        # Above the chart, so that nothing moves; until there is one, in a place of its own.
+        self._wait = parts.row(parts.ProgressBar(state.job))
+        self._wait.add_class("tk-report-wait")
+        self._wait.add_class("tk-report-first")
         self._message = parts.block()
         self._chart = Chart(state.pick_place)
         self._notes = parts.block()
@@ -101,16 +108,18 @@ class ReportBuilder(Form):
         self._answer = parts.column(
             self._chart, self._notes, self._table.grid, self._keep, self._users.part
         )
+        style = parts.block(Html(_STYLE))
+        style.add_class("tk-style")
         super().__init__(
             "Report builder",
             [
-                parts.block(Html(_STYLE)),
+                style,
                 parts.heading("Report builder"),
                 self._notices,
                 parts.row(
                     self._report,
                     parts.button(
-                        "Refresh", self._refresh, tooltip="Ask again, of the profiles as they are"
+                        "Refresh", state.refresh, tooltip="Ask again, of the profiles as they are"
                     ),
                     parts.button("Start over", state.reset, tooltip="Empty every field"),
                 ),
@@ -118,7 +127,7 @@ class ReportBuilder(Form):
                 self._fields,
                 self._filter,
                 self._error,
-                wait,
+                self._wait,
                 self._message,
                 self._answer,
                 self._python,
@@ -131,7 +140,7 @@ class ReportBuilder(Form):
         state = self.state
         self._report.observe(lambda change: setattr(state, "report_name", change.new), "value")
         self.surroundings.observe(lambda change: setattr(state, "dark", change.new), "dark")
-        state.observe(lambda _: self._draw_question(), "report_name")
+        state.observe(lambda _: self._draw_question(), ["report_name", "choices"])
         state.observe(lambda _: self._draw_words(), ["error", "message", "python", "is_old"])
         state.observe(lambda _: self._draw_answer(), ["report", "picture"])
         self._draw_question()
@@ -156,10 +165,6 @@ class ReportBuilder(Form):
         filters = [each for each in state.declaration.fields if isinstance(each, FilterField)]
         self._filter.layout.display = "" if filters else "none"
 
-    def _refresh(self) -> None:
-        self.state.refresh()
-        self._draw_question()
-
     def _leave(self) -> None:
         """Stop what is under way; with nothing under way close the users."""
         if self.state.job.running or self.state.users_job.running:
@@ -182,6 +187,8 @@ class ReportBuilder(Form):
 
     def _draw_answer(self) -> None:
         report, picture = self.state.report, self.state.picture
+        is_first = report is None or report.is_empty
+        (self._wait.add_class if is_first else self._wait.remove_class)("tk-report-first")
         self._answer.layout.display = "none" if report is None or report.is_empty else ""
         if report is None:
             self._chart.show(None, "")
