@@ -39,6 +39,7 @@ _STYLE: Final = """<style>
   background: var(--tk-ground); border: 1px solid var(--tk-line); border-radius: 4px;
 }
 .tk-form .tk-report-first { height: 60px; }
+.tk-form .tk-report-filter, .tk-form .tk-report-filter .widget-box { overflow: visible; }
 .tk-form pre.tk-field-error { color: var(--tk-danger); }
 </style>"""
 
@@ -87,6 +88,7 @@ class ReportBuilder(Form):
         self._fields = parts.row()
         self._fields.add_class("tk-report-fields")
         self._filter = FilterRows(state.filter, "Filter")
+        self._filter.add_class("tk-report-filter")
         self._error = parts.Note()
         # Above the chart, so that nothing moves; until there is one, in a place of its own.
         self._wait = parts.row(parts.ProgressBar(state.job))
@@ -176,19 +178,26 @@ class ReportBuilder(Form):
 
     def _draw_words(self) -> None:
         state = self.state
-        self._error.show(state.error, "error")
+        is_wrong = state.is_old and not state.python
+        if state.error or not is_wrong:
+            self._error.show(state.error, "error")
+        else:
+            self._error.show(
+                "Correct what is marked; the report below is the one before.", "warning"
+            )
         self._message.value = Html(
             f'<div class="tk-empty" role="status">{escape(state.message)}</div>'
             if state.message
             else ""
         )
         self._code.code = state.python
+        self._python.layout.display = "" if state.python else "none"
         self._chart.old = state.is_old
 
     def _draw_answer(self) -> None:
         report, picture = self.state.report, self.state.picture
-        is_first = report is None or report.is_empty
-        (self._wait.add_class if is_first else self._wait.remove_class)("tk-report-first")
+        if report is not None:
+            self._wait.remove_class("tk-report-first")
         self._answer.layout.display = "none" if report is None or report.is_empty else ""
         if report is None:
             self._chart.show(None, "")
@@ -284,7 +293,7 @@ class _Users:
             parts.row(
                 parts.button("Save users (CSV)", self._save),
                 parts.button("Close", state.forget_users, kind="plain", tooltip="Close the users"),
-                parts.hint("In Python they are in the state of the form: .state.users"),
+                parts.hint("In Python: state.users of this form."),
             ),
         )
         self.part = parts.column(
