@@ -26,6 +26,7 @@ from toolkit.table import ProfileTable
 if TYPE_CHECKING:
     from toolkit.widgets.editor import ProfileEditor
     from toolkit.widgets.operator_lab import OperatorLab
+    from toolkit.widgets.report_builder import ReportBuilder
     from toolkit.widgets.users import Users
     from toolkit.widgets.workbench import workbench
 
@@ -34,6 +35,7 @@ _FORMS = {
     "OperatorLab": "toolkit.widgets.operator_lab",
     "ProfileEditor": "toolkit.widgets.editor",
     "Users": "toolkit.widgets.users",
+    "ReportBuilder": "toolkit.widgets.report_builder",
     "workbench": "toolkit.widgets.workbench",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "ProfileEditor",
     "ProfileTable",
     "RejectedUpdateWarning",
+    "ReportBuilder",
     "ToolkitError",
     "Users",
     "event",
