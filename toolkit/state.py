@@ -63,6 +63,11 @@ class Change:
     dropped: tuple[str, ...] = ()
     born: frozenset[str] = frozenset()
 
+    @property
+    def writes(self) -> int:
+        """How many rows are written or deleted."""
+        return len(self.rows) if self.touched is None else len(self.touched)
+
 
 class StoredRows(Protocol):
     """Where the rows of a state stand on disk."""

@@ -36,6 +36,7 @@ from toolkit.history import Timeline, Update, snapshot_as_of, state_after, timel
 from toolkit.ids import normalise_id
 from toolkit.log import LoggedColumns
 from toolkit.messages import USERS, Rejection, hidden_properties, parse_message
+from toolkit.progress import Progress, silent
 from toolkit.reserved import HIDDEN, title
 from toolkit.results import ApplyResult
 from toolkit.snapshot import Snapshot
@@ -405,6 +406,7 @@ class ProfileTable:
         seen: int | None = None,
         time: int | None = None,
         dry_run: bool = False,
+        progress: Progress = silent,
     ) -> ColumnsResult:
         """``$set`` many profiles at once from whole columns, as one batch.
 
@@ -425,16 +427,19 @@ class ProfileTable:
             When it happened, in microseconds since 1970 UTC; None: now.
         dry_run
             Whether to count only, and write nothing.
+        progress
+            Told how far it is. What it raises leaves the table as it was.
         """
         arrival = times.now()
 
         def work(state: State) -> tuple[LoggedColumns, Change, ColumnsResult]:
+            self.snapshot(progress)
             fitting: dict[str, Column] = dict(columns)
             rejected: list[tuple[str, str, str]] = []
             if self._limits is not None:
                 fitting, rejected = product_limits.cut_columns(state.snapshot(), ids, columns)
             given = LoggedColumns(ids, fitting, seen, self._group_key, time)
-            change, result = plan_columns(state, given)
+            change, result = plan_columns(state, given, progress)
             return given, change, replace(result, rejected=rejected)
 
         if dry_run or not len(ids):
@@ -450,7 +455,10 @@ class ProfileTable:
                 "rejected": len(result.rejected),
             }
             changes = {self._group_key: change}
-            batch_id = self._engine.commit(source, counts, given, changes, arrival)
+            progress("Writing", 0, change.writes)
+            batch_id = self._engine.commit(
+                source, counts, given, changes, arrival, progress=progress
+            )
         return replace(result, batch_id=batch_id)
 
     # Reading
@@ -532,9 +540,17 @@ class ProfileTable:
         """
         return tuple(name for name in self.snapshot().names if name not in HIDDEN)
 
-    def snapshot(self) -> Snapshot:
-        """Return all profiles as columns: the same object until something changes."""
-        return self._engine.read(self._group_key, lambda state: state.snapshot())
+    def snapshot(self, progress: Progress | None = None) -> Snapshot:
+        """Return all profiles as columns: the same object until something changes.
+
+        *progress* is told while they are read from the file; what it raises stops that.
+        """
+
+        def look(state: State) -> Snapshot:
+            with self._engine.watched("Loading", 0, progress):
+                return state.snapshot()
+
+        return self._engine.read(self._group_key, look)
 
     @property
     def frame(self) -> pd.DataFrame:
