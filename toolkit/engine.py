@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from threading import RLock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from toolkit import times
 from toolkit.check import CheckReport, check_store
@@ -39,6 +39,8 @@ class Engine:
         # The batch up to which the states have caught up.
         self._version = self.log.last()
         self._lock = RLock()
+        #: What forms remember of a table in memory; that of a file is in the file.
+        self.remembered: dict[str, dict[str, Any]] = {}
         self._moment_told: str | None = None
         self._depth = 0
         # What was logged but is not yet part of the states.

@@ -37,6 +37,7 @@ from toolkit.ids import normalise_id
 from toolkit.log import LoggedColumns
 from toolkit.messages import USERS, Rejection, hidden_properties, parse_message
 from toolkit.progress import Progress, silent
+from toolkit.remembered import Remembered
 from toolkit.reserved import HIDDEN, title
 from toolkit.results import ApplyResult
 from toolkit.snapshot import Snapshot
@@ -135,6 +136,10 @@ class ProfileTable:
         """The SQLite file, None for a table in memory."""
         store = self._engine.store
         return None if store is None else str(store.path)
+
+    def remembered(self, kind: str) -> Remembered:
+        """Return what forms keep beside the profiles, such as ``"csv templates"``, by name."""
+        return Remembered(self._engine, kind)
 
     def close(self) -> None:
         """Close the SQLite file; a second call does nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from toolkit.errors import CsvError
@@ -48,7 +48,7 @@ class CsvFile:
     @classmethod
     def read(
         cls,
-        source: Source,
+        source: Source | CsvSource,
         *,
         header: bool | None = None,
         encoding: str | None = None,
@@ -68,7 +68,7 @@ class CsvFile:
             If it cannot be opened.
         """
         _check_header(header)
-        opened = CsvSource.of(source)
+        opened = source if isinstance(source, CsvSource) else CsvSource.of(source)
         text = read_csv_text(
             opened,
             encoding=encoding,
@@ -100,10 +100,6 @@ class CsvFile:
         """Return the same file with or without a header, or as it looks; it is not read again."""
         _check_header(header)
         return self._of(self.name, self._all, header)
-
-    def renamed(self, name: str) -> CsvFile:
-        """Return the same file under another name."""
-        return replace(self, name=name)
 
     def first_rows(self, rows: int) -> list[list[str]]:
         """Return the cells of the first rows, of a header too."""
