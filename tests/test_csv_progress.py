@@ -175,3 +175,30 @@ def test_a_header_can_be_taken_or_left_after_reading() -> None:
 
 def test_a_preview_of_a_file_in_memory_is_that_of_its_source() -> None:
     assert repr(CsvFile.read(LARGE).preview()) == repr(preview_csv(LARGE))
+
+
+@pytest.mark.parametrize("what", ["created", "changed"])
+def test_an_undo_stopped_anywhere_leaves_the_table_as_it_was(
+    what: str, stored: ProfileTable
+) -> None:
+    if what == "changed":
+        import_csv(stored, LARGE.replace(b",pro,", b",basic,"))
+    before = stored.frame
+    report = import_csv(stored, LARGE)
+    assert report.batch_id is not None
+    after = stored.frame
+
+    for stop_at in (1, 5, 9, 13, 16):
+        with pytest.raises(WorkCancelled):
+            stored.undo(report.batch_id, progress=Noted(stop_at))
+        pd.testing.assert_frame_equal(stored.frame, after)
+
+    noted = Noted()
+    stored.undo(report.batch_id, progress=noted)
+    assert {stage for stage, _, _ in noted.seen} == {"Looking back", "Comparing", "Writing"}
+    assert noted.seen[-1] == ("Writing", ROWS, ROWS)
+    pd.testing.assert_frame_equal(stored.frame, before, check_dtype=False, check_column_type=False)
+    with pytest.raises(WorkCancelled):
+        stored.redo(report.batch_id, progress=Noted(9))
+    assert stored.redo(report.batch_id, progress=Noted()).applied == ROWS
+    assert stored.check().is_sound

@@ -66,7 +66,8 @@ class Change:
     @property
     def writes(self) -> int:
         """How many rows are written or deleted."""
-        return len(self.rows) if self.touched is None else len(self.touched)
+        written = self.rows if self.touched is None else self.touched
+        return len(written) + len(self.dropped)
 
 
 class StoredRows(Protocol):

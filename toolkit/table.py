@@ -342,7 +342,12 @@ class ProfileTable:
         return replace(result, rejections=rejections, cautions=noted)
 
     def _apply_valid(
-        self, valid: list[Indexed], source: str, arrival: int, undoes: int | None = None
+        self,
+        valid: list[Indexed],
+        source: str,
+        arrival: int,
+        undoes: int | None = None,
+        progress: Progress = silent,
     ) -> ApplyResult:
         """Apply valid messages, to whatever tables they are for, as one batch."""
         by_table: dict[str, list[Indexed]] = {}
@@ -351,7 +356,8 @@ class ProfileTable:
         check = None if self._limits is None else product_limits.excess
         with self._engine.writing() as state:
             planned = {
-                key: plan(state(key), sent, arrival, check) for key, sent in by_table.items()
+                key: plan(state(key), sent, arrival, check, progress)
+                for key, sent in by_table.items()
             }
             rejected = [each for part in planned.values() for each in part.rejected]
             accepted = sorted(
@@ -371,6 +377,7 @@ class ProfileTable:
                     {key: part.change for key, part in planned.items()},
                     arrival,
                     undoes,
+                    progress,
                 )
         return ApplyResult(len(accepted), **counts, rejections=rejected, batch_id=batch_id)
 
@@ -705,7 +712,9 @@ class ProfileTable:
         ]
         return difference(*(table.snapshot() for table in tables))
 
-    def undo(self, batch_id: int, *, only_untouched: bool = False) -> ApplyResult:
+    def undo(
+        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+    ) -> ApplyResult:
         """Put back what a batch changed, as a new batch; the log keeps both.
 
         Profiles the batch created are deleted, those it deleted are written again (last
@@ -718,6 +727,8 @@ class ProfileTable:
             As in :attr:`batches`, or in the result of the call that made it.
         only_untouched
             Whether to leave what later updates wrote to, and undo the rest.
+        progress
+            Told how far it is. What it raises leaves the table as it was.
 
         Raises
         ------
@@ -728,9 +739,11 @@ class ProfileTable:
         arrival = times.now()
         with self._engine.writing():
             keys = [USERS, *self._engine.group_keys()]
-            undone, messages = messages_to_undo(self._engine.log, keys, batch_id, only_untouched)
+            undone, messages = messages_to_undo(
+                self._engine.log, keys, batch_id, only_untouched, progress
+            )
             source = f"undo of batch {undone}"
-            return self._apply_valid(list(enumerate(messages)), source, arrival, undone)
+            return self._apply_valid(list(enumerate(messages)), source, arrival, undone, progress)
 
     def compact(self, keep: object, *, dry_run: bool = False) -> CompactReport:
         """Forget the history before a moment, so that the file shrinks; return what was done.
@@ -786,13 +799,15 @@ class ProfileTable:
         """
         return self._engine.check(repair=repair)
 
-    def redo(self, batch_id: int, *, only_untouched: bool = False) -> ApplyResult:
+    def redo(
+        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+    ) -> ApplyResult:
         """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
         batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
         undos = [batch.id for batch in batches if batch.undoes == batch_id]
         if not undos:
             raise UndoError(f"batch {batch_id} was not undone, so there is nothing to redo")
-        return self.undo(undos[-1], only_untouched=only_untouched)
+        return self.undo(undos[-1], only_untouched=only_untouched, progress=progress)
 
     @property
     def batches(self) -> pd.DataFrame:

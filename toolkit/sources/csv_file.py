@@ -131,6 +131,7 @@ class CsvFile:
                     self.columns.names[position],
                     tuple(self.columns.samples(position)),
                     infer_type(filled),
+                    len(cells),
                     len(cells) - len(filled),
                     len(filled.unique()),
                     suggested[position],

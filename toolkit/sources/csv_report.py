@@ -37,8 +37,10 @@ class CsvColumn:
         Its first different cells that are not empty, at most five.
     type
         The type that all its cells fit (CSV-5).
+    cells
+        How many cells it has; rows that are ragged have none.
     empty
-        How many cells are empty.
+        How many of them are empty.
     distinct
         How many different cells there are, empty ones left out.
     property
@@ -50,6 +52,7 @@ class CsvColumn:
     header: str | None
     samples: tuple[str, ...]
     type: ColumnType
+    cells: int
     empty: int
     distinct: int
     property: str | None
