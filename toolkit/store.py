@@ -49,7 +49,7 @@ TIMEOUT: Final = 30.0
 #: Batches of more messages are logged as Parquet.
 _MESSAGES_AS_ROWS: Final = 10_000
 # SQLite takes some milliseconds for so many steps of its own.
-_STEPS_A_LOOK: Final = 100_000
+_STEPS_A_LOOK: Final = 10_000
 _SCHEMA: Final = """
 CREATE TABLE profiles (
     distinct_id TEXT NOT NULL, properties TEXT NOT NULL, last_seen TEXT);
