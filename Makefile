@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab demo data test test-all lint format bench clean
+.PHONY: help setup lab demo data browser test test-all lint format bench clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,12 +34,15 @@ data/events.parquet: toolkit/sample.py data/make_sample_data.py
 	@$(BIN)/python data/make_sample_data.py
 	@touch $@
 
-test: setup lint  ## Lint, types, all tests and the notebooks
+test: setup lint browser  ## Lint, types, all tests and the notebooks
 	@echo "Running the tests …"
 	@$(BIN)/python -m pytest
 
 test-all: test  ## The same, on the oldest dependencies too, and longer random tests
 	@.ci/oldest
+
+browser: setup  ## The browser that the tests of the forms need
+	@.ci/browser $(BIN)/python
 
 lint: setup  ## ruff and mypy
 	@echo "Checking style and types …"

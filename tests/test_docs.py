@@ -74,7 +74,7 @@ def test_links_between_documents_lead_somewhere() -> None:
     pages = [
         ROOT / "README.md",
         ROOT / "CHANGELOG.md",
-        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("data/*.md"),
     ]
     for page in pages:

@@ -10,7 +10,7 @@
 
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import RejectedUpdateWarning, ToolkitError
 from toolkit.events import Events
@@ -23,8 +23,15 @@ from toolkit.sources.csv_export import CsvLossWarning, write_csv
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 
+if TYPE_CHECKING:
+    from toolkit.widgets.editor import ProfileEditor
+    from toolkit.widgets.workbench import workbench
+
 # Forms are loaded when they are asked for: scripts do without the libraries they need.
-_FORMS: dict[str, str] = {}
+_FORMS = {
+    "ProfileEditor": "toolkit.widgets.editor",
+    "workbench": "toolkit.widgets.workbench",
+}
 
 try:
     __version__ = version("profile-toolkit")
@@ -34,6 +41,7 @@ except PackageNotFoundError:  # run from a folder that is not installed
 __all__ = [
     "CsvLossWarning",
     "Events",
+    "ProfileEditor",
     "ProfileTable",
     "RejectedUpdateWarning",
     "ToolkitError",
@@ -46,6 +54,7 @@ __all__ = [
     "sample_files",
     "segmentation",
     "user",
+    "workbench",
     "write_csv",
     "write_messages",
 ]

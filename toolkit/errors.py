@@ -44,6 +44,19 @@ class MessageFileNotFoundError(MessageFileError, FileNotFoundError):
     """There is no such file of messages."""
 
 
+class JsonTextError(ToolkitError, ValueError):
+    """Text that is no JSON; ``line`` and ``column`` (from 1) are where it goes wrong."""
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(f"line {line}, column {column}: {message}")
+        self.line = line
+        self.column = column
+
+    def __reduce__(self) -> tuple[object, ...]:
+        message = str(self).partition(": ")[2]
+        return type(self), (message, self.line, self.column)
+
+
 class ArgumentError(ToolkitError, ValueError):
     """An argument of a call that is none of what is allowed."""
 
@@ -117,6 +130,18 @@ class UndoError(ToolkitError, ValueError):
     def __init__(self, message: str, conflicts: object = None) -> None:
         super().__init__(message)
         self.conflicts = conflicts
+
+
+class EditConflictError(ToolkitError, ValueError):
+    """A profile changed between being read and being saved.
+
+    ``properties`` names what would have been overwritten; empty if the profile itself
+    was made or deleted.
+    """
+
+    def __init__(self, message: str, properties: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.properties = properties
 
 
 class CompactedError(ToolkitError, LookupError):

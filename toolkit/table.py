@@ -21,6 +21,7 @@ from toolkit.changes import Explanation, difference, explain, history_frame, ste
 from toolkit.check import CheckReport
 from toolkit.columns import Column
 from toolkit.compaction import CompactReport
+from toolkit.edits import Edit
 from toolkit.engine import Engine
 from toolkit.errors import (
     ArgumentError,
@@ -263,11 +264,7 @@ class ProfileTable:
     def _send(
         self, operator: str, distinct_id: object, argument: Any, time: object, ignore_time: bool
     ) -> ApplyResult:
-        message: dict[str, Any] = {operator: argument}
-        if self._group_key == USERS:
-            message["$distinct_id"] = distinct_id
-        else:
-            message["$group_key"], message["$group_id"] = self._group_key, distinct_id
+        message: dict[str, Any] = {**self.address(distinct_id), operator: argument}
         if time is not None:
             message["$time"] = time
         result = self.apply([message], source=operator.lstrip("$"), ignore_time=ignore_time)
@@ -276,6 +273,67 @@ class ProfileTable:
             text = f"{what} was not applied to {distinct_id!r}: {each.reason}"
             warnings.warn(text, RejectedUpdateWarning, stacklevel=3)
         return result
+
+    def edit(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, Any],
+        *,
+        before: Mapping[str, Any] | None,
+        source: str = "edit",
+    ) -> ApplyResult:
+        """Make a profile what somebody made of it, unless it changed meanwhile.
+
+        What differs from *before* is sent as one message of ``$set`` and ``$unset``.
+        Updated At stays, as after every edit by hand (SEEN-2).
+
+        Parameters
+        ----------
+        distinct_id
+            Text or a number.
+        properties
+            All properties the profile is to have.
+        before
+            All properties it had when it was read; None if there was no profile.
+        source
+            Where the edit comes from, in words, for the log.
+
+        Raises
+        ------
+        EditConflictError
+            If what would be written over is no longer what it was *before*. Nothing is
+            changed then. What others wrote elsewhere in the profile stays.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> profiles.set("1", {"plan": "free", "n": 1}).applied
+        1
+        >>> read = profiles["1"]
+        >>> profiles.edit("1", {"plan": "pro"}, before=read)
+        <ApplyResult: 1 applied, 1 updated>
+        >>> profiles["1"]
+        {'plan': 'pro'}
+        """
+        edit = Edit.between(before, properties)
+        key = normalise_id(distinct_id)
+        if not edit:
+            return ApplyResult(0, 0, 0, 0, 0)
+        with self._engine.writing() as state:
+            row = state(self._group_key).row(key)
+            edit.check(key, None if row is None else row.properties)
+            message = {**self.address(key), **edit.operations}
+            return self.apply([message], source=source, ignore_time=True)
+
+    def address(self, distinct_id: object) -> dict[str, Any]:
+        """Return the fields of a message that say whose it is, in this table.
+
+        >>> ProfileTable().groups("company").address("acme")
+        {'$group_key': 'company', '$group_id': 'acme'}
+        """
+        if self._group_key == USERS:
+            return {"$distinct_id": distinct_id}
+        return {"$group_key": self._group_key, "$group_id": distinct_id}
 
     def apply(
         self,

@@ -9,11 +9,17 @@ from difflib import get_close_matches
 def count(number: int, noun: str) -> str:
     """Return a number and what it counts, in the plural if it is not 1.
 
-    >>> count(1, "event"), count(12_000, "distinct ID"), count(0, "batch")
-    ('1 event', '12,000 distinct IDs', '0 batches')
+    >>> count(1, "event"), count(0, "batch"), count(12_000, "property")
+    ('1 event', '0 batches', '12,000 properties')
     """
-    plural = "es" if noun.endswith("ch") else "s"
-    return f"{number:,} {noun}{'' if number == 1 else plural}"
+    if number != 1:
+        if noun.endswith("ch"):
+            noun += "es"
+        elif noun.endswith("rty"):
+            noun = f"{noun[:-1]}ies"
+        else:
+            noun += "s"
+    return f"{number:,} {noun}"
 
 
 def listed(names: Iterable[str], at_most: int = 12) -> str:

@@ -109,7 +109,7 @@ class Lab:
         themes = self.folder / "settings" / "@jupyterlab" / "apputils-extension"
         theme = "JupyterLab Dark" if dark else "JupyterLab Light"
         (themes / "themes.jupyterlab-settings").write_text(f'{{"theme": "{theme}"}}')
-        context = self._browser.new_context(viewport={"width": width, "height": 1000})
+        context = self._browser.new_context(viewport={"width": width, "height": 1400})
         page = context.new_page()
         page.set_default_timeout(_PATIENCE)
         opened = Notebook(page, name, self.port)

@@ -22,6 +22,7 @@ function isDark(node) {
 function ownsEnter(target) {
   // A button, a link or an open list does its own thing; in a long text Enter is a new line.
   if (target.closest("[data-tk-own-keys]")) return true;
+  if (target.closest(".jupyter-widget-tagsinput") && target.value) return true;
   return ["BUTTON", "A", "SUMMARY", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
 
