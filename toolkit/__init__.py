@@ -24,11 +24,13 @@ from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 
 if TYPE_CHECKING:
+    from toolkit.widgets.csv_import import CsvImport
     from toolkit.widgets.editor import ProfileEditor
     from toolkit.widgets.workbench import workbench
 
 # Forms are loaded when they are asked for: scripts do without the libraries they need.
 _FORMS = {
+    "CsvImport": "toolkit.widgets.csv_import",
     "ProfileEditor": "toolkit.widgets.editor",
     "workbench": "toolkit.widgets.workbench",
 }
@@ -39,6 +41,7 @@ except PackageNotFoundError:  # run from a folder that is not installed
     __version__ = "0+unknown"
 
 __all__ = [
+    "CsvImport",
     "CsvLossWarning",
     "Events",
     "ProfileEditor",
