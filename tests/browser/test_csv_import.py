@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from toolkit.sample import sample_files
 from toolkit.table import ProfileTable
 
 READ = """
@@ -72,7 +71,7 @@ def test_a_file_of_hostile_ragged_and_doubled_rows_is_imported_and_undone(
     book.sees("1 row cannot be imported; the first, on line 6")
     book.picture("read")
     book.button("Next").click()
-    book.sees("4 different IDs in 6 rows" if False else "3 different IDs in 6 rows")
+    book.sees("3 different IDs in 6 rows")
     book.picture("identifier")
     book.button("Next").click()
     book.sees("3 of 4 columns become properties")
@@ -217,12 +216,14 @@ def test_a_semicolon_file_in_latin_1_is_read_by_keyboard_and_its_mapping_used_ag
     assert stored(elsewhere, shop)[1]["u8"] == {"ort": "Ystad", "$name": "Bo"}
 
 
+# A disk that is slow the first time, so that there is something to stop.
 SLOW = """
 import time
 from toolkit.widgets import csv_import_state as wizard
-real = wizard.import_csv
+real, tries = wizard.import_csv, []
 def slowly(*args, progress, dry_run, **options):
-    for done in range(0 if dry_run or len(profiles) > 1 else 600):
+    tries.append(dry_run)
+    for done in range(600 if tries.count(False) == 1 and not dry_run else 0):
         progress("Writing", done * 1_000, 600_000)
         time.sleep(0.05)
     return real(*args, progress=progress, dry_run=dry_run, **options)
@@ -260,13 +261,11 @@ def test_the_sample_without_a_header_is_imported_after_one_import_was_stopped(
     book.picture("stopped")
     assert stored(elsewhere, shop)[0] == 1
 
-    # The kernel is restarted to import at full speed; the choices are gone with it.
-    book.page.evaluate("() => null")
     book.button("Import 1,772 rows").click()
-    book.sees("rows/s")
-    book.button("Cancel").click()
-    book.sees("Stopped. Nothing was written.")
-    assert stored(elsewhere, shop)[0] == 1
+    book.sees("1,772 new profiles")
+    number, profiles = stored(elsewhere, shop, 3)
+    assert number == 1_773
+    assert set(profiles["1001"]) == {"$email", "$name", "plan", "age"}
 
 
 def test_a_wide_file_has_pages_of_columns(
@@ -292,7 +291,8 @@ def test_a_wide_file_has_pages_of_columns(
     book.field("Import field 20").check()
     book.sees("1 of 221 columns become properties.")
     book.field("Find a column").fill("field 21")
-    book.sees("1-11 of 11")
+    expect(book.field("Property for field 219")).to_be_visible()
+    expect(book.field("Property for field 16")).to_have_count(0)
     book.button("Tick all").click()
     book.sees("12 of 221 columns become properties.")
     book.picture("columns")
@@ -303,7 +303,3 @@ def test_a_wide_file_has_pages_of_columns(
     assert stored(elsewhere, shop)[1]["u9"] == {
         name: 7 for name in names if name in ("field 20", "field 21") or name.startswith("field 21")
     }
-
-
-def test_the_samples_are_where_the_wizard_looks() -> None:
-    assert {"profiles", "profiles_no_header"} <= set(sample_files())

@@ -33,7 +33,6 @@ class ColumnRow(ipywidgets.Box):
         self._position = -1
         self._filling = False
         self.tick = parts.checkbox("Import")
-        self.tick.add_class("tk-hide-label")
         self.about = parts.block()
         self.kind = parts.dropdown(
             "Type", list(COLUMN_TYPES), "text", place="hidden", width="100px"
@@ -44,10 +43,10 @@ class ColumnRow(ipywidgets.Box):
         self.name.continuous_update = False
         self.error = parts.FieldError(self.name)
         self.hint = parts.block()
-        line = ipywidgets.Box([self.tick, self.about, self.kind, self.name])
-        line.add_class("tk-csv-column")
-        super().__init__([line, self.error, self.hint])
-        self.add_class("tk-column")
+        field = ipywidgets.Box([self.name, self.error, self.hint])
+        field.add_class("tk-csv-property")
+        super().__init__([self.tick, self.about, self.kind, field])
+        self.add_class("tk-csv-column")
         self.tick.observe(lambda change: self._change(ticked=change["new"]), "value")
         self.kind.observe(lambda change: self._change(type=change["new"]), "value")
         self.name.observe(lambda change: self._change(property=change["new"]), "value")

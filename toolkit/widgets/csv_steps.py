@@ -33,7 +33,10 @@ _ENCODINGS: Final = (
     *("shift_jis", "gb18030", "big5", "euc_kr"),
 )
 _DELIMITERS: Final = (",", ";", "\t", "|", ":", " ", "~", "^")
+# A dropdown cannot hold None, for it means that nothing is chosen.
 _FIND_OUT: Final = ""
+_HEADERS: Final[dict[str, bool | None]] = {_FIND_OUT: None, "header": True, "data": False}
+_NO_COLUMN: Final = -1
 _NEARBY: Final = 50
 _PAGE: Final = 8
 
@@ -127,8 +130,8 @@ class ReadStep(StepView):
         self._told = parts.block()
         self.encoding = parts.combobox("Encoding", _ENCODINGS, width="240px")
         self.encoding.continuous_update = False
-        self.delimiter = parts.dropdown("Delimiter", [("", "")], width="260px")
-        self.header = parts.dropdown("First row", [("", None)], width="300px")
+        self.delimiter = parts.dropdown("Delimiter", [("", "")], "", width="260px")
+        self.header = parts.dropdown("First row", list(_HEADERS), "", width="300px")
         self._why = parts.block()
         self._rows = parts.block()
         self._problems = parts.block()
@@ -142,7 +145,7 @@ class ReadStep(StepView):
         )
         self._on(self.encoding, lambda value: state.read_as(encoding=value))
         self._on(self.delimiter, lambda value: state.read_as(delimiter=value))
-        self._on(self.header, lambda value: state.read_as(header=value))
+        self._on(self.header, lambda value: state.read_as(header=_HEADERS[value]))
 
     def _draw(self) -> None:
         state, preview = self.state, self.state.preview
@@ -164,11 +167,11 @@ class ReadStep(StepView):
         _options(
             self.header,
             [
-                (f"found: {what}" if state.header is None else "find out", None),
-                ("a header: names of columns", True),
-                ("data, as all others", False),
+                (f"found: {what}" if state.header is None else "find out", _FIND_OUT),
+                ("a header: names of columns", "header"),
+                ("data, as all others", "data"),
             ],
-            state.header,
+            next(name for name, header in _HEADERS.items() if header == state.header),
         )
         self._why.value = Html(f'<p class="tk-hint">{escape(sentence(preview.header_reason))}</p>')
         self._rows.value = first_rows_table(state.first_rows, preview.header)
@@ -187,7 +190,7 @@ class IdentifierStep(StepView):
     """Which column is the distinct ID."""
 
     def __init__(self, state: CsvImportState) -> None:
-        self.column = parts.dropdown("Distinct ID", [("", None)], width="460px")
+        self.column = parts.dropdown("Distinct ID", [("", _NO_COLUMN)], _NO_COLUMN, width="460px")
         self._told = parts.Note()
         super().__init__(
             state,
@@ -197,15 +200,18 @@ class IdentifierStep(StepView):
             self.column,
             self._told,
         )
-        self._on(self.column, state.choose_identifier)
+        self._on(
+            self.column,
+            lambda at: state.choose_identifier(None if at == _NO_COLUMN else at),
+        )
 
     def _draw(self) -> None:
         state = self.state
-        options: list[tuple[str, int | None]] = [("No column", None)]
+        options: list[tuple[str, int]] = [("No column", _NO_COLUMN)]
         for each in state.columns:
             samples = listed((sample[:24] for sample in each.about.samples[:2]), 2)
             options.append((f"{each.title}: {samples or 'no cells'}"[:80], each.position))
-        _options(self.column, options, state.identifier)
+        _options(self.column, options, _NO_COLUMN if state.identifier is None else state.identifier)
         doubtful = (
             "random" in state.identifier_told or "cannot be imported" in state.identifier_told
         )
@@ -216,7 +222,7 @@ class ColumnsStep(StepView):
     """Which columns become which properties, and templates of that."""
 
     def __init__(self, state: CsvImportState) -> None:
-        self.template = parts.dropdown("Template", [("", "")], width="320px")
+        self.template = parts.dropdown("Template", [("", "")], "", width="320px")
         self.apply = parts.button("Use", lambda: state.apply_template(self.template.value))
         self.delete = parts.button(
             "Delete", lambda: state.delete_template(self.template.value), kind="plain",
