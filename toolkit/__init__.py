@@ -24,6 +24,7 @@ from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 
 if TYPE_CHECKING:
+    from toolkit.widgets.csv_import import CsvImport
     from toolkit.widgets.editor import ProfileEditor
     from toolkit.widgets.operator_lab import OperatorLab
     from toolkit.widgets.report_builder import ReportBuilder
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # Forms are loaded when they are asked for: scripts do without the libraries they need.
 _FORMS = {
     "OperatorLab": "toolkit.widgets.operator_lab",
+    "CsvImport": "toolkit.widgets.csv_import",
     "ProfileEditor": "toolkit.widgets.editor",
     "Users": "toolkit.widgets.users",
     "ReportBuilder": "toolkit.widgets.report_builder",
@@ -45,6 +47,7 @@ except PackageNotFoundError:  # run from a folder that is not installed
     __version__ = "0+unknown"
 
 __all__ = [
+    "CsvImport",
     "CsvLossWarning",
     "Events",
     "OperatorLab",

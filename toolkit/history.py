@@ -27,6 +27,7 @@ from toolkit.errors import CompactedError
 from toolkit.log import Batch, Compaction, Log, LoggedColumns, Updates
 from toolkit.messages import Message
 from toolkit.operators import OPERATORS, apply
+from toolkit.progress import Progress, silent
 from toolkit.snapshot import Snapshot
 from toolkit.state import Row, State
 from toolkit.values import ABSENT
@@ -109,7 +110,7 @@ def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
             yield [update for _, update in group]  # type: ignore[misc]
 
 
-def state_after(log: Log, group_key: str, batch_id: int) -> State:
+def state_after(log: Log, group_key: str, batch_id: int, progress: Progress = silent) -> State:
     """Return the state after a batch: what the table held when it had arrived.
 
     Raises
@@ -125,6 +126,7 @@ def state_after(log: Log, group_key: str, batch_id: int) -> State:
         )
     state = State() if compaction is None else State.of(log.base(group_key).arrived)
     for batch, run in runs(log, group_key, batch_id):
+        progress("Looking back", batch.id, batch_id)
         _replay(state, run, batch.time)
     return state
 
