@@ -131,6 +131,10 @@ class StoreError(ToolkitError, OSError):
     """The SQLite file cannot be opened, read or written."""
 
 
+class StoreDamagedError(StoreError):
+    """What stands in the SQLite file cannot be read: it was damaged, or is no such file."""
+
+
 class StoreBusyError(StoreError, TimeoutError):
     """Another process held the SQLite file's write lock for too long."""
 
