@@ -150,6 +150,9 @@ class Log(Protocol):
     def last(self) -> int:
         """Return the ID of the last batch, 0 if there is none."""
 
+    def last_time(self) -> int | None:
+        """Return when the last batch arrived, in microseconds; None if there is none."""
+
     def append(self, batch: Batch, updates: Updates, changes: Changes) -> None:
         """Add a batch and what it leads to: both or neither."""
 
@@ -193,6 +196,11 @@ class MemoryLog:
     def last(self) -> int:
         """Return the ID of the last batch, 0 if there is none."""
         return next(reversed(self._kept.batches), 0)
+
+    def last_time(self) -> int | None:
+        """Return when the last batch arrived, in microseconds; None if there is none."""
+        last = self.last()
+        return self._kept.batches[last][0].time if last else None
 
     def append(self, batch: Batch, updates: Updates, changes: Changes) -> None:
         """Add a batch and what it leads to."""

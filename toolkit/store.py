@@ -249,6 +249,7 @@ class Store:
 
     def begin(self, *, write: bool) -> None:
         """Begin a transaction; :meth:`commit` or :meth:`roll_back` ends it."""
+        self.roll_back()  # what an interrupt may have left open
         self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
 
     def commit(self) -> None:
@@ -267,6 +268,12 @@ class Store:
         with self.explained():
             found = self._connection.execute("SELECT max(id) FROM batches").fetchone()[0]
         return found or 0
+
+    def last_time(self) -> int | None:
+        """Return when the last batch arrived, in microseconds; None if there is none."""
+        row = self._connection.execute("SELECT time FROM batches ORDER BY id DESC").fetchone()
+        with bulk.readable("the time of a batch"):
+            return None if row is None else times.parse_time(row[0])
 
     def append(self, batch: Batch, updates: Updates, changes: Changes) -> None:
         """Add a batch and what it leads to, inside a transaction."""
@@ -319,7 +326,7 @@ class Store:
         with self.explained():
             rows = self._connection.execute(f"SELECT {names} FROM batches ORDER BY id").fetchall()
             with bulk.readable("the list of batches"):
-                return [Batch(row[0], times.parse_time(row[1]), *row[2:]) for row in rows]
+                return [_batch(row) for row in rows]
 
     def updates(self, batch_id: int) -> Iterator[Updates]:
         """Yield the updates of a batch, in parts of moderate size."""
@@ -391,10 +398,10 @@ class Store:
 
     def compact(self, compaction: Compaction, bases: Mapping[str, Base]) -> None:
         """Start from *bases*, and forget the updates that are part of them, in a transaction."""
-        self._connection.create_function("microseconds", 1, times.parse_time, deterministic=True)
         self._connection.execute(
-            "DELETE FROM updates WHERE batch_id <= ? AND microseconds(time) <= ?",
-            [compaction.batch, compaction.time],
+            # Without its Z the text of a time sorts like the time: "…00" before "…00.5".
+            "DELETE FROM updates WHERE batch_id <= ? AND rtrim(time, 'Z') <= rtrim(?, 'Z')",
+            [compaction.batch, times.iso(compaction.time)],
         )
         batches = {batch.id: batch for batch in self.batches()}
         bulky = self._connection.execute(
@@ -484,6 +491,14 @@ _BULK_FIELDS: Final = "batch_id, form, group_key, time, last_seen, parquet"
 _SELECT_BULK: Final = f"SELECT {_BULK_FIELDS} FROM bulk_updates"
 #: The two clocks that a compacted log keeps a base of, in the order of :class:`Base`.
 _CLOCKS: Final = ("arrival", "effective")
+
+
+def _batch(row: Sequence[Any]) -> Batch:
+    number, time, source, *counts, undoes = row
+    whole = (number, *counts, undoes or 0)
+    if not isinstance(source, str) or not all(isinstance(each, int) for each in whole):
+        raise ValueError(f"batch {number!r} holds {row!r}")
+    return Batch(*(number, times.parse_time(time), *row[2:]))
 
 
 def _is_after(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
 from os import PathLike, fspath
 from typing import Any, Literal, NoReturn, Self, TypeVar
@@ -328,22 +328,22 @@ class ProfileTable:
         if not isinstance(messages, Iterable):
             raise MessageError(f"apply takes messages, not {type(messages).__name__}")
         as_json(source)
-        arrival = times.now()
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
-        with self._engine.writing():
-            result = self._apply_valid(valid, source, arrival)
+        result = self._apply_valid(valid, source)
         rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)
         return replace(result, rejections=rejections, cautions=noted)
 
     def _apply_valid(
-        self, valid: list[Indexed], source: str, arrival: int, undoes: int | None = None
+        self, valid: list[Indexed], source: str, undoes: int | None = None
     ) -> ApplyResult:
         """Apply valid messages, to whatever tables they are for, as one batch."""
         by_table: dict[str, list[Indexed]] = {}
         for index, message in valid:
             by_table.setdefault(message.group_key, []).append((index, message))
         check = None if self._limits is None else product_limits.excess
-        with self._engine.writing() as state:
+
+        def work(state: Callable[[str], State]) -> ApplyResult:
+            arrival = self._engine.arrival()
             planned = {
                 key: plan(state(key), sent, arrival, check) for key, sent in by_table.items()
             }
@@ -366,7 +366,9 @@ class ProfileTable:
                     arrival,
                     undoes,
                 )
-        return ApplyResult(len(accepted), **counts, rejections=rejected, batch_id=batch_id)
+            return ApplyResult(len(accepted), **counts, rejections=rejected, batch_id=batch_id)
+
+        return self._engine.write(work)
 
     def _parsed(
         self, messages: Iterable[Mapping[str, Any]], ignore_time: bool, progress: bool
@@ -426,7 +428,6 @@ class ProfileTable:
         dry_run
             Whether to count only, and write nothing.
         """
-        arrival = times.now()
 
         def work(state: State) -> tuple[LoggedColumns, Change, ColumnsResult]:
             fitting: dict[str, Column] = dict(columns)
@@ -439,7 +440,9 @@ class ProfileTable:
 
         if dry_run or not len(ids):
             return self._engine.read(self._group_key, work)[2]
-        with self._engine.writing() as state:
+
+        def write(state: Callable[[str], State]) -> ColumnsResult:
+            arrival = self._engine.arrival()
             given, change, result = work(state(self._group_key))
             counts = {
                 "messages": len(ids),
@@ -451,7 +454,9 @@ class ProfileTable:
             }
             changes = {self._group_key: change}
             batch_id = self._engine.commit(source, counts, given, changes, arrival)
-        return replace(result, batch_id=batch_id)
+            return replace(result, batch_id=batch_id)
+
+        return self._engine.write(write)
 
     # Reading
 
@@ -704,12 +709,14 @@ class ProfileTable:
             If there is no such batch, it is undone already, or later updates wrote to
             what it changed; those are in ``conflicts``. Nothing is changed then.
         """
-        arrival = times.now()
-        with self._engine.writing():
+
+        def work(_: Callable[[str], State]) -> ApplyResult:
             keys = [USERS, *self._engine.group_keys()]
             undone, messages = messages_to_undo(self._engine.log, keys, batch_id, only_untouched)
             source = f"undo of batch {undone}"
-            return self._apply_valid(list(enumerate(messages)), source, arrival, undone)
+            return self._apply_valid(list(enumerate(messages)), source, undone)
+
+        return self._engine.write(work)
 
     def compact(self, keep: object, *, dry_run: bool = False) -> CompactReport:
         """Forget the history before a moment, so that the file shrinks; return what was done.
