@@ -55,6 +55,7 @@ class ColumnsResult:
 
 def plan_columns(state: State, given: LoggedColumns) -> tuple[Change, ColumnsResult]:
     """Return what setting the columns leads to, and its counts."""
+    given = given.merged()
     base = state.snapshot()
     positions = base.positions(given.ids)
     known = positions >= 0

@@ -42,6 +42,7 @@ def readable(what: str) -> Iterator[None]:
 ROWS: Final = 250_000
 
 _ID: Final = "$distinct_id"
+_TIME: Final = "$time"
 _KIND: Final = b"kind"
 _NAME: Final = b"name"
 _TYPES: Final = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
@@ -49,7 +50,8 @@ _TYPES: Final = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
 
 def written_columns(logged: LoggedColumns) -> Iterator[tuple[int, bytes]]:
     """Yield a bulk import as (rows, Parquet file) in parts."""
-    return _written(logged.ids, logged.columns, {})
+    extras = {} if logged.times is None else {_TIME: logged.times}
+    return _written(logged.ids, logged.columns, extras)
 
 
 def read_columns(
@@ -57,8 +59,8 @@ def read_columns(
 ) -> LoggedColumns:
     """Return one part of a bulk import."""
     with readable("the columns of an import"):
-        ids, columns, _ = _read(content)
-    return LoggedColumns(ids, columns, seen, group_key, time)
+        ids, columns, extras = _read(content)
+    return LoggedColumns(ids, columns, seen, group_key, time, extras.get(_TIME))
 
 
 def written_snapshot(snapshot: Snapshot) -> Iterator[tuple[int, bytes]]:
@@ -93,7 +95,7 @@ def _written(
             kind, array = _to_arrow(column.take(part))
             # The field's name is for people, and no two fields may share one.
             shown = name or "(empty name)"
-            while shown == _ID or (shown != name and shown in columns):
+            while shown in (_ID, *extras) or (shown != name and shown in columns):
                 shown += "'"
             metadata = {_KIND: kind.encode(), _NAME: name.encode()}
             fields.append(pa.field(shown, array.type, metadata=metadata))

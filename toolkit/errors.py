@@ -52,6 +52,10 @@ class ProfileNotFoundError(ToolkitError, KeyError):
     """No profile stands under the distinct ID asked for."""
 
 
+class FrameError(ToolkitError, ValueError):
+    """A DataFrame that cannot be imported as profiles; nothing was written."""
+
+
 class CsvError(ToolkitError, ValueError):
     """A CSV file that cannot be read or imported as asked; nothing was written."""
 

@@ -19,7 +19,7 @@ from toolkit.batch import Indexed, plan
 from toolkit.batch_columns import ColumnsResult, plan_columns
 from toolkit.changes import Explanation, difference, explain, history_frame, steps
 from toolkit.check import CheckReport
-from toolkit.columns import Column
+from toolkit.columns import Column, Positions
 from toolkit.compaction import CompactReport
 from toolkit.engine import Engine
 from toolkit.errors import (
@@ -406,6 +406,7 @@ class ProfileTable:
         source: str,
         seen: int | None = None,
         time: int | None = None,
+        row_times: Positions | None = None,
         dry_run: bool = False,
     ) -> ColumnsResult:
         """``$set`` many profiles at once from whole columns, as one batch.
@@ -415,7 +416,7 @@ class ProfileTable:
         Parameters
         ----------
         ids
-            Distinct IDs, each once: pyarrow ``large_string``.
+            Distinct IDs, each once (but for *row_times*): pyarrow ``large_string``.
         columns
             For each property a column of as many cells. An absent cell is not set.
         source
@@ -425,6 +426,9 @@ class ProfileTable:
             leaves it as it is (SEEN-2).
         time
             When it happened, in microseconds since 1970 UTC; None: now.
+        row_times
+            Instead of *time*: when each row happened. Each row is an update of its own then,
+            an ID may stand in several, and they apply in the order of their times (PAST-4).
         dry_run
             Whether to count only, and write nothing.
         """
@@ -434,7 +438,9 @@ class ProfileTable:
             rejected: list[tuple[str, str, str]] = []
             if self._limits is not None:
                 fitting, rejected = product_limits.cut_columns(state.snapshot(), ids, columns)
-            given = LoggedColumns(ids, fitting, seen, self._group_key, time)
+            given = LoggedColumns(ids, fitting, seen, self._group_key, time, row_times)
+            if row_times is not None and (np.diff(row_times) < 0).any():
+                given = given.rows(np.argsort(row_times, kind="stable"))
             change, result = plan_columns(state, given)
             return given, change, replace(result, rejected=rejected)
 

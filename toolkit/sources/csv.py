@@ -15,6 +15,7 @@ from toolkit.sources.arguments import argument
 from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, guess_header
 from toolkit.sources.csv_mapping import (
     DISTINCT_ID,
+    TIME,
     ColumnMapping,
     ColumnTypes,
     FileColumns,
@@ -27,6 +28,7 @@ from toolkit.sources.csv_reading import CsvText, read_csv_text
 from toolkit.sources.csv_report import CsvColumn, CsvPreview, ImportReport, rejected_lines, sentence
 from toolkit.sources.csv_rows import (
     Rows,
+    filled,
     id_warnings,
     one_row_an_id,
     placeholder_ids,
@@ -146,9 +148,12 @@ def import_csv(
         ``{column: property}``; a column is its position from 0 or its name in the
         header. ``"$distinct_id"`` marks the identifier, else ``"$email"`` is it, else
         each row gets a random ID (CSV-2). Columns left out, or mapped to None, are
-        not imported. By default it is ``preview_csv(source).mapping``: every column
-        under its name in the header, but common ones under reserved names (``email``
-        is ``$email``; the report's ``renamed`` lists them), and ``distinct_id`` in any
+        not imported. ``"$time"`` marks a column of times: each row happened at its own
+        then, and is an update of its own; several rows of an ID are its history, and the
+        newest of them is its latest state (PAST-4). By default it is
+        ``preview_csv(source).mapping``: every column under its name in the header, but
+        common ones under reserved names (``email`` is ``$email``; the report's
+        ``renamed`` lists them), and ``distinct_id`` in any
         spelling, else a column named ``user_id``, ``customer_id``, ``id`` or alike and
         filled with enough different cells, as the identifier. A file without a header
         needs a mapping. In the CSV of a table (one with a column ``$last_seen``) every
@@ -167,6 +172,9 @@ def import_csv(
     dry_run
         Whether to report only, and write nothing. What an import would raise, this
         raises too.
+    time
+        When all of it happened: unix seconds or milliseconds, ISO 8601 text, a datetime.
+        By default now (PAST-3). For a time a row map a column to ``"$time"``.
     progress
         Whether to show a bar if it takes more than a second.
 
@@ -200,6 +208,11 @@ def import_csv(
     with bar:
         file = _opened(source, mapping, header, encoding, delimiter)
         mapped = map_columns(mapping, file.columns)
+        if mapped.time is not None and time is not None:
+            raise CsvError(
+                f"time={time!r}, and {file.columns.title(mapped.time)} is mapped to "
+                f'"{TIME}"; give one time for the file or a column of times, not both'
+            )
         chosen = choose_types(types, file.columns, mapped)
         _advance(bar, "Typing")
         rows = typed_rows(file.text, mapped, chosen)
@@ -212,10 +225,11 @@ def import_csv(
         )
         _advance(bar, "Writing")
         result = profiles.set_columns(
-            merged.ids,
-            merged.columns,
+            merged.ids if rows.times is None else rows.ids,
+            merged.columns if rows.times is None else filled(rows),
             source=f"csv: {file.name}",
             time=None if time is None else parse_time(time),
+            row_times=rows.times,
             dry_run=dry_run,
         )
         bar.update()
@@ -366,6 +380,8 @@ def _imported_columns(columns: FileColumns, mapped: MappedColumns, rows: Rows) -
     found = [
         (at, columns.names[at], name, rows.types[name]) for at, name in mapped.properties.items()
     ]
+    if mapped.time is not None:
+        found.insert(0, (mapped.time, columns.names[mapped.time], TIME, "date"))
     if mapped.identifier is not None:
         at = mapped.identifier
         found.insert(0, (at, columns.names[at], DISTINCT_ID, "text"))
