@@ -34,6 +34,8 @@ ColumnMapping: TypeAlias = Mapping[Any, str | None]
 ColumnTypes: TypeAlias = Mapping[Any, ColumnType]
 
 _SAMPLES: Final = 5
+# So many columns are listed in an error.
+_OVERVIEW: Final = 100
 
 # Without case, spaces and signs.
 _ID_NAME: Final = "distinctid"
@@ -177,10 +179,12 @@ class FileColumns:
     def overview(self) -> str:
         """Return a line of text a column: its position, name and samples."""
         lines = []
-        for position, name in enumerate(self.names):
+        for position, name in enumerate(self.names[:_OVERVIEW]):
             shown = listed((_short(sample) for sample in self.samples(position)), _SAMPLES)
             named = "" if name is None else f' "{name}"'
             lines.append(f"  {position}{named}: {shown or '(empty)'}")
+        if left := len(self.names) - len(lines):
+            lines.append(f"  and {count(left, 'column')} more")
         return "\n".join(lines)
 
 
