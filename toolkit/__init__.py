@@ -20,6 +20,7 @@ from toolkit.reports import segmentation
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
+from toolkit.sources.frame import import_frame
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 
@@ -59,6 +60,7 @@ __all__ = [
     "Users",
     "event",
     "import_csv",
+    "import_frame",
     "join",
     "match",
     "preview_csv",
