@@ -412,9 +412,12 @@ def test_the_table_is_locked_elsewhere_and_the_wizard_says_so(
         state = CsvImportState(profiles)
         read(state, written("id,plan\n1,pro\n"))
         go(state, "check")
-        with other._engine.writing():
+
+        def meanwhile(_: object) -> None:
             state.next()
             state.wait()
+
+        other._engine.write(meanwhile)
         assert "was being written by another process" in state.error
         assert state.step == "check"
         go(state, "import")
