@@ -13,7 +13,7 @@ import pytest
 
 from toolkit.table import ProfileTable
 from toolkit.widgets import csv_import_state
-from toolkit.widgets.csv_import_state import STEPS, CsvImportState
+from toolkit.widgets.csv_import_state import STEPS, CsvImportState, in_form
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -105,6 +105,7 @@ def test_encoding_delimiter_and_header_are_guessed_and_can_be_changed(
     read(state, written("id;name;note\n1;José;a,b\n2;Zoë;c\n", encoding="latin-1"))
     assert state.preview is not None
     assert (state.preview.encoding, state.preview.delimiter) == ("cp1252", ";")
+    assert 'make another choice in "Encoding"' in in_form(state.preview.problems[0])
     assert state.first_rows[1] == ["1", "José", "a,b"]
 
     state.read_as(encoding="cp1251")
@@ -133,6 +134,7 @@ def test_an_encoding_that_does_not_fit_is_told_and_nothing_is_lost(
     state.read_as(encoding="utf-8")
     state.wait()
     assert "is not utf-8" in state.error
+    assert 'for example "cp1252" in "Encoding"' in state.error
     assert (state.preview, state.encoding) == (before, "")
     state.read_as(encoding="klingon")
     state.wait()

@@ -22,7 +22,7 @@ from toolkit.widgets.csv_facts import (
     first_rows_table,
     rejected_rows,
 )
-from toolkit.widgets.csv_import_state import SAMPLES, CsvImportState
+from toolkit.widgets.csv_import_state import SAMPLES, CsvImportState, in_form
 from toolkit.widgets.download import Download
 from toolkit.widgets.file_drop import LARGE, FileDrop
 from toolkit.widgets.grid import Grid, GridColumn, GridRow
@@ -175,7 +175,7 @@ class ReadStep(StepView):
         )
         self._why.value = Html(f'<p class="tk-hint">{escape(sentence(preview.header_reason))}</p>')
         self._rows.value = first_rows_table(state.first_rows, preview.header)
-        self._problems.value = notes(preview.problems)
+        self._problems.value = notes(map(in_form, preview.problems))
 
 
 def _options(field: ipywidgets.Dropdown, options: Sequence[tuple[str, Any]], value: Any) -> None:
