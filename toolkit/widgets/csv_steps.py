@@ -326,7 +326,7 @@ class CheckStep(StepView):
             return
         self._shown = report
         self._facts.value = facts_table(report)
-        self._notes.value = notes(report.warnings)
+        self._notes.value = notes(map(in_form, report.warnings))
         self._rejected.show(report.rejected)
         some = len(report.rejected) > 0 and report.imported > 0
         self.others.description = f"Import the other {count(report.imported, 'row')}"
@@ -383,6 +383,10 @@ class ImportStep(StepView):
             self._download.layout.display = "none"
             self._rejected.show(pd.DataFrame())
             return
+        for part in (self._facts, self._rejected, self._download):
+            part.layout.display = "none" if state.undone else ""
+        if not len(report.rejected):
+            self._rejected.layout.display = self._download.layout.display = "none"
         if state.undone:
             self._done.show("The import was undone: the profiles are as they were before.", "info")
         else:
@@ -396,4 +400,3 @@ class ImportStep(StepView):
             self._shown = report
             self._facts.value = facts_table(report)
             self._rejected.show(report.rejected)
-            self._download.layout.display = "" if len(report.rejected) else "none"
