@@ -58,6 +58,7 @@ def plan_columns(
     state: State, given: LoggedColumns, progress: Progress = silent
 ) -> tuple[Change, ColumnsResult]:
     """Return what setting the columns leads to, and its counts."""
+    given = given.merged()
     base = state.snapshot()
     positions = base.positions(given.ids)
     known = positions >= 0

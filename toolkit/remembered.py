@@ -11,7 +11,6 @@ from toolkit.values import as_json, dumps, loads
 
 if TYPE_CHECKING:
     from toolkit.engine import Engine
-    from toolkit.store import Store
 
 _TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS remembered ("
@@ -56,32 +55,33 @@ class Remembered(MutableMapping[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         value = as_json(value)
-        with self._engine.writing():
-            store = self._engine.store
-            if store is None:
-                known = self._engine.remembered.setdefault(self._kind, {})
-                known.pop(name, None)
-                known[name] = value
-                return
-            store.execute(_TABLE)
-            self._forget(store, name)
-            store.execute(
-                "INSERT INTO remembered (kind, name, value) VALUES (?, ?, ?)",
-                [self._kind, name, dumps(value)],
-            )
+        self._engine.write(lambda _: self._write(name, value))
+
+    def _write(self, name: str, value: Any) -> None:
+        store = self._engine.store
+        if store is None:
+            known = self._engine.remembered.setdefault(self._kind, {})
+            known.pop(name, None)
+            known[name] = value
+            return
+        store.execute(_TABLE)
+        self._forget(name)
+        store.execute(
+            "INSERT INTO remembered (kind, name, value) VALUES (?, ?, ?)",
+            [self._kind, name, dumps(value)],
+        )
 
     def __delitem__(self, name: str) -> None:
         if name not in self._read():
             raise KeyError(name)
-        with self._engine.writing():
-            store = self._engine.store
-            if store is None:
-                self._engine.remembered[self._kind].pop(name, None)
-                return
-            self._forget(store, name)
+        self._engine.write(lambda _: self._forget(name))
 
-    def _forget(self, store: Store, name: str) -> None:
-        store.execute("DELETE FROM remembered WHERE kind = ? AND name = ?", [self._kind, name])
+    def _forget(self, name: str) -> None:
+        store = self._engine.store
+        if store is None:
+            self._engine.remembered[self._kind].pop(name, None)
+        else:
+            store.execute("DELETE FROM remembered WHERE kind = ? AND name = ?", [self._kind, name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._read()))

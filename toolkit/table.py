@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
 from os import PathLike, fspath
 from typing import Any, Literal, NoReturn, Self, TypeVar
@@ -19,7 +19,7 @@ from toolkit.batch import Indexed, plan
 from toolkit.batch_columns import ColumnsResult, plan_columns
 from toolkit.changes import Explanation, difference, explain, history_frame, steps
 from toolkit.check import CheckReport
-from toolkit.columns import Column
+from toolkit.columns import Column, Positions
 from toolkit.compaction import CompactReport
 from toolkit.edits import Edit
 from toolkit.engine import Engine
@@ -33,7 +33,16 @@ from toolkit.errors import (
     UndoError,
 )
 from toolkit.expressions import Expression, SnapshotScope, as_expression
-from toolkit.history import Timeline, Update, snapshot_as_of, state_after, timeline, updates_of
+from toolkit.history import (
+    ProfilePast,
+    Timeline,
+    Update,
+    past_of,
+    snapshot_as_of,
+    state_after,
+    timeline,
+    updates_of,
+)
 from toolkit.ids import normalise_id
 from toolkit.log import LoggedColumns
 from toolkit.messages import USERS, Rejection, hidden_properties, parse_message
@@ -319,11 +328,14 @@ class ProfileTable:
         key = normalise_id(distinct_id)
         if not edit:
             return ApplyResult(0, 0, 0, 0, 0)
-        with self._engine.writing() as state:
+
+        def work(state: Callable[[str], State]) -> ApplyResult:
             row = state(self._group_key).row(key)
             edit.check(key, None if row is None else row.properties)
             message = {**self.address(key), **edit.operations}
             return self.apply([message], source=source, ignore_time=True)
+
+        return self._engine.write(work)
 
     def address(self, distinct_id: object) -> dict[str, Any]:
         """Return the fields of a message that say whose it is, in this table.
@@ -392,10 +404,8 @@ class ProfileTable:
         if not isinstance(messages, Iterable):
             raise MessageError(f"apply takes messages, not {type(messages).__name__}")
         as_json(source)
-        arrival = times.now()
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
-        with self._engine.writing():
-            result = self._apply_valid(valid, source, arrival)
+        result = self._apply_valid(valid, source)
         rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)
         return replace(result, rejections=rejections, cautions=noted)
 
@@ -403,7 +413,6 @@ class ProfileTable:
         self,
         valid: list[Indexed],
         source: str,
-        arrival: int,
         undoes: int | None = None,
         progress: Progress = silent,
     ) -> ApplyResult:
@@ -412,7 +421,9 @@ class ProfileTable:
         for index, message in valid:
             by_table.setdefault(message.group_key, []).append((index, message))
         check = None if self._limits is None else product_limits.excess
-        with self._engine.writing() as state:
+
+        def work(state: Callable[[str], State]) -> ApplyResult:
+            arrival = self._engine.arrival()
             planned = {
                 key: plan(state(key), sent, arrival, check, progress)
                 for key, sent in by_table.items()
@@ -437,7 +448,9 @@ class ProfileTable:
                     undoes,
                     progress,
                 )
-        return ApplyResult(len(accepted), **counts, rejections=rejected, batch_id=batch_id)
+            return ApplyResult(len(accepted), **counts, rejections=rejected, batch_id=batch_id)
+
+        return self._engine.write(work)
 
     def _parsed(
         self, messages: Iterable[Mapping[str, Any]], ignore_time: bool, progress: bool
@@ -475,6 +488,7 @@ class ProfileTable:
         source: str,
         seen: int | None = None,
         time: int | None = None,
+        row_times: Positions | None = None,
         dry_run: bool = False,
         progress: Progress = silent,
     ) -> ColumnsResult:
@@ -485,7 +499,7 @@ class ProfileTable:
         Parameters
         ----------
         ids
-            Distinct IDs, each once: pyarrow ``large_string``.
+            Distinct IDs, each once (but for *row_times*): pyarrow ``large_string``.
         columns
             For each property a column of as many cells. An absent cell is not set.
         source
@@ -495,12 +509,14 @@ class ProfileTable:
             leaves it as it is (SEEN-2).
         time
             When it happened, in microseconds since 1970 UTC; None: now.
+        row_times
+            Instead of *time*: when each row happened. Each row is an update of its own then,
+            an ID may stand in several, and they apply in the order of their times (PAST-4).
         dry_run
             Whether to count only, and write nothing.
         progress
             Told how far it is. What it raises leaves the table as it was.
         """
-        arrival = times.now()
 
         def work(state: State) -> tuple[LoggedColumns, Change, ColumnsResult]:
             self.snapshot(progress)
@@ -508,13 +524,17 @@ class ProfileTable:
             rejected: list[tuple[str, str, str]] = []
             if self._limits is not None:
                 fitting, rejected = product_limits.cut_columns(state.snapshot(), ids, columns)
-            given = LoggedColumns(ids, fitting, seen, self._group_key, time)
+            given = LoggedColumns(ids, fitting, seen, self._group_key, time, row_times)
+            if row_times is not None and (np.diff(row_times) < 0).any():
+                given = given.rows(np.argsort(row_times, kind="stable"))
             change, result = plan_columns(state, given, progress)
             return given, change, replace(result, rejected=rejected)
 
         if dry_run or not len(ids):
             return self._engine.read(self._group_key, work)[2]
-        with self._engine.writing() as state:
+
+        def write(state: Callable[[str], State]) -> ColumnsResult:
+            arrival = self._engine.arrival()
             given, change, result = work(state(self._group_key))
             counts = {
                 "messages": len(ids),
@@ -529,7 +549,9 @@ class ProfileTable:
             batch_id = self._engine.commit(
                 source, counts, given, changes, arrival, progress=progress
             )
-        return replace(result, batch_id=batch_id)
+            return replace(result, batch_id=batch_id)
+
+        return self._engine.write(write)
 
     # Reading
 
@@ -698,6 +720,26 @@ class ProfileTable:
             self._group_key, lambda _: updates_of(self._engine.log, self._group_key, key)
         )
 
+    def past_of(self, distinct_id: object) -> ProfilePast:
+        """Return one profile through time, in effective time as :meth:`as_of` has it.
+
+        What a slider over the past of one profile stands on: only the profile's own
+        updates are read, once, and replayed for each moment asked for.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> _ = profiles.set("1", {"plan": "free"}, time="2026-01-01")
+        >>> _ = profiles.set("1", {"plan": "pro"}, time="2026-02-01")
+        >>> past = profiles.past_of("1")
+        >>> past.at(past.moments[0]).properties
+        {'plan': 'free'}
+        """
+        key = normalise_id(distinct_id)
+        return self._engine.read(
+            self._group_key, lambda _: past_of(self._engine.log, self._group_key, key)
+        )
+
     def as_of(self, time: object = None, *, batch: int | None = None) -> ProfileTable:
         """Return the table as it was, as a table that cannot be changed.
 
@@ -794,14 +836,16 @@ class ProfileTable:
             If there is no such batch, it is undone already, or later updates wrote to
             what it changed; those are in ``conflicts``. Nothing is changed then.
         """
-        arrival = times.now()
-        with self._engine.writing():
+
+        def work(_: Callable[[str], State]) -> ApplyResult:
             keys = [USERS, *self._engine.group_keys()]
             undone, messages = messages_to_undo(
                 self._engine.log, keys, batch_id, only_untouched, progress
             )
             source = f"undo of batch {undone}"
-            return self._apply_valid(list(enumerate(messages)), source, arrival, undone, progress)
+            return self._apply_valid(list(enumerate(messages)), source, undone, progress)
+
+        return self._engine.write(work)
 
     def compact(self, keep: object, *, dry_run: bool = False) -> CompactReport:
         """Forget the history before a moment, so that the file shrinks; return what was done.

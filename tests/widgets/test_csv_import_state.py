@@ -282,6 +282,28 @@ def test_CSV_3_what_is_wrong_with_a_name_stands_beside_it(
     assert "$bucket" not in state.property_names
 
 
+def test_PAST_4_a_column_of_times_dates_the_rows(
+    profiles: ProfileTable, written: Callable[..., Path]
+) -> None:
+    state = CsvImportState(profiles)
+    read(
+        state,
+        written("id,plan,at\n1,pro,2026-03-01\n1,free,2026-01-01\n2,pro,soon\n3,pro,2026-02-01\n"),
+    )
+    state.choose_identifier(0)
+    state.set_column(2, property="$time")
+    assert choice(state, "at").error == ""
+    assert choice(state, "at").hint.startswith("When each row happened")
+    go(state, "check")
+    assert state.dry is not None
+    assert state.dry.rejected["line"].tolist() == [4]
+    state.skip_rejected = True
+    state.next()
+    state.wait()
+    assert profiles["1"] == {"plan": "pro"}
+    assert profiles.as_of("2026-01-15")["1"] == {"plan": "free"}
+
+
 def test_CSV_3_columns_without_a_tick_are_not_imported(
     profiles: ProfileTable, written: Callable[..., Path]
 ) -> None:
@@ -414,9 +436,12 @@ def test_the_table_is_locked_elsewhere_and_the_wizard_says_so(
         state = CsvImportState(profiles)
         read(state, written("id,plan\n1,pro\n"))
         go(state, "check")
-        with other._engine.writing():
+
+        def meanwhile(_: object) -> None:
             state.next()
             state.wait()
+
+        other._engine.write(meanwhile)
         assert "was being written by another process" in state.error
         assert state.step == "check"
         go(state, "import")

@@ -17,6 +17,7 @@ from toolkit.sources.arguments import argument
 from toolkit.sources.csv_file import CsvFile
 from toolkit.sources.csv_mapping import (
     DISTINCT_ID,
+    TIME,
     ColumnMapping,
     ColumnTypes,
     FileColumns,
@@ -27,6 +28,7 @@ from toolkit.sources.csv_mapping import (
 from toolkit.sources.csv_report import CsvPreview, ImportReport, rejected_lines, sentence
 from toolkit.sources.csv_rows import (
     Rows,
+    filled,
     id_warnings,
     one_row_an_id,
     placeholder_ids,
@@ -117,9 +119,12 @@ def import_csv(
         ``{column: property}``; a column is its position from 0 or its name in the
         header. ``"$distinct_id"`` marks the identifier, else ``"$email"`` is it, else
         each row gets a random ID (CSV-2). Columns left out, or mapped to None, are
-        not imported. By default it is ``preview_csv(source).mapping``: every column
-        under its name in the header, but common ones under reserved names (``email``
-        is ``$email``; the report's ``renamed`` lists them), and ``distinct_id`` in any
+        not imported. ``"$time"`` marks a column of times: each row happened at its own
+        then, and is an update of its own; several rows of an ID are its history, and the
+        newest of them is its latest state (PAST-4). By default it is
+        ``preview_csv(source).mapping``: every column under its name in the header, but
+        common ones under reserved names (``email`` is ``$email``; the report's
+        ``renamed`` lists them), and ``distinct_id`` in any
         spelling, else a column named ``user_id``, ``customer_id``, ``id`` or alike and
         filled with enough different cells, as the identifier. A file without a header
         needs a mapping. In the CSV of a table (one with a column ``$last_seen``) every
@@ -138,6 +143,9 @@ def import_csv(
     dry_run
         Whether to report only, and write nothing. What an import would raise, this
         raises too.
+    time
+        When all of it happened: unix seconds or milliseconds, ISO 8601 text, a datetime.
+        By default now (PAST-3). For a time a row map a column to ``"$time"``.
     progress
         Whether to show a bar if it takes more than a second. Or a function to call now
         and then with the stage, how much of it is done, and how much there is to do
@@ -172,6 +180,11 @@ def import_csv(
     with _watched_by(progress) as notice:
         file = _opened(source, mapping, header, encoding, delimiter, notice)
         mapped = map_columns(mapping, file.columns)
+        if mapped.time is not None and time is not None:
+            raise CsvError(
+                f"time={time!r}, and {file.columns.title(mapped.time)} is mapped to "
+                f'"{TIME}"; give one time for the file or a column of times, not both'
+            )
         chosen = choose_types(types, file.columns, mapped)
         rows = typed_rows(file, mapped, chosen, notice)
         if len(rows.rejected) and on_error == "raise":
@@ -182,10 +195,11 @@ def import_csv(
             profiles.snapshot(notice), merged, ["$email", "$name"], notice
         )
         result = profiles.set_columns(
-            merged.ids,
-            merged.columns,
+            merged.ids if rows.times is None else rows.ids,
+            merged.columns if rows.times is None else filled(rows),
             source=f"csv: {file.name}",
             time=None if time is None else parse_time(time),
+            row_times=rows.times,
             dry_run=dry_run,
             progress=notice,
         )
@@ -259,6 +273,8 @@ def _imported_columns(columns: FileColumns, mapped: MappedColumns, rows: Rows) -
     found = [
         (at, columns.names[at], name, rows.types[name]) for at, name in mapped.properties.items()
     ]
+    if mapped.time is not None:
+        found.insert(0, (mapped.time, columns.names[mapped.time], TIME, "date"))
     if mapped.identifier is not None:
         at = mapped.identifier
         found.insert(0, (at, columns.names[at], DISTINCT_ID, "text"))

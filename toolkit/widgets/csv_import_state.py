@@ -17,7 +17,7 @@ from toolkit.sample import sample_files
 from toolkit.sources.arguments import written
 from toolkit.sources.csv import import_csv
 from toolkit.sources.csv_file import CsvFile
-from toolkit.sources.csv_mapping import DISTINCT_ID
+from toolkit.sources.csv_mapping import DISTINCT_ID, TIME
 from toolkit.sources.csv_report import CsvPreview, ImportReport, rejected_csv
 from toolkit.sources.csv_source import CsvSource
 from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType
@@ -351,7 +351,7 @@ class CsvImportState(HasTraits):
     @property
     def property_names(self) -> list[str]:
         """The names to propose: those the table has, then reserved ones."""
-        return list(dict.fromkeys([*self._known, *WRITABLE]))
+        return list(dict.fromkeys([*self._known, *WRITABLE, TIME]))
 
     @property
     def mapping(self) -> dict[int, str]:

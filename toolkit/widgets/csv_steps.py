@@ -23,7 +23,7 @@ from toolkit.widgets.csv_facts import (
     rejected_rows,
 )
 from toolkit.widgets.csv_import_state import SAMPLES, CsvImportState, in_form
-from toolkit.widgets.download import Download
+from toolkit.widgets.download import DownloadButton
 from toolkit.widgets.file_drop import LARGE, FileDrop
 from toolkit.widgets.grid import Grid, GridColumn, GridRow
 from toolkit.wording import count, listed
@@ -305,7 +305,9 @@ class CheckStep(StepView):
         self.others = parts.checkbox("Import the other rows")
         self._rejected = Pages("Rows that cannot be imported", REJECTED_COLUMNS, rejected_rows)
         self._changes = Pages("Stored values that are overwritten", CHANGES_COLUMNS, changed_rows)
-        self._download = Download("Download these rows", "rejected.csv", lambda: state.rejected)
+        self._download = DownloadButton(
+            "Download these rows", "rejected.csv", lambda: state.rejected
+        )
         self._shown: object = None
         super().__init__(
             state,
@@ -347,7 +349,9 @@ class ImportStep(StepView):
         self._done = parts.Note()
         self._facts = parts.block()
         self._rejected = Pages("Rows that were not imported", REJECTED_COLUMNS, rejected_rows)
-        self._download = Download("Download these rows", "rejected.csv", lambda: state.rejected)
+        self._download = DownloadButton(
+            "Download these rows", "rejected.csv", lambda: state.rejected
+        )
         self.undo = parts.button("Undo this import", state.undo)
         self.rest = parts.button(
             "Undo the rest", lambda: state.undo(only_untouched=True),

@@ -17,6 +17,9 @@ from toolkit.widgets import parts
 from toolkit.widgets.csv_import import CsvImport
 from toolkit.widgets.editor import ProfileEditor
 from toolkit.widgets.form import Form
+from toolkit.widgets.operator_lab import OperatorLab
+from toolkit.widgets.report_builder import ReportBuilder
+from toolkit.widgets.users import Users
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
@@ -47,8 +50,11 @@ class Workbench(Form):
 
     def _tabs(self) -> dict[str, Callable[[], Widget]]:
         return {
+            "Users": lambda: Users(self.profiles, self.events),
             "Edit a profile": lambda: ProfileEditor(self.profiles),
             "Import a CSV": lambda: CsvImport(self.profiles),
+            "Report": lambda: ReportBuilder(self.events, self.profiles),
+            "Operator lab": OperatorLab,
         }
 
     def go_to(self, name: str) -> Any:
@@ -96,6 +102,7 @@ def workbench(profiles: ProfileTable | None = None, events: AnyEvents | None = N
     >>> bench = workbench()
     >>> len(bench.profiles)
     1864
+    >>> bench.go_to("Edit a profile").state.open("1001")
     """
     told = ""
     if profiles is None:

@@ -1,35 +1,53 @@
-// A button that saves a file made by the kernel when it is pressed. The file is
-// handed over as bytes; it never has an address outside this page.
+// A file the kernel offers: fetched piece by piece, then saved by the browser.
 
 function render({ model, el }) {
-  el.classList.add("tk-download-box");
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "jupyter-button lm-Widget tk-download";
-  el.append(button);
+  el.classList.add("tk-download");
+  let offered = null;
+  let pieces = [];
+  let received = 0;
+  let address = null;
 
-  const say = () => {
-    button.textContent = model.get("label");
+  const ask = () => model.send({ type: "piece", number: offered.number, start: received });
+
+  const forget = () => {
+    if (address !== null) URL.revokeObjectURL(address);
+    address = null;
+    pieces = [];
+    received = 0;
+    el.replaceChildren();
   };
-  const onMessage = (content, buffers) => {
-    if (content.type !== "file") return;
-    const bytes = buffers[0];
-    const data = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const address = URL.createObjectURL(new Blob([data], { type: content.kind }));
+
+  const save = () => {
+    address = URL.createObjectURL(new Blob(pieces, { type: offered.media_type }));
+    pieces = [];
     const link = document.createElement("a");
     link.href = address;
-    link.download = content.name;
+    link.download = offered.name;
+    link.textContent = offered.name;
+    link.className = "tk-download-link";
+    el.replaceChildren(document.createTextNode(`${model.get("label")} `), link);
     link.click();
-    setTimeout(() => URL.revokeObjectURL(address), 10000);
   };
 
-  button.addEventListener("click", () => model.send({ type: "want" }));
+  const onMessage = (content, buffers) => {
+    if (content.type === "offer") {
+      forget();
+      offered = content;
+      if (offered.size === 0) save();
+      else ask();
+    } else if (content.type === "piece" && offered !== null && content.number === offered.number) {
+      if (content.start !== received) return;
+      pieces.push(buffers[0]);
+      received += buffers[0].byteLength;
+      if (received < offered.size) ask();
+      else save();
+    }
+  };
+
   model.on("msg:custom", onMessage);
-  model.on("change:label", say);
-  say();
   return () => {
     model.off("msg:custom", onMessage);
-    model.off("change:label", say);
+    forget();
   };
 }
 
