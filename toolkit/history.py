@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,7 @@ from toolkit.errors import CompactedError
 from toolkit.log import Batch, Compaction, Log, LoggedColumns, Updates
 from toolkit.messages import Message
 from toolkit.operators import OPERATORS, apply
+from toolkit.progress import Progress, silent
 from toolkit.snapshot import Snapshot
 from toolkit.state import Row, State
 from toolkit.values import ABSENT
@@ -87,29 +88,110 @@ def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
     compaction, follows the base whatever time it names.
     """
     compaction = log.compaction()
-    pieces: list[tuple[int, Update | LoggedColumns]] = []
-    for batch in log.batches():
-        since = None
+    pieces: list[_Piece] = []
+    dated: list[tuple[int, Batch, LoggedColumns]] = []
+    for rank, batch in enumerate(log.batches()):
+        since = _NEVER
         if compaction is not None and batch.id <= compaction.through:
             since = compaction.time
-        found: list[tuple[int, Update | LoggedColumns]] = []
         for _, run in _runs(log, group_key, batch):
-            if isinstance(run, tuple):
-                found.append(run)
+            if not isinstance(run, tuple):
+                found = [_Piece(update.time, rank, update) for update in run]
+            elif run[1].times is None:
+                found = [_Piece(run[0], rank, run[1])]
             else:
-                found += [(update.time, update) for update in run]
-        pieces += [
-            piece for piece in found if piece[0] <= until and (since is None or piece[0] > since)
+                within = (run[1].times > since) & (run[1].times <= until)
+                dated.append((rank, batch, run[1].rows(np.flatnonzero(within))))
+                continue
+            pieces += [piece for piece in found if since < piece.time <= until]
+    pieces.sort(key=lambda piece: piece.time)
+    if dated:
+        pieces = _with_dated(pieces, dated)
+    yield from _joined(pieces)
+
+
+class _Piece(NamedTuple):
+    """One update, or a whole import, and when it happened; *rank* is the order of arrival."""
+
+    time: int
+    rank: int
+    what: Update | LoggedColumns
+
+
+_NEVER: Final = int(np.iinfo(np.int64).min)
+# Rows with times of their own are applied in whole columns, cut where something else
+# happened in between. More cuts than this cost more than going row by row.
+_CUTS: Final = 50
+
+
+def _with_dated(
+    pieces: list[_Piece], dated: list[tuple[int, Batch, LoggedColumns]]
+) -> list[_Piece]:
+    """Return the pieces with dated rows between them, where they belong in effective time."""
+    rows = LoggedColumns(
+        pa.concat_arrays([part.ids for _, _, part in dated]),
+        {
+            name: Column.joined(
+                [part.columns.get(name, Column.absent(len(part.ids))) for _, _, part in dated]
+            )
+            for name in dict.fromkeys(name for _, _, part in dated for name in part.columns)
+        },
+        None,
+        dated[0][2].group_key,
+        None,
+        np.concatenate([part.times for _, _, part in dated if part.times is not None]),
+    )
+    ranks = np.concatenate([np.full(len(part.ids), rank) for rank, _, part in dated])
+    assert rows.times is not None
+    order = np.lexsort((ranks, rows.times))
+    rows, ranks = rows.rows(order), ranks[order]
+    happened = rows.times
+    assert happened is not None
+    places = _places(happened, ranks, pieces)
+    cuts = np.unique(places)
+    if len(cuts) > _CUTS:
+        batches = {rank: batch for rank, batch, _ in dated}
+        each = zip(happened.tolist(), ranks.tolist(), rows.messages(), strict=True)
+        pieces = pieces + [
+            _Piece(time, rank, Update(batches[rank], 0, time, message))
+            for time, rank, message in each
         ]
-    pieces.sort(key=lambda piece: piece[0])
-    for is_columns, group in groupby(pieces, lambda piece: isinstance(piece[1], LoggedColumns)):
+        return sorted(pieces, key=lambda piece: piece[:2])
+    merged: list[_Piece] = []
+    start = passed = 0
+    for stop in dict.fromkeys([*cuts.tolist(), len(happened)]):
+        if stop > start:
+            part = rows.rows(np.arange(start, stop))
+            merged.append(_Piece(int(happened[stop - 1]), -1, part))
+        until = int(np.searchsorted(places, stop, side="right"))
+        merged += pieces[passed:until]
+        start, passed = stop, until
+    return merged
+
+
+def _places(times_: Positions, ranks: Positions, pieces: list[_Piece]) -> Positions:
+    """Return how many dated rows come before each piece."""
+    at = np.array([piece.time for piece in pieces], np.int64)
+    lows, highs = np.searchsorted(times_, at), np.searchsorted(times_, at, side="right")
+    return np.array(
+        [
+            low + np.searchsorted(ranks[low:high], piece.rank)
+            for low, high, piece in zip(lows, highs, pieces, strict=True)
+        ],
+        np.int64,
+    )
+
+
+def _joined(pieces: list[_Piece]) -> Iterator[Run]:
+    """Yield pieces in their order, single updates that follow each other as one run."""
+    for is_columns, group in groupby(pieces, lambda piece: isinstance(piece.what, LoggedColumns)):
         if is_columns:
-            yield from group  # type: ignore[misc]
+            yield from ((piece.time, piece.what) for piece in group)  # type: ignore[misc]
         else:
-            yield [update for _, update in group]  # type: ignore[misc]
+            yield [piece.what for piece in group]  # type: ignore[misc]
 
 
-def state_after(log: Log, group_key: str, batch_id: int) -> State:
+def state_after(log: Log, group_key: str, batch_id: int, progress: Progress = silent) -> State:
     """Return the state after a batch: what the table held when it had arrived.
 
     Raises
@@ -125,6 +207,7 @@ def state_after(log: Log, group_key: str, batch_id: int) -> State:
         )
     state = State() if compaction is None else State.of(log.base(group_key).arrived)
     for batch, run in runs(log, group_key, batch_id):
+        progress("Looking back", batch.id, batch_id)
         _replay(state, run, batch.time)
     return state
 
@@ -184,11 +267,11 @@ def _of_profile(batch: Batch, part: Updates, group_key: str) -> list[Update]:
     """Return what a batch holds of one profile, a row of whole columns as a message."""
     if not isinstance(part, LoggedColumns):
         return _dated(batch, part, group_key)
-    properties = {name: column.cell(0) for name, column in part.columns.items()}
-    named = {name: value for name, value in properties.items() if value is not ABSENT}
-    (distinct_id,) = part.ids.to_pylist()
-    message = Message(distinct_id, (("$set", named),), part.seen, part.seen is None, part.group_key)
-    return [Update(batch, 0, part.happened(batch.time), message)]
+    moments = [part.happened(batch.time)] if part.times is None else part.times.tolist()
+    return [
+        Update(batch, 0, time, message)
+        for time, message in zip(moments, part.messages(), strict=True)
+    ]
 
 
 def _of_base(
@@ -362,7 +445,10 @@ def timeline(log: Log, group_key: str, name: str) -> Timeline:
             present = np.flatnonzero(column.is_present)
             keys.append(given.ids.take(pa.array(present)))
             values.append(column.take(present))
-            moments.append(np.full(len(present), time, np.int64))
+            dated = given.times
+            moments.append(
+                np.full(len(present), time, np.int64) if dated is None else dated[present]
+            )
         else:
             ids, at, cells = _changes(run, name, length, relative)
             keys.append(pa.array(ids, pa.large_string()))
