@@ -9,10 +9,10 @@ it was before, or catches up when it is next used.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from threading import RLock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from toolkit import times
 from toolkit.check import CheckReport, check_store
@@ -20,6 +20,7 @@ from toolkit.compaction import CompactReport, compacted_bases, compaction_for, k
 from toolkit.errors import ReadOnlyError, StoreError
 from toolkit.log import Batch, Changes, Log, MemoryLog, Updates
 from toolkit.messages import USERS
+from toolkit.progress import Progress
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import Store
@@ -38,6 +39,8 @@ class Engine:
         # The batch up to which the states have caught up.
         self._version = self.log.last()
         self._lock = RLock()
+        #: What forms remember of a table in memory; that of a file is in the file.
+        self.remembered: dict[str, dict[str, Any]] = {}
         self._moment_told: str | None = None
         self._depth = 0
         # What was logged but is not yet part of the states.
@@ -116,12 +119,30 @@ class Engine:
         changes: Changes,
         time: int,
         undoes: int | None = None,
+        progress: Progress | None = None,
     ) -> int:
-        """Log a batch and what it leads to; return its ID. Only while writing."""
+        """Log a batch and what it leads to; return its ID. Only while writing.
+
+        What *progress* raises leaves everything as it was.
+        """
         batch = Batch(self.log.last() + 1, time, source, undoes=undoes, **counts)
-        self.log.append(batch, updates, changes)
+        rows = sum(change.writes for change in changes.values())
+        with self.watched("Writing", rows, progress):
+            self.log.append(batch, updates, changes)
         self._pending = (batch.id, changes)
         return batch.id
+
+    def watched(
+        self, stage: str, rows: int, progress: Progress | None
+    ) -> AbstractContextManager[None]:
+        """Tell *progress* how many rows the file has taken, while it is read or written inside.
+
+        What *progress* raises stops that.
+        """
+        if progress is None or self.store is None:
+            return nullcontext()
+        # A few rows more are written, of the log and of the checkpoint.
+        return self.store.watched(lambda done: progress(stage, min(done, rows), rows))
 
     @contextmanager
     def _moment(self, *, write: bool) -> Iterator[None]:

@@ -9,6 +9,7 @@ the past from the time it names.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -23,11 +24,12 @@ from toolkit.batch import plan
 from toolkit.batch_columns import plan_columns
 from toolkit.columns import Column, Positions
 from toolkit.errors import CompactedError
-from toolkit.log import Batch, Compaction, Log, LoggedColumns
+from toolkit.log import Batch, Compaction, Log, LoggedColumns, Updates
 from toolkit.messages import Message
-from toolkit.operators import OPERATORS
+from toolkit.operators import OPERATORS, apply
+from toolkit.progress import Progress, silent
 from toolkit.snapshot import Snapshot
-from toolkit.state import State
+from toolkit.state import Row, State
 from toolkit.values import ABSENT
 
 
@@ -108,7 +110,7 @@ def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
             yield [update for _, update in group]  # type: ignore[misc]
 
 
-def state_after(log: Log, group_key: str, batch_id: int) -> State:
+def state_after(log: Log, group_key: str, batch_id: int, progress: Progress = silent) -> State:
     """Return the state after a batch: what the table held when it had arrived.
 
     Raises
@@ -124,6 +126,7 @@ def state_after(log: Log, group_key: str, batch_id: int) -> State:
         )
     state = State() if compaction is None else State.of(log.base(group_key).arrived)
     for batch, run in runs(log, group_key, batch_id):
+        progress("Looking back", batch.id, batch_id)
         _replay(state, run, batch.time)
     return state
 
@@ -174,19 +177,20 @@ def updates_of(log: Log, group_key: str, distinct_id: str) -> list[Update]:
     if compaction is not None:
         found = _of_base(log, group_key, distinct_id, compaction, batches[compaction.batch])
     for batch_id, part in log.updates_of(group_key, distinct_id):
-        if compaction is not None and batch_id <= compaction.batch:
-            continue
-        batch = batches[batch_id]
-        if isinstance(part, LoggedColumns):
-            properties = {name: column.cell(0) for name, column in part.columns.items()}
-            named = {name: value for name, value in properties.items() if value is not ABSENT}
-            seen, time = part.seen, part.happened(batch.time)
-            operations = (("$set", named),)
-            message = Message(distinct_id, operations, seen, seen is None, group_key)
-            found.append(Update(batch, 0, time, message))
-        else:
-            found += _dated(batch, part, group_key)
+        if compaction is None or batch_id > compaction.batch:
+            found += _of_profile(batches[batch_id], part, group_key)
     return found
+
+
+def _of_profile(batch: Batch, part: Updates, group_key: str) -> list[Update]:
+    """Return what a batch holds of one profile, a row of whole columns as a message."""
+    if not isinstance(part, LoggedColumns):
+        return _dated(batch, part, group_key)
+    properties = {name: column.cell(0) for name, column in part.columns.items()}
+    named = {name: value for name, value in properties.items() if value is not ABSENT}
+    (distinct_id,) = part.ids.to_pylist()
+    message = Message(distinct_id, (("$set", named),), part.seen, part.seen is None, part.group_key)
+    return [Update(batch, 0, part.happened(batch.time), message)]
 
 
 def _of_base(
@@ -201,6 +205,82 @@ def _of_base(
     operations = (("$set", base.row(position)),)
     message = Message(distinct_id, operations, None, True, group_key)
     return [Update(replace(last, source=source), 0, compaction.time, message)]
+
+
+@dataclass(frozen=True, eq=False)
+class ProfilePast:
+    """One profile through time: what it was at any moment, from its own updates alone.
+
+    Attributes
+    ----------
+    start
+        What the known past begins with, None for no profile.
+    updates
+        The updates after that, in effective time.
+    since
+        What was before this moment is not known, for the log was compacted; None if
+        all is.
+    """
+
+    start: Row | None
+    updates: tuple[Update, ...]
+    since: int | None = None
+
+    @property
+    def moments(self) -> tuple[int, ...]:
+        """The moments at which something was written, microseconds since 1970 UTC, ascending."""
+        found: dict[int, None] = {}
+        if self.since is not None and self.start is not None:
+            found[self.since] = None
+        row = self.start
+        for update in self.updates:
+            row, wrote = _applied(row, update)
+            if wrote:  # COMPACT-3: what arrived late counts from where the known past begins
+                found[update.time if self.since is None else max(update.time, self.since)] = None
+        return tuple(found)
+
+    def at(self, moment: int) -> Row | None:
+        """Return the profile as of a moment, as ``as_of`` has it; None where there was none."""
+        if self.since is not None and moment < self.since:
+            raise CompactedError(
+                f"what happened before {times.iso(self.since)} was compacted. "
+                "Ask for that time or a later one."
+            )
+        row = self.start
+        for update in self.updates[: bisect_right(self.updates, moment, key=lambda u: u.time)]:
+            row, _ = _applied(row, update)
+        return row
+
+
+def _applied(row: Row | None, update: Update) -> tuple[Row | None, bool]:
+    message = update.message
+    after, wrote = apply(None if row is None else row.properties, message.operations)
+    if after is None or not wrote:
+        return (None if after is None else row), wrote
+    seen = times.NO_TIME if row is None else row.last_seen
+    if not message.ignore_time:  # SEEN-1
+        seen = max(seen, update.time if message.time is None else message.time)
+    return Row(after, seen, False), wrote
+
+
+def past_of(log: Log, group_key: str, distinct_id: str) -> ProfilePast:
+    """Return one profile through time."""
+    batches = {batch.id: batch for batch in log.batches()}
+    compaction = log.compaction()
+    start = None
+    if compaction is not None:
+        base = log.base(group_key).happened
+        position = base.position(distinct_id)
+        if position >= 0:
+            start = Row(base.row(position), int(base.last_seen[position]), False)
+    found: list[Update] = []
+    for batch_id, part in log.updates_of(group_key, distinct_id):
+        updates = _of_profile(batches[batch_id], part, group_key)
+        if compaction is not None and batch_id <= compaction.through:
+            updates = [update for update in updates if update.time > compaction.time]
+        found += updates
+    found.sort(key=lambda update: update.time)
+    return ProfilePast(start, tuple(found), None if compaction is None else compaction.time)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, fields
 from os import PathLike, fspath
@@ -48,6 +48,8 @@ TIMEOUT: Final = 30.0
 
 #: Batches of more messages are logged as Parquet.
 _MESSAGES_AS_ROWS: Final = 10_000
+# SQLite takes some milliseconds for so many steps of its own.
+_STEPS_A_LOOK: Final = 10_000
 _SCHEMA: Final = """
 CREATE TABLE profiles (
     distinct_id TEXT NOT NULL, properties TEXT NOT NULL, last_seen TEXT);
@@ -251,6 +253,35 @@ class Store:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def watched(self, notice: Callable[[int], None] | None) -> Iterator[None]:
+        """Tell *notice* now and then, while SQLite works inside, how many rows it has written.
+
+        What *notice* raises stops SQLite, in the middle of a statement if need be.
+        """
+        if notice is None:
+            yield
+            return
+        written = self._connection.total_changes
+        raised: list[BaseException] = []
+
+        def look() -> int:
+            try:
+                notice(self._connection.total_changes - written)
+            except BaseException as error:  # Python would lose it on its way through SQLite
+                raised.append(error)
+            return len(raised)
+
+        self._connection.set_progress_handler(look, _STEPS_A_LOOK)
+        try:
+            yield
+        except (sqlite3.OperationalError, StoreError):
+            if raised:
+                raise raised[0] from None
+            raise
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
     # The log
 

@@ -33,10 +33,21 @@ from toolkit.errors import (
     UndoError,
 )
 from toolkit.expressions import Expression, SnapshotScope, as_expression
-from toolkit.history import Timeline, Update, snapshot_as_of, state_after, timeline, updates_of
+from toolkit.history import (
+    ProfilePast,
+    Timeline,
+    Update,
+    past_of,
+    snapshot_as_of,
+    state_after,
+    timeline,
+    updates_of,
+)
 from toolkit.ids import normalise_id
 from toolkit.log import LoggedColumns
 from toolkit.messages import USERS, Rejection, hidden_properties, parse_message
+from toolkit.progress import Progress, silent
+from toolkit.remembered import Remembered
 from toolkit.reserved import HIDDEN, title
 from toolkit.results import ApplyResult
 from toolkit.snapshot import Snapshot
@@ -135,6 +146,10 @@ class ProfileTable:
         """The SQLite file, None for a table in memory."""
         store = self._engine.store
         return None if store is None else str(store.path)
+
+    def remembered(self, kind: str) -> Remembered:
+        """Return what forms keep beside the profiles, such as ``"csv templates"``, by name."""
+        return Remembered(self._engine, kind)
 
     def close(self) -> None:
         """Close the SQLite file; a second call does nothing."""
@@ -394,7 +409,12 @@ class ProfileTable:
         return replace(result, rejections=rejections, cautions=noted)
 
     def _apply_valid(
-        self, valid: list[Indexed], source: str, arrival: int, undoes: int | None = None
+        self,
+        valid: list[Indexed],
+        source: str,
+        arrival: int,
+        undoes: int | None = None,
+        progress: Progress = silent,
     ) -> ApplyResult:
         """Apply valid messages, to whatever tables they are for, as one batch."""
         by_table: dict[str, list[Indexed]] = {}
@@ -403,7 +423,8 @@ class ProfileTable:
         check = None if self._limits is None else product_limits.excess
         with self._engine.writing() as state:
             planned = {
-                key: plan(state(key), sent, arrival, check) for key, sent in by_table.items()
+                key: plan(state(key), sent, arrival, check, progress)
+                for key, sent in by_table.items()
             }
             rejected = [each for part in planned.values() for each in part.rejected]
             accepted = sorted(
@@ -423,6 +444,7 @@ class ProfileTable:
                     {key: part.change for key, part in planned.items()},
                     arrival,
                     undoes,
+                    progress,
                 )
         return ApplyResult(len(accepted), **counts, rejections=rejected, batch_id=batch_id)
 
@@ -463,6 +485,7 @@ class ProfileTable:
         seen: int | None = None,
         time: int | None = None,
         dry_run: bool = False,
+        progress: Progress = silent,
     ) -> ColumnsResult:
         """``$set`` many profiles at once from whole columns, as one batch.
 
@@ -483,16 +506,19 @@ class ProfileTable:
             When it happened, in microseconds since 1970 UTC; None: now.
         dry_run
             Whether to count only, and write nothing.
+        progress
+            Told how far it is. What it raises leaves the table as it was.
         """
         arrival = times.now()
 
         def work(state: State) -> tuple[LoggedColumns, Change, ColumnsResult]:
+            self.snapshot(progress)
             fitting: dict[str, Column] = dict(columns)
             rejected: list[tuple[str, str, str]] = []
             if self._limits is not None:
                 fitting, rejected = product_limits.cut_columns(state.snapshot(), ids, columns)
             given = LoggedColumns(ids, fitting, seen, self._group_key, time)
-            change, result = plan_columns(state, given)
+            change, result = plan_columns(state, given, progress)
             return given, change, replace(result, rejected=rejected)
 
         if dry_run or not len(ids):
@@ -508,7 +534,10 @@ class ProfileTable:
                 "rejected": len(result.rejected),
             }
             changes = {self._group_key: change}
-            batch_id = self._engine.commit(source, counts, given, changes, arrival)
+            progress("Writing", 0, change.writes)
+            batch_id = self._engine.commit(
+                source, counts, given, changes, arrival, progress=progress
+            )
         return replace(result, batch_id=batch_id)
 
     # Reading
@@ -590,9 +619,17 @@ class ProfileTable:
         """
         return tuple(name for name in self.snapshot().names if name not in HIDDEN)
 
-    def snapshot(self) -> Snapshot:
-        """Return all profiles as columns: the same object until something changes."""
-        return self._engine.read(self._group_key, lambda state: state.snapshot())
+    def snapshot(self, progress: Progress | None = None) -> Snapshot:
+        """Return all profiles as columns: the same object until something changes.
+
+        *progress* is told while they are read from the file; what it raises stops that.
+        """
+
+        def look(state: State) -> Snapshot:
+            with self._engine.watched("Loading", 0, progress):
+                return state.snapshot()
+
+        return self._engine.read(self._group_key, look)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -670,6 +707,26 @@ class ProfileTable:
             self._group_key, lambda _: updates_of(self._engine.log, self._group_key, key)
         )
 
+    def past_of(self, distinct_id: object) -> ProfilePast:
+        """Return one profile through time, in effective time as :meth:`as_of` has it.
+
+        What a slider over the past of one profile stands on: only the profile's own
+        updates are read, once, and replayed for each moment asked for.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> _ = profiles.set("1", {"plan": "free"}, time="2026-01-01")
+        >>> _ = profiles.set("1", {"plan": "pro"}, time="2026-02-01")
+        >>> past = profiles.past_of("1")
+        >>> past.at(past.moments[0]).properties
+        {'plan': 'free'}
+        """
+        key = normalise_id(distinct_id)
+        return self._engine.read(
+            self._group_key, lambda _: past_of(self._engine.log, self._group_key, key)
+        )
+
     def as_of(self, time: object = None, *, batch: int | None = None) -> ProfileTable:
         """Return the table as it was, as a table that cannot be changed.
 
@@ -742,7 +799,9 @@ class ProfileTable:
         ]
         return difference(*(table.snapshot() for table in tables))
 
-    def undo(self, batch_id: int, *, only_untouched: bool = False) -> ApplyResult:
+    def undo(
+        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+    ) -> ApplyResult:
         """Put back what a batch changed, as a new batch; the log keeps both.
 
         Profiles the batch created are deleted, those it deleted are written again (last
@@ -755,6 +814,8 @@ class ProfileTable:
             As in :attr:`batches`, or in the result of the call that made it.
         only_untouched
             Whether to leave what later updates wrote to, and undo the rest.
+        progress
+            Told how far it is. What it raises leaves the table as it was.
 
         Raises
         ------
@@ -765,9 +826,11 @@ class ProfileTable:
         arrival = times.now()
         with self._engine.writing():
             keys = [USERS, *self._engine.group_keys()]
-            undone, messages = messages_to_undo(self._engine.log, keys, batch_id, only_untouched)
+            undone, messages = messages_to_undo(
+                self._engine.log, keys, batch_id, only_untouched, progress
+            )
             source = f"undo of batch {undone}"
-            return self._apply_valid(list(enumerate(messages)), source, arrival, undone)
+            return self._apply_valid(list(enumerate(messages)), source, arrival, undone, progress)
 
     def compact(self, keep: object, *, dry_run: bool = False) -> CompactReport:
         """Forget the history before a moment, so that the file shrinks; return what was done.
@@ -823,13 +886,15 @@ class ProfileTable:
         """
         return self._engine.check(repair=repair)
 
-    def redo(self, batch_id: int, *, only_untouched: bool = False) -> ApplyResult:
+    def redo(
+        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+    ) -> ApplyResult:
         """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
         batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
         undos = [batch.id for batch in batches if batch.undoes == batch_id]
         if not undos:
             raise UndoError(f"batch {batch_id} was not undone, so there is nothing to redo")
-        return self.undo(undos[-1], only_untouched=only_untouched)
+        return self.undo(undos[-1], only_untouched=only_untouched, progress=progress)
 
     @property
     def batches(self) -> pd.DataFrame:

@@ -326,7 +326,7 @@ def _slips(chosen: Mapping[int, str], columns: FileColumns) -> list[str]:
     """
     notes = []
     for position, name in chosen.items():
-        meant = _meant(name)
+        meant = meant_name(name)
         if meant is None:
             continue
         if meant == DISTINCT_ID and DISTINCT_ID not in chosen.values():
@@ -341,7 +341,7 @@ def _slips(chosen: Mapping[int, str], columns: FileColumns) -> list[str]:
     return notes
 
 
-def _meant(name: str) -> str | None:
+def meant_name(name: str) -> str | None:
     """Return the reserved name of which a name is a misspelling or the beginning."""
     if _plain(name) == _ID_NAME and name != DISTINCT_ID:
         return DISTINCT_ID
@@ -425,14 +425,19 @@ def _as_identifier(cells: pa.Array) -> tuple[bool, str]:
     return False, facts + f" ({_FILLED:.0%} and {_DIFFERENT:.0%} are needed)"
 
 
-def _check_name(name: str, title: str) -> None:
-    if name == DISTINCT_ID:
-        return
-    reason = name_refusal(name)
+def property_refusal(name: str) -> str | None:
+    """Return why a column may not be a property of this name, None if it may (CSV-3)."""
     try:
         as_json(name)
     except InvalidValueError as error:
-        reason = str(error)
+        return str(error)
+    return name_refusal(name)
+
+
+def _check_name(name: str, title: str) -> None:
+    if name == DISTINCT_ID:
+        return
+    reason = property_refusal(name)
     if reason is not None:
         raise ColumnMappingError(
             f'{title} cannot be mapped to "{name[:80]}": {reason}. Or leave the column out'

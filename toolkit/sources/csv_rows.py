@@ -14,10 +14,12 @@ import pyarrow.compute as pc
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.ids import PLACEHOLDERS
+from toolkit.progress import Progress, silent
 from toolkit.snapshot import Snapshot
+from toolkit.sources.csv_file import CsvFile
 from toolkit.sources.csv_mapping import MappedColumns
 from toolkit.sources.csv_reading import CsvText
-from toolkit.sources.csv_types import ColumnType, TypedColumn, is_filled, typed
+from toolkit.sources.csv_types import ColumnType, TypedColumn, is_filled
 from toolkit.wording import count
 
 _TEXT: Final = pa.large_string()
@@ -74,17 +76,24 @@ class MergedRows(NamedTuple):
     duplicates: pd.DataFrame
 
 
-def typed_rows(text: CsvText, mapped: MappedColumns, types: Mapping[int, ColumnType]) -> Rows:
+def typed_rows(
+    file: CsvFile,
+    mapped: MappedColumns,
+    types: Mapping[int, ColumnType],
+    progress: Progress = silent,
+) -> Rows:
     """Return the rows below the header with their cells as values.
 
     A row is rejected if it is ragged, has no distinct ID, or holds a cell that does
     not fit the type forced on its column (CSV-7).
     """
+    text = file.text
     reasons: dict[int, list[str]] = defaultdict(list)
     columns: dict[str, Column] = {}
     chosen: dict[str, ColumnType] = {}
-    for position, name in mapped.properties.items():
-        cells = typed(text.columns[position], types.get(position))
+    for done, (position, name) in enumerate(mapped.properties.items()):
+        progress("Typing", done * text.rows // len(mapped.properties), text.rows)
+        cells = file.typed(position, types.get(position))
         columns[name], chosen[name] = cells.column, cells.type
         _note_misfits(reasons, name, text.columns[position], cells)
     if mapped.identifier is None:

@@ -14,6 +14,7 @@ from toolkit.sources.csv import import_csv
 from toolkit.sources.jsonlines import read_messages
 from toolkit.table import ProfileTable
 from toolkit.widgets import parts
+from toolkit.widgets.csv_import import CsvImport
 from toolkit.widgets.editor import ProfileEditor
 from toolkit.widgets.form import Form
 
@@ -45,7 +46,10 @@ class Workbench(Form):
         self._opened()
 
     def _tabs(self) -> dict[str, Callable[[], Widget]]:
-        return {"Edit a profile": lambda: ProfileEditor(self.profiles)}
+        return {
+            "Edit a profile": lambda: ProfileEditor(self.profiles),
+            "Import a CSV": lambda: CsvImport(self.profiles),
+        }
 
     def go_to(self, name: str) -> Any:
         """Bring a tab to the front and return its form.
