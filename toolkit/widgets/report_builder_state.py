@@ -337,8 +337,10 @@ class ReportBuilderState(HasTraits):
 
     def _in_labels(self, message: str) -> str:
         """Return a message with the labels of fields in place of arguments."""
-        for name, state in self.fields.items():
-            message = re.sub(rf"\b{re.escape(name)}=", f"{state.field.label} ", message)
+        for field in self.declaration.fields:
+            argument = rf"\b{re.escape(field.name)}="
+            message = re.sub(rf"{argument}(?=[\s.,;)]|$)", field.label, message)
+            message = re.sub(argument, f"{field.label} ", message)
         return message
 
     def _why_empty(self, report: Report) -> str:
