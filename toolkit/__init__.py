@@ -16,7 +16,7 @@ from toolkit.errors import RejectedUpdateWarning, ToolkitError
 from toolkit.events import Events
 from toolkit.expressions import event, user
 from toolkit.join import join, match
-from toolkit.reports import segmentation
+from toolkit.reports import retention, segmentation, step
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
@@ -49,8 +49,10 @@ __all__ = [
     "match",
     "preview_csv",
     "read_messages",
+    "retention",
     "sample_files",
     "segmentation",
+    "step",
     "user",
     "write_csv",
     "write_messages",

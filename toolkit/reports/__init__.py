@@ -2,5 +2,10 @@
 
 from toolkit.reports.base import Report
 from toolkit.reports.segmentation import Segmentation, segmentation
+from toolkit.reports.steps import step
 
-__all__ = ["Report", "Segmentation", "segmentation"]
+# isort: split
+# In the order in which the form of all reports offers them.
+from toolkit.reports.retention import Retention, retention
+
+__all__ = ["Report", "Retention", "Segmentation", "retention", "segmentation", "step"]
