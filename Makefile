@@ -39,6 +39,7 @@ test: setup lint browser  ## Lint, types, all tests and the notebooks
 	@$(BIN)/python -m pytest
 
 test-all: test  ## The same, on the oldest dependencies too, and longer random tests
+	@LONGER_TESTS=1 $(BIN)/python -m pytest tests/test_trust.py tests/test_stateful.py
 	@.ci/oldest
 
 browser: setup  ## The browser that the tests of the forms need

@@ -1,7 +1,7 @@
 """The command line: ``python -m toolkit``.
 
-Exit status: 0 if all went well, 1 if something was rejected, 2 if the command
-could not be run as given.
+Exit status: 0 if all went well, 1 if something was rejected or a check found a
+problem, 2 if the command could not be run as given.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from toolkit.errors import (
     CsvRowsError,
     MessageFileError,
     MissingExtraError,
+    StoreDamagedError,
     ToolkitError,
     UndoError,
 )
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m toolkit",
         description="User profiles in a notebook: edit, import, join with events, report.",
-        epilog="Exit status: 0 done, 1 something was rejected, 2 not run as given.",
+        epilog="Exit status: 0 done, 1 something was rejected or found wrong, 2 not run as given.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -189,6 +190,15 @@ def _parser() -> argparse.ArgumentParser:
         "batches, the latest ones",
     )
     compact.add_argument("--dry-run", action="store_true", help="report only, change nothing")
+
+    check = _command(
+        commands,
+        _check,
+        "check",
+        "replay the log and compare it with the profiles; status 1 if something is wrong",
+    )
+    _add_database(check)
+    check.add_argument("--repair", action="store_true", help="write the profiles anew from the log")
 
     show = _command(commands, _show, "show", "show a table, or one profile as JSON")
     _add_database(show)
@@ -450,6 +460,17 @@ def _compact(given: argparse.Namespace) -> int:
         report = profiles.compact(keep, dry_run=given.dry_run)
     print(repr(report).removeprefix("<CompactReport: ").replace(">", "", 1))
     return OK
+
+
+def _check(given: argparse.Namespace) -> int:
+    try:
+        with _opened(given) as profiles:
+            report = profiles.check(repair=given.repair)
+    except StoreDamagedError as error:
+        print(error)
+        return REJECTED
+    print(repr(report).removeprefix("<CheckReport: ").replace(">", "", 1))
+    return OK if report.is_sound else REJECTED
 
 
 def _undo(given: argparse.Namespace) -> int:
