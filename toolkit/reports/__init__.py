@@ -8,4 +8,19 @@ from toolkit.reports.steps import step
 # In the order in which the form of all reports offers them.
 from toolkit.reports.retention import Retention, retention
 
-__all__ = ["Report", "Retention", "Segmentation", "retention", "segmentation", "step"]
+# isort: split
+from toolkit.reports.frequency import Frequency, frequency
+from toolkit.reports.lifecycle import Lifecycle, lifecycle
+
+__all__ = [
+    "Frequency",
+    "Lifecycle",
+    "Report",
+    "Retention",
+    "Segmentation",
+    "frequency",
+    "lifecycle",
+    "retention",
+    "segmentation",
+    "step",
+]

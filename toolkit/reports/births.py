@@ -242,7 +242,7 @@ def ask(
         *remarks.never_true(everything, conditions),
         *remarks.of_users(births.between(range_.start, range_.end), prop, conditions),
         *remarks.left_out(everything, names, range_),
-        *_first_cohort(range_),
+        *([] if start is None else _first_cohort(range_)),
     ]
     definition = {
         "birth": born.label if born.where is not None else born.event,

@@ -128,9 +128,9 @@ class _Steps:
         again[inside] = self._is_same_birth(behind[inside])
         if not again.any():
             return behind
-        is_new = np.ones(len(self.rows) + 1, np.bool_)
-        is_new[1:-1] = ~self._is_same_birth(np.arange(1, len(self.rows)))
-        starts = np.flatnonzero(is_new)
+        begins = np.ones(len(self.rows) + 1, np.bool_)
+        begins[1:-1] = ~self._is_same_birth(np.arange(1, len(self.rows)))
+        starts = np.flatnonzero(begins)
         return starts[np.searchsorted(starts, births, side="right")]
 
     def _is_same_birth(self, places: Positions) -> Mask:
@@ -140,6 +140,26 @@ class _Steps:
         same &= self.users[places] == self.users[before]
         same &= self.times[places] == self.times[before]
         return same
+
+
+def sorted_rows(selection: Selection) -> Positions:
+    """Return the rows of selected events sorted by user and time."""
+    events = selection.events
+    if selection.positions is None:
+        return events.in_order
+    is_selected = np.zeros(len(events), np.bool_)
+    is_selected[selection.positions] = True
+    return events.in_order[is_selected[events.in_order]]
+
+
+def is_new(*keys: Any) -> Mask:
+    """Return whether each cell differs from the one before in one of the keys."""
+    differs = np.ones(len(keys[0]), np.bool_)
+    if len(differs):
+        differs[1:] = keys[0][1:] != keys[0][:-1]
+        for key in keys[1:]:
+            differs[1:] |= key[1:] != key[:-1]
+    return differs
 
 
 def _rows(selection: Selection) -> Any:
@@ -185,7 +205,7 @@ def course(
     steps = _Steps.of(births, returns)
     at = np.flatnonzero(steps.is_birth)
     if first_only:
-        at = at[_is_new(steps.users[at])]
+        at = at[is_new(steps.users[at])]
     if len(at) and int(steps.times[at].min()) < range_.start:
         at = at[steps.times[at] >= range_.start]
     cohorts = range_.index(steps.times[at])
@@ -201,7 +221,7 @@ def course(
         order = np.lexsort((cohorts, codes, steps.users[at]))
         at, cohorts, codes = at[order], cohorts[order], codes[order]
     keys = [steps.users[at], cohorts] if codes is None else [steps.users[at], cohorts, codes]
-    is_entry = _is_new(*keys)
+    is_entry = is_new(*keys)
     at, cohorts = at[is_entry], cohorts[is_entry]
     codes = None if codes is None else codes[is_entry]
 
@@ -223,16 +243,6 @@ def course(
         )
     came = Returns(steps.rows[steps.is_return], steps.times[steps.is_return])
     return Course(entries, came, segments)
-
-
-def _is_new(*keys: Any) -> Mask:
-    """Return whether each cell differs from the one before in one of the keys."""
-    is_new = np.ones(len(keys[0]), np.bool_)
-    if len(is_new):
-        is_new[1:] = keys[0][1:] != keys[0][:-1]
-        for key in keys[1:]:
-            is_new[1:] |= key[1:] != key[:-1]
-    return is_new
 
 
 @dataclass(frozen=True, eq=False)

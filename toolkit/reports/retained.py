@@ -47,7 +47,7 @@ class Numbers:
     @property
     def rates(self) -> Any:
         """The share of each cohort that is retained, NaN of an empty one."""
-        return _divided(self.retained, self.sizes[:, :, None])
+        return divided(self.retained, self.sizes[:, :, None])
 
     def shown(self, measure: RetentionMeasure) -> Any:
         """Return the numbers of a measure."""
@@ -76,28 +76,68 @@ class Numbers:
     def average(self, by: Property | None) -> pd.DataFrame:
         """Return the complete cells of each bucket, averaged with the sizes as weights."""
         is_over = self.brackets.is_over
-        weights = np.where(is_over, self.sizes[:, :, None], 0)
-        total = weights.sum(axis=1)
-        sizes = _divided((weights * self.sizes[:, :, None]).sum(axis=1), total)
-        retained = _divided((weights * self.retained).sum(axis=1), total)
+        mean = averaged(self.sizes, self.retained, is_over)
         buckets = len(self.brackets)
         columns: dict[str, Any] = {}
         if by is not None:
             columns[by.label] = pd.Series(self.labels, dtype="str").repeat(buckets).array
         columns["bucket"] = np.tile(np.arange(buckets), len(self.labels))
-        columns["cohorts"] = (weights > 0).sum(axis=1).ravel()
-        columns["size"] = sizes.ravel()
-        columns["retained"] = retained.ravel()
-        columns["rate"] = _divided(retained, sizes).ravel()
+        columns["cohorts"] = mean.cohorts.ravel()
+        columns["size"] = mean.sizes.ravel()
+        columns["retained"] = mean.users.ravel()
+        columns["rate"] = mean.rates.ravel()
         if self.values is not None:
             has_value = ~np.isnan(self.values)
-            known = np.where(has_value, weights, 0)
+            known = np.where(has_value & is_over, self.sizes[:, :, None], 0)
             added = (known * np.where(has_value, self.values, 0)).sum(axis=1)
-            columns["value"] = _divided(added, known.sum(axis=1)).ravel()
+            columns["value"] = divided(added, known.sum(axis=1)).ravel()
         return pd.DataFrame(columns)
 
 
-def _divided(numerators: Any, denominators: Any) -> Any:
+@dataclass(frozen=True, eq=False)
+class Average:
+    """Cohorts averaged with their sizes as weights, a row a segment and a column a bucket.
+
+    Attributes
+    ----------
+    cohorts
+        How many cohorts the average is of.
+    sizes, users
+        Their average size, and how many of their users are meant.
+    """
+
+    cohorts: Any
+    sizes: Any
+    users: Any
+
+    @property
+    def rates(self) -> Any:
+        """The share of the users."""
+        return divided(self.users, self.sizes)
+
+
+def averaged(sizes: Any, users: Any, is_over: Any) -> Average:
+    """Return the average over the complete cells of each bucket.
+
+    Parameters
+    ----------
+    sizes
+        A row a segment and a column a cohort.
+    users
+        The same, and in each cohort a number a bucket.
+    is_over
+        Which cells are complete: a row a cohort, a column a bucket.
+    """
+    weights = np.where(is_over, sizes[:, :, None], 0)
+    total = weights.sum(axis=1)
+    return Average(
+        (weights > 0).sum(axis=1),
+        divided((weights * sizes[:, :, None]).sum(axis=1), total),
+        divided((weights * users).sum(axis=1), total),
+    )
+
+
+def divided(numerators: Any, denominators: Any) -> Any:
     """Return quotients, NaN where the denominator is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(denominators == 0, np.nan, numerators / denominators)
@@ -130,7 +170,7 @@ class Question:
             if isinstance(cells, Instants):
                 raise ReportError(f"of={self.number.label} is a time; give a property of numbers")
             sums, counted = retaining.add_up(entries, groups, sizes.size, cells)
-            values = (sums if self.measure == "sum" else _divided(sums, counted)).reshape(shape)
+            values = (sums if self.measure == "sum" else divided(sums, counted)).reshape(shape)
         return Numbers(labels, segments, sizes, retained, values, asked.brackets)
 
     @property

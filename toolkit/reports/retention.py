@@ -35,7 +35,6 @@ from toolkit.reports.fields import (
 )
 from toolkit.reports.periods import Moment
 from toolkit.reports.retained import Numbers, Question, RetentionMeasure
-from toolkit.reports.segments import NOT_SET
 from toolkit.reports.selection import as_breakdown
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep
@@ -329,26 +328,19 @@ class Retention(Report):
             If there is no such kind or segment.
         """
         check_choice("kind", kind, get_args(Kind))
-        if top is not None and top < 1:
-            raise ReportError(f"top={top}; draw at least one segment")
         place = self._asked.find_segment(segment, self._numbers.labels)
         if kind == "triangle":
             return self._triangle(ax, place)
-        return self._curve(ax, place, top or plots.MOST_LINES)
+        return self._curve(ax, place, top)
 
-    def _curve(self, ax: Axes | None, place: int | None, top: int) -> Axes:
+    def _curve(self, ax: Axes | None, place: int | None, top: int | None) -> Axes:
         asked, brackets = self._asked, self._numbers.brackets
         measure = self._question.measure
         averages = self._averages()
         labels = self._numbers.labels
-        legend = "" if asked.by is None else asked.by.label
+        shown, legend = triangles.drawn(labels, asked.by, top)
         if place is not None:
             shown = [place]
-        else:
-            shown = [at for at, name in enumerate(labels) if name != NOT_SET][:top]
-            shown += [at for at, name in enumerate(labels) if name == NOT_SET]
-            if len(shown) < len(labels):
-                legend += f" (top {len(shown)} of {len(labels):,})"
         faint = []
         if asked.by is None and 1 < len(brackets.range) <= triangles.MOST_ROWS:
             values = self._numbers.shown(measure)[0]

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from toolkit.errors import ReportError
+from toolkit.expressions import Property
 from toolkit.html import cell_text
 from toolkit.reports import plots
 from toolkit.reports.ink import GREY, palette
+from toolkit.reports.segments import NOT_SET
 from toolkit.reports.spots import Cell, stands_for
 
 if TYPE_CHECKING:
@@ -22,6 +25,33 @@ if TYPE_CHECKING:
 MOST_ROWS: Final = 14
 _MOST_COLUMNS: Final = 14
 _MOST_TICKS: Final = 14
+
+
+def drawn(labels: Sequence[str], by: Property | None, top: int | None) -> tuple[list[int], str]:
+    """Return which segments to draw as curves, and the title of their legend.
+
+    Parameters
+    ----------
+    labels
+        The segments in the order of the table.
+    by
+        What they are values of; None if there is one without a name.
+    top
+        How many to draw, beside ``(not set)``; None is as many as can be told apart.
+
+    Raises
+    ------
+    ReportError
+        If *top* is none at all.
+    """
+    if top is not None and top < 1:
+        raise ReportError(f"top={top}; draw at least one segment")
+    shown = [at for at, name in enumerate(labels) if name != NOT_SET][: top or plots.MOST_LINES]
+    shown += [at for at, name in enumerate(labels) if name == NOT_SET]
+    legend = "" if by is None else by.label
+    if len(shown) < len(labels):
+        legend += f" (top {len(shown)} of {len(labels):,})"
+    return shown, legend
 
 
 def curves(
@@ -64,12 +94,12 @@ def curves(
             ax.plot(places, values, color=GREY, alpha=0.6, linewidth=0.8, zorder=1)
         labels = [label for label, _ in series]
         marker = "o" if len(names) <= 31 else None
-        drawn = [
+        lines = [
             ax.plot(places, values, marker=marker, markersize=4, linewidth=1.8, **style)[0]
             for (_, values), style in zip(series, plots._styles(labels), strict=True)
         ]
         if cell is not None:
-            for line, (label, values) in zip(drawn, series, strict=True):
+            for line, (label, values) in zip(lines, series, strict=True):
                 words = partial(_point, label, names, values, is_share)
                 stands_for(line, partial(cell, label), words)
         _name_buckets(ax, names)
@@ -80,11 +110,11 @@ def curves(
         if is_share:
             _in_percent(ax, [values for _, values in series] + list(faint))
         plots._say_if_empty(ax, [np.nan_to_num(values) for _, values in series], "users")
-        if (by or faint) and drawn:
+        if (by or faint) and lines:
             if faint:
-                drawn = [*drawn, ax.lines[0]]
+                lines = [*lines, ax.lines[0]]
                 labels = [*labels, "each cohort"]
-            plots._legend(ax, drawn, labels, by)
+            plots._legend(ax, lines, labels, by)
     return ax
 
 
