@@ -241,7 +241,7 @@ def ask(
         *remarks.empty_range(start, end, range_, visible),
         *remarks.never_true(everything, conditions),
         *remarks.of_users(births.between(range_.start, range_.end), prop, conditions),
-        *remarks.left_out(everything, names, range_),
+        *([] if events.is_counted.all() else remarks.left_out(everything, names, range_)),
         *([] if start is None else _first_cohort(range_)),
     ]
     definition = {

@@ -22,6 +22,8 @@ from toolkit.series import Codes, Microseconds
 
 _BIRTH: Final = 1
 _RETURN: Final = 2
+# So many births at one moment are passed one by one.
+_FEW: Final = 8
 # So many pairs of an entry and a return are looked at together.
 _CHUNK: Final = 2**23
 
@@ -123,11 +125,13 @@ class _Steps:
     def after_births(self, births: Positions) -> Positions:
         """Return the place behind each birth and those of its user at the same moment."""
         behind = births + 1
-        inside = behind < len(self.rows)
-        again = np.zeros(len(births), np.bool_)
-        again[inside] = self._is_same_birth(behind[inside])
-        if not again.any():
-            return behind
+        moving = np.arange(len(births))
+        for _ in range(_FEW):
+            moving = moving[behind[moving] < len(self.rows)]
+            moving = moving[self._is_same_birth(behind[moving])]
+            if not len(moving):
+                return behind
+            behind[moving] += 1
         begins = np.ones(len(self.rows) + 1, np.bool_)
         begins[1:-1] = ~self._is_same_birth(np.arange(1, len(self.rows)))
         starts = np.flatnonzero(begins)

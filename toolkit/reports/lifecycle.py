@@ -146,7 +146,7 @@ def lifecycle(
         *remarks.empty_range(start, end, asked, visible),
         *remarks.never_true(everything, conditions),
         *remarks.of_users(chosen.between(asked.start, asked.end), prop, conditions),
-        *remarks.left_out(everything, [active.event], asked),
+        *([] if events.is_counted.all() else remarks.left_out(everything, [active.event], asked)),
         *_range_notes(question),
     ]
     definition = {
