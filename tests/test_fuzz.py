@@ -223,8 +223,8 @@ words = st.sampled_from(
 @example("-" * 100_000 + "1")
 @example('user["a"] == ' + "9" * 1_000_000)
 @example('user["' + "a" * 1_000_000 + '"] == 1')
-@example(" and ".join(['user["a"] == 1'] * 20_000))
-@example(" + ".join(['user["a"]'] * 20_000) + " > 1")
+@example(" and ".join(['user["a"] == 1'] * 2_000))
+@example(" + ".join(['user["a"]'] * 2_000) + " > 1")
 @example('user["a"] in [' + "1, " * 30_000 + "1]")
 @example('user["\ud800"] == "\ud800"')
 def test_expressions_of_any_text(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import io
+import json
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 import toolkit as tk
 from toolkit import user
+from toolkit.cli import main
 from toolkit.table import ProfileTable
 
 HOSTILE = [
@@ -154,6 +156,22 @@ def test_a_hostile_file_name_is_a_name(name: str, tmp_path: Path) -> None:
         assert "<b>" not in profiles._repr_html_()
     assert (tmp_path / name).exists()
     assert {path.name for path in tmp_path.iterdir()} <= {name, name + "-wal", name + "-shm"}
+
+
+def test_a_terminal_obeys_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(tmp_path / "shop.db")
+    clears = "a\x1b[2J\x07\x9b1m\u202eb"
+    with ProfileTable(path) as profiles:
+        profiles.apply([{"$distinct_id": clears, "$set": {clears: clears}}], source=clears)
+    for command in (["show", path], ["show", path, clears], ["show", path, clears + "?"],
+                    ["history", path, clears], ["history", path, clears, clears],
+                    ["batches", path], ["check", path]):  # fmt: skip
+        main(command)
+        said = "".join(capsys.readouterr())
+        assert not set(said) & set("\x1b\x07\x9b\u202e"), command
+        assert said
+    main(["show", path, clears])
+    assert json.loads(capsys.readouterr().out) == {clears: clears}
 
 
 def test_nothing_is_unpickled_or_evaluated() -> None:

@@ -30,8 +30,8 @@ from toolkit.columns import Column
 from toolkit.messages import Message, parse_message, without
 from toolkit.table import ProfileTable
 
-Model = dict[str, dict[str, Any]]
-EXAMPLES = 200 if os.environ.get("LONGER_TESTS") else 25
+Model = dict[str, dict[str, Any]]  # and Model() is an empty one
+EXAMPLES = 200 if os.environ.get("LONGER_TESTS") else 20
 #: After all times that messages name.
 CLOCK = 1_700_000_100 * 10**6
 
@@ -79,6 +79,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.updates: list[tuple[int, int, Message]] = []
         #: Up to which batch, and from which time on, the past was compacted.
         self.compacted = (0, 0)
+        #: The last batch there was then, and what had happened by then.
+        self.through, self.base = 0, Model()
         self.ticks = itertools.count(CLOCK, 10**6)
         self.clock = mock.patch.object(times, "now", lambda: next(self.ticks))
         self.clock.start()
@@ -234,7 +236,8 @@ class StoreMachine(RuleBasedStateMachine):
         batch = len(self.after) - 1 - keep
         assert report.since is not None
         since = int(report.since.value // 1000)
-        self.compacted = (batch, since)
+        base = self._as_of(since)
+        self.compacted, self.through, self.base = (batch, since), len(self.after) - 1, base
 
     @rule(who=st.integers(0, 1), load=st.booleans())
     def reopen(self, who: int, load: bool) -> None:
@@ -251,10 +254,9 @@ class StoreMachine(RuleBasedStateMachine):
             key: exactly(row) for key, row in self.after[batch].items()
         }
 
-    @precondition(lambda self: self.compacted == (0, 0))
-    @rule(who=st.integers(0, 1), second=st.integers(-1, 10))
+    @rule(who=st.integers(0, 1), second=st.integers(0, 11))
     def look_back_in_effective_time(self, who: int, second: int) -> None:
-        moment = (1_700_000_000 + second) * 10**6
+        moment = max(self.compacted[1], 1_699_999_999 * 10**6) + second * 10**6
         past = self.handles[who].as_of(times.iso(moment))
         model = self._as_of(moment)
         assert {key: exactly(past[key]) for key in past} == {
@@ -263,9 +265,14 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _as_of(self, moment: int) -> Model:
         """What had happened by a moment, in the order it happened, then of arrival (PAST-2)."""
-        happened = [each for each in self.updates if each[1] <= moment]
+        # COMPACT-3: what arrived after a compaction follows its base, whatever time it names.
+        happened = [
+            each
+            for each in self.updates
+            if each[1] <= moment and (each[0] > self.through or each[1] > self.compacted[1])
+        ]
         happened.sort(key=lambda each: each[1])
-        return self._applied({}, [message for _, _, message in happened])[0]
+        return self._applied(self.base, [message for _, _, message in happened])[0]
 
     @precondition(lambda self: self.compacted != (0, 0))
     @rule(who=st.integers(0, 1))

@@ -35,6 +35,8 @@ Check: TypeAlias = Callable[[Profile | None, Profile, Message], list[tuple[str, 
 # larger than what they save. Of a large table, up to one row in so many.
 ROWS_AT_MOST: Final = 2_000
 _ONE_ROW_IN: Final = 50
+# Whole profiles are made so many at a time.
+_PROFILES_AT_A_TIME: Final = 50_000
 
 
 @dataclass(slots=True)
@@ -91,7 +93,11 @@ def _plan_rows(
 ) -> Planned:
     """Work out a batch message by message, with the reference operators."""
     planned = Planned()
-    rows: dict[str, Row | None] = dict(state.rows({m.distinct_id for _, m in messages}))
+    rows: dict[str, Row | None] = {}
+    ids = list(dict.fromkeys(message.distinct_id for _, message in messages))
+    for start in range(0, len(ids), _PROFILES_AT_A_TIME):
+        progress("Comparing", 0, len(messages))
+        rows.update(state.rows(ids[start : start + _PROFILES_AT_A_TIME]))
     touched: dict[str, Row | None] = {}
     dropped: dict[str, None] = {}
     names: dict[str, None] = {}

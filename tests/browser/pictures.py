@@ -26,8 +26,8 @@ events = tk.Events(pd.read_parquet(files["events"]))
 def editor(book: Notebook) -> None:
     """Three changes of one profile, before they are saved."""
     book.field("Value of plan").fill("pro")
-    book.field("Value of newsletter").select_option("false")
-    book.form.locator(".tk-property", has_text="Region").get_by_role("button").click()
+    book.field("Value of newsletter").select_option("true")
+    book.form.locator(".tk-property", has_text="postal_code").get_by_role("button").click()
     book.sees("removed")
 
 

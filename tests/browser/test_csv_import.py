@@ -148,6 +148,7 @@ def test_a_semicolon_file_in_latin_1_is_read_by_keyboard_and_its_mapping_used_ag
     path.press("Enter")
     book.sees("2 rows, 4 columns, cp1252, semicolon between cells")
     book.sees("Malmö")
+    book.sees('if names look wrong, make another choice in "Encoding"')
     book.picture("read-dark")
     book.fits()
     # The wrong encoding shows at once, and the right one brings the names back.

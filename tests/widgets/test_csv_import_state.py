@@ -13,7 +13,7 @@ import pytest
 
 from toolkit.table import ProfileTable
 from toolkit.widgets import csv_import_state
-from toolkit.widgets.csv_import_state import STEPS, CsvImportState
+from toolkit.widgets.csv_import_state import STEPS, CsvImportState, in_form
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -105,6 +105,7 @@ def test_encoding_delimiter_and_header_are_guessed_and_can_be_changed(
     read(state, written("id;name;note\n1;José;a,b\n2;Zoë;c\n", encoding="latin-1"))
     assert state.preview is not None
     assert (state.preview.encoding, state.preview.delimiter) == ("cp1252", ";")
+    assert 'make another choice in "Encoding"' in in_form(state.preview.problems[0])
     assert state.first_rows[1] == ["1", "José", "a,b"]
 
     state.read_as(encoding="cp1251")
@@ -133,6 +134,7 @@ def test_an_encoding_that_does_not_fit_is_told_and_nothing_is_lost(
     state.read_as(encoding="utf-8")
     state.wait()
     assert "is not utf-8" in state.error
+    assert 'for example "cp1252" in "Encoding"' in state.error
     assert (state.preview, state.encoding) == (before, "")
     state.read_as(encoding="klingon")
     state.wait()
@@ -280,6 +282,28 @@ def test_CSV_3_what_is_wrong_with_a_name_stands_beside_it(
     assert "$bucket" not in state.property_names
 
 
+def test_PAST_4_a_column_of_times_dates_the_rows(
+    profiles: ProfileTable, written: Callable[..., Path]
+) -> None:
+    state = CsvImportState(profiles)
+    read(
+        state,
+        written("id,plan,at\n1,pro,2026-03-01\n1,free,2026-01-01\n2,pro,soon\n3,pro,2026-02-01\n"),
+    )
+    state.choose_identifier(0)
+    state.set_column(2, property="$time")
+    assert choice(state, "at").error == ""
+    assert choice(state, "at").hint.startswith("When each row happened")
+    go(state, "check")
+    assert state.dry is not None
+    assert state.dry.rejected["line"].tolist() == [4]
+    state.skip_rejected = True
+    state.next()
+    state.wait()
+    assert profiles["1"] == {"plan": "pro"}
+    assert profiles.as_of("2026-01-15")["1"] == {"plan": "free"}
+
+
 def test_CSV_3_columns_without_a_tick_are_not_imported(
     profiles: ProfileTable, written: Callable[..., Path]
 ) -> None:
@@ -412,9 +436,12 @@ def test_the_table_is_locked_elsewhere_and_the_wizard_says_so(
         state = CsvImportState(profiles)
         read(state, written("id,plan\n1,pro\n"))
         go(state, "check")
-        with other._engine.writing():
+
+        def meanwhile(_: object) -> None:
             state.next()
             state.wait()
+
+        other._engine.write(meanwhile)
         assert "was being written by another process" in state.error
         assert state.step == "check"
         go(state, "import")

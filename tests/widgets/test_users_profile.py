@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -35,6 +36,7 @@ def events() -> tk.Events:
                 "distinct_id": "ann",
                 "time": DAYS,
                 "amount": [None, 2.5, None, 1.0],
+                3: [None, np.array(["a", "b"]), None, None],
                 "$bucket": [None, None, None, 1],
             }
         )
@@ -144,7 +146,7 @@ def test_the_feed_is_newest_first_without_hidden_events(
         ("2026-05-02 11:00:00", "Buy"),
         ("2026-05-01 10:00:00", "View"),
     ]
-    assert page.events[1].properties == (("amount", "2.5"),)
+    assert page.events[1].properties == (("amount", "2.5"), ("3", '["a","b"]'))
     assert page.days == ["2026-05-02", "2026-05-01"]
     assert page.event_names == [("View", 2), ("Buy", 1)]
     assert page.facts == "3 events, 4 properties"

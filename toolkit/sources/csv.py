@@ -189,9 +189,10 @@ def import_csv(
         rows = typed_rows(file, mapped, chosen, notice)
         if len(rows.rejected) and on_error == "raise":
             raise _rejection_error(rows.rejected, file.text.rows)
+        notice("Comparing", 0, file.text.rows)
         merged = one_row_an_id(rows)
         same_email, same_name = same_value_elsewhere(
-            profiles.snapshot(notice), merged, ["$email", "$name"]
+            profiles.snapshot(notice), merged, ["$email", "$name"], notice
         )
         result = profiles.set_columns(
             merged.ids if rows.times is None else rows.ids,

@@ -231,7 +231,9 @@ def id_warnings(ids: pa.Array) -> list[str]:
     return warnings
 
 
-def same_value_elsewhere(before: Snapshot, merged: MergedRows, names: list[str]) -> list[int]:
+def same_value_elsewhere(
+    before: Snapshot, merged: MergedRows, names: list[str], progress: Progress = silent
+) -> list[int]:
     """Return how many new IDs share a text with a profile under another ID, by property.
 
     The other stands in the table, or further up among the new ones (CSV-4).
@@ -241,6 +243,7 @@ def same_value_elsewhere(before: Snapshot, merged: MergedRows, names: list[str])
         return [0] * len(names)
     found = []
     for name in names:
+        progress("Comparing", 0, len(merged.ids))
         column = merged.columns.get(name)
         if column is None or column.kind != "text":
             found.append(0)

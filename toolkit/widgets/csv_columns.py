@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypedDict
 
 from toolkit.reserved import DISPLAY_NAMES, FIRST_SEEN, LAST_SEEN, display_name
-from toolkit.sources.csv_mapping import DISTINCT_ID, EMAIL, meant_name, property_refusal
+from toolkit.sources.csv_mapping import DISTINCT_ID, EMAIL, TIME, meant_name, property_refusal
 from toolkit.sources.csv_report import CsvColumn, CsvPreview
 from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType
 from toolkit.wording import count, listed
@@ -95,7 +95,8 @@ def _first_choice(column: CsvColumn, identifier: int | None) -> ColumnChoice:
     name = column.property
     if name is None or name == DISTINCT_ID:
         name = column.header or ""
-    fits = bool(name) and name not in _IDENTIFIER_SPELLINGS and property_refusal(name) is None
+    fits = bool(name) and name not in _IDENTIFIER_SPELLINGS
+    fits = fits and (name == TIME or property_refusal(name) is None)
     ticked = fits and column.distinct > 0 and column.position != identifier
     return ColumnChoice(column, ticked, name, column.type)
 
@@ -136,7 +137,7 @@ def _error(choice: ColumnChoice, sharing: Sequence[ColumnChoice]) -> str:
             f'"{name}" marks the identifier: choose this column in the step before, '
             "or give it another name."
         )
-    reason = property_refusal(name)
+    reason = None if name == TIME else property_refusal(name)
     if reason is not None:
         return f"{reason[:1].upper()}{reason[1:]}."
     others = [each.title for each in sharing if each.position != choice.position]
@@ -157,6 +158,8 @@ def _hint(choice: ColumnChoice, by_case: Mapping[str, str]) -> str:
             f"{choice.type}; {'its row' if choice.misfits == 1 else 'their rows'} "
             "would not be imported."
         )
+    if name == TIME:
+        return "When each row happened; no property. Rows apply in the order of their times."
     meant = meant_name(name) or _BY_DISPLAY_NAME.get(name.lower())
     if meant is not None and meant not in (name, DISTINCT_ID):
         return f"A property of its own. The reserved one is {meant}."

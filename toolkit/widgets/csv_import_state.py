@@ -14,9 +14,10 @@ from toolkit.errors import ToolkitError, UndoError
 from toolkit.progress import Progress
 from toolkit.reserved import HIDDEN
 from toolkit.sample import sample_files
+from toolkit.sources.arguments import written
 from toolkit.sources.csv import import_csv
 from toolkit.sources.csv_file import CsvFile
-from toolkit.sources.csv_mapping import DISTINCT_ID
+from toolkit.sources.csv_mapping import DISTINCT_ID, TIME
 from toolkit.sources.csv_report import CsvPreview, ImportReport, rejected_csv
 from toolkit.sources.csv_source import CsvSource
 from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType
@@ -55,6 +56,8 @@ _LAST: Final = "csv mappings"
 # Of so many kinds of files the last mapping is remembered.
 _REMEMBERED: Final = 50
 _FIRST_ROWS: Final = 8
+# What the form calls the arguments of an import.
+_FIELDS: Final = {"encoding": "Encoding", "delimiter": "Delimiter", "header": "First row"}
 _STOPPED: Final = "Stopped. Nothing was written."
 
 
@@ -191,8 +194,9 @@ class CsvImportState(HasTraits):
 
         def work(progress: Progress) -> _Loaded:
             if same:
-                file = kept.with_header(wanted_header)
-                return _Loaded(file, file.preview(progress))
+                with written(_as_field):
+                    file = kept.with_header(wanted_header)
+                    return _Loaded(file, file.preview(progress))
             return self._read(source, wanted_encoding, wanted_delimiter, wanted_header, progress)
 
         def done(loaded: _Loaded) -> None:
@@ -210,14 +214,15 @@ class CsvImportState(HasTraits):
         header: bool | None,
         progress: Progress,
     ) -> _Loaded:
-        file = CsvFile.read(
-            source,
-            header=header,
-            encoding=encoding or None,
-            delimiter=delimiter or None,
-            progress=progress,
-        )
-        return _Loaded(file, file.preview(progress))
+        with written(_as_field):
+            file = CsvFile.read(
+                source,
+                header=header,
+                encoding=encoding or None,
+                delimiter=delimiter or None,
+                progress=progress,
+            )
+            return _Loaded(file, file.preview(progress))
 
     def _take(self, loaded: _Loaded) -> None:
         self._file = loaded.file
@@ -346,7 +351,7 @@ class CsvImportState(HasTraits):
     @property
     def property_names(self) -> list[str]:
         """The names to propose: those the table has, then reserved ones."""
-        return list(dict.fromkeys([*self._known, *WRITABLE]))
+        return list(dict.fromkeys([*self._known, *WRITABLE, TIME]))
 
     @property
     def mapping(self) -> dict[int, str]:
@@ -586,7 +591,7 @@ class CsvImportState(HasTraits):
             elif isinstance(self.job.exception, UndoError):
                 conflicts = self.job.exception.conflicts
                 self.conflicts = 0 if conflicts is None else len(conflicts)  # type: ignore[arg-type]
-            self.error = self.job.error
+            self.error = in_form(self.job.error)
 
         self.job.start(work, done, end)
 
@@ -600,3 +605,20 @@ class CsvImportState(HasTraits):
             self._list_templates()
         except ToolkitError as error:
             self.error = str(error)
+
+
+def _as_field(name: str, value: object = ...) -> str:
+    """Return an argument as somebody gives it who looks at the form."""
+    label = _FIELDS.get(name, name)
+    if value is ...:
+        return f'another choice in "{label}"'
+    if name == "header":
+        value = "a header" if value else "data"
+    return f'"{value}" in "{label}"'
+
+
+def in_form(message: str) -> str:
+    """Return a message of :func:`_as_field` arguments with a verb that fits a form."""
+    return message.replace("pass another choice", "make another choice").replace(
+        'pass "', 'choose "'
+    )

@@ -22,7 +22,7 @@ from toolkit.widgets.csv_facts import (
     first_rows_table,
     rejected_rows,
 )
-from toolkit.widgets.csv_import_state import SAMPLES, CsvImportState
+from toolkit.widgets.csv_import_state import SAMPLES, CsvImportState, in_form
 from toolkit.widgets.download import DownloadButton
 from toolkit.widgets.file_drop import LARGE, FileDrop
 from toolkit.widgets.grid import Grid, GridColumn, GridRow
@@ -175,7 +175,7 @@ class ReadStep(StepView):
         )
         self._why.value = Html(f'<p class="tk-hint">{escape(sentence(preview.header_reason))}</p>')
         self._rows.value = first_rows_table(state.first_rows, preview.header)
-        self._problems.value = notes(preview.problems)
+        self._problems.value = notes(map(in_form, preview.problems))
 
 
 def _options(field: ipywidgets.Dropdown, options: Sequence[tuple[str, Any]], value: Any) -> None:
@@ -328,7 +328,7 @@ class CheckStep(StepView):
             return
         self._shown = report
         self._facts.value = facts_table(report)
-        self._notes.value = notes(report.warnings)
+        self._notes.value = notes(map(in_form, report.warnings))
         self._rejected.show(report.rejected)
         some = len(report.rejected) > 0 and report.imported > 0
         self.others.description = f"Import the other {count(report.imported, 'row')}"
@@ -387,6 +387,10 @@ class ImportStep(StepView):
             self._download.layout.display = "none"
             self._rejected.show(pd.DataFrame())
             return
+        for part in (self._facts, self._rejected, self._download):
+            part.layout.display = "none" if state.undone else ""
+        if not len(report.rejected):
+            self._rejected.layout.display = self._download.layout.display = "none"
         if state.undone:
             self._done.show("The import was undone: the profiles are as they were before.", "info")
         else:
@@ -400,4 +404,3 @@ class ImportStep(StepView):
             self._shown = report
             self._facts.value = facts_table(report)
             self._rejected.show(report.rejected)
-            self._download.layout.display = "" if len(report.rejected) else "none"

@@ -46,14 +46,17 @@ class _FilterRow(ipywidgets.Box):
             width="200px",
         )
         self.operator = self._offer(self._operators(), given.operator)
+        # A place of its own: putting another there leaves the fields beside it alone.
+        self._operator_place = ipywidgets.Box([self.operator])
         self.value = parts.combobox(
             "Value", (), given.value, place="hidden", placeholder="value", width="220px"
         )
         self.error = parts.FieldError(self.value)
         self._remove = parts.button("Remove", lambda: panel.remove(self), kind="plain")
         self._remove.tooltip = "Remove this filter"
-        super().__init__()
-        self._place()
+        super().__init__(
+            [self.property, self._operator_place, self.value, self._remove, self.error]
+        )
         self.add_class("tk-row")
         self._suit()
         self.property.observe(self._property_changed, "value")
@@ -68,16 +71,13 @@ class _FilterRow(ipywidgets.Box):
         made.observe(self._changed, "value")
         return made
 
-    def _place(self) -> None:
-        self.children = (self.property, self.operator, self.value, self._remove, self.error)
-
     def _property_changed(self, _: object) -> None:
         offered = self._operators()
         if list(self.operator.options) != offered:
             # Another field, not another list in this one: what somebody chooses in it
             # meanwhile comes as a place in the list, and would mean something else.
             self.operator = self._offer(offered, self.operator.value)
-            self._place()
+            self._operator_place.children = (self.operator,)
         self._changed()
 
     def _changed(self, _: object = None) -> None:

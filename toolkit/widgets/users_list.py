@@ -24,7 +24,7 @@ from toolkit.wording import count
 
 # What the profiles' title is made of, and so need not be a column at first.
 _IN_TITLE: Final = frozenset({"$name", "$first_name", "$last_name", "$avatar"})
-_COLUMNS_AT_FIRST: Final = 5
+_COLUMNS_AT_FIRST: Final = 4
 
 
 class UserRow(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from traitlets import Bool, HasTraits, Instance, Int, List, Unicode, observe
 
-from toolkit import html, times
+from toolkit import html, series, times
 from toolkit.columns import Positions
 from toolkit.errors import ProfileNotFoundError
 from toolkit.events import Events
@@ -250,19 +250,27 @@ class ProfilePage(HasTraits):
             if name not in hidden and (not self.day or day == self.day)
         ]
         self.event_count = len(chosen)
-        self.events = [self._event(place) for place in chosen[: self.shown]]
+        self.events = self._event_rows(chosen[: self.shown])
 
-    def _event(self, place: int) -> EventRow:
+    def _event_rows(self, places: list[int]) -> list[EventRow]:
         events = self._all_events
         assert events is not None
-        row = int(self._rows[place])
-        properties = []
-        for name in events.properties:
-            cell = events.frame[name].iloc[row]
-            if pd.api.types.is_scalar(cell) and pd.isna(cell):
+        rows = self._rows[places]
+        properties: list[list[tuple[str, str]]] = [[] for _ in places]
+        own = (events.event_column, events.id_column, events.time_column, *HIDDEN)
+        frame = events.frame
+        for at, name in enumerate(frame.columns):
+            if name in own:
                 continue
-            properties.append((name, html.cell_text(cell)))
-        return EventRow(time_text(int(events.times[row])), self._names[place], tuple(properties))
+            cells = series.column(frame.iloc[rows, at]).cells()
+            for found, cell in zip(properties, cells, strict=True):
+                if cell is not ABSENT:
+                    found.append((str(name), html.cell_text(cell)))
+        moments = events.times[rows].tolist()
+        return [
+            EventRow(time_text(moment), self._names[place], tuple(found))
+            for moment, place, found in zip(moments, places, properties, strict=True)
+        ]
 
     def hide(self, name: str) -> None:
         """Leave events of a name out, until :meth:`unhide`."""
