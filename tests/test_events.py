@@ -455,3 +455,23 @@ def test_the_rows_of_a_user_are_its_counted_events_oldest_first() -> None:
 def test_events_at_the_same_time_stay_in_their_order() -> None:
     data = pd.DataFrame({"event": list("abc"), "distinct_id": "7", "time": [9, 9, 9]})
     assert tk.Events(data).rows_of("7").tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("grain", [1, 1_000, 1_000_000, 86_400_000_000])
+@pytest.mark.parametrize("users", [1, 3, 1_000])
+def test_rows_in_order_are_sorted_by_user_and_time_and_stay_where_both_are_equal(
+    grain: int, users: int
+) -> None:
+    draw = np.random.default_rng(grain + users)
+    moments = draw.integers(-50, 50, 2_000) * grain
+    ids = pd.Series(draw.integers(0, users, 2_000).astype("str"))
+    ids[draw.random(2_000) < 0.1] = None
+    at = pd.Series(moments.view("M8[us]"))
+    at[draw.random(2_000) < 0.1] = pd.NaT
+    # Of far times and a fine grain no number could hold both user and time.
+    at[0], at[1] = pd.Timestamp("1677-12-31 00:00:00.000001"), pd.Timestamp("2261-12-31")
+    events = tk.Events(pd.DataFrame({"event": "View", "distinct_id": ids, "time": at}))
+    for some in (events, tk.Events(events.frame.iloc[2:])):
+        expected = np.lexsort((some.times, some.ids.codes))
+        np.testing.assert_array_equal(some.in_order, expected)
+    assert tk.Events(events.frame.iloc[:0]).in_order.tolist() == []

@@ -16,7 +16,7 @@ from toolkit.errors import RejectedUpdateWarning, ToolkitError
 from toolkit.events import Events
 from toolkit.expressions import event, user
 from toolkit.join import join, match
-from toolkit.reports import segmentation
+from toolkit.reports import frequency, lifecycle, retention, segmentation, step
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
@@ -59,14 +59,18 @@ __all__ = [
     "ToolkitError",
     "Users",
     "event",
+    "frequency",
     "import_csv",
     "import_frame",
     "join",
+    "lifecycle",
     "match",
     "preview_csv",
     "read_messages",
+    "retention",
     "sample_files",
     "segmentation",
+    "step",
     "user",
     "workbench",
     "write_csv",

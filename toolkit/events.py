@@ -161,6 +161,24 @@ class Events:
         return np.where(first == latest, times.NO_TIME, first)
 
     @cached_property
+    def in_order(self) -> Positions:
+        """All rows sorted by distinct ID, those of an ID by time; worked out once.
+
+        Rows without an ID come first, then the IDs in the order of ``ids.texts``. Events
+        without a time come before the others of their ID; at equal times rows stay as
+        they stand.
+        """
+        codes = self.ids.codes
+        moments, span = _small_times(self.times)
+        if span * (len(self.ids.texts) + 1) < np.iinfo(np.int64).max:
+            # One key is sorted in a third of the time that two take.
+            key = codes.astype(np.int64) * span + moments
+            order: Positions = np.argsort(key, kind="stable")
+        else:
+            order = np.lexsort((moments, codes))
+        return order
+
+    @cached_property
     def _rows_by_id(self) -> tuple[Positions, Positions]:
         """The rows sorted by distinct ID, and where each ID's begin; those without one first."""
         order = np.argsort(self.ids.codes, kind="stable")
@@ -316,6 +334,19 @@ class Events:
             html.table(self._frame, rows=5),
             html.notes(self.notes),
         )
+
+
+def _small_times(moments: Microseconds) -> tuple[Microseconds, int]:
+    """Return the same times as smaller numbers, from 0 for none on, and what all are less than."""
+    known = moments != times.NO_TIME
+    if not known.any():
+        return np.zeros(len(moments), np.int64), 1
+    first = int(moments[known].min()) if not known.all() else int(moments.min())
+    since = moments - first
+    # Most times are of whole seconds or milliseconds.
+    grain = next(grain for grain in (1_000_000, 1_000, 1) if not (since % grain)[known].any())
+    small = np.where(known, since // grain + 1, 0)
+    return small, int(small.max()) + 1
 
 
 def _are(number: int) -> str:

@@ -2,5 +2,25 @@
 
 from toolkit.reports.base import Report
 from toolkit.reports.segmentation import Segmentation, segmentation
+from toolkit.reports.steps import step
 
-__all__ = ["Report", "Segmentation", "segmentation"]
+# isort: split
+# In the order in which the form of all reports offers them.
+from toolkit.reports.retention import Retention, retention
+
+# isort: split
+from toolkit.reports.frequency import Frequency, frequency
+from toolkit.reports.lifecycle import Lifecycle, lifecycle
+
+__all__ = [
+    "Frequency",
+    "Lifecycle",
+    "Report",
+    "Retention",
+    "Segmentation",
+    "frequency",
+    "lifecycle",
+    "retention",
+    "segmentation",
+    "step",
+]

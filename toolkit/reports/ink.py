@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 #: Segments that are no segment of their own: what is not set, and all others together.
 GREY: Final = "#8C8C8C"
 
+#: The gid of words that stand on a colour, which theirs is chosen for.
+ON_COLOUR: Final = "on a colour"
+
 # Colours told apart by people with any common colour blindness (Okabe and Ito 2008):
 # without black and yellow, which vanish on a dark or a white page.
 _ON_LIGHT: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
@@ -82,7 +85,9 @@ def paint(figure: Figure, ink: Ink) -> None:
     from matplotlib.text import Text
 
     for found in figure.findobj(Text):
-        if isinstance(found, Text) and not same_color(found.get_color(), GREY):
+        if not isinstance(found, Text) or found.get_gid() == ON_COLOUR:
+            continue
+        if not same_color(found.get_color(), GREY):
             found.set_color(ink.text)
     for ax in figure.axes:
         ax.tick_params(which="both", color=ink.text, labelcolor=ink.text)

@@ -11,6 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
+    from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
 
 #: The arguments with which a report's ``users`` gives the IDs behind a cell of its table.
@@ -23,6 +24,7 @@ Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 class _Meaning:
     cell: Callable[[int], Cell | None]
     words: Callable[[int], str]
+    is_row: bool
 
 
 # Beside the artists, for matplotlib's have no place for it.
@@ -30,20 +32,26 @@ _MEANINGS: Final[weakref.WeakKeyDictionary[Artist, _Meaning]] = weakref.WeakKeyD
 
 
 def stands_for(
-    artist: Artist, cell: Callable[[int], Cell | None], words: Callable[[int], str]
+    artist: Artist,
+    cell: Callable[[int], Cell | None],
+    words: Callable[[int], str],
+    *,
+    is_row: bool = True,
 ) -> None:
-    """Say what the points of a line, or a bar, stand for.
+    """Say what the points of a line, a bar, or the squares of a mesh stand for.
 
     Parameters
     ----------
     artist
-        A line; or a bar, which is one point.
+        A line; a bar, which is one point; or a mesh, whose squares are points row by row.
     cell
         Returns the cell of the n-th point; None if it stands for several.
     words
         Returns what to say of the n-th point.
+    is_row
+        Whether nothing else stands beside a bar, so that all of its row stands for it.
     """
-    _MEANINGS[artist] = _Meaning(cell, words)
+    _MEANINGS[artist] = _Meaning(cell, words, is_row)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,12 +126,29 @@ class Spots:
 
 def _boxes(artist: Artist) -> Floats:
     """Return left, bottom, right, top in pixels from the lower left corner, a row a point."""
+    from matplotlib.collections import QuadMesh
     from matplotlib.lines import Line2D
 
+    if isinstance(artist, QuadMesh):
+        return _squares(artist)
     if isinstance(artist, Line2D):
         points = artist.get_transform().transform(np.asarray(artist.get_xydata(), np.float64))
         return np.hstack([points, points])
     bar = artist.get_window_extent()
-    # A short bar is hard to hit: all the way beside it counts.
-    right = bar.x1 if artist.axes is None else artist.axes.get_window_extent().x1
+    right = bar.x1
+    if artist.axes is not None and _MEANINGS[artist].is_row:
+        # A short bar is hard to hit: all the way beside it counts.
+        right = artist.axes.get_window_extent().x1
     return np.array([[bar.x0, bar.y0, right, bar.y1]])
+
+
+def _squares(mesh: QuadMesh) -> Floats:
+    """Return the same of the squares of a mesh; those without a value are nowhere."""
+    corners = np.asarray(mesh.get_coordinates(), np.float64)
+    rows, columns, _ = corners.shape
+    points = mesh.get_transform().transform(corners.reshape(-1, 2)).reshape(rows, columns, 2)
+    low = np.minimum(points[:-1, :-1], points[1:, 1:]).reshape(-1, 2)
+    high = np.maximum(points[:-1, :-1], points[1:, 1:]).reshape(-1, 2)
+    boxes = np.hstack([low, high])
+    boxes[np.ma.getmaskarray(np.ma.asarray(mesh.get_array())).ravel()] = np.nan
+    return boxes
