@@ -43,3 +43,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name.lower(), list(by_lower), n=2)
     quoted = " or ".join(f'"{by_lower[candidate]}"' for candidate in close)
     return f" Did you mean {quoted}?" if quoted else ""
+
+
+def sentence(text: str) -> str:
+    """Return the message of an error as a sentence; an argument it begins with stays small.
+
+    >>> sentence("give a value"), sentence("end=2026 is no date"), sentence("Why?")
+    ('Give a value.', 'end=2026 is no date.', 'Why?')
+    """
+    first = text.split(" ", 1)[0]
+    begun = text if "=" in first else text[:1].upper() + text[1:]
+    return begun if begun.endswith((".", "?", "!")) else f"{begun}."

@@ -10,6 +10,7 @@ import pandas as pd
 
 from toolkit import html
 from toolkit.reports import plots
+from toolkit.reports.spots import Cell
 from toolkit.wording import count
 
 if TYPE_CHECKING:
@@ -56,6 +57,19 @@ class Report(ABC):
     @abstractmethod
     def users(self, *args: Any, **cell: Any) -> list[str]:
         """Return the distinct IDs behind a cell of the table, sorted."""
+
+    @abstractmethod
+    def cell(self, row: int) -> Cell:
+        """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
+
+        ``report.users(**report.cell(0))`` are those behind the first row.
+        """
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was counted: there is no row, or no number but zeros."""
+        numbers = self._table.select_dtypes("number")
+        return not len(self._table) or not numbers.fillna(0).to_numpy(bool).any()
 
     def __repr__(self) -> str:
         shown = self._table.head(html.rows_shown(len(self._table), _ROWS_SHOWN))

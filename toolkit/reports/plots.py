@@ -10,22 +10,21 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
+from toolkit.html import cell_text
+from toolkit.reports.ink import ANYWHERE, GREY, ON_DARK, ON_LIGHT, drawing_in, paint, palette
 from toolkit.reports.segments import NOT_SET
+from toolkit.reports.spots import Cell, Spots, stands_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# Colours told apart by people with any common colour blindness (Okabe and Ito 2008),
-# without black and yellow, which vanish on a dark or a white page.
-PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-GREY: Final = "#8C8C8C"
-# Text on a page of unknown colour: as far from white as from JupyterLab's dark grey.
-_TEXT_ANYWHERE: Final = "#7A7A7A"
+    from matplotlib.figure import Figure
 
 #: How many segments are drawn unless the caller says otherwise.
 MOST_LINES: Final = 8
@@ -72,6 +71,7 @@ def lines(
     of: str,
     by: str,
     incomplete: Sequence[int] = (),
+    cell: Callable[[str, int], Cell | None] | None = None,
 ) -> Axes:
     """Draw a line for each label over the start of each bucket.
 
@@ -88,6 +88,8 @@ def lines(
         are values of, for the legend, or ``""`` for no legend.
     incomplete
         Buckets the range cuts, to be shaded: a line falls there for no other reason.
+    cell
+        Returns the cell that the point of a label at a bucket stands for.
     """
     from matplotlib import dates as untyped
 
@@ -101,6 +103,10 @@ def lines(
             ax.plot(days, values, marker=marker, markersize=4, linewidth=1.6, **style)[0]
             for (_, values), style in zip(series, _styles(labels), strict=True)
         ]
+        if cell is not None:
+            for line, (label, values) in zip(drawn, series, strict=True):
+                name = label if by else ""
+                stands_for(line, partial(cell, label), partial(_point, name, starts, values))
         _date_axis(ax, days, starts)
         remarks = [f"time ({starts.tz})"]
         if incomplete and len(starts) > 1:
@@ -116,15 +122,28 @@ def lines(
 
 
 def bars(
-    ax: Axes | None, totals: Sequence[tuple[str, int]], *, title: str, of: str, by: str
+    ax: Axes | None,
+    totals: Sequence[tuple[str, int]],
+    *,
+    title: str,
+    of: str,
+    by: str,
+    cell: Callable[[str], Cell | None] | None = None,
 ) -> Axes:
-    """Draw a bar for each (label, value), from left to right so that labels can be read."""
+    """Draw a bar for each (label, value), from left to right so that labels can be read.
+
+    *cell* returns the cell that the bar of a label stands for.
+    """
     with _literal_text():
         ax = figure_axes() if ax is None else ax
         labels = [label for label, _ in totals]
-        colours = [GREY if _is_rest(label) else PALETTE[0] for label in labels]
+        colours = [GREY if _is_rest(label) else palette()[0] for label in labels]
         places = range(len(labels))
         drawn = ax.barh(places, [value for _, value in totals], color=colours, height=0.7)
+        if cell is not None:
+            for bar, (label, value) in zip(drawn, totals, strict=True):
+                told = ": ".join(filter(None, [label, cell_text(value)]))
+                stands_for(bar, partial(_of_one, cell, label), partial(_of_one, str, told))
         ax.bar_label(drawn, fmt="{:,.0f}", padding=4, fontsize="small")
         ax.set_yticks(places, [plain(label) for label in labels])
         ax.tick_params(axis="y", length=0)
@@ -136,7 +155,28 @@ def bars(
     return ax
 
 
-def as_png(plot: Callable[[Axes], object], *, transparent: bool = True) -> bytes:
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A chart as an image.
+
+    Attributes
+    ----------
+    png
+        The image, twice ``WIDTH`` pixels wide.
+    spots
+        What its places stand for.
+    aspect
+        Its height as a part of its width.
+    """
+
+    png: bytes
+    spots: Spots
+    aspect: float
+
+
+def as_png(
+    plot: Callable[[Axes], object], *, transparent: bool = True, dark: bool | None = None
+) -> bytes:
     """Return what *plot* draws as a PNG of twice ``WIDTH`` pixels, unknown to pyplot.
 
     Parameters
@@ -144,21 +184,41 @@ def as_png(plot: Callable[[Axes], object], *, transparent: bool = True) -> bytes
     plot
         Draws on the Axes it is given.
     transparent
-        Nothing is behind the drawing, and its text is a grey that can be read on
-        a light page and on a dark one. Else colours are matplotlib's own.
+        Nothing is behind the drawing. Else there is the ground of the page, or of
+        matplotlib's style if *dark* is None.
+    dark
+        Whether the page is dark. None is a page nobody knows: text is a grey that can
+        be read on a light page and on a dark one, or, with a ground, matplotlib's own.
     """
-    from matplotlib import rc_context
+    return picture(plot, transparent=transparent, dark=dark).png
+
+
+def picture(
+    plot: Callable[[Axes], object], *, transparent: bool = True, dark: bool | None = None
+) -> Picture:
+    """Return what *plot* draws, and what its places stand for; parameters as for as_png."""
     from matplotlib.figure import Figure
 
-    texts = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    colours: dict[Any, str] = dict.fromkeys(texts, _TEXT_ANYWHERE) if transparent else {}
-    with rc_context(colours), warnings.catch_warnings():
+    ink = {None: ANYWHERE if transparent else None, False: ON_LIGHT, True: ON_DARK}[dark]
+    figure = Figure(figsize=_SIZE, dpi=2 * WIDTH / _SIZE[0], layout="constrained")
+    with drawing_in(ink), warnings.catch_warnings():
         # A script the font lacks is drawn as boxes here; the table beside it has the text.
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
-        figure = Figure(figsize=_SIZE, dpi=2 * WIDTH / _SIZE[0], layout="constrained")
         plot(figure.add_subplot())
-        written = io.BytesIO()
-        figure.savefig(written, format="png", transparent=transparent)
+        if ink is not None:
+            paint(figure, ink)
+            figure.set_facecolor(ink.ground)
+            for ax in figure.axes:
+                ax.set_facecolor(ink.ground)
+        png = _written(figure, transparent)
+    return Picture(png, Spots.of(figure), _SIZE[1] / _SIZE[0])
+
+
+def _written(figure: Figure, transparent: bool) -> bytes:
+    written = io.BytesIO()
+    # Not what the user's style says: the image has the size of the figure.
+    options: dict[str, Any] = {"dpi": figure.dpi, "bbox_inches": figure.bbox_inches}
+    figure.savefig(written, format="png", transparent=transparent, **options)
     return written.getvalue()
 
 
@@ -177,6 +237,17 @@ def _literal_text() -> Iterator[None]:
         rcParams["text.usetex"] = before
 
 
+def _point(name: str, starts: pd.DatetimeIndex, values: Any, bucket: int) -> str:
+    """Return what to say of a point of a line."""
+    place = ", ".join(filter(None, [name, cell_text(starts[bucket])]))
+    return f"{place}: {cell_text(values[bucket])}"
+
+
+def _of_one(function: Callable[[str], Any], label: str, _: int) -> Any:
+    """Return what a bar stands for, which is one point."""
+    return function(label)
+
+
 def _is_rest(label: str) -> bool:
     return label == NOT_SET or label.startswith("other (")
 
@@ -184,13 +255,13 @@ def _is_rest(label: str) -> bool:
 def _styles(labels: Sequence[str]) -> list[dict[str, Any]]:
     """Return a colour and a line style for each label, no two alike."""
     styles: list[dict[str, Any]] = []
-    coloured = 0
+    colours, coloured = palette(), 0
     for label in labels:
         if _is_rest(label):
             styles.append({"color": GREY, "linestyle": ":" if label == NOT_SET else "-."})
             continue
-        dash = ("-", "--", ":", "-.")[coloured // len(PALETTE) % 4]
-        styles.append({"color": PALETTE[coloured % len(PALETTE)], "linestyle": dash})
+        dash = ("-", "--", ":", "-.")[coloured // len(colours) % 4]
+        styles.append({"color": colours[coloured % len(colours)], "linestyle": dash})
         coloured += 1
     return styles
 

@@ -20,9 +20,21 @@ from toolkit.expressions.doubts import is_known, unknown
 from toolkit.join import At, Profiles, as_past, as_snapshot
 from toolkit.reports import plots
 from toolkit.reports.base import Report
+from toolkit.reports.fields import (
+    AT,
+    RANGE,
+    ChoiceField,
+    Declaration,
+    EventField,
+    FilterField,
+    PropertyField,
+    declare,
+    unit_field,
+)
 from toolkit.reports.periods import MOST_ROWS, Moment, Periods, Unit, periods
 from toolkit.reports.segments import NOT_SET, Segments, label
 from toolkit.reports.selection import Selection, as_breakdown
+from toolkit.reports.spots import Cell
 from toolkit.series import Codes
 from toolkit.values import Json
 from toolkit.wording import count, did_you_mean, listed
@@ -205,6 +217,32 @@ class Segmentation(Report):
         bucket = None if time is None else range_.find(time)
         return self._question.users(wanted, bucket)
 
+    def cell(self, row: int) -> Cell:
+        """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
+
+        Raises
+        ------
+        ReportError
+            If the table has no such row.
+        """
+        if not 0 <= row < len(self._table):
+            raise ReportError(f"row={row}; the table has {count(len(self._table), 'row')}")
+        # A segment has a row for each bucket.
+        buckets = len(self._question.range)
+        label = self._numbers.labels[row // buckets]
+        return self._cell(label, row % buckets) or {}
+
+    def _cell(self, label: str, bucket: int = 0) -> Cell | None:
+        """Return the arguments of users for a segment in a bucket, None for several segments."""
+        cell: dict[str, Any] = {}
+        if self._question.by is not None:
+            if label not in self._numbers.labels:
+                return None
+            cell["segment"] = label
+        if self._question.range.unit is not None:
+            cell["time"] = self._question.range.starts[bucket]
+        return cell
+
     def _segment(self, segment: Json) -> int:
         if self._question.by is None:
             raise ReportError("segment= needs a breakdown, and the report has none (by=None)")
@@ -238,7 +276,7 @@ class Segmentation(Report):
             legend += f" (top {len(shown)} of {len(labels):,})"
         if unit is None:
             totals = [(name, int(values.sum())) for name, values in shown]
-            return plots.bars(ax, totals, title=self.title, of=noun, by=legend)
+            return plots.bars(ax, totals, title=self.title, of=noun, by=legend, cell=self._cell)
         return plots.lines(
             ax,
             question.range.starts,
@@ -247,6 +285,7 @@ class Segmentation(Report):
             of=f"{noun} per {unit}",
             by=legend,
             incomplete=question.range.incomplete,
+            cell=self._cell,
         )
 
     def _drawn(self, top: int) -> list[tuple[str, Positions]]:
@@ -444,3 +483,27 @@ def _user_notes(
     if selection.events.has_times_without_zone:
         notes.append("Times without a time zone are read as UTC.")
     return notes
+
+
+declare(
+    Declaration(
+        title="Segmentation",
+        function=segmentation,
+        call="tk.segmentation",
+        about="How often an event happened, or to how many users, over time.",
+        fields=(
+            EventField(name="event", label="Event", is_positional=True),
+            ChoiceField(
+                name="measure",
+                label="Measure",
+                default="total",
+                options=(("Total events", "total"), ("Unique users", "unique")),
+            ),
+            PropertyField(name="by", label="Break down by", help="A line or bar for each value."),
+            FilterField(name="where", label="Filter"),
+            *RANGE,
+            unit_field("day"),
+            AT,
+        ),
+    )
+)

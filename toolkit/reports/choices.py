@@ -1,0 +1,211 @@
+"""What there is to choose from: event names, properties, their types and frequent values."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+
+from toolkit import series
+from toolkit.columns import Column, Positions
+from toolkit.errors import InvalidTimeError
+from toolkit.events import Events
+from toolkit.expressions import Property, Side
+from toolkit.expressions.cells import NUMBERS, families_of
+from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN, display_name
+from toolkit.snapshot import Snapshot
+from toolkit.times import parse_time
+from toolkit.values import ABSENT, Json, dumps
+
+#: What a property holds, for a person to compare it with. Text of dates is a time.
+Type: TypeAlias = Literal["text", "number", "boolean", "time", "list", "object", "mixed", "none"]
+
+# Of more rows, so many from end to end: which values are frequent shows in them.
+_SAMPLED: Final = 50_000
+_SUGGESTED: Final = 20
+# Longer values are no good to choose from a list.
+_LONGEST: Final = 80
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]|$)")
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """What a person needs to know to compare a property with something.
+
+    Attributes
+    ----------
+    type
+        What most of it is; of a list, ``"list"``.
+    element
+        What the elements of the lists are, ``"none"`` if there are none.
+    values
+        Frequent values, or elements, the most frequent first.
+    """
+
+    type: Type
+    element: Type
+    values: tuple[Json, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A property to choose, and what a person calls it."""
+
+    property: Property
+    label: str
+
+
+class Choices:
+    """What the events and the profiles at one moment have to choose from.
+
+    Parameters
+    ----------
+    events, snapshot
+        None if there are none.
+    """
+
+    def __init__(self, events: Events | None, snapshot: Snapshot | None) -> None:
+        self.events = events
+        self.snapshot = snapshot
+        self._known: dict[tuple[Side, str], Suggestions] = {}
+
+    @cached_property
+    def event_names(self) -> tuple[str, ...]:
+        """The event names, sorted."""
+        return () if self.events is None else self.events.names
+
+    @cached_property
+    def properties(self) -> dict[str, Choice]:
+        """All properties by their labels, ``event.item`` and ``user.plan``; events first."""
+        found: list[tuple[Property, str]] = []
+        if self.events is not None:
+            events = self.events
+            own = {
+                events.event_column: "name",
+                events.time_column: "time",
+                events.id_column: "distinct ID",
+            }
+            names = [*events.properties, *own]
+            found += [
+                (Property("event", name), f"Event {own[name]}" if name in own else f"Event: {name}")
+                for name in names
+            ]
+        if self.snapshot is not None:
+            names = sorted(
+                (name for name in self.snapshot.names if name not in HIDDEN),
+                key=lambda name: display_name(name).lower(),
+            )
+            # Of users the toolkit knows some things that nobody wrote.
+            computed = [LAST_SEEN, *([FIRST_SEEN] if self.events is not None else [])]
+            names += [name for name in (*computed, "$distinct_id") if name not in names]
+            found += [(Property("user", name), f"User: {display_name(name)}") for name in names]
+        times_called = Counter(label for _, label in found)
+        return {
+            prop.label: Choice(
+                prop, label if times_called[label] == 1 else f"{label} ({prop.name})"
+            )
+            for prop, label in found
+        }
+
+    def about(self, prop: Property) -> Suggestions:
+        """Return the type and the frequent values of a property, worked out once."""
+        key = (prop.side, prop.name)
+        if key not in self._known:
+            self._known[key] = self._look(prop)
+        return self._known[key]
+
+    def _look(self, prop: Property) -> Suggestions:
+        if prop.side == "user" and prop.name in (LAST_SEEN, FIRST_SEEN):
+            return Suggestions("time", "none", ())
+        column = self._sample(prop)
+        if column is None:
+            return Suggestions("time", "none", ())
+        type_, element = type_of(column), type_of(Column.absent(0))
+        if type_ == "list":
+            cells = column.keep(column.has_value).cells()
+            column = Column.of(
+                [each for cell in cells for each in (cell if isinstance(cell, list) else [cell])]
+            )
+            element = type_of(column)
+        if "time" in (type_, element):
+            return Suggestions(type_, element, ())  # a date is typed, not chosen
+        return Suggestions(type_, element, _frequent(column))
+
+    def _sample(self, prop: Property) -> Column | None:
+        """Return some cells of a property, None for the time of the events."""
+        if prop.side == "user":
+            if self.snapshot is None:
+                return Column.absent(0)
+            if prop.name == "$distinct_id":
+                return Column.of_array(self.snapshot.ids.slice(0, _SUGGESTED))
+            column = self.snapshot.column(prop.name)
+            return column.take(_spread(len(column)))
+        events = self.events
+        if events is None or prop.name not in events.frame.columns:
+            return Column.absent(0)
+        if prop.name == events.time_column:
+            return None
+        if prop.name == events.event_column:
+            coded = events.event_names
+            order = np.argsort(-coded.counts()[0], kind="stable")
+            return Column.of_array(coded.texts).take(order)
+        rows = _spread(len(events))
+        frame = events.frame[[prop.name]].iloc[rows]
+        if prop.name == events.id_column:
+            return series.coded(frame[prop.name]).column()
+        return series.column(frame[prop.name])
+
+
+def type_of(column: Column) -> Type:
+    """Return what a person would say that a property holds."""
+    families = families_of(column)
+    if not families:
+        return "none"
+    if families <= NUMBERS:
+        return "number"
+    if families == {"text"}:
+        return "time" if _holds_dates(column) else "text"
+    if len(families) == 1:
+        one: dict[str, Type] = {"bool": "boolean", "list": "list", "object": "object"}
+        return one.get(next(iter(families)), "mixed")
+    # Who sends one tag sends text at times and lists at others.
+    return "list" if "list" in families else "mixed"
+
+
+def _holds_dates(column: Column) -> bool:
+    texts = [cell for cell in column.cells() if isinstance(cell, str)][:200]
+    return bool(texts) and all(map(_is_date, texts))
+
+
+def _is_date(text: str) -> bool:
+    if not _DATE.match(text):
+        return False
+    try:
+        parse_time(text)
+    except InvalidTimeError:
+        return False
+    return True
+
+
+def _frequent(column: Column) -> tuple[Json, ...]:
+    counted: Counter[str] = Counter()
+    values: dict[str, Json] = {}
+    for cell in column.cells():
+        if cell is None or cell is ABSENT or isinstance(cell, list | dict):
+            continue
+        text = dumps(cell)
+        if len(text) <= _LONGEST:
+            counted[text] += 1
+            values.setdefault(text, cell)
+    return tuple(values[text] for text, _ in counted.most_common(_SUGGESTED))
+
+
+def _spread(length: int) -> Positions:
+    """Return the positions of at most so many rows as are sampled, from the first to the last."""
+    if length <= _SAMPLED:
+        return np.arange(length, dtype=np.int64)
+    return np.linspace(0, length - 1, _SAMPLED).astype(np.int64)

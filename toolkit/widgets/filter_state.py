@@ -1,0 +1,226 @@
+"""What a filter form knows: rows of conditions, or the text of an expression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+from traitlets import Enum as OneOf
+from traitlets import HasTraits, Instance, List, Unicode
+
+from toolkit.errors import ToolkitError
+from toolkit.expressions import Expression, parse
+from toolkit.expressions.nodes import And, Or
+from toolkit.reports.choices import Choices, Suggestions
+from toolkit.reports.conditions import condition, operators, spelled
+from toolkit.wording import sentence
+
+NOTHING: Final = Suggestions("none", "none", ())
+
+
+class FilterRow(HasTraits):
+    """One condition: a property, an operator, a value.
+
+    Attributes
+    ----------
+    prop
+        The label of a property, such as ``"user.plan"``; empty for none yet.
+    operator
+        The name of an operator that fits the property.
+    value
+        What was typed.
+    error
+        What is wrong with the row, in words; empty if it is well, or not finished.
+    hint
+        What is still missing, in words.
+    """
+
+    prop = Unicode("")
+    operator = Unicode("is")
+    value = Unicode("")
+    error = Unicode("")
+    hint = Unicode("")
+
+    def __init__(self, choices: Callable[[], Choices], **traits: str) -> None:
+        self._choices = choices
+        super().__init__(**traits)
+        self._fit()
+        self.observe(lambda _: self._fit(), "prop")
+        self.read()
+
+    @property
+    def about(self) -> Suggestions:
+        """What is known of the property."""
+        choice = self._choices().properties.get(self.prop)
+        return NOTHING if choice is None else self._choices().about(choice.property)
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """The names of the operators that fit."""
+        return tuple(each.name for each in operators(self.about.type))
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether the operator needs a value."""
+        return self._takes != "none"
+
+    @property
+    def _takes(self) -> str:
+        found = (each.takes for each in operators(self.about.type) if each.name == self.operator)
+        return next(found, "one")
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """What to type for frequent values."""
+        about = self.about
+        type_ = about.element if about.type == "list" else about.type
+        several = self._takes == "several"
+        return tuple(spelled(value, type_, among_several=several) for value in about.values)
+
+    def _fit(self) -> None:
+        # Another property of the same type keeps the operator.
+        if self.operator not in self.operators:
+            self.operator = self.operators[0]
+
+    def read(self) -> Expression | None:
+        """Return the condition, None if it is unfinished or wrong; say so in the traits."""
+        self.error = self.hint = ""
+        if not self.prop:
+            self.hint = "Choose a property; until then this row does not count."
+            return None
+        choice = self._choices().properties.get(self.prop)
+        if choice is None:
+            self.error = f'There is no property "{self.prop:.60}". Choose one of the list.'
+            return None
+        if self.takes_value and not self.value.strip():
+            self.hint = "Give a value; until then this row does not count."
+            return None
+        try:
+            return condition(choice.property, self.operator, self.value, self.about)
+        except ToolkitError as error:
+            self.error = sentence(str(error))
+            return None
+
+
+class FilterState(HasTraits):
+    """A filter: rows joined by and/or, or the text form for those who know it.
+
+    Attributes
+    ----------
+    mode
+        ``"rows"`` or ``"text"``: which of the two counts.
+    join
+        ``"and"`` or ``"or"``: how the rows are joined.
+    rows
+        The rows.
+    text
+        The text form.
+    error
+        What is wrong with the text, in words, with a mark under the place.
+    condition
+        What the filter comes to; None if it lets everything through, or is wrong.
+    """
+
+    mode = OneOf(["rows", "text"], "rows")
+    join = OneOf(["and", "or"], "and")
+    rows = List(Instance(FilterRow))
+    text = Unicode("")
+    error = Unicode("")
+    condition = Instance(Expression, allow_none=True)
+
+    def __init__(self, choices: Callable[[], Choices]) -> None:
+        super().__init__()
+        self._choices = choices
+        self._listeners: list[Callable[[], None]] = []
+        self._is_quiet = False
+        self.observe(lambda _: self.changed(), ["join", "rows", "text", "mode"])
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call *listener* after each change of what the filter says."""
+        self._listeners.append(listener)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing in what counts is wrong; unfinished rows are not."""
+        if self.mode == "text":
+            return not self.error
+        return not any(row.error for row in self.rows)
+
+    def add(self, prop: str = "", operator: str = "", value: str = "") -> FilterRow:
+        """Add a row and return it.
+
+        Parameters
+        ----------
+        prop
+            A label such as ``"user.plan"``.
+        operator
+            By default the first that fits.
+        value
+            What to type for the value.
+        """
+        given = {"prop": prop, "operator": operator, "value": value}
+        row = FilterRow(self._choices, **given)
+        row.observe(lambda _: self.changed(), ["prop", "operator", "value"])
+        self.rows = [*self.rows, row]
+        return row
+
+    def remove(self, row: FilterRow) -> None:
+        """Take a row away."""
+        self.rows = [each for each in self.rows if each is not row]
+
+    def clear(self) -> None:
+        """Take away all rows and the text."""
+        self._set(mode="rows", rows=[], text="", join="and")
+
+    def use(self, mode: Literal["rows", "text"]) -> None:
+        """Turn to the rows or to the text.
+
+        The text begins as what the rows say. Nothing is lost by turning back: the
+        rows are as they were, and so is a text that was changed.
+        """
+        said = self._of_rows()
+        if mode == "text" and self.mode == "rows" and said is not None and not self.text.strip():
+            self._set(mode=mode, text=said.text)
+        else:
+            self.mode = mode
+
+    def show(self, expression: Expression | None) -> None:
+        """Put another condition in place of what the filter says."""
+        if expression is None:
+            self.clear()
+        else:
+            self._set(mode="text", text=expression.text)
+
+    def _set(self, **traits: Any) -> None:
+        """Change several traits as one."""
+        self._is_quiet = True
+        try:
+            for name, value in traits.items():
+                setattr(self, name, value)
+        finally:
+            self._is_quiet = False
+        self.changed()
+
+    def changed(self) -> None:
+        """Work out anew what the filter comes to, and tell."""
+        if self._is_quiet:
+            return
+        self.condition = self._of_text() if self.mode == "text" else self._of_rows()
+        for listener in self._listeners:
+            listener()
+
+    def _of_text(self) -> Expression | None:
+        self.error = ""
+        if not self.text.strip():
+            return None
+        try:
+            return parse(self.text)
+        except ToolkitError as error:
+            self.error = str(error)
+            return None
+
+    def _of_rows(self) -> Expression | None:
+        found = [made for row in self.rows if (made := row.read()) is not None]
+        if len(found) < 2:
+            return found[0] if found else None
+        return And.of(found) if self.join == "and" else Or.of(found)

@@ -1,0 +1,592 @@
+"""What the report builder knows: a question, its answer, and the users behind a number."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from traitlets import Any as Anything
+from traitlets import Bool, HasTraits, Instance, List, Unicode
+
+from toolkit.errors import ArgumentError, ToolkitError
+from toolkit.events import AnyEvents, Events, as_events
+from toolkit.html import cell_text
+from toolkit.join import Profiles, as_snapshot
+from toolkit.progress import Progress
+from toolkit.reports import plots
+from toolkit.reports.base import Report
+from toolkit.reports.choices import Choices
+from toolkit.reports.fields import DECLARED, Declaration, Field, FilterField, Input
+from toolkit.reports.spots import Cell
+from toolkit.reserved import title
+from toolkit.snapshot import Snapshot
+from toolkit.sources.csv_defuse import defused_frame
+from toolkit.widgets.abandon import Abandonable
+from toolkit.widgets.filter_state import FilterState
+from toolkit.widgets.job import Job
+from toolkit.wording import sentence
+
+#: Seconds without a further change before a report is made.
+DELAY: Final = 0.25
+
+# A click counts for what is at most so far away, as a part of the chart's width.
+_REACH: Final = 0.03
+
+
+class FieldState(HasTraits):
+    """One field of a report.
+
+    Attributes
+    ----------
+    raw
+        What was typed or chosen.
+    error
+        What is wrong with it, in words; empty if nothing is.
+    shown
+        Whether the field counts beside the values of the others.
+    """
+
+    raw = Anything()
+    error = Unicode("")
+    shown = Bool(True)
+
+    def __init__(self, field: Field) -> None:
+        super().__init__(raw=field.start)
+        self.field = field
+
+
+class ReportBuilderState(HasTraits):
+    """A question on events and profiles, and its answer.
+
+    Changes of the question are answered in a thread, a moment after the last of them;
+    :meth:`wait` waits for that.
+
+    Attributes
+    ----------
+    report_name
+        Which report, by its title.
+    report
+        The answer; None while there is none.
+    picture
+        Its chart.
+    python
+        The Python that makes the same report; empty while the question is wrong.
+    error
+        What is wrong with the question as a whole, in words.
+    message
+        Why there is nothing to see, in words.
+    is_old
+        Whether the question has changed since the report was made.
+    dark
+        Whether charts are for a dark page.
+    cell
+        Whose users were asked for: the arguments of ``report.users``; None for nobody's.
+    users
+        Their distinct IDs, sorted.
+    users_of
+        Whose they are, in words.
+    users_error
+        Why they could not be found.
+    """
+
+    report_name = Unicode("")
+    report = Instance("toolkit.reports.base.Report", allow_none=True)
+    picture = Instance(plots.Picture, allow_none=True)
+    python = Unicode("")
+    error = Unicode("")
+    message = Unicode("")
+    is_old = Bool(False)
+    dark = Bool(False)
+    cell = Instance(dict, allow_none=True)
+    users: List[Any] = List()
+    users_of = Unicode("")
+    users_error = Unicode("")
+
+    def __init__(
+        self,
+        events: AnyEvents | None,
+        profiles: Profiles | None = None,
+        *,
+        names: Mapping[Input, str] | None = None,
+        delay: float = DELAY,
+    ) -> None:
+        super().__init__()
+        self.events: Events | None = None if events is None else as_events(events)
+        self.profiles = profiles
+        self._names: dict[Input, str] = {
+            "events": "events" if events is not None else "None",
+            "profiles": "profiles" if profiles is not None else "None",
+            **(names or {}),
+        }
+        self.delay = delay
+        #: What answers the question, and what finds users.
+        self.job, self.users_job = Job("event"), Job("user")
+        self._counting, self._finding = Abandonable(), Abandonable()
+        self._questions = _Latest(self.job)
+        self._searches = _Latest(self.users_job)
+        self._choices = Choices(self.events, self._snapshot())
+        self.declarations: dict[str, Declaration] = {
+            name: declaration
+            for name, declaration in DECLARED.items()
+            if events is not None or "events" not in declaration.inputs
+        }
+        self.fields: dict[str, FieldState] = {}
+        self._states: dict[tuple[str, str], FieldState] = {}
+        # What was last typed into a field of a kind and name, in whatever report.
+        self._typed: dict[tuple[type, str], Any] = {}
+        self.filter = FilterState(lambda: self._choices)
+        self.filter.on_change(self.changed)
+        self.observe(lambda _: self._turn(), "report_name")
+        self.observe(lambda _: self._redraw(), "dark")
+        self._is_quiet = False
+        if self.declarations:
+            self.report_name = next(iter(self.declarations))
+        else:
+            self.message = "There are no events. Give the builder events to report on."
+
+    def _snapshot(self) -> Snapshot | None:
+        return None if self.profiles is None else as_snapshot(self.profiles)
+
+    @property
+    def choices(self) -> Choices:
+        """What there is to choose from."""
+        return self._choices
+
+    @property
+    def notices(self) -> list[str]:
+        """What is missing to choose from, as sentences."""
+        found = []
+        if self.events is not None and not len(self.events):
+            found.append("There are no events, so every report is empty.")
+        snapshot = self._choices.snapshot
+        if snapshot is None or not len(snapshot):
+            found.append("There are no profiles, so users have no properties to choose.")
+        return found
+
+    @property
+    def declaration(self) -> Declaration:
+        """What the chosen report asks for."""
+        return self.declarations[self.report_name]
+
+    # -- the question -------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Turn to the chosen report; what it asks for like another keeps what was typed."""
+        fields: dict[str, FieldState] = {}
+        for field in self.declaration.fields:
+            if not isinstance(field, FilterField):
+                fields[field.name] = self._state(field)
+        self.fields = fields
+        self.changed()
+
+    def _state(self, field: Field) -> FieldState:
+        key = (self.report_name, field.name)
+        kind = (type(field), field.name)
+        if key not in self._states:
+            self._states[key] = FieldState(field)
+            self._states[key].observe(lambda change: self._took(kind, change.new), "raw")
+        state = self._states[key]
+        typed = self._typed.get(kind)
+        if typed is not None and self._takes(field, typed):
+            state.raw = typed
+        return state
+
+    def _took(self, kind: tuple[type, str], raw: Any) -> None:
+        self._typed[kind] = raw
+        self.changed()
+
+    def _takes(self, field: Field, raw: Any) -> bool:
+        try:
+            field.read(raw, self._choices)
+        except ToolkitError:
+            return False
+        return True
+
+    def set(self, report_name: str | None = None, /, **values: Any) -> None:
+        """Choose values, as one change.
+
+        Parameters
+        ----------
+        report_name
+            Which report, by its title.
+        values
+            Values of the report's arguments, by name, as its function takes them:
+            ``event="Purchase"``, ``by=user["plan"]``, ``where='user["plan"] == "pro"'``.
+
+        Raises
+        ------
+        ArgumentError
+            If the report has no such argument.
+        """
+        self._is_quiet = True
+        try:
+            if report_name is not None:
+                if report_name not in self.declarations:
+                    known_ = ", ".join(self.declarations)
+                    raise ArgumentError(f'there is no report "{report_name}"; there are {known_}')
+                self.report_name = report_name
+            known = {field.name: field for field in self.declaration.fields}
+            for name, value in values.items():
+                if name not in known:
+                    raise ArgumentError(
+                        f"{self.report_name} has no {name}=; it has {', '.join(known)}"
+                    )
+                raw = known[name].raw(value)
+                if isinstance(known[name], FilterField):
+                    self.filter.show(raw)
+                else:
+                    self.fields[name].raw = raw
+        finally:
+            self._is_quiet = False
+            self.changed()
+
+    def reset(self) -> None:
+        """Put every field back to what it was at first."""
+        self._is_quiet = True
+        for state in self.fields.values():
+            state.raw = state.field.start
+        self.filter.clear()
+        self._is_quiet = False
+        self.changed()
+
+    def changed(self) -> None:
+        """Read the fields, and ask anew if they make a question."""
+        if self._is_quiet:
+            return
+        values = self._read()
+        self.is_old = self.report is not None
+        if values is None:
+            self.python = ""
+            self._questions.drop()
+            return
+        self.error = ""
+        self.python = self.declaration.python(self._names, values)
+        self._ask(values)
+
+    def _read(self) -> dict[str, Any] | None:
+        """Return the value of every field, None if one is wrong."""
+        values: dict[str, Any] = {}
+        is_right = True
+        for field in self.declaration.fields:
+            if isinstance(field, FilterField):
+                values[field.name] = self.filter.condition
+                is_right = is_right and self.filter.is_right
+                continue
+            state = self.fields[field.name]
+            state.error = ""
+            try:
+                values[field.name] = field.read(state.raw, self._choices)
+            except ToolkitError as error:
+                values[field.name] = field.default
+                state.error = sentence(str(error))
+        counted = self.declaration.counted(values)
+        for name, state in self.fields.items():
+            state.shown = name in counted
+            if not state.shown:
+                state.error = ""
+            is_right = is_right and not state.error
+        return values if is_right else None
+
+    def refresh(self) -> None:
+        """Ask again, of the profiles as they are now."""
+        self._choices = Choices(self.events, self._snapshot())
+        self.changed()
+
+    # -- the answer -------------------------------------------------------------------------
+
+    def _ask(self, values: Mapping[str, Any]) -> None:
+        declaration = self.declaration
+        inputs: dict[Input, Any] = {"events": self.events, "profiles": self.profiles}
+
+        def work(progress: Progress) -> tuple[Report, plots.Picture]:
+            _pause(self.delay, progress)
+            make = _both(lambda: declaration.make(inputs, values), self.dark)
+            return self._counting.run(make, progress, "Counting")
+
+        self._questions.ask(work, self._answered, self._failed)
+
+    def _answered(self, answer: tuple[Report, plots.Picture]) -> None:
+        report, picture = answer
+        self._forget_users()
+        self.error = ""
+        self.message = self._why_empty(report) if report.is_empty else ""
+        self.picture, self.report, self.is_old = picture, report, False
+
+    def _failed(self, error: BaseException | None) -> None:
+        """Say why there is no answer; None is that somebody stopped it."""
+        if error is None:
+            self.message = "Stopped. Change the question, or press Refresh to ask again."
+            return
+        self._forget_users()
+        text = (
+            sentence(str(error))
+            if isinstance(error, ToolkitError)
+            else (f"The report could not be made: {type(error).__name__}: {error}")
+        )
+        # An argument that is named in the message has a field to say it beside.
+        named = [name for name in self.fields if f"{name}=" in str(error)]
+        if named:
+            self.fields[named[0]].error = text
+        else:
+            self.error = text
+        self.picture, self.report, self.message = None, None, ""
+        self.is_old = False
+
+    def _why_empty(self, report: Report) -> str:
+        if self.events is not None and not len(self.events):
+            return "There are no events, so there is nothing to count."
+        if self.filter.condition is not None:
+            return "Nothing matches. Loosen the filter, or choose another event or range."
+        return "Nothing matches. Choose another event or range."
+
+    def _redraw(self) -> None:
+        report = self.report
+        if report is not None and not self._questions.is_open:
+            self.picture = plots.picture(report.plot, dark=self.dark)
+        elif report is not None:
+            self.changed()
+
+    # -- users --------------------------------------------------------------------------------
+
+    def pick_row(self, row: int) -> None:
+        """Find the users behind a row of the table."""
+        report = self.report
+        if report is None:
+            raise ArgumentError("there is no report yet, so no row of its table")
+        self.pick(report.cell(row))
+
+    def pick_place(self, x: float, y: float) -> None:
+        """Find the users behind what is drawn at a place of the chart.
+
+        Parameters
+        ----------
+        x, y
+            As parts of its width and height, from the upper left corner.
+        """
+        picture = self.picture
+        if picture is None:
+            return
+        spots = picture.spots
+        place = spots.nearest(x, y, within=_REACH, aspect=picture.aspect)
+        if place is None:
+            return
+        cell = spots.cell(place)
+        if cell is None:
+            self._forget_users()
+            self.users_error = (
+                "Several segments are drawn as one here; pick one of them in the table."
+            )
+            return
+        self.pick(cell)
+
+    def pick(self, cell: Cell) -> None:
+        """Find the users behind a cell: the arguments of the report's ``users``."""
+        report = self.report
+        if report is None:
+            raise ArgumentError("there is no report yet, so there are no users")
+        self._forget_users()
+        self.cell = dict(cell)
+        self.users_of = _cell_words(cell)
+
+        def work(progress: Progress) -> list[str]:
+            return self._finding.run(lambda: report.users(**cell), progress, "Finding users")
+
+        self._searches.ask(work, self._found, self._not_found)
+
+    def _found(self, users: Sequence[str]) -> None:
+        self.users = list(users)
+
+    def _not_found(self, error: BaseException | None) -> None:
+        if error is None:
+            self._forget_users()
+        else:
+            self.users_error = sentence(str(error))
+
+    def _forget_users(self) -> None:
+        self._searches.drop()
+        self.cell, self.users, self.users_of, self.users_error = None, [], "", ""
+
+    def titled(self, ids: Sequence[str]) -> list[str]:
+        """Return what each user is called: the distinct ID where there is no profile."""
+        snapshot = self._choices.snapshot
+        if snapshot is None or not ids:
+            return list(ids)
+        rows = snapshot.positions(pa.array(ids, pa.large_string()))
+        found = np.flatnonzero(rows >= 0)
+        titles = list(ids)
+        for at, properties in zip(found.tolist(), snapshot.rows(rows[found]), strict=True):
+            titles[at] = title(properties, ids[at])
+        return titles
+
+    # -- what is kept -------------------------------------------------------------------------
+
+    def png(self) -> bytes:
+        """Return the chart on white, twice as many pixels as it has on a page.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no report.
+        """
+        return plots.as_png(self._present().plot, transparent=False, dark=False)
+
+    def csv(self) -> bytes:
+        """Return the table as CSV, UTF-8, in which a spreadsheet runs no formula.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no report.
+        """
+        return defused_frame(self._present().table).to_csv(index=False).encode()
+
+    def users_csv(self) -> bytes:
+        """Return the users that were found, with their titles, as CSV."""
+        frame = pd.DataFrame({"distinct_id": self.users, "title": self.titled(self.users)})
+        return defused_frame(frame.astype("str")).to_csv(index=False).encode()
+
+    def _present(self) -> Report:
+        if self.report is None:
+            raise ArgumentError("there is no report yet; choose what to count first")
+        return self.report
+
+    def save(self, path: str | Path) -> Path:
+        """Write the chart or the table to a file, and return where.
+
+        Parameters
+        ----------
+        path
+            Ends in ``.png`` for the chart, ``.csv`` for the table.
+
+        Raises
+        ------
+        ArgumentError
+            If it ends otherwise, or there is no report.
+        """
+        path = Path(path)
+        if path.suffix not in (".png", ".csv"):
+            raise ArgumentError(f'"{path.name}" ends neither in .png nor in .csv')
+        path.write_bytes(self.png() if path.suffix == ".png" else self.csv())
+        return path
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the answer to all that was asked; return whether there is one."""
+        until = None if timeout is None else time.monotonic() + timeout
+        return self._questions.wait(until) and self._searches.wait(until)
+
+    def cancel(self) -> None:
+        """Stop what is under way."""
+        self.job.cancel()
+        self.users_job.cancel()
+
+
+class _Latest:
+    """Gives a job one piece of work after the other: of those that wait only the last."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        # Held while an answer is delivered, so that none arrives once it was dropped.
+        self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)
+        self._next: Callable[[], None] | None = None
+        self._is_busy = False
+        self._number = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is under way."""
+        return self._is_busy
+
+    def ask(
+        self,
+        work: Callable[[Progress], Any],
+        on_done: Callable[[Any], None],
+        on_failed: Callable[[BaseException | None], None],
+    ) -> None:
+        """Do *work* as soon as what is under way is stopped.
+
+        *on_failed* gets the error, or None if somebody stopped the work.
+        """
+        with self._lock:
+            self._number += 1
+            number = self._number
+
+            def ended() -> None:
+                try:
+                    with self._lock:
+                        if number == self._number:
+                            if self._job.cancelled:
+                                on_failed(None)
+                            elif self._job.exception is not None:
+                                on_failed(self._job.exception)
+                finally:
+                    self._go_on()
+
+            def done(result: Any) -> None:
+                with self._lock:
+                    if number == self._number:
+                        on_done(result)
+
+            def start() -> None:
+                self._job.start(work, done, ended)
+
+            if self._is_busy:
+                self._next = start
+                self._job.cancel()
+                return
+            self._is_busy = True
+        start()
+
+    def drop(self) -> None:
+        """Stop what is under way, and tell nobody what comes of it."""
+        with self._lock:
+            self._number += 1
+            self._next = None
+            if self._is_busy:
+                self._job.cancel()
+
+    def _go_on(self) -> None:
+        with self._lock:
+            start, self._next = self._next, None
+            if start is None:
+                self._is_busy = False
+                self._idle.notify_all()
+                return
+        start()
+
+    def wait(self, until: float | None) -> bool:
+        """Wait until nothing is under way, or a time of the monotonic clock."""
+        with self._lock:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            return self._idle.wait_for(lambda: not self._is_busy, left)
+
+
+def _pause(seconds: float, progress: Progress) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        progress("Counting", 0, 0)
+        time.sleep(min(left, 0.02))
+
+
+def _both(make: Callable[[], Report], dark: bool) -> Callable[[], tuple[Report, plots.Picture]]:
+    def both() -> tuple[Report, plots.Picture]:
+        report = make()
+        return report, plots.picture(report.plot, dark=dark)
+
+    return both
+
+
+def _cell_words(cell: Cell) -> str:
+    """Return whose users a cell is, in words.
+
+    >>> _cell_words({"segment": "pro", "time": pd.Timestamp("2026-05-01", tz="UTC")})
+    'segment pro, time 2026-05-01'
+    """
+    words = [f"{name} {cell_text(value)}" for name, value in cell.items()]
+    return ", ".join(words) or "the whole report"
