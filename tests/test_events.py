@@ -431,3 +431,41 @@ def test_times_that_cannot_be_read_are_said_in_the_repr_and_the_card() -> None:
 def test_a_property_that_is_nearly_named_is_asked_for() -> None:
     with pytest.raises(errors.EventsError, match='Did you mean "amount"'):
         tk.Events(frame(amount=1)).column("amonut")
+
+
+# -- one user after the other -------------------------------------------------------------
+
+
+def log(*rows: tuple[Any, ...]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=["event", "distinct_id", "time"], dtype=object)
+
+
+def test_timelines_hold_each_user_by_time_and_equal_times_by_row() -> None:
+    df = log(
+        ("View", "b", 5), ("View", "a", 9), ("View", "b", 1), ("View", "a", 9), ("View", None, 1)
+    )
+    timelines = tk.Events(df).timelines
+    assert timelines.rows.tolist() == [2, 0, 1, 3]
+    assert timelines.ids.tolist() == [0, 0, 1, 1]
+    assert timelines.times.tolist() == [1_000_000, 5_000_000, 9_000_000, 9_000_000]
+
+
+def test_timelines_leave_out_what_no_report_counts() -> None:
+    df = log(("View", "a", 5), ("View", "a", None), ("View", "a", 1))
+    df["$bucket"] = [1, None, None]
+    assert tk.Events(df).timelines.rows.tolist() == [2]
+    assert len(tk.Events(df.iloc[:0]).timelines.rows) == 0
+
+
+def test_timelines_of_many_users_are_those_of_a_plain_sort() -> None:
+    draw = np.random.default_rng(3)
+    df = pd.DataFrame(
+        {
+            "event": "View",
+            "distinct_id": draw.permutation(np.repeat(np.arange(70_000), 2)),
+            "time": draw.integers(0, 50, 140_000),
+        }
+    )
+    events = tk.Events(df)
+    plain = np.lexsort((events.times, events.ids.codes))
+    assert (events.timelines.rows == plain).all()

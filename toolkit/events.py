@@ -7,6 +7,7 @@ it is first needed: every further join and report works on those.
 from __future__ import annotations
 
 import weakref
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -18,9 +19,28 @@ from toolkit import html, series, times
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import EventsError
 from toolkit.reserved import HIDDEN
-from toolkit.series import Coded, Microseconds
+from toolkit.series import Coded, Codes, Microseconds
 from toolkit.snapshot import Snapshot
 from toolkit.wording import count, did_you_mean, listed
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Timelines:
+    """Events sorted by user, then by time; those of one time in the order of their rows.
+
+    Attributes
+    ----------
+    rows
+        ``int64``, the row of each event.
+    ids
+        ``int32``, its distinct ID, ascending: a position in ``events.ids.texts``.
+    times
+        Its time in microseconds since 1970 UTC.
+    """
+
+    rows: Positions
+    ids: Codes
+    times: Microseconds
 
 
 class Events:
@@ -158,6 +178,25 @@ class Events:
         first = np.full(len(self.ids.texts), latest)
         np.minimum.at(first, self.ids.codes[taking_part], self.times[taking_part])
         return np.where(first == latest, times.NO_TIME, first)
+
+    @cached_property
+    def timelines(self) -> Timelines:
+        """The events that take part in reports and have an ID, one user after the other.
+
+        Sorted once, when a report first looks at what a user did after what.
+
+        >>> df = pd.DataFrame({"event": "View", "distinct_id": ["b", "a", "b"], "time": [3, 2, 1]})
+        >>> Events(df).timelines.rows.tolist()
+        [2, 0, 1]
+        """
+        rows = np.flatnonzero(self.is_counted & (self.ids.codes >= 0))
+        rows = rows[np.argsort(self.times[rows], kind="stable")]
+        # Numbers of 16 bits are sorted by counting, several times as fast as any others.
+        # The upper half last, which leaves those of one upper half in the order of the lower.
+        for shift in (0, 16) if len(self.ids.texts) > 2**16 else (0,):
+            half = (self.ids.codes[rows] >> shift).astype(np.uint16)
+            rows = rows[np.argsort(half, kind="stable")]
+        return Timelines(rows, self.ids.codes[rows], self.times[rows])
 
     def column(self, name: str) -> Column:
         """Return an event property, one cell an event; a missing cell is absent.
