@@ -25,10 +25,16 @@ from toolkit.table import ProfileTable
 
 if TYPE_CHECKING:
     from toolkit.widgets.editor import ProfileEditor
+    from toolkit.widgets.operator_lab import OperatorLab
+    from toolkit.widgets.report_builder import ReportBuilder
+    from toolkit.widgets.workbench import workbench
 
 # Forms are loaded when they are asked for: scripts do without the libraries they need.
 _FORMS = {
+    "OperatorLab": "toolkit.widgets.operator_lab",
     "ProfileEditor": "toolkit.widgets.editor",
+    "ReportBuilder": "toolkit.widgets.report_builder",
+    "workbench": "toolkit.widgets.workbench",
 }
 
 try:
@@ -39,9 +45,11 @@ except PackageNotFoundError:  # run from a folder that is not installed
 __all__ = [
     "CsvLossWarning",
     "Events",
+    "OperatorLab",
     "ProfileEditor",
     "ProfileTable",
     "RejectedUpdateWarning",
+    "ReportBuilder",
     "ToolkitError",
     "event",
     "import_csv",
@@ -52,6 +60,7 @@ __all__ = [
     "sample_files",
     "segmentation",
     "user",
+    "workbench",
     "write_csv",
     "write_messages",
 ]

@@ -126,6 +126,19 @@ def test_typing_an_id_opens_and_leaves_profiles(profiles: ProfileTable) -> None:
     assert profiles["10"] == {"$email": "b@example.com", "bucket": "hidden"}
 
 
+def test_a_form_seen_again_shows_what_is_stored_unless_something_was_entered(
+    profiles: ProfileTable,
+) -> None:
+    state = EditorState(profiles, "1")
+    profiles.set("1", {"plan": "basic"})
+    state.refresh()
+    assert row_of(state, "plan").text == "basic"
+    row_of(state, "plan").text = "pro"
+    profiles.set("1", {"plan": "free"})
+    state.refresh()
+    assert row_of(state, "plan").text == "pro"
+
+
 def test_a_profile_changed_meanwhile_is_noticed_and_not_overwritten(
     profiles: ProfileTable,
 ) -> None:

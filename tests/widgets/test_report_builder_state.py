@@ -188,8 +188,9 @@ def test_what_the_report_refuses_stands_beside_the_field_it_names(build: Build) 
     state = build()
     state.set(start="2026-05-03", end="2026-05-01")
     assert state.wait(20)
-    assert state.fields["start"].error == "start=2026-05-03 is not before end=2026-05-01."
+    assert state.fields["start"].error == "From 2026-05-03 is not before To 2026-05-01."
     assert state.report is None
+    assert state.python == ""
     state.fields["end"].raw = "2026-05-04"
     assert state.fields["start"].error == ""
     answered(state)
@@ -205,7 +206,9 @@ def test_what_the_report_refuses_without_naming_a_field_stands_above_the_answer(
     state = build()
     state.set(by=user["$last_seen"], at="event time")
     assert state.wait(20)
-    assert state.fields["at"].error == '"$last_seen" has no past; join it with at="latest".'
+    assert state.fields["at"].error == (
+        '"$last_seen" has no past; join it with User properties "latest".'
+    )
     assert state.error == ""
     state.set("Refusing")
     assert state.wait(20)
@@ -547,7 +550,7 @@ def test_a_report_that_is_declared_appears_and_works(
     assert state.fields["least"].error == '"none" is no whole number; write 7.'
     state.fields["least"].raw = "13"
     assert state.wait(20)
-    assert state.fields["weight"].error == "weight=0.5 brings bad luck with 13."
+    assert state.fields["weight"].error == "Weight 0.5 brings bad luck with 13."
     state.report_name = "Segmentation"
     assert answered(state).definition["event"] == "Buy"
     assert state.fields["by"].raw == ["user.plan"]

@@ -39,6 +39,8 @@ class Field(ABC):
         What a person reads before the field.
     help
         A short sentence on it.
+    empty
+        What it stands for while nothing is typed into it.
     default
         The value of the parameter if it is left alone.
     is_positional
@@ -51,6 +53,7 @@ class Field(ABC):
     name: str
     label: str
     help: str = ""
+    empty: str = ""
     default: Any = None
     is_positional: bool = False
     when: tuple[str, tuple[Any, ...]] | None = None
@@ -263,7 +266,7 @@ def unit_field(default: str | None, *, may_be_none: bool = True, **options: Any)
 RANGE: Final[tuple[Field, ...]] = (
     DateField(name="start", label="From", help="Empty: the first event."),
     DateField(name="end", label="To", help="That day is part of it. Empty: the last event."),
-    ZoneField(name="tz", label="Time zone", help="Whose days and hours count. Empty: UTC."),
+    ZoneField(name="tz", label="Time zone", help="Whose days and hours count.", empty="UTC"),
 )
 AT: Final = ChoiceField(
     name="at",

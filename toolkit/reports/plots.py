@@ -293,7 +293,8 @@ def _shade(ax: Axes, days: Any, buckets: Sequence[int]) -> None:
 def _dress(ax: Axes, title: str, *, values_on: str) -> None:
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-    ax.set_title(plain(title, 80), loc="left", fontsize="medium", usetex=False)
+    # Broken over lines where it would run out of the figure.
+    ax.set_title(plain(title, 160), loc="left", fontsize="medium", usetex=False, wrap=True)
     axis = ax.yaxis if values_on == "y" else ax.xaxis
     axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
     axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

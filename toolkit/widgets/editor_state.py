@@ -219,6 +219,11 @@ class EditorState(HasTraits):
         else:
             self._take(found, self._carried)
 
+    def refresh(self) -> None:
+        """Show what is stored now, unless something was entered that is not saved."""
+        if self.exists and not self.is_changed and self.distinct_id == self._opened:
+            self._read()
+
     def _read(self, keep: list[PropertyRow] | None = None) -> None:
         self._take(self.profiles.get(self._opened), keep or [])
 

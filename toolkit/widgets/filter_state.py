@@ -140,6 +140,12 @@ class FilterState(HasTraits):
         self._listeners.append(listener)
 
     @property
+    def offered(self) -> dict[str, str]:
+        """What a person reads for each property that may be chosen, none at first."""
+        known = self._choices().properties
+        return {"": "Choose a property", **{each: known[each].label for each in known}}
+
+    @property
     def is_right(self) -> bool:
         """Whether nothing in what counts is wrong; unfinished rows are not."""
         if self.mode == "text":

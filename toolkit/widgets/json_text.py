@@ -7,11 +7,13 @@ import re
 from typing import Any, Final, NoReturn
 
 from toolkit.errors import JsonTextError
-from toolkit.values import Json, dumps
+from toolkit.values import MAX_DEPTH, Json, dumps
 
 #: A value that fits on a line of so many characters stands on one.
 LINE_LENGTH: Final = 44
 
+# Deeper than what a property may hold (MAX_DEPTH), so that one sees that refused.
+_DEPTH: Final = MAX_DEPTH + 50
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN|[{}\[\],:]', flags=re.DOTALL)
 _WORD: Final = re.compile(r"[^\s,:\[\]{}\"']+")
@@ -129,6 +131,8 @@ def _check(text: str, nan: bool) -> None:
     for token in _TOKEN.finditer(text):
         sign = token[0]
         if sign in "{[":
+            if len(keys) >= _DEPTH:
+                _refuse(text, token.start(), f"nested more than {_DEPTH} deep")
             keys.append(set() if sign == "{" else None)
         elif sign in "}]":
             keys.pop()
@@ -167,6 +171,15 @@ def json_text(value: Any) -> str:
     except UnicodeEncodeError:
         return json.dumps(value)
     return text
+
+
+def sayable(text: str) -> str:
+    """Return *text* with what no Unicode text may hold escaped, so that it can travel.
+
+    >>> sayable("a\\ud800")
+    'a\\\\ud800'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def laid_out(value: Any, *, indent: int = 0, before: int = 0) -> str:

@@ -102,6 +102,13 @@ def dropdown(
     return _field(ipywidgets.Dropdown, label, place, width, options=list(options), value=value)
 
 
+def date(
+    label: str, *, place: LabelPlace = "beside", width: str | None = "360px"
+) -> ipywidgets.DatePicker:
+    """Return a day to type or to choose from a calendar; its ``value`` is a date or None."""
+    return _field(ipywidgets.DatePicker, label, place, width)
+
+
 def checkbox(label: str, value: bool = False) -> ipywidgets.Checkbox:
     """Return a tick with its label behind it."""
     return ipywidgets.Checkbox(
@@ -152,16 +159,24 @@ def heading(words: str) -> ipywidgets.HTML:
     )
 
 
+def subheading_html(words: str) -> Html:
+    """Return the title of a part of a form, for a block whose words change."""
+    return Html(f'<div class="tk-subheading" role="heading" aria-level="3">{escape(words)}</div>')
+
+
 def subheading(words: str) -> ipywidgets.HTML:
     """Return the title of a part of a form."""
-    return block(
-        Html(f'<div class="tk-subheading" role="heading" aria-level="3">{escape(words)}</div>')
-    )
+    return block(subheading_html(words))
+
+
+def hint_html(words: str) -> Html:
+    """Return a sentence in small print, for a block whose words change; nothing for none."""
+    return Html(f'<p class="tk-hint">{escape(words)}</p>' if words else "")
 
 
 def hint(words: str) -> ipywidgets.HTML:
     """Return a sentence in small print."""
-    return block(Html(f'<p class="tk-hint">{escape(words)}</p>'))
+    return block(hint_html(words))
 
 
 class Note(ipywidgets.HTML):

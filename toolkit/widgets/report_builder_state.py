@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -69,6 +70,8 @@ class ReportBuilderState(HasTraits):
 
     Attributes
     ----------
+    choices
+        What there is to choose from.
     report_name
         Which report, by its title.
     report
@@ -95,6 +98,7 @@ class ReportBuilderState(HasTraits):
         Why they could not be found.
     """
 
+    choices = Instance("toolkit.reports.choices.Choices")
     report_name = Unicode("")
     report = Instance("toolkit.reports.base.Report", allow_none=True)
     picture = Instance(plots.Picture, allow_none=True)
@@ -130,7 +134,7 @@ class ReportBuilderState(HasTraits):
         self._counting, self._finding = Abandonable(), Abandonable()
         self._questions = _Latest(self.job)
         self._searches = _Latest(self.users_job)
-        self._choices = Choices(self.events, self._snapshot())
+        self.choices = Choices(self.events, self._snapshot())
         self.declarations: dict[str, Declaration] = {
             name: declaration
             for name, declaration in DECLARED.items()
@@ -140,7 +144,7 @@ class ReportBuilderState(HasTraits):
         self._states: dict[tuple[str, str], FieldState] = {}
         # What was last typed into a field of a kind and name, in whatever report.
         self._typed: dict[tuple[type, str], Any] = {}
-        self.filter = FilterState(lambda: self._choices)
+        self.filter = FilterState(lambda: self.choices)
         self.filter.on_change(self.changed)
         self.observe(lambda _: self._turn(), "report_name")
         self.observe(lambda _: self._redraw(), "dark")
@@ -154,17 +158,12 @@ class ReportBuilderState(HasTraits):
         return None if self.profiles is None else as_snapshot(self.profiles)
 
     @property
-    def choices(self) -> Choices:
-        """What there is to choose from."""
-        return self._choices
-
-    @property
     def notices(self) -> list[str]:
         """What is missing to choose from, as sentences."""
         found = []
         if self.events is not None and not len(self.events):
             found.append("There are no events, so every report is empty.")
-        snapshot = self._choices.snapshot
+        snapshot = self.choices.snapshot
         if snapshot is None or not len(snapshot):
             found.append("There are no profiles, so users have no properties to choose.")
         return found
@@ -203,7 +202,7 @@ class ReportBuilderState(HasTraits):
 
     def _takes(self, field: Field, raw: Any) -> bool:
         try:
-            field.read(raw, self._choices)
+            field.read(raw, self.choices)
         except ToolkitError:
             return False
         return True
@@ -281,10 +280,10 @@ class ReportBuilderState(HasTraits):
             state = self.fields[field.name]
             state.error = ""
             try:
-                values[field.name] = field.read(state.raw, self._choices)
+                values[field.name] = field.read(state.raw, self.choices)
             except ToolkitError as error:
                 values[field.name] = field.default
-                state.error = sentence(str(error))
+                state.error = sentence(self._in_labels(str(error)))
         counted = self.declaration.counted(values)
         for name, state in self.fields.items():
             state.shown = name in counted
@@ -295,7 +294,7 @@ class ReportBuilderState(HasTraits):
 
     def refresh(self) -> None:
         """Ask again, of the profiles as they are now."""
-        self._choices = Choices(self.events, self._snapshot())
+        self.choices = Choices(self.events, self._snapshot())
         self.changed()
 
     # -- the answer -------------------------------------------------------------------------
@@ -313,30 +312,34 @@ class ReportBuilderState(HasTraits):
 
     def _answered(self, answer: tuple[Report, plots.Picture]) -> None:
         report, picture = answer
-        self._forget_users()
-        self.error = ""
-        self.message = self._why_empty(report) if report.is_empty else ""
-        self.picture, self.report, self.is_old = picture, report, False
+        self.forget_users()
+        with self.hold_trait_notifications():
+            self.error = ""
+            self.message = self._why_empty(report) if report.is_empty else ""
+            self.picture, self.report, self.is_old = picture, report, False
 
     def _failed(self, error: BaseException | None) -> None:
         """Say why there is no answer; None is that somebody stopped it."""
         if error is None:
             self.message = "Stopped. Change the question, or press Refresh to ask again."
             return
-        self._forget_users()
-        text = (
-            sentence(str(error))
-            if isinstance(error, ToolkitError)
-            else (f"The report could not be made: {type(error).__name__}: {error}")
-        )
-        # An argument that is named in the message has a field to say it beside.
-        named = [name for name in self.fields if f"{name}=" in str(error)]
-        if named:
-            self.fields[named[0]].error = text
+        self.forget_users()
+        self.python = ""
+        if not isinstance(error, ToolkitError):
+            self.error = f"The report could not be made: {type(error).__name__}: {error}"
+        elif named := [name for name in self.fields if f"{name}=" in str(error)]:
+            # An argument that is named in the message has a field to say it beside.
+            self.fields[named[0]].error = sentence(self._in_labels(str(error)))
         else:
-            self.error = text
+            self.error = sentence(str(error))
         self.picture, self.report, self.message = None, None, ""
         self.is_old = False
+
+    def _in_labels(self, message: str) -> str:
+        """Return a message with the labels of fields in place of arguments."""
+        for name, state in self.fields.items():
+            message = re.sub(rf"\b{re.escape(name)}=", f"{state.field.label} ", message)
+        return message
 
     def _why_empty(self, report: Report) -> str:
         if self.events is not None and not len(self.events):
@@ -378,7 +381,7 @@ class ReportBuilderState(HasTraits):
             return
         cell = spots.cell(place)
         if cell is None:
-            self._forget_users()
+            self.forget_users()
             self.users_error = (
                 "Several segments are drawn as one here; pick one of them in the table."
             )
@@ -390,7 +393,7 @@ class ReportBuilderState(HasTraits):
         report = self.report
         if report is None:
             raise ArgumentError("there is no report yet, so there are no users")
-        self._forget_users()
+        self.forget_users()
         self.cell = dict(cell)
         self.users_of = _cell_words(cell)
 
@@ -404,17 +407,18 @@ class ReportBuilderState(HasTraits):
 
     def _not_found(self, error: BaseException | None) -> None:
         if error is None:
-            self._forget_users()
+            self.forget_users()
         else:
             self.users_error = sentence(str(error))
 
-    def _forget_users(self) -> None:
+    def forget_users(self) -> None:
+        """Ask for nobody any more."""
         self._searches.drop()
         self.cell, self.users, self.users_of, self.users_error = None, [], "", ""
 
     def titled(self, ids: Sequence[str]) -> list[str]:
         """Return what each user is called: the distinct ID where there is no profile."""
-        snapshot = self._choices.snapshot
+        snapshot = self.choices.snapshot
         if snapshot is None or not ids:
             return list(ids)
         rows = snapshot.positions(pa.array(ids, pa.large_string()))

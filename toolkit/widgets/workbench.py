@@ -1,0 +1,108 @@
+"""All forms in tabs, on the same profiles and events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import pandas as pd
+
+from toolkit.events import AnyEvents, Events, as_events
+from toolkit.sample import sample_files
+from toolkit.sources.csv import import_csv
+from toolkit.sources.jsonlines import read_messages
+from toolkit.table import ProfileTable
+from toolkit.widgets import parts
+from toolkit.widgets.editor import ProfileEditor
+from toolkit.widgets.form import Form
+
+if TYPE_CHECKING:
+    from ipywidgets import Widget
+
+
+class Workbench(Form):
+    """All forms in tabs; made by :func:`workbench`.
+
+    Attributes
+    ----------
+    profiles, events
+        What the forms are about.
+    forms
+        The forms opened so far, by the name of their tab.
+    """
+
+    def __init__(self, profiles: ProfileTable, events: Events | None, told: str = "") -> None:
+        self.profiles, self.events = profiles, events
+        self.forms: dict[str, Widget] = {}
+        self._makers: dict[str, Callable[[], Widget]] = self._tabs()
+        self._places = [ipywidgets.VBox() for _ in self._makers]
+        self.tabs = ipywidgets.Tab(self._places, titles=list(self._makers))
+        note = parts.Note()
+        note.show(told)
+        super().__init__("Workbench", [note, self.tabs])
+        self.tabs.observe(self._opened, "selected_index")
+        self._opened()
+
+    def _tabs(self) -> dict[str, Callable[[], Widget]]:
+        return {"Edit a profile": lambda: ProfileEditor(self.profiles)}
+
+    def go_to(self, name: str) -> Any:
+        """Bring a tab to the front and return its form.
+
+        Parameters
+        ----------
+        name
+            What stands on the tab.
+        """
+        self.tabs.selected_index = list(self._makers).index(name)
+        return self.forms[name]
+
+    def _opened(self, _: object = None) -> None:
+        """Make the form of the tab in front when it is first seen, look again when it was."""
+        place = self.tabs.selected_index
+        if place is None:
+            return
+        name = list(self._makers)[place]
+        form = self.forms.get(name)
+        if form is None:
+            form = self.forms[name] = self._makers[name]()
+            self._places[place].children = [form]
+        elif hasattr(form.state, "refresh"):
+            form.state.refresh()
+
+    def __repr__(self) -> str:
+        return f"<Workbench on {self.profiles!r}>"
+
+
+def workbench(profiles: ProfileTable | None = None, events: AnyEvents | None = None) -> Workbench:
+    """Return all forms in tabs: browse users, edit, import, report, learn the operators.
+
+    Parameters
+    ----------
+    profiles
+        The profiles to work on. None opens the sample data: the profiles and events of
+        a made-up shop, in memory, so nothing on disk is changed.
+    events
+        The events, an :class:`~toolkit.Events` or a DataFrame with the usual column
+        names.
+
+    Examples
+    --------
+    >>> bench = workbench()
+    >>> len(bench.profiles)
+    1864
+    """
+    told = ""
+    if profiles is None:
+        files = sample_files()
+        profiles = ProfileTable()
+        import_csv(profiles, files["profiles"], progress=False)
+        profiles.apply(read_messages(files["updates"]), source="sample messages", progress=False)
+        if events is None:
+            events = Events(pd.read_parquet(files["events"]))
+        told = (
+            "This is the sample data of a made-up shop, in memory. For your own: "
+            "tk.workbench(tk.ProfileTable('shop.db'), events)."
+        )
+    return Workbench(profiles, None if events is None else as_events(events), told)
