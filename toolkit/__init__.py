@@ -16,7 +16,7 @@ from toolkit.errors import RejectedUpdateWarning, ToolkitError
 from toolkit.events import Events
 from toolkit.expressions import event, user
 from toolkit.join import join, match
-from toolkit.reports import segmentation
+from toolkit.reports import funnel, segmentation, step
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
@@ -52,6 +52,7 @@ __all__ = [
     "ReportBuilder",
     "ToolkitError",
     "event",
+    "funnel",
     "import_csv",
     "join",
     "match",
@@ -59,6 +60,7 @@ __all__ = [
     "read_messages",
     "sample_files",
     "segmentation",
+    "step",
     "user",
     "workbench",
     "write_csv",

@@ -1,6 +1,8 @@
 """Reports: a definition goes in, numbers, a picture and the users behind them come out."""
 
 from toolkit.reports.base import Report
+from toolkit.reports.funnel import Funnel, funnel
 from toolkit.reports.segmentation import Segmentation, segmentation
+from toolkit.reports.steps import step
 
-__all__ = ["Report", "Segmentation", "segmentation"]
+__all__ = ["Funnel", "Report", "Segmentation", "funnel", "segmentation", "step"]

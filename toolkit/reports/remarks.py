@@ -1,0 +1,107 @@
+"""What one should know before trusting the numbers of a report, as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from toolkit import times
+from toolkit.expressions import Expression, Property
+from toolkit.expressions.doubts import is_known, unknown
+from toolkit.reports.periods import Moment, Periods
+from toolkit.reports.segments import NOT_SET
+from toolkit.reports.selection import Selection
+from toolkit.wording import count, did_you_mean
+
+
+def unknown_names(asked: Iterable[str | None], names: tuple[str, ...]) -> list[str]:
+    """Return a sentence for each name that no event has."""
+    return [
+        f'No event is named "{name}".{did_you_mean(name, names)}'
+        for name in dict.fromkeys(asked)
+        if name is not None and name not in names
+    ]
+
+
+def empty_range(
+    start: Moment | None, end: Moment | None, range_: Periods, visible: Selection
+) -> list[str]:
+    """Return a sentence if the range asked for has no event of any name."""
+    if (start is None and end is None) or not len(visible):
+        return []
+    if len(visible.between(range_.start, range_.end)):
+        return []
+    first, last = (times.iso(int(at)) for at in (visible.times.min(), visible.times.max()))
+    asked = [f"start={start!s}"] if start is not None else []
+    asked += [f"end={end!s}"] if end is not None else []
+    return [f"No event is in the range of {', '.join(asked)}: they go from {first} to {last}."]
+
+
+def never_true(everything: Selection, conditions: Iterable[Expression | None]) -> list[str]:
+    """Return the comparisons that no event and no profile can make true."""
+    sentences: dict[str, None] = {}
+    for condition in conditions:
+        if condition is not None:
+            sentences.update(dict.fromkeys(everything.never_true(condition)))
+    return list(sentences)
+
+
+def left_out(everything: Selection, asked: Iterable[str | None], range_: Periods) -> list[str]:
+    """Return which events of some names no report counts.
+
+    Parameters
+    ----------
+    everything
+        All events.
+    asked
+        The names; None is any name.
+    range_
+        The range of the report.
+    """
+    names = list(dict.fromkeys(asked))
+    if None not in names:
+        known = everything.events.event_names
+        codes = [known.texts.index(name).as_py() for name in names]
+        codes = [code for code in codes if code >= 0]
+        everything = everything.keep(np.isin(known.codes, codes))
+    return everything.left_out(None, range_.start, range_.end)
+
+
+def of_users(
+    selection: Selection, by: Property | None, conditions: Iterable[Expression | None]
+) -> list[str]:
+    """Return what is not known of the users of the selected events.
+
+    Parameters
+    ----------
+    selection
+        The events that the report is about.
+    by, conditions
+        What the report looks at in them.
+    """
+    asked = [prop for each in conditions if each is not None for prop in each.properties]
+    asked += [] if by is None else [by]
+    names = dict.fromkeys(prop.name for prop in asked if prop.side == "user")
+    snapshot = selection.snapshot
+    notes = []
+    if names and snapshot is not None:
+        notes += [unknown(name, snapshot) for name in names if not is_known(name, snapshot)]
+        events, ids = selection.without_profile()
+        if selection.past is not None:
+            notes.append(
+                "User properties are as of each event; an update without $time counts from "
+                "its arrival."
+            )
+        elif events:
+            notes.append(
+                f"Without a profile, so {NOT_SET} in every user property: "
+                f"{count(events, 'event')} of {count(ids, 'distinct ID')}."
+            )
+    if without_id := int((selection.ids < 0).sum()):
+        notes.append(
+            f"Without a distinct ID, so counted for no user: {count(without_id, 'event')}."
+        )
+    if selection.events.has_times_without_zone:
+        notes.append("Times without a time zone are read as UTC.")
+    return notes
