@@ -448,6 +448,8 @@ def test_timelines_hold_each_user_by_time_and_equal_times_by_row() -> None:
     assert timelines.rows.tolist() == [2, 0, 1, 3]
     assert timelines.ids.tolist() == [0, 0, 1, 1]
     assert timelines.times.tolist() == [1_000_000, 5_000_000, 9_000_000, 9_000_000]
+    assert timelines.names.tolist() == [0, 0, 0, 0]
+    assert timelines.bounds.tolist() == [0, 2, 4]
 
 
 def test_timelines_leave_out_what_no_report_counts() -> None:

@@ -7,7 +7,7 @@ it is first needed: every further join and report works on those.
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -36,11 +36,24 @@ class Timelines:
         ``int32``, its distinct ID, ascending: a position in ``events.ids.texts``.
     times
         Its time in microseconds since 1970 UTC.
+    names
+        Integers: its name, a position in ``events.event_names.texts``, -1 for none.
+    bounds
+        Where the events of each distinct ID begin, and last their number.
     """
 
     rows: Positions
     ids: Codes
     times: Microseconds
+    names: Any
+    bounds: Positions
+    _named: dict[int, Positions] = field(default_factory=dict)
+
+    def named(self, code: int) -> Positions:
+        """Return where the events of a name stand, ascending; found once. -1 is no name."""
+        if code not in self._named:
+            self._named[code] = np.flatnonzero(self.names == code)
+        return self._named[code]
 
 
 class Events:
@@ -196,7 +209,11 @@ class Events:
         for shift in (0, 16) if len(self.ids.texts) > 2**16 else (0,):
             half = (self.ids.codes[rows] >> shift).astype(np.uint16)
             rows = rows[np.argsort(half, kind="stable")]
-        return Timelines(rows, self.ids.codes[rows], self.times[rows])
+        ids = self.ids.codes[rows]
+        sizes = np.bincount(ids, minlength=len(self.ids.texts))
+        bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        names = self.event_names.codes[rows].astype(np.min_scalar_type(-len(self.names) - 1))
+        return Timelines(rows, ids, self.times[rows], names, bounds)
 
     def column(self, name: str) -> Column:
         """Return an event property, one cell an event; a missing cell is absent.

@@ -354,17 +354,19 @@ def _notes(
     asked = (*plan.steps, *plan.exclude)
     names = [each.event for each in asked]
     conditions = [question.where, *(each.where for each in asked)]
-    entered = Selection(visible.events, visible.snapshot, tried.rows, visible.past)
+    all_counted = everything.events.is_counted.all()
+    nobody = visible.keep(np.zeros(len(visible), np.bool_))
     return [
         *_order_notes(plan),
         *remarks.unknown_names(names, everything.events.names),
         *remarks.empty_range(start, end, question.range, visible),
         *remarks.never_true(everything, conditions),
-        *remarks.of_users(entered, question.by, conditions),
+        *remarks.of_users(nobody, question.by, conditions),
+        *_without_profile(tried, question, conditions),
         *_without_id(visible, plan),
         *_unheld(tried.track, plan),
         *_open(visible, plan, numbers),
-        *remarks.left_out(everything, names, question.range),
+        *([] if all_counted else remarks.left_out(everything, names, question.range)),
     ]
 
 
@@ -381,6 +383,22 @@ def _order_notes(plan: Plan) -> list[str]:
             )
         row += len(group)
     return notes
+
+
+def _without_profile(
+    tried: Entries, question: Question, conditions: Sequence[Expression | None]
+) -> list[str]:
+    """Return a sentence if user properties are looked at and some users have no profile."""
+    visible = question.visible
+    asked = [prop for each in conditions if each is not None for prop in each.properties]
+    asked += [] if question.by is None else [question.by]
+    if visible.snapshot is None or not any(visible.is_of_users(prop) for prop in asked):
+        return []
+    lacks = visible.events.rows(visible.snapshot) < 0
+    number = len(np.unique(tried.ids[lacks[tried.ids]]))
+    if not number:
+        return []
+    return [f"Without a profile, so {NOT_SET} in every user property: {count(number, 'user')}."]
 
 
 def _without_id(visible: Selection, plan: Plan) -> list[str]:

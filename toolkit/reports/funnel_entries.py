@@ -18,8 +18,7 @@ import numpy as np
 
 from toolkit.columns import Mask, Positions
 from toolkit.reports.funnel_plan import Plan
-from toolkit.reports.funnel_track import Track
-from toolkit.series import Codes
+from toolkit.reports.funnel_track import Track, is_new
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -84,7 +83,7 @@ def entries(track: Track, plan: Plan, start: int, end: int, *, only_first: bool)
     only_first
         Of each user only the first entry is wanted.
     """
-    starts = track.where(_bits(plan.groups[0]))[:-1]
+    starts = track.where(plan.groups[0])
     if len(starts):
         moments = track.times[starts]
         is_in_range = (moments >= start) & (moments < end)
@@ -92,31 +91,29 @@ def entries(track: Track, plan: Plan, start: int, end: int, *, only_first: bool)
     if plan.reentry == "optimized":
         return _optimized(track, plan, _both(track, plan, starts))
     if only_first:
-        return attempts(track, plan, _first_of_users(track, starts))
+        return attempts(track, plan, _first_of_users(track, starts), needs_ends=False)
     return _one_after_the_other(track, _both(track, plan, starts))
-
-
-def _bits(numbers: tuple[int, ...]) -> int:
-    return sum(1 << number for number in numbers)
 
 
 def _first_of_users(track: Track, starts: Positions) -> Positions:
     """Return the first of the positions of each user."""
     if track.ranks is None:
-        return starts[_is_new(track.ids[starts])]
+        return starts[is_new(track.ids[starts])]
     order = np.lexsort((track.ranks[starts], track.ids[starts]))
-    return np.sort(starts[order[_is_new(track.ids[starts[order]])]])
-
-
-def _is_new(codes: Positions | Codes) -> Mask:
-    """Return whether each code differs from the one before."""
-    return np.diff(codes, prepend=-1) != 0
+    return np.sort(starts[order[is_new(track.ids[starts[order]])]])
 
 
 # -- attempts -----------------------------------------------------------------------------
 
 
-def attempts(track: Track, plan: Plan, starts: Positions, *, reaches_back: bool = True) -> Attempts:
+def attempts(
+    track: Track,
+    plan: Plan,
+    starts: Positions,
+    *,
+    reaches_back: bool = True,
+    needs_ends: bool = True,
+) -> Attempts:
     """Return what becomes of first steps, each on its own.
 
     Every step is the first event of its name from the step before on, or up to the grace
@@ -132,6 +129,8 @@ def attempts(track: Track, plan: Plan, starts: Positions, *, reaches_back: bool 
         The positions of the first steps.
     reaches_back
         Whether the grace may lead to events before the first step.
+    needs_ends
+        Whether it matters where those end that do not convert.
     """
     lanes = track.lanes[starts]
     begins = track.bounds[lanes] if reaches_back else starts
@@ -169,9 +168,10 @@ def attempts(track: Track, plan: Plan, starts: Positions, *, reaches_back: bool 
                 latest[on] = np.maximum(latest[on], found)
             nth += 1
     stopped = ended >= 0
-    over = np.flatnonzero((reach < len(plan)) & ~stopped)
     ended[on] = latest[on]
-    ended[over] = track.until(starts[over], stops[over], deadlines[over])
+    if needs_ends:
+        over = np.flatnonzero(ended < 0)
+        ended[over] = track.until(starts[over], stops[over], deadlines[over])
     return Attempts(at, reach, ended, stopped)
 
 
@@ -180,10 +180,9 @@ class _Search:
 
     def __init__(self, track: Track, plan: Plan) -> None:
         self._track = track
-        self._overlaps = track.overlaps(_bits(tuple(range(len(plan)))))
         self._excluding = [
-            sum(
-                1 << (len(plan) + number)
+            tuple(
+                len(plan) + number
                 for number, each in enumerate(plan.exclude)
                 if after in plan.ends_between(each)
             )
@@ -192,13 +191,15 @@ class _Search:
 
     def excluded(self, after: int, low: Positions) -> Positions | None:
         """Return the first event from *low* on that ends an attempt after a step, if any can."""
-        bits = self._excluding[after]
-        return self._track.following(bits, low) if bits else None
+        numbers = self._excluding[after]
+        return self._track.following(numbers, low) if numbers else None
 
     def bit_of(self, group: tuple[int, ...], positions: Positions) -> Positions:
         """Return which step of a run an event does: of several the one listed first."""
-        matched: Positions = self._track.matches[positions].astype(np.int64) & _bits(group)
-        return matched & -matched
+        bits = np.full(len(positions), 1 << group[-1], np.int64)
+        for number in group[-2::-1]:
+            bits[self._track.are(number, positions)] = 1 << number
+        return bits
 
     def next_of(
         self, group: tuple[int, ...], done: Positions, low: Positions, used: Positions
@@ -216,21 +217,24 @@ class _Search:
         used
             The positions each has used, a row a step.
         """
+        if len(group) == 1:
+            found = self._unused(group[0], low, used)
+            return found, np.full(len(found), 1 << group[0], np.int64)
         best = np.full(len(low), len(self._track), np.int64)
         bits = np.zeros(len(low), np.int64)
         for number in group:
-            found = self._unused(1 << number, low, used)
+            found = self._unused(number, low, used)
             is_next = (found < best) & (done & (1 << number) == 0)
             best = np.where(is_next, found, best)
             bits[is_next] = 1 << number
         return best, bits
 
-    def _unused(self, bit: int, low: Positions, used: Positions) -> Positions:
-        found = self._track.following(bit, low)
-        if not self._overlaps:
+    def _unused(self, number: int, low: Positions, used: Positions) -> Positions:
+        found = self._track.following((number,), low)
+        if not self._track.overlaps:
             return found
         while len(again := np.flatnonzero((found == used).any(axis=0))):
-            found[again] = self._track.following(bit, found[again] + 1)
+            found[again] = self._track.following((number,), found[again] + 1)
         return found
 
 
@@ -307,7 +311,7 @@ def _one_after_the_other(track: Track, both: _Both) -> Attempts:
     which = np.minimum(which, len(both.starts) - 1)
     has_next &= both.lanes[which] == lanes
     following = np.where(has_next, both.version(which, tried.ends), -1)
-    begins = np.flatnonzero(_is_new(both.lanes))
+    begins = np.flatnonzero(is_new(both.lanes))
     chosen = np.flatnonzero(_reached(following, begins))
     return tried.take(chosen[np.argsort(tried.starts[chosen], kind="stable")])
 
@@ -352,7 +356,7 @@ def _is_shared(among: Attempts, positions: int) -> Mask:
     for step in range(1, len(among.at)):
         # In the order of their first steps: what is written last stays.
         of = np.flatnonzero(among.reach > step)
-        latest = np.zeros(positions, np.int64)
+        latest = np.empty(positions, np.int64)
         latest[among.at[step, of]] = of
         last = np.flatnonzero(among.reach == step + 1)
         shared[last] = latest[among.at[step, last]] > last

@@ -58,12 +58,11 @@ class Entries:
         """Return some of the entries."""
         return Entries(self.track, self.found.take(chosen))
 
-    def seconds(self, step: int, since: int) -> Any:
-        """Return how long each took from a step (from 0) to a later one, both of which it did."""
-        times = self.track.times
+    def seconds(self, chosen: Positions, step: int, since: int) -> Any:
+        """Return how long some took from a step (from 0) to a later one, both of which they did."""
+        times, at = self.track.times, self.found.at
         # Grace lets a step stand before the one it follows: that took no time.
-        taken = np.maximum(times[self.found.at[step]] - times[self.found.at[since]], 0)
-        return taken / 1_000_000
+        return np.maximum(times[at[step, chosen]] - times[at[since, chosen]], 0) / 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +97,17 @@ class Question:
 
     def tried(self, track: Track) -> Entries:
         """Return the entries, before any condition on them and any breakdown."""
-        is_unique = self.plan.count == "uniques"
-        # Further ones may have another value of an event property.
-        only_first = is_unique and not self.is_by_event and not self._parts[0]
         start, end = self.range.start, self.range.end
-        return Entries(track, entries(track, self.plan, start, end, only_first=only_first))
+        return Entries(
+            track, entries(track, self.plan, start, end, only_first=self._is_of_first_entries)
+        )
+
+    @property
+    def _is_of_first_entries(self) -> bool:
+        """Whether one entry a user is all there is to look at."""
+        # Further ones may have another value of an event property, or get further.
+        is_by_event = self.is_by_event or bool(self._parts[0])
+        return self.plan.count == "uniques" and self.plan.reentry == "first" and not is_by_event
 
     def answer(self, tried: Entries) -> Numbers:
         """Return the numbers."""
@@ -110,7 +115,8 @@ class Question:
         is_unique = self.plan.count == "uniques"
         every = self._kept(tried, of_events)
         # Of an event property a user is in each segment once, of all else once.
-        counted = every.take(self._chosen(every, None)) if is_unique else every
+        is_chosen = not is_unique or self._is_of_first_entries
+        counted = every if is_chosen else every.take(self._chosen(every, None))
         overall = self._kept(counted, of_users)
         if self.by is None:
             return Numbers(self.plan, overall, None, overall, None, None)
@@ -319,7 +325,7 @@ class Numbers:
     def seconds(self, step: int, since: int) -> tuple[Any, Any]:
         """Return the average and the median time between two steps, from 0, a segment."""
         on = np.flatnonzero(self.each.found.reach[self._owners] > step)
-        taken = self.each.take(self._owners[on]).seconds(step, since)
+        taken = self.each.seconds(self._owners[on], step, since)
         return _averages(taken, self._places[on], len(self.labels))
 
     def summary(self) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from toolkit.columns import Column, Mask, Positions
-from toolkit.events import Events
 from toolkit.expressions import Instants
 from toolkit.reports.funnel_plan import Plan
 from toolkit.reports.segments import Segments
@@ -23,7 +21,7 @@ from toolkit.values import ABSENT, key
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """The events that are a step or excluded, sorted by lane and time.
+    """The events of a funnel, sorted by lane and time.
 
     A lane is a user, or where properties are held constant, a user and their values: an
     entry never leaves its lane. A position is one in the arrays below.
@@ -36,12 +34,15 @@ class Track:
         ``int32``: its distinct ID, a position in ``events.ids.texts``.
     times
         Its time in microseconds since 1970 UTC.
-    matches
-        Bits: step n is bit n, excluded event n bit ``len(plan) + n``.
     lanes
         The lane of each event, ascending.
     bounds
         Where each lane begins, and last the number of events.
+    found
+        For each step, then for each excluded event, the positions of the events that are
+        it, ascending.
+    overlaps
+        Whether an event may be more than one step.
     ranks
         Where each event stands among all of its user; None if positions say so.
     unheld
@@ -51,12 +52,13 @@ class Track:
     rows: Positions
     ids: Codes
     times: Positions
-    matches: Any
     lanes: Positions | Codes
     bounds: Positions
+    found: tuple[Positions, ...]
+    overlaps: bool
     ranks: Positions | None = None
     unheld: int = 0
-    _found: dict[int, Positions] = field(default_factory=dict)
+    _unions: dict[tuple[int, ...], Positions] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -65,24 +67,38 @@ class Track:
         """Return numbers that order events of one user by time, then row."""
         return positions if self.ranks is None else self.ranks[positions]
 
-    def where(self, bits: int) -> Positions:
-        """Return the positions of events that match any of *bits*, and last ``len(self)``."""
-        if bits not in self._found:
-            chosen = np.flatnonzero(self.matches & self.matches.dtype.type(bits))
-            self._found[bits] = np.append(chosen, len(self))
-        return self._found[bits]
+    def where(self, numbers: tuple[int, ...]) -> Positions:
+        """Return the positions of events that are any of some steps, ascending.
 
-    def following(self, bits: int, low: Positions) -> Positions:
-        """Return the first event from position *low* on that matches any of *bits*.
+        Excluded events are numbered after the steps.
+        """
+        if len(numbers) == 1:
+            return self.found[numbers[0]]
+        if numbers not in self._unions:
+            is_one = np.zeros(len(self), np.bool_)
+            for number in numbers:
+                is_one[self.found[number]] = True
+            self._unions[numbers] = np.flatnonzero(is_one)
+        return self._unions[numbers]
+
+    def following(self, numbers: tuple[int, ...], low: Positions) -> Positions:
+        """Return the first event from position *low* on that is any of some steps.
 
         It may be of another lane; ``len(self)`` if there is none.
         """
-        chosen = self.where(bits)
-        return chosen[np.searchsorted(chosen, low)]
+        chosen = self.where(numbers)
+        if not len(chosen):
+            return np.full(len(low), len(self), np.int64)
+        which = np.searchsorted(chosen, low)
+        is_none = which == len(chosen)
+        which[is_none] = 0
+        found = chosen[which]
+        found[is_none] = len(self)
+        return found
 
-    def overlaps(self, bits: int) -> bool:
-        """Whether an event matches more than one of *bits*."""
-        return bool((np.bitwise_count(self.matches & self.matches.dtype.type(bits)) > 1).any())
+    def are(self, number: int, positions: Positions) -> Mask:
+        """Return whether the events at some positions are a step."""
+        return self.following((number,), positions) == positions
 
     def since(self, positions: Positions, begins: Positions, microseconds: int) -> Positions:
         """Return the first event, from *begins* on, that is so much earlier at the most."""
@@ -118,7 +134,7 @@ class Track:
 
 
 def track_of(visible: Selection, plan: Plan) -> Track:
-    """Return the events that are a step of the plan, or excluded by it.
+    """Return the events a funnel looks at.
 
     Parameters
     ----------
@@ -127,74 +143,74 @@ def track_of(visible: Selection, plan: Plan) -> Track:
     plan
         The plan.
     """
-    events = visible.events
-    timelines = events.timelines
-    matches = _matches(visible, (*plan.steps, *plan.exclude))[timelines.rows]
-    chosen = np.flatnonzero(matches)
+    timelines = visible.events.timelines
+    asked = (*plan.steps, *plan.exclude)
+    names = [each.event for each in plan.steps]
     track = Track(
-        timelines.rows[chosen],
-        timelines.ids[chosen],
-        timelines.times[chosen],
-        matches[chosen],
-        timelines.ids[chosen],
-        _bounds(timelines.ids[chosen], len(events.ids.texts)),
+        timelines.rows,
+        timelines.ids,
+        timelines.times,
+        timelines.ids,
+        timelines.bounds,
+        tuple(_found(visible, each) for each in asked),
+        len(set(names)) < len(names) or None in names,
     )
     return _held(track, visible, plan) if plan.hold else track
 
 
-def _bounds(codes: Positions | Codes, size: int) -> Positions:
-    return np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=size))]).astype(np.int64)
-
-
-def _matches(visible: Selection, steps: Sequence[Step]) -> Any:
-    """Return for each event of all which steps it is, as bits."""
-    kind = np.min_scalar_type(1 << max(len(steps) - 1, 0)).type
-    names = visible.events.event_names
-    # A name is looked up once, not once an event; those without one are last.
-    of_names = np.zeros(len(names.texts) + 1, kind)
-    for number, step in enumerate(steps):
-        if step.where is None:
-            code = slice(None) if step.event is None else _code(visible.events, step.event)
-            of_names[code] |= kind(1 << number)
-    matches = of_names[names.codes]
-    for number, step in enumerate(steps):
-        if step.where is not None:
-            found = visible.named(step.event).with_id().where(step.where)
-            rows = slice(None) if found.positions is None else found.positions
-            matches[rows] |= kind(1 << number)
-    return matches
-
-
-def _code(events: Events, name: str) -> Any:
-    code = events.event_names.texts.index(name).as_py()
-    return code if code >= 0 else []
+def _found(visible: Selection, step: Step) -> Positions:
+    """Return the positions in the timelines of the events that are a step."""
+    events = visible.events
+    if step.event is None:
+        positions = np.arange(len(events.timelines.rows))
+    else:
+        code = events.event_names.texts.index(step.event).as_py()
+        positions = events.timelines.named(code) if code >= 0 else np.zeros(0, np.int64)
+    if step.where is None:
+        return positions
+    chosen = Selection(events, visible.snapshot, events.timelines.rows[positions], visible.past)
+    kept = chosen.where(step.where).positions
+    is_kept = np.zeros(len(events), np.bool_)
+    is_kept[kept] = True
+    return positions[is_kept[events.timelines.rows[positions]]]
 
 
 def _held(track: Track, visible: Selection, plan: Plan) -> Track:
     """Return the track with a lane for each user and values of the held properties."""
-    at_rows = Selection(visible.events, visible.snapshot, track.rows, visible.past)
-    is_held = np.ones(len(track), np.bool_)
-    codes: list[Any] = []
+    positions = track.where(tuple(range(len(track.found))))
+    at_rows = Selection(visible.events, visible.snapshot, track.rows[positions], visible.past)
+    is_held = np.ones(len(positions), np.bool_)
+    keys: list[Any] = []
     for prop in plan.hold:
-        column, has_value = whole_values(at_rows.event_column(prop.name))
-        codes.append(column)
+        codes, has_value = whole_values(at_rows.event_column(prop.name))
+        keys.append(codes)
         is_held &= has_value
-    order = np.flatnonzero(is_held)
-    order = order[np.lexsort([code[order] for code in (*codes, track.ids)])]
-    keys = [code[order] for code in (*codes, track.ids)]
-    is_new = reduce(np.logical_or, [np.diff(key, prepend=-1) != 0 for key in keys])
-    lanes = np.cumsum(is_new) - 1
-    size = int(lanes[-1]) + 1 if len(lanes) else 0
+    keys = [codes[is_held] for codes in (*keys, track.ids[positions])]
+    order = np.lexsort(keys)
+    lanes = np.cumsum(reduce(np.logical_or, [is_new(codes[order]) for codes in keys])) - 1
+    sizes = np.bincount(lanes)
+    chosen = positions[is_held][order]
+    place = np.full(len(track), -1, np.int64)
+    place[chosen] = np.arange(len(chosen))
+    moved = [place[found] for found in track.found]
     return Track(
-        track.rows[order],
-        track.ids[order],
-        track.times[order],
-        track.matches[order],
+        track.rows[chosen],
+        track.ids[chosen],
+        track.times[chosen],
         lanes,
-        _bounds(lanes, size),
-        order,
-        len(track) - len(order),
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        tuple(np.sort(found[found >= 0]) for found in moved),
+        track.overlaps,
+        chosen,
+        len(positions) - len(chosen),
     )
+
+
+def is_new(codes: Positions | Codes) -> Mask:
+    """Return whether each code differs from the one before; the first does."""
+    new = np.ones(len(codes), np.bool_)
+    np.not_equal(codes[1:], codes[:-1], out=new[1:])
+    return new
 
 
 def whole_values(cells: Column | Instants) -> tuple[Any, Mask]:
