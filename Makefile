@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab demo data browser test test-all lint format bench clean
+.PHONY: help setup lab demo data browser pictures test test-all lint format bench clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,7 @@ test: setup lint browser  ## Lint, types, all tests and the notebooks
 	@$(BIN)/python -m pytest
 
 test-all: test  ## The same, on the oldest dependencies too, and longer random tests
+	@LONGER_TESTS=1 $(BIN)/python -m pytest tests/test_trust.py tests/test_stateful.py
 	@.ci/oldest
 
 browser: setup  ## The browser that the tests of the forms need
@@ -53,6 +54,9 @@ lint: setup  ## ruff and mypy
 format: setup  ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+pictures: setup browser  ## The pictures of forms in the documents
+	@$(BIN)/python -m tests.browser.pictures
 
 bench: setup  ## The speed claims, each against its peer (some minutes)
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -114,7 +114,7 @@ for n in range(1_000):
 
 def test_killed_at_random_moments_everything_acknowledged_is_there(tmp_path: Path) -> None:
     chance = random.Random(7)
-    for attempt in range(8):
+    for attempt in range(6):
         path = tmp_path / f"{attempt}.db"
         child = subprocess.Popen(
             [sys.executable, "-c", WORK, str(path)], stdout=subprocess.PIPE, text=True

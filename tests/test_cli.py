@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -285,6 +286,36 @@ def test_show_fits_the_terminal_and_leaves_out_empty_columns(
     assert "NaN" not in "".join(table)
     assert rest.startswith("and 17 columns more: column 4")
     assert "late" not in rest
+
+
+def test_checking_on_the_command_line(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(database)]) == 0
+    assert "batches 2 replayed to 2 profiles: state and log agree" in capsys.readouterr().out
+    with sqlite3.connect(database) as connection:
+        connection.execute("DELETE FROM profiles WHERE distinct_id = '2'")
+    connection.close()
+    assert main(["check", str(database)]) == 1
+    assert "profiles lacks 1 profile: '2'" in capsys.readouterr().out
+    assert main(["check", str(database), "--repair"]) == 0
+    assert "1 problem, repaired from the log" in capsys.readouterr().out
+    assert main(["check", str(database)]) == 0
+    assert main(["check", str(database) + ".missing"]) == 2
+    assert not Path(str(database) + ".missing").exists()
+
+
+def test_what_a_check_cannot_repair_is_no_success(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE updates SET message = '{' WHERE batch_id = 2")
+    connection.close()
+    assert main(["check", str(database), "--repair"]) == 1
+    assert "the log cannot be read: a message of the log cannot be read" in capsys.readouterr().out
+    with ProfileTable(database) as profiles:  # what can be read is left as it was
+        assert profiles["2"] == {"$name": "Bob", "plan": "free"}
+    database.write_bytes(b"noise" * 1_000)
+    assert main(["check", str(database)]) == 1
+    assert "file is not a database" in capsys.readouterr().out
 
 
 def test_compacting_on_the_command_line(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import toolkit as tk
 from tests.strategies import IDS, NAMES, batches
-from tests.test_table_reference import state_of
+from tests.test_table_reference import exactly, state_of
 from toolkit import bulk, errors, store, stored, times, user
 from toolkit.table import ProfileTable
 
@@ -401,3 +401,73 @@ def compact(table: ProfileTable, keep: int) -> None:
     """Compact to a number of batches, or to a moment in microseconds."""
     with a_clock(START + 15_000_000, 1):
         table.compact(keep=keep if keep < START else times.iso(keep))
+
+
+group_messages = st.lists(
+    st.builds(
+        lambda key, operation, at: {
+            "$group_key": "company",
+            "$group_id": key,
+            **operation,
+            **({} if at is None else {"$time": START // 10**6 + at}),
+        },
+        st.sampled_from(["acme", "ü "]),
+        st.sampled_from(
+            [
+                {"$set": {"a": 1}},
+                {"$set": {"a": None, "b": [1]}},
+                {"$set_once": {"b": [2]}},
+                {"$union": {"b": [1, 3]}},
+                {"$remove": {"b": 1}},
+                {"$unset": ["a"]},
+                {"$delete": ""},
+            ]
+        ),
+        st.none() | st.integers(0, 9),
+    ),
+    max_size=5,
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    parts=st.lists(st.tuples(batches, group_messages, st.none() | st.integers(0, 3)), max_size=5),
+    is_parquet=st.booleans(),
+)
+def test_COMPACT_1_users_groups_undos_and_a_handle_that_is_behind_agree_with_a_twin(
+    parts: list[Any], is_parquet: bool
+) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(store, "_MESSAGES_AS_ROWS", 0 if is_parquet else 10_000),
+        mock.patch.object(stored, "_CHECKPOINT_FROM", 2),
+        a_clock(START + 20_000_000, 1_000),
+        ProfileTable(Path(folder) / "shop.db") as compacted,
+        ProfileTable(Path(folder) / "shop.db") as behind,
+        ProfileTable() as whole,
+    ):
+        for users, companies, keep in parts:
+            batch_ids = [table.apply([*users, *companies]).batch_id for table in (compacted, whole)]
+            if keep is not None:
+                compacted.compact(keep)
+            done = compacted._engine.log.compaction()
+            if batch_ids[0] and (done is None or batch_ids[0] > done.batch):
+                undone = [
+                    table.undo(number).batch_id
+                    for table, number in zip((compacted, whole), batch_ids, strict=True)
+                ]
+                assert undone[0] == undone[1]
+            for table in (compacted, behind):
+                groups = table.groups("company"), whole.groups("company")
+                for one, other in ((table, whole), groups):
+                    assert told(one) == told(other)
+                    assert len(one.frame) == len(other.frame)
+        assert behind.check().problems == ()
+        with ProfileTable(Path(folder) / "shop.db") as again:
+            assert told(again) == told(whole)
+            assert told(again.groups("company")) == told(whole.groups("company"))
+
+
+def told(table: ProfileTable) -> list[tuple[str, str]]:
+    """The profiles in their order; not when, for each look at the clock is another."""
+    return [(key, exactly(table[key])) for key in table]

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import ColumnMappingError, CsvError, CsvRowsError
-from toolkit.sources import csv as csv_import
+from toolkit.sources import csv_file
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_reading import read_csv_text
 from toolkit.sources.csv_report import ImportReport
@@ -570,7 +570,7 @@ def test_CSV_5_the_identifier_may_be_declared_text(profiles: ProfileTable) -> No
 def test_CSV_6_one_row_too_many_is_refused_with_the_count(
     profiles: ProfileTable, header: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_import, "MAX_ROWS", 1_000)
+    monkeypatch.setattr(csv_file, "MAX_ROWS", 1_000)
     mapping = {0: "$distinct_id", 1: "plan"}
     rows = "".join(f"u{number},7\n" for number in range(1_001))
 
@@ -817,13 +817,13 @@ def test_an_import_of_more_than_a_second_shows_a_bar_unless_told_not_to(
         time.sleep(1.1)
         return read_csv_text(*args, **options)
 
-    monkeypatch.setattr(csv_import, "read_csv_text", slowly)
+    monkeypatch.setattr(csv_file, "read_csv_text", slowly)
 
     import_csv(profiles, USERS, progress=False)
     assert capfd.readouterr().err == ""
 
     import_csv(profiles, USERS)
-    assert "Typing:  25%" in capfd.readouterr().err
+    assert "Reading: 100%" in capfd.readouterr().err
 
 
 # Anything at all

@@ -471,3 +471,27 @@ def test_timelines_of_many_users_are_those_of_a_plain_sort() -> None:
     events = tk.Events(df)
     plain = np.lexsort((events.times, events.ids.codes))
     assert (events.timelines.rows == plain).all()
+
+
+# the events of one user
+
+
+def test_the_rows_of_a_user_are_its_counted_events_oldest_first() -> None:
+    data = pd.DataFrame(
+        {
+            "event": "View",
+            "distinct_id": ["a", 7, None, "a", "a", "a", 7.0],
+            "time": [300, 100, 100, 200, None, 100, 50],
+            "$bucket": [None, None, None, None, None, "x", None],
+        }
+    )
+    events = tk.Events(data)
+    assert events.rows_of("a").tolist() == [3, 0]
+    assert events.rows_of(7).tolist() == [6, 1]
+    assert events.rows_of("nobody").tolist() == []
+    assert tk.Events(data.iloc[:0]).rows_of("a").tolist() == []
+
+
+def test_events_at_the_same_time_stay_in_their_order() -> None:
+    data = pd.DataFrame({"event": list("abc"), "distinct_id": "7", "time": [9, 9, 9]})
+    assert tk.Events(data).rows_of("7").tolist() == [0, 1, 2]

@@ -42,10 +42,10 @@ def profiles() -> tk.ProfileTable:
 
 @pytest.fixture(autouse=True)
 def _no_figures_left() -> Iterator[None]:
-    before = dict(mpl.rcParams)
+    settings, figures = dict(mpl.rcParams), plt.get_fignums()
     yield
-    assert dict(mpl.rcParams) == before
-    assert plt.get_fignums() == []
+    assert dict(mpl.rcParams) == settings
+    assert plt.get_fignums() == figures
 
 
 def luminance(colour: Any) -> float:

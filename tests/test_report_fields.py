@@ -197,6 +197,14 @@ def test_the_python_of_a_report_names_only_what_was_chosen() -> None:
     ]
 
 
+def test_what_needs_no_import_has_none() -> None:
+    declaration = Declaration(
+        title="Made up", function=tk.segmentation, call="count", fields=(), imports=()
+    )
+    names: Any = {"events": "df", "profiles": "None"}
+    assert declaration.python(names, {}) == "count(df, None)"
+
+
 def test_a_field_that_does_not_count_is_left_out() -> None:
     made: list[Any] = []
 

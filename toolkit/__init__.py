@@ -20,19 +20,24 @@ from toolkit.reports import funnel, segmentation, step
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
+from toolkit.sources.frame import import_frame
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 
 if TYPE_CHECKING:
+    from toolkit.widgets.csv_import import CsvImport
     from toolkit.widgets.editor import ProfileEditor
     from toolkit.widgets.operator_lab import OperatorLab
     from toolkit.widgets.report_builder import ReportBuilder
+    from toolkit.widgets.users import Users
     from toolkit.widgets.workbench import workbench
 
 # Forms are loaded when they are asked for: scripts do without the libraries they need.
 _FORMS = {
     "OperatorLab": "toolkit.widgets.operator_lab",
+    "CsvImport": "toolkit.widgets.csv_import",
     "ProfileEditor": "toolkit.widgets.editor",
+    "Users": "toolkit.widgets.users",
     "ReportBuilder": "toolkit.widgets.report_builder",
     "workbench": "toolkit.widgets.workbench",
 }
@@ -43,6 +48,7 @@ except PackageNotFoundError:  # run from a folder that is not installed
     __version__ = "0+unknown"
 
 __all__ = [
+    "CsvImport",
     "CsvLossWarning",
     "Events",
     "OperatorLab",
@@ -51,9 +57,11 @@ __all__ = [
     "RejectedUpdateWarning",
     "ReportBuilder",
     "ToolkitError",
+    "Users",
     "event",
     "funnel",
     "import_csv",
+    "import_frame",
     "join",
     "match",
     "preview_csv",

@@ -21,6 +21,7 @@ import pyarrow as pa
 from toolkit.columns import IS_NULL, IS_VALUE, Column, Positions
 from toolkit.messages import Message, Rejection, without
 from toolkit.operators import CREATING, OPERATORS, Profile, apply
+from toolkit.progress import Progress, counted, silent
 from toolkit.state import Change, Row, State, merge, without_rows
 from toolkit.times import NO_TIME
 from toolkit.values import ABSENT
@@ -34,6 +35,8 @@ Check: TypeAlias = Callable[[Profile | None, Profile, Message], list[tuple[str, 
 # larger than what they save. Of a large table, up to one row in so many.
 ROWS_AT_MOST: Final = 2_000
 _ONE_ROW_IN: Final = 50
+# Whole profiles are made so many at a time.
+_PROFILES_AT_A_TIME: Final = 50_000
 
 
 @dataclass(slots=True)
@@ -52,7 +55,11 @@ class Planned:
 
 
 def plan(
-    state: State, messages: Sequence[Indexed], arrival: int, check: Check | None = None
+    state: State,
+    messages: Sequence[Indexed],
+    arrival: int,
+    check: Check | None = None,
+    progress: Progress = silent,
 ) -> Planned:
     """Return what *messages*, in order, lead to (MSG-2).
 
@@ -67,24 +74,34 @@ def plan(
     check
         A further check of each profile after each message, such as a limit on its
         properties. It needs whole profiles, so the batch goes row by row.
+    progress
+        Told how far it is; what it raises stops it.
     """
     ids = {message.distinct_id for _, message in messages}
     few = len(ids) <= ROWS_AT_MOST or len(ids) <= len(state) // _ONE_ROW_IN
     if few or check is not None:
-        return _plan_rows(state, messages, arrival, check)
-    return _plan_columns(state, messages, arrival)
+        return _plan_rows(state, messages, arrival, check, progress)
+    return _plan_columns(state, messages, arrival, progress)
 
 
 def _plan_rows(
-    state: State, messages: Sequence[Indexed], arrival: int, check: Check | None = None
+    state: State,
+    messages: Sequence[Indexed],
+    arrival: int,
+    check: Check | None = None,
+    progress: Progress = silent,
 ) -> Planned:
     """Work out a batch message by message, with the reference operators."""
     planned = Planned()
-    rows: dict[str, Row | None] = dict(state.rows({m.distinct_id for _, m in messages}))
+    rows: dict[str, Row | None] = {}
+    ids = list(dict.fromkeys(message.distinct_id for _, message in messages))
+    for start in range(0, len(ids), _PROFILES_AT_A_TIME):
+        progress("Comparing", 0, len(messages))
+        rows.update(state.rows(ids[start : start + _PROFILES_AT_A_TIME]))
     touched: dict[str, Row | None] = {}
     dropped: dict[str, None] = {}
     names: dict[str, None] = {}
-    for index, message in messages:
+    for index, message in counted("Comparing", messages, progress):
         key = message.distinct_id
         row = rows.get(key)
         refused: list[tuple[str, str, str]] = []
@@ -163,12 +180,17 @@ class _Outcome:
         self.refused: dict[int, list[tuple[str, str, str]]] = {}
 
 
-def _plan_columns(state: State, messages: Sequence[Indexed], arrival: int) -> Planned:
+def _plan_columns(
+    state: State, messages: Sequence[Indexed], arrival: int, progress: Progress = silent
+) -> Planned:
     """Work out a batch property by property, over whole columns."""
     base = state.snapshot()
     deleting = {m.distinct_id for _, m in messages if m.operations[0][0] == "$delete"}
     apart = _plan_rows(
-        state, [each for each in messages if each[1].distinct_id in deleting], arrival
+        state,
+        [each for each in messages if each[1].distinct_id in deleting],
+        arrival,
+        progress=progress,
     )
     base = without_rows(base, apart.change.dropped)
     # What is left of a profile that was deleted on the way is a new one.
@@ -180,11 +202,12 @@ def _plan_columns(state: State, messages: Sequence[Indexed], arrival: int) -> Pl
     ids = pa.array(list(codes), pa.large_string())
     positions = base.positions(ids)
     outcome = _Outcome(len(batch))
-    by_name, born = _by_property(batch, of_message, positions, outcome)
-    cells = {
-        name: _apply_to_cells(name, base.column(name).take(positions), operations, outcome)
-        for name, operations in by_name.items()
-    }
+    by_name, born = _by_property(batch, of_message, positions, outcome, progress)
+    cells: dict[str, Column] = {}
+    for name, operations in by_name.items():
+        progress("Comparing", len(batch), len(batch))
+        old = base.column(name).take(positions)
+        cells[name] = _apply_to_cells(name, old, operations, outcome)
     seen = np.full(len(codes), NO_TIME, np.int64)
     known = positions >= 0
     seen[known] = base.last_seen[positions[known]]
@@ -230,7 +253,11 @@ def _created_again(apart: Planned) -> Iterable[Indexed]:
 
 
 def _by_property(
-    messages: Sequence[Indexed], of_message: list[int], positions: Positions, outcome: _Outcome
+    messages: Sequence[Indexed],
+    of_message: list[int],
+    positions: Positions,
+    outcome: _Outcome,
+    progress: Progress,
 ) -> tuple[dict[str, list[_Operation]], dict[int, int]]:
     """Take the messages apart into the operators on each property's cells.
 
@@ -240,7 +267,8 @@ def _by_property(
     exists = (positions >= 0).tolist()
     by_name: dict[str, list[_Operation]] = {}
     born: dict[int, int] = {}
-    for at, (code, (_, message)) in enumerate(zip(of_message, messages, strict=True)):
+    told = counted("Comparing", messages, progress)
+    for at, (code, (_, message)) in enumerate(zip(of_message, told, strict=True)):
         for operator, argument in message.operations:
             if operator in CREATING:
                 if not exists[code]:

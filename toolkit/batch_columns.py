@@ -9,6 +9,7 @@ import numpy as np
 
 from toolkit.columns import Column, Mask
 from toolkit.log import LoggedColumns
+from toolkit.progress import Progress, silent
 from toolkit.state import Change, State, merge
 from toolkit.times import NO_TIME
 from toolkit.values import copied
@@ -53,8 +54,11 @@ class ColumnsResult:
     rejected: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def plan_columns(state: State, given: LoggedColumns) -> tuple[Change, ColumnsResult]:
+def plan_columns(
+    state: State, given: LoggedColumns, progress: Progress = silent
+) -> tuple[Change, ColumnsResult]:
     """Return what setting the columns leads to, and its counts."""
+    given = given.merged()
     base = state.snapshot()
     positions = base.positions(given.ids)
     known = positions >= 0
@@ -63,7 +67,8 @@ def plan_columns(state: State, given: LoggedColumns) -> tuple[Change, ColumnsRes
     after: dict[str, Column] = {}
     changed_cells = 0
     changes: list[CellChange] = []
-    for name, new in given.columns.items():
+    for done, (name, new) in enumerate(given.columns.items()):
+        progress("Comparing", done * len(given.ids) // len(given.columns), len(given.ids))
         old = base.column(name).take(positions)
         sent = new.is_present
         written |= sent

@@ -7,6 +7,7 @@ it, is written as JSON text. A Parquet null is an absent cell.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -20,10 +21,28 @@ from toolkit.reserved import LAST_SEEN
 from toolkit.snapshot import Snapshot
 from toolkit.values import ABSENT, loads, loads_many, texts_where
 
+
+class UnreadableError(Exception):
+    """Bytes that are not what was written; the text says of what."""
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Say of what the bytes are that cannot be read inside."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError) as error:
+        raise UnreadableError(f"{what} cannot be read ({error!r})") from error
+    except (OSError, TypeError, ValueError, pa.ArrowException) as error:
+        told = str(error).partition("\n")[0][:120]
+        raise UnreadableError(f"{what} cannot be read ({told})") from error
+
+
 #: Rows a Parquet file: each is one value in SQLite, which holds up to a gigabyte.
 ROWS: Final = 250_000
 
 _ID: Final = "$distinct_id"
+_TIME: Final = "$time"
 _KIND: Final = b"kind"
 _NAME: Final = b"name"
 _TYPES: Final = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
@@ -31,15 +50,17 @@ _TYPES: Final = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
 
 def written_columns(logged: LoggedColumns) -> Iterator[tuple[int, bytes]]:
     """Yield a bulk import as (rows, Parquet file) in parts."""
-    return _written(logged.ids, logged.columns, {})
+    extras = {} if logged.times is None else {_TIME: logged.times}
+    return _written(logged.ids, logged.columns, extras)
 
 
 def read_columns(
     content: bytes, seen: int | None, group_key: str, time: int | None
 ) -> LoggedColumns:
     """Return one part of a bulk import."""
-    ids, columns, _ = _read(content)
-    return LoggedColumns(ids, columns, seen, group_key, time)
+    with readable("the columns of an import"):
+        ids, columns, extras = _read(content)
+    return LoggedColumns(ids, columns, seen, group_key, time, extras.get(_TIME))
 
 
 def written_snapshot(snapshot: Snapshot) -> Iterator[tuple[int, bytes]]:
@@ -49,12 +70,13 @@ def written_snapshot(snapshot: Snapshot) -> Iterator[tuple[int, bytes]]:
 
 def read_snapshot(contents: Iterable[bytes]) -> Snapshot | None:
     """Return the snapshot of all its parts, None if there are none."""
-    parts = [_read(content) for content in contents]
-    if not parts:
-        return None
-    columns = {name: Column.joined([part[1][name] for part in parts]) for name in parts[0][1]}
-    seen = [part[2][LAST_SEEN] for part in parts]
-    return Snapshot(pa.concat_arrays([part[0] for part in parts]), columns, np.concatenate(seen))
+    with readable("profiles as Parquet"):
+        parts = [_read(content) for content in contents]
+        if not parts:
+            return None
+        columns = {name: Column.joined([part[1][name] for part in parts]) for name in parts[0][1]}
+        seen = np.concatenate([part[2][LAST_SEEN] for part in parts])
+        return Snapshot(pa.concat_arrays([part[0] for part in parts]), columns, seen)
 
 
 def _written(
@@ -73,7 +95,7 @@ def _written(
             kind, array = _to_arrow(column.take(part))
             # The field's name is for people, and no two fields may share one.
             shown = name or "(empty name)"
-            while shown == _ID or (shown != name and shown in columns):
+            while shown in (_ID, *extras) or (shown != name and shown in columns):
                 shown += "'"
             metadata = {_KIND: kind.encode(), _NAME: name.encode()}
             fields.append(pa.field(shown, array.type, metadata=metadata))
@@ -114,20 +136,23 @@ def written_messages(messages: Sequence[tuple[int, Message]]) -> Iterator[tuple[
 
 def read_messages(content: bytes) -> list[tuple[int, Message]]:
     """Return the messages of one part."""
-    table = pq.read_table(pa.BufferReader(content))
-    positions = table.column("position").to_pylist()
-    texts = table.column("message").to_pylist()
-    return [
-        (position, logged_message(raw))
-        for position, raw in zip(positions, loads_many(texts), strict=True)
-    ]
+    with readable("messages as Parquet"):
+        table = pq.read_table(pa.BufferReader(content))
+        positions = table.column("position").to_pylist()
+        texts = table.column("message").to_pylist()
+        return [
+            (position, logged_message(raw))
+            for position, raw in zip(positions, loads_many(texts), strict=True)
+        ]
 
 
 def logged_message(raw: str | dict[str, Any]) -> Message:
     """Return a message of the log, which was valid when it was written."""
     rejected: list[Rejection] = []
-    message = parse_message(loads(raw) if isinstance(raw, str) else raw, 0, rejected)
-    assert message is not None and not rejected, rejected
+    with readable("a message of the log"):
+        message = parse_message(loads(raw) if isinstance(raw, str) else raw, 0, rejected)
+    if message is None or rejected:
+        raise UnreadableError(f"a message of the log is no message: {rejected[0].reason}")
     return message
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
-from toolkit import html
+from toolkit import bulk, html
 from toolkit.columns import Column
+from toolkit.errors import StoreDamagedError
 from toolkit.history import state_after
 from toolkit.messages import USERS
 from toolkit.snapshot import Snapshot
@@ -69,38 +71,81 @@ def check_store(store: Store, *, repair: bool = False) -> CheckReport:
     repair
         Whether to write the state anew from the log where they differ.
     """
-    batches = store.batches()
-    last = batches[-1].id if batches else 0
-    problems = [
-        f"SQLite: {row[0]}"
-        for row in store.execute("PRAGMA integrity_check").fetchall()
-        if row[0] != "ok"
-    ]
-    compaction = store.compaction()
+    problems = _sqlite_problems(store)
+    is_whole = not problems
+    try:
+        batches, has_gap = _numbered(store)
+        compared = [_compared(store, key) for key in [USERS, *store.group_keys()]]
+    except _DAMAGE as error:
+        # Without its log there is nothing to compare with, nor to repair from.
+        return CheckReport(0, 0, (*problems, f"the log cannot be read: {_said(error)}"))
+    if has_gap:
+        problems.append("the log has a gap: a batch is missing")
+    problems += [problem for each in compared for problem in each.problems]
+    if repair and problems:
+        for each in compared:
+            if each.problems or not is_whole:
+                each.stored.rebuild(each.expected)
+        store.execute("REINDEX")
+        is_whole = not _sqlite_problems(store)
+    profiles = sum(len(each.expected) for each in compared)
+    repaired = repair and bool(problems) and is_whole and not has_gap
+    return CheckReport(batches, profiles, tuple(problems), repaired)
+
+
+#: What reading bytes that are not what was written ends in.
+_DAMAGE = (sqlite3.DatabaseError, bulk.UnreadableError, StoreDamagedError)
+
+
+def _said(error: Exception) -> str:
+    """Return what is wrong, without the advice that a caller of the table would get."""
+    cause = error.__cause__ if isinstance(error, StoreDamagedError) else None
+    return str(cause or error)
+
+
+class _Compared(NamedTuple):
+    """A table, what its log leads to, and how it differs from that."""
+
+    stored: StoredProfiles
+    expected: Snapshot
+    problems: list[str]
+
+
+def _numbered(store: Store) -> tuple[int, bool]:
+    """Return how many batches there are, and whether one of them is missing."""
+    batches, compaction = store.batches(), store.compaction()
     first = 0 if compaction is None else compaction.batch
     numbers = [batch.id for batch in batches if batch.id > first]
-    if numbers != list(range(first + 1, last + 1)):
-        problems.append("The log has a gap: a batch is missing")
-    profiles = 0
-    for group_key in [USERS, *store.group_keys()]:
-        stored = StoredProfiles(store, group_key)
-        expected = state_after(store, group_key, last).snapshot()
-        profiles += len(expected)
-        table = "profiles" if group_key == USERS else f"group_profiles of {group_key!r}"
+    return len(batches), numbers != list(range(first + 1, store.last() + 1))
+
+
+def _compared(store: Store, group_key: str) -> _Compared:
+    stored = StoredProfiles(store, group_key)
+    expected = state_after(store, group_key, store.last()).snapshot()
+    table = "profiles" if group_key == USERS else f"group_profiles of {group_key!r}"
+    try:
         found = _differences(table, expected, stored.load_rows())
-        if stored.has_checkpoint():
-            found += _checkpoint_problems(f"the checkpoint of {table}", expected, stored)
-        if found and repair:
-            stored.rebuild(expected)
-        problems += found
-    return CheckReport(len(batches), profiles, tuple(problems), repair and bool(problems))
+    except _DAMAGE as error:
+        found = [f"{table} cannot be read: {_said(error)}"]
+    if stored.has_checkpoint():
+        found += _checkpoint_problems(f"the checkpoint of {table}", expected, stored)
+    return _Compared(stored, expected, found)
+
+
+def _sqlite_problems(store: Store) -> list[str]:
+    try:
+        rows = store.execute("PRAGMA integrity_check").fetchall()
+    except sqlite3.DatabaseError as error:
+        rows = [(str(error),)]
+    found = [line for row in rows for line in str(row[0]).splitlines() if line != "ok"]
+    return [f"SQLite: {line}" for line in found[:_SHOWN]]
 
 
 def _checkpoint_problems(name: str, expected: Snapshot, stored: StoredProfiles) -> list[str]:
     try:
         return _differences(name, expected, stored.load(trusting_rows=False))
-    except (KeyError, ValueError, pa.ArrowException) as error:
-        return [f"{name} cannot be read: {error!r}"]
+    except _DAMAGE as error:
+        return [f"{name} cannot be read: {_said(error)}"]
 
 
 def _differences(table: str, expected: Snapshot, found: Snapshot) -> list[str]:

@@ -1,7 +1,7 @@
 """The command line: ``python -m toolkit``.
 
-Exit status: 0 if all went well, 1 if something was rejected, 2 if the command
-could not be run as given.
+Exit status: 0 if all went well, 1 if something was rejected or a check found a
+problem, 2 if the command could not be run as given.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TextIO, get_args
 
 import pandas as pd
 
@@ -24,6 +25,7 @@ from toolkit.errors import (
     CsvRowsError,
     MessageFileError,
     MissingExtraError,
+    StoreDamagedError,
     ToolkitError,
     UndoError,
 )
@@ -65,17 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except (CsvRowsError, MessageFileError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}", file=sys.stderr)
         return REJECTED
     except ToolkitError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}", file=sys.stderr)
         return USAGE
     except OSError as error:
         told = error if error.filename is None else f"{error.filename}: {_why(error)}"
-        print(f"error: {told}", file=sys.stderr)
+        _say(f"error: {told}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
-        print("interrupted; nothing was half-done", file=sys.stderr)
+        _say("interrupted; nothing was half-done", file=sys.stderr)
         return 130
 
 
@@ -83,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m toolkit",
         description="User profiles in a notebook: edit, import, join with events, report.",
-        epilog="Exit status: 0 done, 1 something was rejected, 2 not run as given.",
+        epilog="Exit status: 0 done, 1 something was rejected or found wrong, 2 not run as given.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -190,6 +192,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     compact.add_argument("--dry-run", action="store_true", help="report only, change nothing")
 
+    check = _command(
+        commands,
+        _check,
+        "check",
+        "replay the log and compare it with the profiles; status 1 if something is wrong",
+    )
+    _add_database(check)
+    check.add_argument("--repair", action="store_true", help="write the profiles anew from the log")
+
     show = _command(commands, _show, "show", "show a table, or one profile as JSON")
     _add_database(show)
     show.add_argument("distinct_id", nargs="?")
@@ -220,6 +231,16 @@ def _there(path: Path) -> Path:
     if not path.exists():
         raise ToolkitError(f"{path}: no such file")
     return path
+
+
+# Escape sequences and the like, which a terminal would obey; lines and tabs stay.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _say(told: object, *, file: TextIO | None = None) -> None:
+    """Print text of which some comes from data."""
+    # Written as JSON writes them, so that JSON stays what it was.
+    print(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", str(told)), file=file)
 
 
 def _why(error: OSError) -> str:
@@ -296,7 +317,7 @@ def _import(given: argparse.Namespace) -> int:
             if given.rejected is not None:
                 defused_frame(error.rejected).to_csv(given.rejected, index=False)
             raise
-    print(report)
+    _say(report)
     if given.rejected is not None:
         report.write_rejected(given.rejected)
     return REJECTED if len(report.rejected) else OK
@@ -309,13 +330,13 @@ def _apply(given: argparse.Namespace) -> int:
     with ProfileTable(given.database) as profiles:
         result = profiles.apply(messages, source=given.messages.name)
     for line, reason in messages.skipped[["line", "reason"]].to_numpy().tolist():
-        print(f"line {line} is no message: {reason}", file=sys.stderr)
+        _say(f"line {line} is no message: {reason}", file=sys.stderr)
     for index, reason in result.rejected[["index", "reason"]].to_numpy().tolist():
-        print(f"line {messages.lines[index]} rejected: {reason}", file=sys.stderr)
+        _say(f"line {messages.lines[index]} rejected: {reason}", file=sys.stderr)
     for index, reason in result.warnings[["index", "reason"]].to_numpy().tolist():
-        print(f"line {messages.lines[index]}: {reason}", file=sys.stderr)
+        _say(f"line {messages.lines[index]}: {reason}", file=sys.stderr)
     # Below its first line it would list the rejections again.
-    print(repr(result).splitlines()[0])
+    _say(repr(result).splitlines()[0])
     return REJECTED if len(result.rejected) or len(messages.skipped) else OK
 
 
@@ -333,9 +354,9 @@ def _export(given: argparse.Namespace) -> int:
             number, losses = export.profiles, export.losses
         else:
             number = write_messages(profiles, given.file)
-    print(f"{count(number, 'profile')} written to {given.file}")
+    _say(f"{count(number, 'profile')} written to {given.file}")
     for loss in losses:
-        print(f"Note: {loss}")
+        _say(f"Note: {loss}")
     return OK
 
 
@@ -356,13 +377,13 @@ def _report(given: argparse.Namespace) -> int:
         given.png.write_bytes(as_png(report.plot, transparent=False))
     if given.csv is not None:
         defused_frame(report.table).to_csv(given.csv, index=False)
-    print(report.title)
-    print(report.table.to_string(index=False))
+    _say(report.title)
+    _say(report.table.to_string(index=False))
     for note in report.notes:
-        print(f"Note: {note}")
+        _say(f"Note: {note}")
     for what, path in (("Chart", given.png), ("Table", given.csv)):
         if path is not None:
-            print(f"{what}: {path}")
+            _say(f"{what}: {path}")
     return OK
 
 
@@ -386,10 +407,10 @@ def _read_events(path: Path) -> pd.DataFrame:
 def _show(given: argparse.Namespace) -> int:
     with _opened(given) as profiles:
         if given.distinct_id is None:
-            print(profiles)
+            _say(profiles)
             _print_head(profiles.frame.head(_SHOWN_ROWS))
         else:
-            print(dumps(profiles[given.distinct_id]))
+            _say(dumps(profiles[given.distinct_id]))
     return OK
 
 
@@ -402,9 +423,9 @@ def _print_head(frame: pd.DataFrame) -> None:
     screen = shutil.get_terminal_size().columns
     while fitting > 1 and _width(filled.iloc[:, :fitting]) > screen:
         fitting -= 1
-    print(_as_table(filled.iloc[:, :fitting]))
+    _say(_as_table(filled.iloc[:, :fitting]))
     if rest := filled.columns[fitting:].tolist():
-        print(f"and {count(len(rest), 'column')} more: {listed(rest)}")
+        _say(f"and {count(len(rest), 'column')} more: {listed(rest)}")
 
 
 def _as_table(frame: pd.DataFrame) -> str:
@@ -421,14 +442,14 @@ def _history(given: argparse.Namespace) -> int:
         if not len(updates):
             raise ToolkitError(f"no update ever named the profile {given.distinct_id!r}")
         if given.property is not None:
-            print(profiles.explain(given.distinct_id, given.property))
+            _say(profiles.explain(given.distinct_id, given.property))
             return OK
     for name in ("old", "new"):
         # NaN is "there was nothing"; all else is JSON.
         updates[name] = ["" if value != value else dumps(value) for value in updates[name]]
     updates["time"] = updates["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     shown = updates[["time", "batch_id", "source", "operator", "property", "old", "new"]]
-    print(shown.fillna("").to_string(index=False, max_colwidth=_CELL))
+    _say(shown.fillna("").to_string(index=False, max_colwidth=_CELL))
     return OK
 
 
@@ -436,11 +457,11 @@ def _batches(given: argparse.Namespace) -> int:
     with _opened(given) as profiles:
         batches = profiles.batches
     if not len(batches):
-        print("no batches yet")
+        _say("no batches yet")
         return OK
     batches["time"] = batches["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     batches["undoes"] = batches["undoes"].astype("str").mask(batches["undoes"].isna(), "")
-    print(batches.reset_index().to_string(index=False, max_colwidth=_CELL))
+    _say(batches.reset_index().to_string(index=False, max_colwidth=_CELL))
     return OK
 
 
@@ -448,8 +469,19 @@ def _compact(given: argparse.Namespace) -> int:
     keep = int(given.keep) if given.keep.isdigit() else given.keep
     with _opened(given) as profiles:
         report = profiles.compact(keep, dry_run=given.dry_run)
-    print(repr(report).removeprefix("<CompactReport: ").replace(">", "", 1))
+    _say(repr(report).removeprefix("<CompactReport: ").replace(">", "", 1))
     return OK
+
+
+def _check(given: argparse.Namespace) -> int:
+    try:
+        with _opened(given) as profiles:
+            report = profiles.check(repair=given.repair)
+    except StoreDamagedError as error:
+        _say(error)
+        return REJECTED
+    _say(repr(report).removeprefix("<CheckReport: ").replace(">", "", 1))
+    return OK if report.is_sound else REJECTED
 
 
 def _undo(given: argparse.Namespace) -> int:
@@ -465,6 +497,6 @@ def _undo(given: argparse.Namespace) -> int:
                 raise
             told = str(error).replace("only_untouched=True", "--only-untouched")
             raise ToolkitError(told) from error
-    print(f"batch {given.batch} is undone by batch {result.batch_id}")
-    print(repr(result).splitlines()[0])
+    _say(f"batch {given.batch} is undone by batch {result.batch_id}")
+    _say(repr(result).splitlines()[0])
     return OK

@@ -6,7 +6,7 @@ worked out in full, written to disk, and only then become the table's state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -315,3 +315,28 @@ def objects(cells: Sequence[Any], change: Callable[[Any], Any] | None = None) ->
 
 def _none_if_absent(cell: Any) -> Json:
     return None if cell is ABSENT else cell
+
+
+def last_of_each(
+    ids: pa.Array, columns: Mapping[str, Column]
+) -> tuple[pa.Array, dict[str, Column], Positions]:
+    """Return each ID once, with the last cell of each column that is present in its rows.
+
+    IDs stand in the order they first appear in; the last value is how many rows each had.
+    """
+    encoded = ids.dictionary_encode()
+    once = encoded.dictionary
+    if len(once) == len(ids):
+        return ids, dict(columns), np.ones(len(ids), np.int64)
+    codes = encoded.indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    counts = np.diff(starts, append=len(order)).astype(np.int64)
+    # For each ID the last row that has a cell, -1 for none.
+    merged = {
+        name: column.take(
+            np.maximum.reduceat(np.where(column.is_present[order], order, -1), starts)
+        )
+        for name, column in columns.items()
+    }
+    return once, merged, counts

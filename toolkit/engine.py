@@ -8,24 +8,31 @@ it was before, or catches up when it is next used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from threading import RLock
-from typing import TypeVar
+from types import FrameType
+from typing import Any, Final, TypeAlias, TypeVar
 
 from toolkit import times
 from toolkit.check import CheckReport, check_store
 from toolkit.compaction import CompactReport, compacted_bases, compaction_for, kept_batches
 from toolkit.errors import ReadOnlyError, StoreError
-from toolkit.log import Batch, Changes, Log, MemoryLog, Updates
+from toolkit.log import Batch, Changes, Compaction, Log, MemoryLog, Updates
 from toolkit.messages import USERS
+from toolkit.progress import Progress
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import Store
 from toolkit.stored import Edited, StoredProfiles
 
 T = TypeVar("T")
+#: Microseconds: a clock further back than a day was put right, and is believed (PAST-5).
+_CLOCK_IS_BACK: Final = 86_400_000_000
+#: The batches of a log, up to where it was compacted, and to where it is to be.
+_Compacting: TypeAlias = tuple[list[Batch], Compaction | None, Compaction | None]
 
 
 class Engine:
@@ -38,8 +45,11 @@ class Engine:
         # The batch up to which the states have caught up.
         self._version = self.log.last()
         self._lock = RLock()
+        #: What forms remember of a table in memory; that of a file is in the file.
+        self.remembered: dict[str, dict[str, Any]] = {}
         self._moment_told: str | None = None
-        self._depth = 0
+        # The code that is in a moment of its own.
+        self._moment: FrameType | None = None
         # What was logged but is not yet part of the states.
         self._pending: tuple[int, Changes] | None = None
 
@@ -58,55 +68,72 @@ class Engine:
 
     def group_keys(self) -> list[str]:
         """Return the group keys that have a table."""
-        with self._moment(write=False):
-            if self.store is not None:
-                return self.store.group_keys()
-            return sorted(
-                key for key, state in self._states.items() if key != USERS and state.was_written
-            )
+        return self._at_one_moment(self._group_keys, write=False)
+
+    def _group_keys(self) -> list[str]:
+        if self.store is not None:
+            return self.store.group_keys()
+        return sorted(
+            key for key, state in self._states.items() if key != USERS and state.was_written
+        )
 
     def read(self, group_key: str, ask: Callable[[State], T]) -> T:
         """Return the answer of the latest state, of one moment."""
-        with self._moment(write=False):
-            return ask(self._state(group_key))
+        return self._at_one_moment(lambda: ask(self._state(group_key)), write=False)
 
-    @contextmanager
-    def writing(self) -> Iterator[Callable[[str], State]]:
-        """Hold the latest states against all other writers until the end."""
+    def write(self, work: Callable[[Callable[[str], State]], T]) -> T:
+        """Return what *work* returns, which gets the latest states and may :meth:`commit`.
+
+        No other writer comes in between. What a call of a group key returns is its state.
+        """
         if self._moment_told is not None:
             raise ReadOnlyError(
                 f"these are the profiles {self._moment_told}; the past cannot be changed. "
                 "Change the table itself."
             )
-        with self._moment(write=True):
-            yield self._state
+        return self._at_one_moment(lambda: work(self._state), write=True)
 
     def check(self, *, repair: bool) -> CheckReport:
         """Return whether the file's state follows from its log; with *repair* make it so."""
-        if self.store is None:
+        store = self.store
+        if store is None:
             raise StoreError("these profiles are in memory; only a file can be checked")
-        with self._moment(write=repair):
-            report = check_store(self.store, repair=repair)
-            if report.repaired:
-                for state in self._states.values():
-                    state.forget()
+        report = self._at_one_moment(lambda: check_store(store, repair=repair), write=repair)
+        if repair:
+            for state in self._states.values():
+                state.forget()
         return report
 
     def compact(self, keep: object, *, dry_run: bool) -> CompactReport:
         """Let the first batches of the log give way to the profiles they led to."""
         store = None if dry_run else self.store
         size = None if store is None else store.size()
-        with self.writing():
+
+        def work(_: Callable[[str], State]) -> _Compacting:
             log = self.log
             batches, done = kept_batches(log), log.compaction()
             to = compaction_for(log, keep, times.now())
             if to is not None and not dry_run:
                 log.compact(to, compacted_bases(log, [USERS, *self.group_keys()], to))
+            return batches, done, to
+
+        batches, done, to = self.write(work)
         report = CompactReport.of(batches, done, to, dry_run=dry_run)
         if to is None or store is None:
             return report
         notes = store.shrink()
         return replace(report, bytes_before=size, bytes_after=store.size(), notes=notes)
+
+    def arrival(self) -> int:
+        """Return the time at which a batch that is being written arrives.
+
+        That is what the clock says, unless a batch before it arrived later: order of
+        arrival and times of arrival go together, though clocks are put back a little.
+        """
+        now, last = times.now(), self.log.last_time()
+        if last is None or not now < last <= now + _CLOCK_IS_BACK:
+            return now
+        return last
 
     def commit(
         self,
@@ -116,33 +143,67 @@ class Engine:
         changes: Changes,
         time: int,
         undoes: int | None = None,
+        progress: Progress | None = None,
     ) -> int:
-        """Log a batch and what it leads to; return its ID. Only while writing."""
+        """Log a batch and what it leads to; return its ID. Only while writing.
+
+        What *progress* raises leaves everything as it was.
+        """
         batch = Batch(self.log.last() + 1, time, source, undoes=undoes, **counts)
-        self.log.append(batch, updates, changes)
+        rows = sum(change.writes for change in changes.values())
+        with self.watched("Writing", rows, progress):
+            self.log.append(batch, updates, changes)
         self._pending = (batch.id, changes)
         return batch.id
 
-    @contextmanager
-    def _moment(self, *, write: bool) -> Iterator[None]:
+    def watched(
+        self, stage: str, rows: int, progress: Progress | None
+    ) -> AbstractContextManager[None]:
+        """Tell *progress* how many rows the file has taken, while it is read or written inside.
+
+        What *progress* raises stops that.
+        """
+        if progress is None or self.store is None:
+            return nullcontext()
+        # A few rows more are written, of the log and of the checkpoint.
+        return self.store.watched(lambda done: progress(stage, min(done, rows), rows))
+
+    def _at_one_moment(self, work: Callable[[], T], *, write: bool) -> T:
+        """Return what *work* returns; all it writes is kept, or nothing.
+
+        All it reads is of one moment. Inside another one it is part of that. An interrupt
+        may arrive at any line, those that tidy up after an interrupt included. What it
+        leaves behind must not matter: whether a moment is on is not what a counter says,
+        but whether the code that began it still runs.
+        """
         with self._lock:
-            if self._depth:  # inside another: its moment is ours
-                yield
-                return
-            self._pending = None
-            self._depth += 1
-            try:
-                if self.store is None:
-                    self._catch_up()
-                    yield
-                else:
-                    with self.store.transaction(write=write):
-                        self._catch_up()
-                        yield
-            finally:
-                self._depth -= 1
+            if self._is_within(sys._getframe().f_back):
+                return work()
+            result = self._own_moment(work, write)
             # Committed. Were this interrupted, the next use would catch up.
             self._install_pending()
+            return result
+
+    def _own_moment(self, work: Callable[[], T], write: bool) -> T:
+        self._pending = None
+        self._moment = sys._getframe()
+        try:
+            if self.store is None:
+                self._catch_up()
+                return work()
+            with self.store.transaction(write=write):
+                self._catch_up()
+                return work()
+        finally:
+            self._moment = None
+
+    def _is_within(self, frame: FrameType | None) -> bool:
+        """Whether this is called from inside a moment."""
+        while frame is not None:
+            if frame is self._moment:
+                return True
+            frame = frame.f_back
+        return False
 
     def _state(self, group_key: str) -> State:
         if group_key not in self._states:

@@ -65,6 +65,10 @@ class ProfileNotFoundError(ToolkitError, KeyError):
     """No profile stands under the distinct ID asked for."""
 
 
+class FrameError(ToolkitError, ValueError):
+    """A DataFrame that cannot be imported as profiles; nothing was written."""
+
+
 class CsvError(ToolkitError, ValueError):
     """A CSV file that cannot be read or imported as asked; nothing was written."""
 
@@ -154,6 +158,10 @@ class ReadOnlyError(ToolkitError, TypeError):
 
 class StoreError(ToolkitError, OSError):
     """The SQLite file cannot be opened, read or written."""
+
+
+class StoreDamagedError(StoreError):
+    """What stands in the SQLite file cannot be read: it was damaged, or is no such file."""
 
 
 class StoreBusyError(StoreError, TimeoutError):

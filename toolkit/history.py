@@ -9,10 +9,11 @@ the past from the time it names.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,11 +24,12 @@ from toolkit.batch import plan
 from toolkit.batch_columns import plan_columns
 from toolkit.columns import Column, Positions
 from toolkit.errors import CompactedError
-from toolkit.log import Batch, Compaction, Log, LoggedColumns
+from toolkit.log import Batch, Compaction, Log, LoggedColumns, Updates
 from toolkit.messages import Message
-from toolkit.operators import OPERATORS
+from toolkit.operators import OPERATORS, apply
+from toolkit.progress import Progress, silent
 from toolkit.snapshot import Snapshot
-from toolkit.state import State
+from toolkit.state import Row, State
 from toolkit.values import ABSENT
 
 
@@ -86,29 +88,110 @@ def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
     compaction, follows the base whatever time it names.
     """
     compaction = log.compaction()
-    pieces: list[tuple[int, Update | LoggedColumns]] = []
-    for batch in log.batches():
-        since = None
+    pieces: list[_Piece] = []
+    dated: list[tuple[int, Batch, LoggedColumns]] = []
+    for rank, batch in enumerate(log.batches()):
+        since = _NEVER
         if compaction is not None and batch.id <= compaction.through:
             since = compaction.time
-        found: list[tuple[int, Update | LoggedColumns]] = []
         for _, run in _runs(log, group_key, batch):
-            if isinstance(run, tuple):
-                found.append(run)
+            if not isinstance(run, tuple):
+                found = [_Piece(update.time, rank, update) for update in run]
+            elif run[1].times is None:
+                found = [_Piece(run[0], rank, run[1])]
             else:
-                found += [(update.time, update) for update in run]
-        pieces += [
-            piece for piece in found if piece[0] <= until and (since is None or piece[0] > since)
+                within = (run[1].times > since) & (run[1].times <= until)
+                dated.append((rank, batch, run[1].rows(np.flatnonzero(within))))
+                continue
+            pieces += [piece for piece in found if since < piece.time <= until]
+    pieces.sort(key=lambda piece: piece.time)
+    if dated:
+        pieces = _with_dated(pieces, dated)
+    yield from _joined(pieces)
+
+
+class _Piece(NamedTuple):
+    """One update, or a whole import, and when it happened; *rank* is the order of arrival."""
+
+    time: int
+    rank: int
+    what: Update | LoggedColumns
+
+
+_NEVER: Final = int(np.iinfo(np.int64).min)
+# Rows with times of their own are applied in whole columns, cut where something else
+# happened in between. More cuts than this cost more than going row by row.
+_CUTS: Final = 50
+
+
+def _with_dated(
+    pieces: list[_Piece], dated: list[tuple[int, Batch, LoggedColumns]]
+) -> list[_Piece]:
+    """Return the pieces with dated rows between them, where they belong in effective time."""
+    rows = LoggedColumns(
+        pa.concat_arrays([part.ids for _, _, part in dated]),
+        {
+            name: Column.joined(
+                [part.columns.get(name, Column.absent(len(part.ids))) for _, _, part in dated]
+            )
+            for name in dict.fromkeys(name for _, _, part in dated for name in part.columns)
+        },
+        None,
+        dated[0][2].group_key,
+        None,
+        np.concatenate([part.times for _, _, part in dated if part.times is not None]),
+    )
+    ranks = np.concatenate([np.full(len(part.ids), rank) for rank, _, part in dated])
+    assert rows.times is not None
+    order = np.lexsort((ranks, rows.times))
+    rows, ranks = rows.rows(order), ranks[order]
+    happened = rows.times
+    assert happened is not None
+    places = _places(happened, ranks, pieces)
+    cuts = np.unique(places)
+    if len(cuts) > _CUTS:
+        batches = {rank: batch for rank, batch, _ in dated}
+        each = zip(happened.tolist(), ranks.tolist(), rows.messages(), strict=True)
+        pieces = pieces + [
+            _Piece(time, rank, Update(batches[rank], 0, time, message))
+            for time, rank, message in each
         ]
-    pieces.sort(key=lambda piece: piece[0])
-    for is_columns, group in groupby(pieces, lambda piece: isinstance(piece[1], LoggedColumns)):
+        return sorted(pieces, key=lambda piece: piece[:2])
+    merged: list[_Piece] = []
+    start = passed = 0
+    for stop in dict.fromkeys([*cuts.tolist(), len(happened)]):
+        if stop > start:
+            part = rows.rows(np.arange(start, stop))
+            merged.append(_Piece(int(happened[stop - 1]), -1, part))
+        until = int(np.searchsorted(places, stop, side="right"))
+        merged += pieces[passed:until]
+        start, passed = stop, until
+    return merged
+
+
+def _places(times_: Positions, ranks: Positions, pieces: list[_Piece]) -> Positions:
+    """Return how many dated rows come before each piece."""
+    at = np.array([piece.time for piece in pieces], np.int64)
+    lows, highs = np.searchsorted(times_, at), np.searchsorted(times_, at, side="right")
+    return np.array(
+        [
+            low + np.searchsorted(ranks[low:high], piece.rank)
+            for low, high, piece in zip(lows, highs, pieces, strict=True)
+        ],
+        np.int64,
+    )
+
+
+def _joined(pieces: list[_Piece]) -> Iterator[Run]:
+    """Yield pieces in their order, single updates that follow each other as one run."""
+    for is_columns, group in groupby(pieces, lambda piece: isinstance(piece.what, LoggedColumns)):
         if is_columns:
-            yield from group  # type: ignore[misc]
+            yield from ((piece.time, piece.what) for piece in group)  # type: ignore[misc]
         else:
-            yield [update for _, update in group]  # type: ignore[misc]
+            yield [piece.what for piece in group]  # type: ignore[misc]
 
 
-def state_after(log: Log, group_key: str, batch_id: int) -> State:
+def state_after(log: Log, group_key: str, batch_id: int, progress: Progress = silent) -> State:
     """Return the state after a batch: what the table held when it had arrived.
 
     Raises
@@ -124,6 +207,7 @@ def state_after(log: Log, group_key: str, batch_id: int) -> State:
         )
     state = State() if compaction is None else State.of(log.base(group_key).arrived)
     for batch, run in runs(log, group_key, batch_id):
+        progress("Looking back", batch.id, batch_id)
         _replay(state, run, batch.time)
     return state
 
@@ -174,19 +258,20 @@ def updates_of(log: Log, group_key: str, distinct_id: str) -> list[Update]:
     if compaction is not None:
         found = _of_base(log, group_key, distinct_id, compaction, batches[compaction.batch])
     for batch_id, part in log.updates_of(group_key, distinct_id):
-        if compaction is not None and batch_id <= compaction.batch:
-            continue
-        batch = batches[batch_id]
-        if isinstance(part, LoggedColumns):
-            properties = {name: column.cell(0) for name, column in part.columns.items()}
-            named = {name: value for name, value in properties.items() if value is not ABSENT}
-            seen, time = part.seen, part.happened(batch.time)
-            operations = (("$set", named),)
-            message = Message(distinct_id, operations, seen, seen is None, group_key)
-            found.append(Update(batch, 0, time, message))
-        else:
-            found += _dated(batch, part, group_key)
+        if compaction is None or batch_id > compaction.batch:
+            found += _of_profile(batches[batch_id], part, group_key)
     return found
+
+
+def _of_profile(batch: Batch, part: Updates, group_key: str) -> list[Update]:
+    """Return what a batch holds of one profile, a row of whole columns as a message."""
+    if not isinstance(part, LoggedColumns):
+        return _dated(batch, part, group_key)
+    moments = [part.happened(batch.time)] if part.times is None else part.times.tolist()
+    return [
+        Update(batch, 0, time, message)
+        for time, message in zip(moments, part.messages(), strict=True)
+    ]
 
 
 def _of_base(
@@ -201,6 +286,82 @@ def _of_base(
     operations = (("$set", base.row(position)),)
     message = Message(distinct_id, operations, None, True, group_key)
     return [Update(replace(last, source=source), 0, compaction.time, message)]
+
+
+@dataclass(frozen=True, eq=False)
+class ProfilePast:
+    """One profile through time: what it was at any moment, from its own updates alone.
+
+    Attributes
+    ----------
+    start
+        What the known past begins with, None for no profile.
+    updates
+        The updates after that, in effective time.
+    since
+        What was before this moment is not known, for the log was compacted; None if
+        all is.
+    """
+
+    start: Row | None
+    updates: tuple[Update, ...]
+    since: int | None = None
+
+    @property
+    def moments(self) -> tuple[int, ...]:
+        """The moments at which something was written, microseconds since 1970 UTC, ascending."""
+        found: dict[int, None] = {}
+        if self.since is not None and self.start is not None:
+            found[self.since] = None
+        row = self.start
+        for update in self.updates:
+            row, wrote = _applied(row, update)
+            if wrote:  # COMPACT-3: what arrived late counts from where the known past begins
+                found[update.time if self.since is None else max(update.time, self.since)] = None
+        return tuple(found)
+
+    def at(self, moment: int) -> Row | None:
+        """Return the profile as of a moment, as ``as_of`` has it; None where there was none."""
+        if self.since is not None and moment < self.since:
+            raise CompactedError(
+                f"what happened before {times.iso(self.since)} was compacted. "
+                "Ask for that time or a later one."
+            )
+        row = self.start
+        for update in self.updates[: bisect_right(self.updates, moment, key=lambda u: u.time)]:
+            row, _ = _applied(row, update)
+        return row
+
+
+def _applied(row: Row | None, update: Update) -> tuple[Row | None, bool]:
+    message = update.message
+    after, wrote = apply(None if row is None else row.properties, message.operations)
+    if after is None or not wrote:
+        return (None if after is None else row), wrote
+    seen = times.NO_TIME if row is None else row.last_seen
+    if not message.ignore_time:  # SEEN-1
+        seen = max(seen, update.time if message.time is None else message.time)
+    return Row(after, seen, False), wrote
+
+
+def past_of(log: Log, group_key: str, distinct_id: str) -> ProfilePast:
+    """Return one profile through time."""
+    batches = {batch.id: batch for batch in log.batches()}
+    compaction = log.compaction()
+    start = None
+    if compaction is not None:
+        base = log.base(group_key).happened
+        position = base.position(distinct_id)
+        if position >= 0:
+            start = Row(base.row(position), int(base.last_seen[position]), False)
+    found: list[Update] = []
+    for batch_id, part in log.updates_of(group_key, distinct_id):
+        updates = _of_profile(batches[batch_id], part, group_key)
+        if compaction is not None and batch_id <= compaction.through:
+            updates = [update for update in updates if update.time > compaction.time]
+        found += updates
+    found.sort(key=lambda update: update.time)
+    return ProfilePast(start, tuple(found), None if compaction is None else compaction.time)
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +445,10 @@ def timeline(log: Log, group_key: str, name: str) -> Timeline:
             present = np.flatnonzero(column.is_present)
             keys.append(given.ids.take(pa.array(present)))
             values.append(column.take(present))
-            moments.append(np.full(len(present), time, np.int64))
+            dated = given.times
+            moments.append(
+                np.full(len(present), time, np.int64) if dated is None else dated[present]
+            )
         else:
             ids, at, cells = _changes(run, name, length, relative)
             keys.append(pa.array(ids, pa.large_string()))

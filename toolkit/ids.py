@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.errors import InvalidIdError
-from toolkit.values import joined_texts
+from toolkit.values import glimpse, joined_texts
 
 #: What programs send when they have no ID, in lower case (CSV-8).
 PLACEHOLDERS: Final = frozenset(
@@ -70,7 +70,7 @@ def normalise_id(value: object) -> str:
     if value is None or value is pd.NA or value is pd.NaT:
         raise InvalidIdError("the distinct ID is missing")
     raise InvalidIdError(
-        f"the distinct ID is {str(value)[:40]!r} ({type(value).__name__}); "
+        f"the distinct ID is {glimpse(value, 40)!r} ({type(value).__name__}); "
         "text or a number is needed"
     )
 

@@ -18,10 +18,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.columns import Column
+from toolkit.columns import Column, Positions, last_of_each
 from toolkit.messages import USERS, Message
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change
+from toolkit.values import ABSENT
 
 #: What a batch leads to, a table each: by group key.
 Changes: TypeAlias = Mapping[str, Change]
@@ -63,7 +64,9 @@ class Batch:
 class LoggedColumns:
     """A ``$set`` of whole columns: the form of a bulk import in the log.
 
-    A row is a profile, an absent cell is a property that the update does not name.
+    A row is a profile, an absent cell is a property that the update does not name. With
+    ``times`` a row is an update: an ID may stand in several, and the rows stand in the
+    order of their times.
     """
 
     ids: pa.Array
@@ -73,21 +76,47 @@ class LoggedColumns:
     group_key: str = USERS
     #: When it happened, in microseconds; None: when it arrived.
     time: int | None = None
+    #: When each row happened, in microseconds, ascending; None: all of them at *time*.
+    times: Positions | None = None
+
+    def merged(self) -> LoggedColumns:
+        """Return what the rows lead to: one row a profile, with its latest cells."""
+        if self.times is None:
+            return self
+        ids, columns, _ = last_of_each(self.ids, self.columns)
+        return replace(self, ids=ids, columns=columns, times=None)
+
+    def rows(self, positions: Positions) -> LoggedColumns:
+        """Return some of the rows."""
+        columns = {name: column.take(positions) for name, column in self.columns.items()}
+        times = None if self.times is None else self.times[positions]
+        return replace(self, ids=self.ids.take(pa.array(positions)), columns=columns, times=times)
+
+    def messages(self) -> Iterator[Message]:
+        """Yield the rows as messages, without their times."""
+        cells = [column.cells() for column in self.columns.values()]
+        rows = zip(*cells, strict=True) if cells else ((),) * len(self.ids)
+        for distinct_id, row in zip(self.ids.to_pylist(), rows, strict=True):
+            named = {
+                name: cell
+                for name, cell in zip(self.columns, row, strict=True)
+                if cell is not ABSENT
+            }
+            yield Message(
+                distinct_id, (("$set", named),), self.seen, self.seen is None, self.group_key
+            )
 
     def happened(self, arrival: int) -> int:
         """Return the effective time, in microseconds: its own, else that of arrival."""
         return arrival if self.time is None else self.time
 
     def of_profile(self, group_key: str, distinct_id: str) -> LoggedColumns | None:
-        """Return the row of one profile, None if it has none."""
+        """Return the rows of one profile, None if it has none."""
         if group_key != self.group_key:
             return None
-        position = pc.index(self.ids, pa.scalar(distinct_id, pa.large_string())).as_py()
-        if position < 0:
-            return None
-        row = np.array([position], np.int64)
-        columns = {name: column.take(row) for name, column in self.columns.items()}
-        return replace(self, ids=self.ids.slice(position, 1), columns=columns)
+        own = pc.equal(self.ids, pa.scalar(distinct_id, pa.large_string()))
+        positions = np.flatnonzero(own.to_numpy(zero_copy_only=False))
+        return self.rows(positions) if len(positions) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +161,9 @@ Updates: TypeAlias = list[tuple[int, Message]] | LoggedColumns
 
 def after(updates: Updates, batch: Batch, time: int) -> Updates:
     """Return those updates of a batch that happened after a time, in effective time."""
+    if isinstance(updates, LoggedColumns) and updates.times is not None:
+        later = np.flatnonzero(updates.times > time)
+        return updates.rows(later) if len(later) else []
     if isinstance(updates, LoggedColumns):
         return updates if updates.happened(batch.time) > time else []
     return [
@@ -149,6 +181,9 @@ class Log(Protocol):
 
     def last(self) -> int:
         """Return the ID of the last batch, 0 if there is none."""
+
+    def last_time(self) -> int | None:
+        """Return when the last batch arrived, in microseconds; None if there is none."""
 
     def append(self, batch: Batch, updates: Updates, changes: Changes) -> None:
         """Add a batch and what it leads to: both or neither."""
@@ -193,6 +228,11 @@ class MemoryLog:
     def last(self) -> int:
         """Return the ID of the last batch, 0 if there is none."""
         return next(reversed(self._kept.batches), 0)
+
+    def last_time(self) -> int | None:
+        """Return when the last batch arrived, in microseconds; None if there is none."""
+        last = self.last()
+        return self._kept.batches[last][0].time if last else None
 
     def append(self, batch: Batch, updates: Updates, changes: Changes) -> None:
         """Add a batch and what it leads to."""

@@ -19,7 +19,7 @@ from toolkit.errors import InvalidIdError, InvalidTimeError, InvalidValueError, 
 from toolkit.ids import normalise_id
 from toolkit.operators import CREATING, OPERATORS, refuse_increment
 from toolkit.reserved import HIDDEN, LAST_SEEN, MESSAGE_FIELDS
-from toolkit.values import Json, as_json, dumps
+from toolkit.values import Json, as_json, dumps, glimpse
 
 #: The operators a group profile does not know (GROUP-1).
 USERS_ONLY: Final = frozenset({"$add", "$append"})
@@ -123,7 +123,7 @@ def parse_message(
         time = None if raw.get("$time") is None else times.parse_time(raw["$time"])
         ignore_time = raw.get("$ignore_time")
         if not isinstance(ignore_time, bool | None):
-            raise MessageError(f"$ignore_time is {ignore_time!r}; true or false is needed")
+            raise MessageError(f"$ignore_time is {glimpse(ignore_time)!r}; true or false is needed")
         operations = []
         refused: list[Rejection] = []
         for operator in operators:
@@ -163,7 +163,7 @@ def _addressee(raw: Mapping[Any, Any], group_key: str) -> tuple[str, object]:
         raise MessageError("both $distinct_id and a group; a message updates one profile")
     named = raw.get("$group_key")
     if not isinstance(named, str) or not named:
-        raise MessageError(f"$group_key is {named!r}; text is needed")
+        raise MessageError(f"$group_key is {glimpse(named)!r}; text is needed")
     as_json(named)
     if group_key not in (USERS, named):
         raise MessageError(f'$group_key is "{named}"; the table is "{group_key}"')
@@ -176,7 +176,7 @@ def _check_operator(operator: object, group_key: str) -> None:
     if operator not in OPERATORS:
         hint = "" if str(operator).startswith("$") else "; properties go inside $set"
         raise MessageError(
-            f"unknown operator {str(operator)[:60]!r}{hint}; allowed are {_listed(OPERATORS)}"
+            f"unknown operator {glimpse(operator)!r}{hint}; allowed are {_listed(OPERATORS)}"
         )
     if group_key != USERS and operator in USERS_ONLY:
         raise MessageError(f"{operator} is not for group profiles (GROUP-1)")
@@ -197,7 +197,7 @@ def _check_argument(operator: str, argument: object) -> tuple[Any, list[tuple[st
     for name, value in argument.items():
         try:
             if not isinstance(name, str):
-                raise MessageError(f"the property name {name!r} is not text")
+                raise MessageError(f"the property name {glimpse(name)!r} is not text")
             as_json(name)
             if name == LAST_SEEN:  # SEEN-1
                 raise InvalidValueError("Updated At is kept by the table; send $time instead")

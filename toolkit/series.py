@@ -323,6 +323,23 @@ def _times_of_text(texts: pa.Array) -> Times:
     return Times(np.append(moments, NO_TIME)[codes], bool(without_zone.any()))
 
 
+def times_of_cells(texts: pa.Array) -> Microseconds:
+    """Return text cells as microseconds since 1970 UTC, ``NO_TIME`` where one is no time.
+
+    As :func:`times`, but for a table of text, such as a CSV: digits are unix time.
+    """
+    moments = _times_of_text(texts).microseconds
+    left = np.flatnonzero(moments == NO_TIME)
+    if len(left):
+        rest = pc.utf8_trim_whitespace(texts.take(pa.array(left)))
+        is_number = pc.match_substring_regex(rest, pattern=_NUMBER).to_numpy(zero_copy_only=False)
+        numbers = rest.filter(pa.array(is_number)).cast(pa.float64())
+        moments = moments.copy()
+        moments[left[is_number]] = _from_numbers(numbers)
+    return moments
+
+
+_NUMBER: Final = r"^-?\d{1,15}(\.\d{1,9})?$"
 # The texts that pandas and parse_time read alike.
 _REGULAR: Final = (
     r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([zZ]|[+-]\d{2}:?\d{2})?)?$"

@@ -63,6 +63,12 @@ class Change:
     dropped: tuple[str, ...] = ()
     born: frozenset[str] = frozenset()
 
+    @property
+    def writes(self) -> int:
+        """How many rows are written or deleted."""
+        written = self.rows if self.touched is None else self.touched
+        return len(written) + len(self.dropped)
+
 
 class StoredRows(Protocol):
     """Where the rows of a state stand on disk."""

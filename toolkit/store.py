@@ -22,21 +22,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, fields
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
 import sqlite_utils
 
 from toolkit import bulk, times
-from toolkit.errors import StoreBusyError, StoreError
+from toolkit.errors import StoreDamagedError, StoreError
 from toolkit.log import Base, Batch, Changes, Compaction, LoggedColumns, Updates, after
 from toolkit.messages import USERS
 from toolkit.snapshot import Snapshot
+from toolkit.store_errors import RESTORE, explained_error
 from toolkit.stored import Edited, StoredProfiles
 
 #: Marks a file as ours (``PRAGMA application_id``): "prof".
@@ -48,6 +48,8 @@ TIMEOUT: Final = 30.0
 
 #: Batches of more messages are logged as Parquet.
 _MESSAGES_AS_ROWS: Final = 10_000
+# SQLite takes some milliseconds for so many steps of its own.
+_STEPS_A_LOOK: Final = 10_000
 _SCHEMA: Final = """
 CREATE TABLE profiles (
     distinct_id TEXT NOT NULL, properties TEXT NOT NULL, last_seen TEXT);
@@ -220,19 +222,15 @@ class Store:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours."""
+        """Turn SQLite's errors, and those of what it holds, into ours."""
         try:
             yield
         except sqlite3.Error as error:
-            text = str(error)
-            if "locked" in text or "busy" in text:
-                raise StoreBusyError(
-                    f"{self.path} was being written by another process for more than "
-                    f"{self._timeout:g} seconds. Nothing was changed; try again."
-                ) from error
-            if isinstance(error, sqlite3.ProgrammingError) and "closed" in text:
-                raise StoreError(f"{self.path} was closed; open it again.") from error
-            raise StoreError(f"{self.path}: {text}. Nothing was changed.") from error
+            raise explained_error(self.path, error, self._timeout) from error
+        except bulk.UnreadableError as error:
+            raise StoreDamagedError(
+                f"{self.path} was damaged: {error}. Nothing was changed. {RESTORE}"
+            ) from error
 
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[None]:
@@ -244,13 +242,55 @@ class Store:
             self._check_file()
             try:
                 # Inside: an interrupt may arrive when it has begun and not yet returned.
-                self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                self.begin(write=write)
                 yield
-                self._connection.execute("COMMIT")
+                self.commit()
             except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                self.roll_back()
                 raise
+
+    @contextmanager
+    def watched(self, notice: Callable[[int], None] | None) -> Iterator[None]:
+        """Tell *notice* now and then, while SQLite works inside, how many rows it has written.
+
+        What *notice* raises stops SQLite, in the middle of a statement if need be.
+        """
+        if notice is None:
+            yield
+            return
+        written = self._connection.total_changes
+        raised: list[BaseException] = []
+
+        def look() -> int:
+            try:
+                notice(self._connection.total_changes - written)
+            except BaseException as error:  # Python would lose it on its way through SQLite
+                raised.append(error)
+            return len(raised)
+
+        self._connection.set_progress_handler(look, _STEPS_A_LOOK)
+        try:
+            yield
+        except (sqlite3.OperationalError, StoreError):
+            if raised:
+                raise raised[0] from None
+            raise
+        finally:
+            self._connection.set_progress_handler(None, 0)
+
+    def begin(self, *, write: bool) -> None:
+        """Begin a transaction; :meth:`commit` or :meth:`roll_back` ends it."""
+        self.roll_back()  # what an interrupt may have left open
+        self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    def commit(self) -> None:
+        """Make what was written since :meth:`begin` permanent."""
+        self._connection.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """Forget what was written since :meth:`begin`; outside a transaction do nothing."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     # The log
 
@@ -259,6 +299,12 @@ class Store:
         with self.explained():
             found = self._connection.execute("SELECT max(id) FROM batches").fetchone()[0]
         return found or 0
+
+    def last_time(self) -> int | None:
+        """Return when the last batch arrived, in microseconds; None if there is none."""
+        row = self._connection.execute("SELECT time FROM batches ORDER BY id DESC").fetchone()
+        with bulk.readable("the time of a batch"):
+            return None if row is None else times.parse_time(row[0])
 
     def append(self, batch: Batch, updates: Updates, changes: Changes) -> None:
         """Add a batch and what it leads to, inside a transaction."""
@@ -310,7 +356,8 @@ class Store:
         names = ", ".join(each.name for each in fields(Batch))
         with self.explained():
             rows = self._connection.execute(f"SELECT {names} FROM batches ORDER BY id").fetchall()
-        return [Batch(row[0], times.parse_time(row[1]), *row[2:]) for row in rows]
+            with bulk.readable("the list of batches"):
+                return [_batch(row) for row in rows]
 
     def updates(self, batch_id: int) -> Iterator[Updates]:
         """Yield the updates of a batch, in parts of moderate size."""
@@ -359,7 +406,8 @@ class Store:
             row = self._connection.execute(
                 "SELECT time, batch_id, through_batch_id FROM compactions"
             ).fetchone()
-        return None if row is None else Compaction(times.parse_time(row[0]), row[1], row[2])
+            with bulk.readable("up to where the log was compacted"):
+                return None if row is None else Compaction(times.parse_time(row[0]), *row[1:])
 
     def base(self, group_key: str) -> Base:
         """Return the profiles that the compacted log starts from."""
@@ -372,19 +420,19 @@ class Store:
                 ).fetchall()
             try:
                 snapshots.append(bulk.read_snapshot([row[0] for row in rows]) or Snapshot.empty())
-            except (KeyError, ValueError, pa.ArrowException) as error:
-                raise StoreError(
-                    f"{self.path}: the profiles that the compacted log starts from cannot be "
-                    f"read ({error!r}). The file was damaged; the latest profiles are unharmed."
+            except bulk.UnreadableError as error:
+                raise StoreDamagedError(
+                    f"{self.path} was damaged: the profiles that the compacted log starts from "
+                    f"cannot be read, though the latest profiles are unharmed: {error}"
                 ) from error
         return Base(*snapshots)
 
     def compact(self, compaction: Compaction, bases: Mapping[str, Base]) -> None:
         """Start from *bases*, and forget the updates that are part of them, in a transaction."""
-        self._connection.create_function("microseconds", 1, times.parse_time, deterministic=True)
         self._connection.execute(
-            "DELETE FROM updates WHERE batch_id <= ? AND microseconds(time) <= ?",
-            [compaction.batch, compaction.time],
+            # Without its Z the text of a time sorts like the time: "…00" before "…00.5".
+            "DELETE FROM updates WHERE batch_id <= ? AND rtrim(time, 'Z') <= rtrim(?, 'Z')",
+            [compaction.batch, times.iso(compaction.time)],
         )
         batches = {batch.id: batch for batch in self.batches()}
         bulky = self._connection.execute(
@@ -476,6 +524,14 @@ _SELECT_BULK: Final = f"SELECT {_BULK_FIELDS} FROM bulk_updates"
 _CLOCKS: Final = ("arrival", "effective")
 
 
+def _batch(row: Sequence[Any]) -> Batch:
+    number, time, source, *counts, undoes = row
+    whole = (number, *counts, undoes or 0)
+    if not isinstance(source, str) or not all(isinstance(each, int) for each in whole):
+        raise ValueError(f"batch {number!r} holds {row!r}")
+    return Batch(*(number, times.parse_time(time), *row[2:]))
+
+
 def _is_after(
     row: tuple[int, str, str, str | None, str | None, bytes], batch: Batch, compaction: Compaction
 ) -> bool:
@@ -487,7 +543,8 @@ def _bulk_updates(row: tuple[int, str, str, str | None, str | None, bytes]) -> U
     _, form, group_key, time, seen, content = row
     if form == "messages":
         return bulk.read_messages(content)
-    moments = [None if text is None else times.parse_time(text) for text in (seen, time)]
+    with bulk.readable("the time of an import"):
+        moments = [None if text is None else times.parse_time(text) for text in (seen, time)]
     return bulk.read_columns(content, moments[0], group_key, moments[1])
 
 

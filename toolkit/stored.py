@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from toolkit import bulk, times
 from toolkit.columns import Column, Positions
-from toolkit.errors import StoreError
+from toolkit.errors import StoreDamagedError
 from toolkit.messages import USERS
 from toolkit.operators import Profile
 from toolkit.snapshot import Snapshot
@@ -86,7 +86,7 @@ class StoredProfiles:
             ).fetchall()
         found.sort()
         return {
-            distinct_id: (_profile(text), NO_TIME if seen is None else times.parse_time(seen))
+            distinct_id: (_profile(text), int(_read_times([seen])[0]))
             for _, distinct_id, text, seen in found
         }
 
@@ -100,7 +100,7 @@ class StoredProfiles:
             edited = self._store.edited_since(checkpoint)
             try:
                 base = None if edited is None else bulk.read_snapshot(parts)
-            except (KeyError, ValueError, pa.ArrowException):
+            except bulk.UnreadableError:
                 if not trusting_rows:
                     raise
                 base = None
@@ -139,7 +139,7 @@ class StoredProfiles:
         parts: list[list[Column]] = []
         seen: list[Positions] = []
         while rows := cursor.fetchmany(_CHUNK):
-            profiles = loads_many([text for _, text, _ in rows])
+            profiles = _profiles([text for _, text, _ in rows])
             parts.append(
                 [Column.of([each.get(name, ABSENT) for each in profiles]) for name in names]
             )
@@ -280,11 +280,21 @@ def _profile(text: str) -> Profile:
     except ValueError:
         profile = None
     if not isinstance(profile, dict):
-        raise StoreError(
+        raise StoreDamagedError(
             f"a profile holds {text[:60]!r}, which is no JSON object. The file was changed by "
             "something else; profiles.check(repair=True) writes it anew from the log."
         )
     return profile
+
+
+def _profiles(texts: list[str]) -> list[Profile]:
+    try:
+        profiles = loads_many(texts)
+    except (TypeError, ValueError):
+        profiles = []
+    if len(profiles) == len(texts) and all(isinstance(each, dict) for each in profiles):
+        return profiles
+    return [_profile(text) for text in texts]  # which says what the culprit holds
 
 
 def _written_time(microseconds: int) -> str | None:
@@ -298,7 +308,9 @@ def _written_times(microseconds: Positions) -> list[str | None]:
 
 
 def _read_times(texts: list[str | None]) -> Positions:
-    known = {
-        text: NO_TIME if text is None else times.parse_time(text) for text in dict.fromkeys(texts)
-    }
+    with bulk.readable("the times of Updated At"):
+        known = {
+            text: NO_TIME if text is None else times.parse_time(text)
+            for text in dict.fromkeys(texts)
+        }
     return np.array([known[text] for text in texts], np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
 from os import PathLike, fspath
 from typing import Any, Literal, NoReturn, Self, TypeVar
@@ -19,7 +19,7 @@ from toolkit.batch import Indexed, plan
 from toolkit.batch_columns import ColumnsResult, plan_columns
 from toolkit.changes import Explanation, difference, explain, history_frame, steps
 from toolkit.check import CheckReport
-from toolkit.columns import Column
+from toolkit.columns import Column, Positions
 from toolkit.compaction import CompactReport
 from toolkit.edits import Edit
 from toolkit.engine import Engine
@@ -33,10 +33,21 @@ from toolkit.errors import (
     UndoError,
 )
 from toolkit.expressions import Expression, SnapshotScope, as_expression
-from toolkit.history import Timeline, Update, snapshot_as_of, state_after, timeline, updates_of
+from toolkit.history import (
+    ProfilePast,
+    Timeline,
+    Update,
+    past_of,
+    snapshot_as_of,
+    state_after,
+    timeline,
+    updates_of,
+)
 from toolkit.ids import normalise_id
 from toolkit.log import LoggedColumns
 from toolkit.messages import USERS, Rejection, hidden_properties, parse_message
+from toolkit.progress import Progress, silent
+from toolkit.remembered import Remembered
 from toolkit.reserved import HIDDEN, title
 from toolkit.results import ApplyResult
 from toolkit.snapshot import Snapshot
@@ -135,6 +146,10 @@ class ProfileTable:
         """The SQLite file, None for a table in memory."""
         store = self._engine.store
         return None if store is None else str(store.path)
+
+    def remembered(self, kind: str) -> Remembered:
+        """Return what forms keep beside the profiles, such as ``"csv templates"``, by name."""
+        return Remembered(self._engine, kind)
 
     def close(self) -> None:
         """Close the SQLite file; a second call does nothing."""
@@ -313,11 +328,14 @@ class ProfileTable:
         key = normalise_id(distinct_id)
         if not edit:
             return ApplyResult(0, 0, 0, 0, 0)
-        with self._engine.writing() as state:
+
+        def work(state: Callable[[str], State]) -> ApplyResult:
             row = state(self._group_key).row(key)
             edit.check(key, None if row is None else row.properties)
             message = {**self.address(key), **edit.operations}
             return self.apply([message], source=source, ignore_time=True)
+
+        return self._engine.write(work)
 
     def address(self, distinct_id: object) -> dict[str, Any]:
         """Return the fields of a message that say whose it is, in this table.
@@ -386,24 +404,29 @@ class ProfileTable:
         if not isinstance(messages, Iterable):
             raise MessageError(f"apply takes messages, not {type(messages).__name__}")
         as_json(source)
-        arrival = times.now()
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
-        with self._engine.writing():
-            result = self._apply_valid(valid, source, arrival)
+        result = self._apply_valid(valid, source)
         rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)
         return replace(result, rejections=rejections, cautions=noted)
 
     def _apply_valid(
-        self, valid: list[Indexed], source: str, arrival: int, undoes: int | None = None
+        self,
+        valid: list[Indexed],
+        source: str,
+        undoes: int | None = None,
+        progress: Progress = silent,
     ) -> ApplyResult:
         """Apply valid messages, to whatever tables they are for, as one batch."""
         by_table: dict[str, list[Indexed]] = {}
         for index, message in valid:
             by_table.setdefault(message.group_key, []).append((index, message))
         check = None if self._limits is None else product_limits.excess
-        with self._engine.writing() as state:
+
+        def work(state: Callable[[str], State]) -> ApplyResult:
+            arrival = self._engine.arrival()
             planned = {
-                key: plan(state(key), sent, arrival, check) for key, sent in by_table.items()
+                key: plan(state(key), sent, arrival, check, progress)
+                for key, sent in by_table.items()
             }
             rejected = [each for part in planned.values() for each in part.rejected]
             accepted = sorted(
@@ -423,8 +446,11 @@ class ProfileTable:
                     {key: part.change for key, part in planned.items()},
                     arrival,
                     undoes,
+                    progress,
                 )
-        return ApplyResult(len(accepted), **counts, rejections=rejected, batch_id=batch_id)
+            return ApplyResult(len(accepted), **counts, rejections=rejected, batch_id=batch_id)
+
+        return self._engine.write(work)
 
     def _parsed(
         self, messages: Iterable[Mapping[str, Any]], ignore_time: bool, progress: bool
@@ -462,7 +488,9 @@ class ProfileTable:
         source: str,
         seen: int | None = None,
         time: int | None = None,
+        row_times: Positions | None = None,
         dry_run: bool = False,
+        progress: Progress = silent,
     ) -> ColumnsResult:
         """``$set`` many profiles at once from whole columns, as one batch.
 
@@ -471,7 +499,7 @@ class ProfileTable:
         Parameters
         ----------
         ids
-            Distinct IDs, each once: pyarrow ``large_string``.
+            Distinct IDs, each once (but for *row_times*): pyarrow ``large_string``.
         columns
             For each property a column of as many cells. An absent cell is not set.
         source
@@ -481,23 +509,32 @@ class ProfileTable:
             leaves it as it is (SEEN-2).
         time
             When it happened, in microseconds since 1970 UTC; None: now.
+        row_times
+            Instead of *time*: when each row happened. Each row is an update of its own then,
+            an ID may stand in several, and they apply in the order of their times (PAST-4).
         dry_run
             Whether to count only, and write nothing.
+        progress
+            Told how far it is. What it raises leaves the table as it was.
         """
-        arrival = times.now()
 
         def work(state: State) -> tuple[LoggedColumns, Change, ColumnsResult]:
+            self.snapshot(progress)
             fitting: dict[str, Column] = dict(columns)
             rejected: list[tuple[str, str, str]] = []
             if self._limits is not None:
                 fitting, rejected = product_limits.cut_columns(state.snapshot(), ids, columns)
-            given = LoggedColumns(ids, fitting, seen, self._group_key, time)
-            change, result = plan_columns(state, given)
+            given = LoggedColumns(ids, fitting, seen, self._group_key, time, row_times)
+            if row_times is not None and (np.diff(row_times) < 0).any():
+                given = given.rows(np.argsort(row_times, kind="stable"))
+            change, result = plan_columns(state, given, progress)
             return given, change, replace(result, rejected=rejected)
 
         if dry_run or not len(ids):
             return self._engine.read(self._group_key, work)[2]
-        with self._engine.writing() as state:
+
+        def write(state: Callable[[str], State]) -> ColumnsResult:
+            arrival = self._engine.arrival()
             given, change, result = work(state(self._group_key))
             counts = {
                 "messages": len(ids),
@@ -508,8 +545,13 @@ class ProfileTable:
                 "rejected": len(result.rejected),
             }
             changes = {self._group_key: change}
-            batch_id = self._engine.commit(source, counts, given, changes, arrival)
-        return replace(result, batch_id=batch_id)
+            progress("Writing", 0, change.writes)
+            batch_id = self._engine.commit(
+                source, counts, given, changes, arrival, progress=progress
+            )
+            return replace(result, batch_id=batch_id)
+
+        return self._engine.write(write)
 
     # Reading
 
@@ -590,9 +632,17 @@ class ProfileTable:
         """
         return tuple(name for name in self.snapshot().names if name not in HIDDEN)
 
-    def snapshot(self) -> Snapshot:
-        """Return all profiles as columns: the same object until something changes."""
-        return self._engine.read(self._group_key, lambda state: state.snapshot())
+    def snapshot(self, progress: Progress | None = None) -> Snapshot:
+        """Return all profiles as columns: the same object until something changes.
+
+        *progress* is told while they are read from the file; what it raises stops that.
+        """
+
+        def look(state: State) -> Snapshot:
+            with self._engine.watched("Loading", 0, progress):
+                return state.snapshot()
+
+        return self._engine.read(self._group_key, look)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -670,6 +720,26 @@ class ProfileTable:
             self._group_key, lambda _: updates_of(self._engine.log, self._group_key, key)
         )
 
+    def past_of(self, distinct_id: object) -> ProfilePast:
+        """Return one profile through time, in effective time as :meth:`as_of` has it.
+
+        What a slider over the past of one profile stands on: only the profile's own
+        updates are read, once, and replayed for each moment asked for.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> _ = profiles.set("1", {"plan": "free"}, time="2026-01-01")
+        >>> _ = profiles.set("1", {"plan": "pro"}, time="2026-02-01")
+        >>> past = profiles.past_of("1")
+        >>> past.at(past.moments[0]).properties
+        {'plan': 'free'}
+        """
+        key = normalise_id(distinct_id)
+        return self._engine.read(
+            self._group_key, lambda _: past_of(self._engine.log, self._group_key, key)
+        )
+
     def as_of(self, time: object = None, *, batch: int | None = None) -> ProfileTable:
         """Return the table as it was, as a table that cannot be changed.
 
@@ -742,7 +812,9 @@ class ProfileTable:
         ]
         return difference(*(table.snapshot() for table in tables))
 
-    def undo(self, batch_id: int, *, only_untouched: bool = False) -> ApplyResult:
+    def undo(
+        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+    ) -> ApplyResult:
         """Put back what a batch changed, as a new batch; the log keeps both.
 
         Profiles the batch created are deleted, those it deleted are written again (last
@@ -755,6 +827,8 @@ class ProfileTable:
             As in :attr:`batches`, or in the result of the call that made it.
         only_untouched
             Whether to leave what later updates wrote to, and undo the rest.
+        progress
+            Told how far it is. What it raises leaves the table as it was.
 
         Raises
         ------
@@ -762,12 +836,16 @@ class ProfileTable:
             If there is no such batch, it is undone already, or later updates wrote to
             what it changed; those are in ``conflicts``. Nothing is changed then.
         """
-        arrival = times.now()
-        with self._engine.writing():
+
+        def work(_: Callable[[str], State]) -> ApplyResult:
             keys = [USERS, *self._engine.group_keys()]
-            undone, messages = messages_to_undo(self._engine.log, keys, batch_id, only_untouched)
+            undone, messages = messages_to_undo(
+                self._engine.log, keys, batch_id, only_untouched, progress
+            )
             source = f"undo of batch {undone}"
-            return self._apply_valid(list(enumerate(messages)), source, arrival, undone)
+            return self._apply_valid(list(enumerate(messages)), source, undone, progress)
+
+        return self._engine.write(work)
 
     def compact(self, keep: object, *, dry_run: bool = False) -> CompactReport:
         """Forget the history before a moment, so that the file shrinks; return what was done.
@@ -823,13 +901,15 @@ class ProfileTable:
         """
         return self._engine.check(repair=repair)
 
-    def redo(self, batch_id: int, *, only_untouched: bool = False) -> ApplyResult:
+    def redo(
+        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+    ) -> ApplyResult:
         """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
         batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
         undos = [batch.id for batch in batches if batch.undoes == batch_id]
         if not undos:
             raise UndoError(f"batch {batch_id} was not undone, so there is nothing to redo")
-        return self.undo(undos[-1], only_untouched=only_untouched)
+        return self.undo(undos[-1], only_untouched=only_untouched, progress=progress)
 
     @property
     def batches(self) -> pd.DataFrame:

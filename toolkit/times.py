@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.errors import InvalidTimeError
+from toolkit.values import glimpse
 
 #: Marks "no time" in an array of microseconds (the value numpy uses for NaT).
 NO_TIME: Final = int(np.iinfo(np.int64).min)
@@ -72,7 +73,7 @@ def parse_time(value: object) -> int:
     except (ValueError, OverflowError) as error:
         if isinstance(error, InvalidTimeError):
             raise
-    raise InvalidTimeError(f"{str(value)[:60]!r} is no time; {_ALLOWED}")
+    raise InvalidTimeError(f"{glimpse(value)!r} is no time; {_ALLOWED}")
 
 
 def _from_number(value: float | np.integer | np.floating) -> int:

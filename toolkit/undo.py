@@ -7,8 +7,8 @@ of the log, and undoing the undo is the redo.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,12 @@ from toolkit.errors import UndoError
 from toolkit.history import runs, state_after
 from toolkit.log import Batch, Log
 from toolkit.messages import Message
+from toolkit.progress import Progress, counted, silent
 from toolkit.snapshot import Snapshot
 from toolkit.values import ABSENT
+
+#: A distinct ID, and what is done to its profile.
+_Edit: TypeAlias = tuple[str, tuple[tuple[str, Any], ...]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,11 @@ class Undoing:
 
 
 def messages_to_undo(
-    log: Log, group_keys: Iterable[str], batch_id: int, only_untouched: bool
+    log: Log,
+    group_keys: Iterable[str],
+    batch_id: int,
+    only_untouched: bool,
+    progress: Progress = silent,
 ) -> tuple[int, list[Message]]:
     """Return the messages that put back what a batch changed, in all its tables.
 
@@ -61,7 +69,7 @@ def messages_to_undo(
             f"batch {compaction.batch}"
         )
     batch_id = _standing(log.batches(), batch_id)
-    plans = [plan_undo(log, key, batch_id) for key in group_keys]
+    plans = [plan_undo(log, key, batch_id, progress) for key in group_keys]
     conflicts = [each for part in plans for each in part.conflicts]
     if conflicts and not only_untouched:
         told = [f"{key!r} {name or '(profile)'}: {reason}" for key, name, reason in conflicts[:3]]
@@ -119,42 +127,45 @@ class _Touched:
         return np.array([key in cells or key in self.whole for key in keys], np.bool_)
 
 
-def plan_undo(log: Log, group_key: str, batch_id: int) -> Undoing:
+def plan_undo(log: Log, group_key: str, batch_id: int, progress: Progress = silent) -> Undoing:
     """Return what putting back a batch takes, in the table of a group key."""
-    before = state_after(log, group_key, batch_id - 1).snapshot()
-    after = state_after(log, group_key, batch_id).snapshot()
+    before = state_after(log, group_key, batch_id - 1, progress).snapshot()
+    after = state_after(log, group_key, batch_id, progress).snapshot()
     ids = pa.concat_arrays([after.ids, before.ids]).unique()
     then, now = before.positions(ids), after.positions(ids)
     touched = _Touched(log, group_key, batch_id)
     conflicts: list[tuple[str, str | None, str]] = []
     messages = _profiles_made(ids, then, now, touched, conflicts)
     messages += _profiles_gone(before, ids, then, now, touched, conflicts)
-    messages += _cells_changed(before, after, ids, then, now, touched, conflicts)
-    # An undo is an edit by hand: Updated At stays (SEEN-2).
-    edits = [replace(message, ignore_time=True, group_key=group_key) for message in messages]
+    messages += _cells_changed(before, after, ids, then, now, touched, conflicts, progress)
+    edits = [
+        # An undo is an edit by hand: Updated At stays (SEEN-2).
+        Message(key, operations, ignore_time=True, group_key=group_key)
+        for key, operations in counted("Looking back", messages, progress)
+    ]
     return Undoing(edits, conflicts)
 
 
 def _profiles_made(
     ids: pa.Array, then: Any, now: Any, touched: _Touched, conflicts: list[Any]
-) -> list[Message]:
+) -> list[_Edit]:
     made = ids.filter(pa.array((then < 0) & (now >= 0))).to_pylist()
     kept = [key for key in made if key in touched.ids]
     conflicts += [(key, None, "created by the batch, and updated since") for key in kept]
-    return [Message(key, (("$delete", ""),)) for key in made if key not in touched.ids]
+    return [(key, (("$delete", ""),)) for key in made if key not in touched.ids]
 
 
 def _profiles_gone(
     before: Snapshot, ids: pa.Array, then: Any, now: Any, touched: _Touched, conflicts: list[Any]
-) -> list[Message]:
+) -> list[_Edit]:
     gone = np.flatnonzero((then >= 0) & (now < 0))
     keys = ids.take(pa.array(gone)).to_pylist()
-    messages = []
+    messages: list[_Edit] = []
     for key, properties in zip(keys, before.rows(then[gone]), strict=True):
         if key in touched.ids:
             conflicts.append((key, None, "deleted by the batch, and written again since"))
         else:
-            messages.append(Message(key, (("$set", properties),)))
+            messages.append((key, (("$set", properties),)))
     return messages
 
 
@@ -166,7 +177,8 @@ def _cells_changed(
     now: Any,
     touched: _Touched,
     conflicts: list[Any],
-) -> list[Message]:
+    progress: Progress,
+) -> list[_Edit]:
     """Return messages for the cells of profiles that were there before and after."""
     stayed = np.flatnonzero((then >= 0) & (now >= 0))
     keys: list[str] = ids.take(pa.array(stayed)).to_pylist()
@@ -179,19 +191,20 @@ def _cells_changed(
             continue
         concerned = [keys[at] for at in differs]
         later = touched.by(name, concerned)
-        for key, cell, is_later in zip(concerned, old.take(differs).cells(), later, strict=True):
+        told = counted("Looking back", concerned, progress)
+        for key, cell, is_later in zip(told, old.take(differs).cells(), later, strict=True):
             if is_later:
                 conflicts.append((key, name, "changed by the batch, and written again since"))
             elif cell is ABSENT:
                 unsets.setdefault(key, []).append(name)
             else:
                 writes.setdefault(key, {})[name] = cell
-    messages = []
-    for key in dict.fromkeys([*writes, *unsets]):
+    messages: list[_Edit] = []
+    for key in counted("Looking back", list(dict.fromkeys([*writes, *unsets])), progress):
         operations: list[tuple[str, Any]] = []
         if key in writes:
             operations.append(("$set", writes[key]))
         if key in unsets:
             operations.append(("$unset", unsets[key]))
-        messages.append(Message(key, tuple(operations)))
+        messages.append((key, tuple(operations)))
     return messages

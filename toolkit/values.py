@@ -249,3 +249,15 @@ def joined_texts(parts: Sequence[pa.Array], separator: str) -> pa.Array:
     return pc.binary_join_element_wise(
         first, *rest, pa.scalar(separator, text), null_handling="skip"
     )
+
+
+def glimpse(value: object, at_most: int = 60) -> str:
+    """Return the beginning of what an object of anybody's looks like, for an error.
+
+    >>> glimpse([1, 2]), glimpse("plan", 2)
+    ('[1, 2]', 'pl')
+    """
+    try:
+        return str(value)[:at_most]
+    except (RecursionError, ValueError):  # nested without end, or too many digits
+        return f"a {type(value).__name__}"

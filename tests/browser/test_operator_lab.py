@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from playwright.sync_api import expect
 
 # What the lab shows is also done to a table in SQLite, for another process to read.
 LAB = """
-import json
 from pathlib import Path
 import toolkit as tk
 
@@ -28,7 +28,6 @@ def keep(change=None):
         if trial.before is not None:
             profiles.set("ann", trial.before, time="2026-01-01")
         profiles.apply([trial.message])
-    path.with_suffix(".json").write_text(json.dumps(trial.after))
 
 keep()
 form.state.observe(keep, "changes")
@@ -45,28 +44,30 @@ BAD = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
-def stored(tmp_path: Path, elsewhere: Callable[..., str]) -> Callable[[], Any]:
-    """What the table and the lab hold, read by another process: None for no profile."""
+def stores(tmp_path: Path, elsewhere: Callable[..., str]) -> Callable[[Any], None]:
+    """Wait until another process reads this profile (None: none) from the table."""
 
-    def read() -> Any:
+    def check(expected: Any) -> None:
         path = tmp_path / "lab.db"
-        rows = json.loads(elsewhere(READ, path))
-        shown = json.loads(path.with_suffix(".json").read_text())
-        assert rows == ([] if shown is None else [shown])
-        return shown
+        wanted = [] if expected is None else [expected]
+        until = monotonic() + 30
+        # The page is drawn before the table is written.
+        while (found := json.loads(elsewhere(READ, path))) != wanted and monotonic() < until:
+            sleep(0.1)
+        assert found == wanted
 
-    return read
+    return check
 
 
 def test_a_message_is_composed_typed_and_stepped_through(
-    notebook: Callable[..., Any], tmp_path: Path, stored: Callable[[], Any]
+    notebook: Callable[..., Any], tmp_path: Path, stores: Callable[[Any], None]
 ) -> None:
     book = notebook("lab", [LAB.format(path=str(tmp_path / "lab.db"))])
     page = book.page
     page.set_viewport_size({"width": 1240, "height": 1500})
     book.sees("APPEND-1")
     book.picture("1-light")
-    assert stored() == {"seen": ["Tent", ["Map", "Stove"]], "tags": ["a", "b", "c"]}
+    stores({"seen": ["Tent", ["Map", "Stove"]], "tags": ["a", "b", "c"]})
 
     # By form, with the keyboard alone from the property on.
     book.field("Case").select_option("A first look")
@@ -84,7 +85,7 @@ def test_a_message_is_composed_typed_and_stepped_through(
     page.keyboard.type('"a"]')
     book.sees(f'"{BAD}": ["{BAD}", "a"]')
     book.sees("UNION-1")
-    assert stored() == {"plan": "pro", "age": 41, "city": "Oslo", BAD: [BAD, "a"]}
+    stores({"plan": "pro", "age": 41, "city": "Oslo", BAD: [BAD, "a"]})
     book.picture("2-untrusted")
     # Escape gives up what is unfinished.
     book.field("Value 1").fill("pro")
@@ -102,7 +103,7 @@ def test_a_message_is_composed_typed_and_stepped_through(
     typed.fill('{"$distinct_id": "ann",\n "$add": {"age": 1, "plan": 1}}')
     book.sees("Written. A part was rejected.")
     expect(book.field("Property 2")).to_have_value("plan")
-    assert stored() == {"plan": "free", "age": 42}
+    stores({"plan": "free", "age": 42})
     rule = book.form.locator("details.tk-lab-rule", has_text="ADD-2")
     expect(rule).to_have_attribute("open", "")
     profile = book.field("Profile as JSON")
@@ -110,7 +111,7 @@ def test_a_message_is_composed_typed_and_stepped_through(
     book.sees('double quotes: "plan"')
     profile.fill("null")
     book.sees("A profile was created.")
-    assert stored() == {"age": 1, "plan": 1}
+    stores({"age": 1, "plan": 1})
 
     # A list of messages, there and back.
     book.button("Paste messages…").click()
@@ -127,10 +128,10 @@ def test_a_message_is_composed_typed_and_stepped_through(
     expect(pasted).to_be_hidden()
     book.button("Next ›").press("Enter")
     book.sees("Message 2 of 3")
-    assert stored() == {"n": None}
+    stores({"n": None})
     book.form.get_by_role("table", name="Messages").get_by_text("$delete").click()
     book.sees("There is no profile any more.")
-    assert stored() is None
+    stores(None)
     book.picture("4-deleted")
     book.button("‹ Back").click()
     book.sees("Message 2 of 3")
@@ -139,7 +140,7 @@ def test_a_message_is_composed_typed_and_stepped_through(
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_a_guess_comes_before_the_result(
-    notebook: Callable[..., Any], tmp_path: Path, stored: Callable[[], Any], dark: bool
+    notebook: Callable[..., Any], tmp_path: Path, stores: Callable[[Any], None], dark: bool
 ) -> None:
     name = f"guess-{'dark' if dark else 'light'}"
     book = notebook(name, [LAB.format(path=str(tmp_path / "lab.db"))], dark=dark, width=900)
@@ -179,7 +180,7 @@ def test_a_guess_comes_before_the_result(
     book.sees("Updated At moves.")
     book.sees("1 of 3 right")
     book.sees("UNION-1")
-    assert stored() == {"tags": ["vip", "new"]}
+    stores({"tags": ["vip", "new"]})
     book.picture("2-wrong")
     book.field("Predict first").uncheck()
     book.field("Case").select_option("Updated At: a late message")

@@ -196,6 +196,27 @@ def test_what_the_report_refuses_stands_beside_the_field_it_names(build: Build) 
     answered(state)
 
 
+def test_a_message_names_fields_by_their_labels(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(*_: Any, **__: Any) -> Report:
+        raise ReportError("too many rows; filter with where=, or choose a longer unit=")
+
+    declared = made_up(
+        "Refusing",
+        refusing,
+        fields.FilterField(name="where", label="Filter"),
+        fields.unit_field("day"),
+    )
+    monkeypatch.setitem(fields.DECLARED, "Refusing", declared)
+    state = build()
+    state.set("Refusing")
+    assert state.wait(20)
+    assert state.fields["unit"].error == (
+        "Too many rows; filter with Filter, or choose a longer Unit."
+    )
+
+
 def test_what_the_report_refuses_without_naming_a_field_stands_above_the_answer(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,8 @@ _HINTS: Final = {
 }
 
 
+#: A longer text is refused before it is read.
+_LONGEST: Final = 500_000
 _POINT: Final = "a number has digits before and after its one point"
 # A point as Python has it: user.plan, user["plan"].is_set().
 _AROUND_POINT: Final = re.compile(r"(\buser|\bevent|\bproperties)?\.(\w+)")
@@ -116,8 +118,13 @@ def tokens(text: str) -> list[Token]:
     Raises
     ------
     ExpressionError
-        At the first character that begins no word.
+        At the first character that begins no word, or if the text is very long.
     """
+    if len(text) > _LONGEST:
+        raise ExpressionError(
+            f"the text of the expression has {len(text):,} characters; at most {_LONGEST:,} are "
+            "read. A choice of many values is shorter in Python: user[…].isin(values)"
+        )
     result: list[Token] = []
     position = 0
     while True:

@@ -358,7 +358,8 @@ class Declaration:
         if len(call) > _LINE:
             lines = "".join(f"    {line},\n" for line in (", ".join(arguments), *named))
             call = f"{self.call}(\n{lines})"
-        return "\n".join([*self.imports, *_imports(values.values(), call), "", call])
+        imports = "\n".join([*self.imports, *_imports(values.values(), call)])
+        return f"{imports}\n\n{call}" if imports else call
 
 
 #: The reports there are, by title.

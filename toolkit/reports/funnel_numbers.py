@@ -396,8 +396,8 @@ def p_value(converted: int, entered: int, all_converted: int, all_entered: int) 
 
     Examples
     --------
-    >>> round(p_value(30, 100, 200, 1000), 4)
-    0.0193
+    >>> round(p_value(30, 100, 200, 1000), 3)
+    0.019
     >>> p_value(9, 29, 200, 1000)
     nan
     """

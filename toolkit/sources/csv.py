@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 import pandas as pd
 from tqdm.auto import tqdm
 
 from toolkit.batch_columns import CellChange
 from toolkit.errors import CsvError, CsvRowsError
-from toolkit.reserved import LAST_SEEN, name_refusal
+from toolkit.progress import Progress
 from toolkit.sources.arguments import argument
-from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, guess_header
+from toolkit.sources.csv_file import CsvFile
 from toolkit.sources.csv_mapping import (
     DISTINCT_ID,
+    TIME,
     ColumnMapping,
     ColumnTypes,
     FileColumns,
     MappedColumns,
     choose_types,
     map_columns,
-    suggest_names,
 )
-from toolkit.sources.csv_reading import CsvText, read_csv_text
-from toolkit.sources.csv_report import CsvColumn, CsvPreview, ImportReport, rejected_lines, sentence
+from toolkit.sources.csv_report import CsvPreview, ImportReport, rejected_lines, sentence
 from toolkit.sources.csv_rows import (
     Rows,
+    filled,
     id_warnings,
     one_row_an_id,
     placeholder_ids,
     same_value_elsewhere,
     typed_rows,
 )
-from toolkit.sources.csv_source import CsvSource, Source
-from toolkit.sources.csv_types import infer_type, is_filled
+from toolkit.sources.csv_source import Source
 from toolkit.table import ProfileTable
 from toolkit.times import parse_time
 from toolkit.view import ProfileView
 from toolkit.wording import count
-
-#: A file of more rows is refused (CSV-6).
-MAX_ROWS: Final = 1_000_000
 
 _SHOWN_REJECTIONS: Final = 5
 # A progress bar appears once the import has run for so many seconds.
@@ -88,38 +86,13 @@ def preview_csv(
       2 'age' → 'age' number: '30'
       column 0 ("user_id") is the identifier: named like one, 2 of 2 cells filled, 2 different
     """
-    file = _opened(source, None, header, encoding, delimiter)
-    suggested, identifier_reason = suggest_names(file.columns)
-    columns = []
-    for position, cells in enumerate(file.columns.cells):
-        filled = cells.filter(is_filled(cells))
-        columns.append(
-            CsvColumn(
-                position,
-                file.columns.names[position],
-                tuple(file.columns.samples(position)),
-                infer_type(filled),
-                len(cells) - len(filled),
-                len(filled.unique()),
-                suggested[position],
-            )
-        )
-    return CsvPreview(
-        name=file.name,
-        columns=tuple(columns),
-        header=file.columns.header.header,
-        header_reason=file.columns.header.reason,
-        identifier_reason=identifier_reason,
-        encoding=file.text.encoding,
-        delimiter=file.text.delimiter,
-        rows=file.text.rows,
-        problems=tuple(_problems(file)),
-    )
+    file = CsvFile.read(source, header=header, encoding=encoding, delimiter=delimiter)
+    return file.preview()
 
 
 def import_csv(
     profiles: ProfileTable,
-    source: Source,
+    source: Source | CsvFile,
     mapping: ColumnMapping | None = None,
     *,
     header: bool | None = None,
@@ -129,7 +102,7 @@ def import_csv(
     on_error: Literal["raise", "skip"] = "raise",
     time: object = None,
     dry_run: bool = False,
-    progress: bool = True,
+    progress: bool | Progress = True,
 ) -> ImportReport:
     r"""``$set`` the rows of a CSV file as one batch, and return what became of them.
 
@@ -146,9 +119,12 @@ def import_csv(
         ``{column: property}``; a column is its position from 0 or its name in the
         header. ``"$distinct_id"`` marks the identifier, else ``"$email"`` is it, else
         each row gets a random ID (CSV-2). Columns left out, or mapped to None, are
-        not imported. By default it is ``preview_csv(source).mapping``: every column
-        under its name in the header, but common ones under reserved names (``email``
-        is ``$email``; the report's ``renamed`` lists them), and ``distinct_id`` in any
+        not imported. ``"$time"`` marks a column of times: each row happened at its own
+        then, and is an update of its own; several rows of an ID are its history, and the
+        newest of them is its latest state (PAST-4). By default it is
+        ``preview_csv(source).mapping``: every column under its name in the header, but
+        common ones under reserved names (``email`` is ``$email``; the report's
+        ``renamed`` lists them), and ``distinct_id`` in any
         spelling, else a column named ``user_id``, ``customer_id``, ``id`` or alike and
         filled with enough different cells, as the identifier. A file without a header
         needs a mapping. In the CSV of a table (one with a column ``$last_seen``) every
@@ -167,8 +143,13 @@ def import_csv(
     dry_run
         Whether to report only, and write nothing. What an import would raise, this
         raises too.
+    time
+        When all of it happened: unix seconds or milliseconds, ISO 8601 text, a datetime.
+        By default now (PAST-3). For a time a row map a column to ``"$time"``.
     progress
-        Whether to show a bar if it takes more than a second.
+        Whether to show a bar if it takes more than a second. Or a function to call now
+        and then with the stage, how much of it is done, and how much there is to do
+        (0 if that is not known); what it raises stops the import.
 
     Raises
     ------
@@ -196,29 +177,32 @@ def import_csv(
     if on_error not in ("raise", "skip"):
         raise CsvError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
     started = perf_counter()
-    bar = tqdm(total=4, desc="Reading", delay=_PATIENCE, disable=not progress, leave=False)
-    with bar:
-        file = _opened(source, mapping, header, encoding, delimiter)
+    with _watched_by(progress) as notice:
+        file = _opened(source, mapping, header, encoding, delimiter, notice)
         mapped = map_columns(mapping, file.columns)
+        if mapped.time is not None and time is not None:
+            raise CsvError(
+                f"time={time!r}, and {file.columns.title(mapped.time)} is mapped to "
+                f'"{TIME}"; give one time for the file or a column of times, not both'
+            )
         chosen = choose_types(types, file.columns, mapped)
-        _advance(bar, "Typing")
-        rows = typed_rows(file.text, mapped, chosen)
+        rows = typed_rows(file, mapped, chosen, notice)
         if len(rows.rejected) and on_error == "raise":
             raise _rejection_error(rows.rejected, file.text.rows)
-        _advance(bar, "Comparing")
+        notice("Comparing", 0, file.text.rows)
         merged = one_row_an_id(rows)
         same_email, same_name = same_value_elsewhere(
-            profiles.snapshot(), merged, ["$email", "$name"]
+            profiles.snapshot(notice), merged, ["$email", "$name"], notice
         )
-        _advance(bar, "Writing")
         result = profiles.set_columns(
-            merged.ids,
-            merged.columns,
+            merged.ids if rows.times is None else rows.ids,
+            merged.columns if rows.times is None else filled(rows),
             source=f"csv: {file.name}",
             time=None if time is None else parse_time(time),
+            row_times=rows.times,
             dry_run=dry_run,
+            progress=notice,
         )
-        bar.update()
     warnings = [*file.text.notes, *mapped.notes]
     if file.text.rows == 0:
         warnings.append("The file holds a header and no rows.")
@@ -273,83 +257,6 @@ def _check_table(profiles: object) -> None:
     )
 
 
-class _File(NamedTuple):
-    """A file that was read: the rows below the header, and its columns."""
-
-    name: str
-    text: CsvText
-    columns: FileColumns
-
-
-def _opened(
-    source: Source,
-    mapping: ColumnMapping | None,
-    header: bool | None,
-    encoding: str | None,
-    delimiter: str | None,
-) -> _File:
-    if header not in (None, True, False):
-        raise CsvError(f"header={header!r}; True, False, or None to find out, is allowed")
-    opened = CsvSource.of(source)
-    # One more, for the header.
-    text = read_csv_text(opened, encoding=encoding, delimiter=delimiter, at_most=MAX_ROWS + 1)
-    first = text.first_row
-    guess = _header(text, first, header, mapping)
-    names: tuple[str | None, ...] = (None,) * len(text.columns)
-    if guess.header and first is not None:
-        names = tuple(cell.strip() or None for cell in first)
-        text = text.below_header()
-    if text.rows > MAX_ROWS:  # CSV-6
-        raise CsvError(
-            f"{opened.name} holds {text.rows:,} rows; at most {MAX_ROWS:,} are imported at once. "
-            "Nothing was written; split the file"
-        )
-    return _File(opened.name, text, FileColumns(names, text.columns, guess))
-
-
-def _header(
-    text: CsvText, first: tuple[str, ...] | None, forced: bool | None, mapping: ColumnMapping | None
-) -> HeaderGuess:
-    """Return whether row 1 is a header: as told, as the mapping shows, or as it looks (CSV-1)."""
-    if first is None:
-        if forced:
-            raise CsvError(
-                f"row 1 cannot be the header: {text.ragged[0].reason}. "
-                f"Correct it, or pass {argument('header', False)}"
-            )
-        return HeaderGuess(False, "row 1 is not as wide as the others")
-    if forced is not None:
-        return HeaderGuess(forced, f"row 1 is {'a header' if forced else 'data'}, as was given")
-    keys = {key.strip() for key in mapping if isinstance(key, str)} if mapping else set()
-    if keys and keys <= {cell.strip() for cell in first}:
-        return HeaderGuess(True, "row 1 is a header: the mapping names its columns")
-    return guess_header(first, [column.slice(1, SAMPLE_ROWS) for column in text.columns])
-
-
-def _problems(file: _File) -> list[str]:
-    """Return what an import would stumble over, in sentences."""
-    problems = list(file.text.notes)
-    if file.text.rows == 0:
-        problems.append("The file holds a header and no rows.")
-    if file.text.ragged:
-        first = file.text.ragged[0]
-        problems.append(
-            f"{count(len(file.text.ragged), 'row')} cannot be imported; "
-            f"the first, on line {first.line:,}: {first.reason}."
-        )
-    names = [name for name in file.columns.names if name is not None]
-    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        problems.append(f'{names.count(name)} columns are named "{name}".')
-    unnamed = file.columns.names.count(None)
-    if file.columns.header.header and unnamed:
-        problems.append(f"{count(unnamed, 'column')} without a name in the header.")
-    for position, header in enumerate(file.columns.names):
-        reason = None if header in (None, DISTINCT_ID) else name_refusal(str(header))
-        if reason is not None and header != LAST_SEEN:
-            problems.append(f"{sentence(file.columns.title(position))[:-1]} is left out: {reason}.")
-    return problems
-
-
 def _rejection_error(rejected: pd.DataFrame, rows: int) -> CsvRowsError:
     shown = "\n  ".join(rejected_lines(rejected, _SHOWN_REJECTIONS))
     return CsvRowsError(
@@ -366,6 +273,8 @@ def _imported_columns(columns: FileColumns, mapped: MappedColumns, rows: Rows) -
     found = [
         (at, columns.names[at], name, rows.types[name]) for at, name in mapped.properties.items()
     ]
+    if mapped.time is not None:
+        found.insert(0, (mapped.time, columns.names[mapped.time], TIME, "date"))
     if mapped.identifier is not None:
         at = mapped.identifier
         found.insert(0, (at, columns.names[at], DISTINCT_ID, "text"))
@@ -379,7 +288,38 @@ def _changes(changes: list[CellChange]) -> pd.DataFrame:
     return frame.astype({"distinct_id": "str", "property": "str"})
 
 
-def _advance(bar: tqdm, stage: str) -> None:
-    # To set a description would show the bar, however little time has passed.
-    bar.set_description(stage, refresh=False)
-    bar.update()
+def _opened(
+    source: Source | CsvFile,
+    mapping: ColumnMapping | None,
+    header: bool | None,
+    encoding: str | None,
+    delimiter: str | None,
+    progress: Progress,
+) -> CsvFile:
+    if isinstance(source, CsvFile):
+        return source
+    return CsvFile.read(
+        source,
+        header=header,
+        encoding=encoding,
+        delimiter=delimiter,
+        mapping=mapping,
+        progress=progress,
+    )
+
+
+@contextmanager
+def _watched_by(progress: bool | Progress) -> Iterator[Progress]:
+    """Hand out what to tell how far the import is: a bar, nobody, or whom the caller named."""
+    if callable(progress):
+        yield progress
+        return
+    with tqdm(total=0, unit=" rows", delay=_PATIENCE, disable=not progress, leave=False) as bar:
+
+        def show(stage: str, done: int, total: int, /) -> None:
+            bar.total = total or None
+            # To set a description would show the bar, however little time has passed.
+            bar.set_description(stage, refresh=False)
+            bar.update(done - bar.n)
+
+        yield show

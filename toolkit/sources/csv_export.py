@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
 from toolkit.columns import IS_NULL, Column, Mask
+from toolkit.progress import Progress, silent
 from toolkit.reserved import HIDDEN, LAST_SEEN, name_refusal
 from toolkit.sources.arguments import argument
 from toolkit.sources.csv_defuse import defused, defused_texts
@@ -113,21 +114,30 @@ def write_csv(
 
 
 def export_csv(
-    profiles: ProfileTable | ProfileView, path: str | PathLike[str], *, progress: bool = True
+    profiles: ProfileTable | ProfileView,
+    path: str | PathLike[str],
+    *,
+    progress: bool = True,
+    notice: Progress = silent,
 ) -> CsvExport:
-    """Write profiles as :func:`write_csv` does; return what was lost in place of a warning."""
+    """Write profiles as :func:`write_csv` does; return what was lost in place of a warning.
+
+    *notice* is told how far it is, and may stop it; an older file stays as it was then.
+    """
     snapshot = profiles.snapshot()
     names = [name for name in snapshot.names if name_refusal(name) is None]
     left_out = [name for name in snapshot.names if name_refusal(name) is not None]
     found = _Losses(left_out)
     texts = [_quoted(found.safe(snapshot.ids))]
     for name in tqdm(names, "Writing", delay=_PATIENCE, disable=not progress, leave=False):
+        notice("Preparing", 0, 0)
         texts.append(_quoted(found.cells(name, snapshot.column(name))))
     texts.append(_times(snapshot.last_seen))
     header = [_quoted(pa.array([defused(name)], _TEXT))[0].as_py() for name in names]
     with whole_file(path) as out:
         out.write((",".join([DISTINCT_ID, *header, LAST_SEEN]) + "\n").encode())
         for start in range(0, len(snapshot), _CHUNK):
+            notice("Writing", start, len(snapshot))
             rows = pc.binary_join_element_wise(
                 *(column.slice(start, _CHUNK) for column in texts), pa.scalar(",", _TEXT)
             )

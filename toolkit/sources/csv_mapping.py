@@ -24,6 +24,8 @@ from toolkit.wording import count, did_you_mean, listed
 #: Marks the column of distinct IDs in a mapping.
 DISTINCT_ID: Final = "$distinct_id"
 EMAIL: Final = "$email"
+#: Marks the column that says when each row happened (PAST-4).
+TIME: Final = "$time"
 
 #: {column: property name}; a column is its position from 0 or its name in the header.
 ColumnMapping: TypeAlias = Mapping[Any, str | None]
@@ -32,6 +34,8 @@ ColumnMapping: TypeAlias = Mapping[Any, str | None]
 ColumnTypes: TypeAlias = Mapping[Any, ColumnType]
 
 _SAMPLES: Final = 5
+# So many columns are listed in an error.
+_OVERVIEW: Final = 100
 
 # Without case, spaces and signs.
 _ID_NAME: Final = "distinctid"
@@ -84,6 +88,8 @@ class MappedColumns:
         got another name than they have.
     identifier_reason
         Why a column was, or was not, guessed to be the identifier, in words.
+    time
+        Position of the column that says when each row happened, if there is one.
     """
 
     identifier: int | None
@@ -91,12 +97,13 @@ class MappedColumns:
     notes: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     identifier_reason: str | None = None
+    time: int | None = None
 
     @property
     def positions(self) -> list[int]:
         """The columns that are read, in their order."""
-        identifier = set() if self.identifier is None else {self.identifier}
-        return sorted(identifier | set(self.properties))
+        marked = {at for at in (self.identifier, self.time) if at is not None}
+        return sorted(marked | set(self.properties))
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,10 +179,12 @@ class FileColumns:
     def overview(self) -> str:
         """Return a line of text a column: its position, name and samples."""
         lines = []
-        for position, name in enumerate(self.names):
+        for position, name in enumerate(self.names[:_OVERVIEW]):
             shown = listed((_short(sample) for sample in self.samples(position)), _SAMPLES)
             named = "" if name is None else f' "{name}"'
             lines.append(f"  {position}{named}: {shown or '(empty)'}")
+        if left := len(self.names) - len(lines):
+            lines.append(f"  and {count(left, 'column')} more")
         return "\n".join(lines)
 
 
@@ -219,7 +228,7 @@ def suggest_names(columns: FileColumns) -> Suggestion:
                 suggestion = name
         if suggestion in suggested:
             suggestion = None
-        if suggestion is not None and suggestion != DISTINCT_ID and name_refusal(suggestion):
+        if suggestion not in (None, DISTINCT_ID, TIME) and name_refusal(suggestion):
             suggestion = None
         suggested.append(suggestion)
     return Suggestion(suggested, reason)
@@ -261,8 +270,9 @@ def map_columns(mapping: ColumnMapping | None, columns: FileColumns) -> MappedCo
     identifier = next((at for at, name in chosen.items() if name == DISTINCT_ID), None)
     if identifier is None:  # CSV-2
         identifier = next((at for at, name in chosen.items() if name == EMAIL), None)
-    properties = {at: chosen[at] for at in sorted(chosen) if chosen[at] != DISTINCT_ID}
-    return MappedColumns(identifier, properties, tuple(notes), renamed, reason)
+    time = next((at for at, name in chosen.items() if name == TIME), None)
+    properties = {at: chosen[at] for at in sorted(chosen) if chosen[at] not in (DISTINCT_ID, TIME)}
+    return MappedColumns(identifier, properties, tuple(notes), renamed, reason, time)
 
 
 def _by_mapping(mapping: ColumnMapping, columns: FileColumns) -> dict[int, str]:
@@ -326,7 +336,7 @@ def _slips(chosen: Mapping[int, str], columns: FileColumns) -> list[str]:
     """
     notes = []
     for position, name in chosen.items():
-        meant = _meant(name)
+        meant = meant_name(name)
         if meant is None:
             continue
         if meant == DISTINCT_ID and DISTINCT_ID not in chosen.values():
@@ -341,7 +351,7 @@ def _slips(chosen: Mapping[int, str], columns: FileColumns) -> list[str]:
     return notes
 
 
-def _meant(name: str) -> str | None:
+def meant_name(name: str) -> str | None:
     """Return the reserved name of which a name is a misspelling or the beginning."""
     if _plain(name) == _ID_NAME and name != DISTINCT_ID:
         return DISTINCT_ID
@@ -425,14 +435,19 @@ def _as_identifier(cells: pa.Array) -> tuple[bool, str]:
     return False, facts + f" ({_FILLED:.0%} and {_DIFFERENT:.0%} are needed)"
 
 
-def _check_name(name: str, title: str) -> None:
-    if name == DISTINCT_ID:
-        return
-    reason = name_refusal(name)
+def property_refusal(name: str) -> str | None:
+    """Return why a column may not be a property of this name, None if it may (CSV-3)."""
     try:
         as_json(name)
     except InvalidValueError as error:
-        reason = str(error)
+        return str(error)
+    return name_refusal(name)
+
+
+def _check_name(name: str, title: str) -> None:
+    if name in (DISTINCT_ID, TIME):
+        return
+    reason = property_refusal(name)
     if reason is not None:
         raise ColumnMappingError(
             f'{title} cannot be mapped to "{name[:80]}": {reason}. Or leave the column out'
@@ -475,6 +490,10 @@ def choose_types(
         else:
             position = by_property[key] if key in by_property else columns.position(key)
         if position not in mapped.properties:
+            if position == mapped.time:
+                raise ColumnMappingError(
+                    f"types[{key!r}]={kind!r}: the times of the rows have no type to choose"
+                )
             if position != mapped.identifier:
                 raise ColumnMappingError(
                     f"types[{key!r}]: {columns.title(position)} is not imported"

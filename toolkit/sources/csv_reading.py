@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +15,7 @@ import pyarrow.csv as pa_csv
 
 from toolkit.columns import Mask, Positions
 from toolkit.errors import CsvEncodingError, CsvError
+from toolkit.progress import Progress, silent
 from toolkit.sources.arguments import argument
 from toolkit.sources.csv_dialect import Dialect, check_delimiter, sniff
 from toolkit.sources.csv_source import (
@@ -112,6 +113,7 @@ def read_csv_text(
     encoding: str | None = None,
     delimiter: str | None = None,
     at_most: int,
+    progress: Progress = silent,
 ) -> CsvText:
     """Return the rows of a CSV file as text.
 
@@ -130,6 +132,8 @@ def read_csv_text(
         Between cells. By default the one of ``, ; tab |`` that fits the first rows.
     at_most
         Of so many rows the cells are kept.
+    progress
+        Told how many rows were read, and how many there seem to be.
 
     Raises
     ------
@@ -143,7 +147,7 @@ def read_csv_text(
         check_delimiter(delimiter)
     first = first_encoding(source, encoding)
     try:
-        return _read(source, first, delimiter, at_most)
+        return _read(source, first, delimiter, at_most, progress)
     except CsvEncodingError as error:
         if encoding is not None or first != "utf-8":
             raise
@@ -151,22 +155,28 @@ def read_csv_text(
     *guesses, last = legacy_encodings(sample)
     for guess in guesses:
         try:
-            return _read(source, guess, delimiter, at_most, is_guess=True)
+            return _read(source, guess, delimiter, at_most, progress, is_guess=True)
         except CsvEncodingError:
             continue
-    return _read(source, last, delimiter, at_most, is_guess=True)
+    return _read(source, last, delimiter, at_most, progress, is_guess=True)
 
 
 def _read(
-    source: CsvSource, encoding: str, delimiter: str | None, at_most: int, is_guess: bool = False
+    source: CsvSource,
+    encoding: str,
+    delimiter: str | None,
+    at_most: int,
+    progress: Progress,
+    is_guess: bool = False,
 ) -> CsvText:
     with source.opened() as raw:
         head = Utf8Stream(raw, encoding, source.name).read(_HEAD)
     dialect = sniff(head.decode(errors="ignore").removesuffix(_MARK), delimiter)
     with source.opened() as raw:
         stream = Utf8Stream(raw, encoding, source.name)
+        size = source.size()
         parsed = _Parsed(dialect, source.name, at_most)
-        parsed.read(stream)
+        parsed.read(stream, lambda rows: progress("Reading", rows, size * rows // stream.taken))
     notes: tuple[str, ...] = ()
     if is_guess:
         notes = (
@@ -202,8 +212,8 @@ class _Parsed:
     def _is_whole(self) -> bool:
         return self._rows <= self._at_most
 
-    def read(self, stream: Utf8Stream) -> None:
-        """Read all rows; keep no more than asked for."""
+    def read(self, stream: Utf8Stream, notice: Callable[[int], None]) -> None:
+        """Read all rows; keep no more than asked for. *notice* is told how many, now and then."""
         names = [str(position) for position in range(self._dialect.width)]
         try:
             reader = pa_csv.open_csv(
@@ -225,6 +235,7 @@ class _Parsed:
             with reader:
                 for batch in reader:
                     self._take(batch)
+                    notice(self._rows)
         except pa.ArrowInvalid as error:
             if "straddling" in str(error):
                 raise CsvError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 
 import pandas as pd
 
@@ -36,8 +37,10 @@ class CsvColumn:
         Its first different cells that are not empty, at most five.
     type
         The type that all its cells fit (CSV-5).
+    cells
+        How many cells it has; rows that are ragged have none.
     empty
-        How many cells are empty.
+        How many of them are empty.
     distinct
         How many different cells there are, empty ones left out.
     property
@@ -49,6 +52,7 @@ class CsvColumn:
     header: str | None
     samples: tuple[str, ...]
     type: ColumnType
+    cells: int
     empty: int
     distinct: int
     property: str | None
@@ -230,7 +234,7 @@ class ImportReport:
 
         Cells that a spreadsheet would run as formulas get an apostrophe.
         """
-        defused_frame(self.rejected).to_csv(path, index=False)
+        Path(path).write_bytes(rejected_csv(self.rejected))
 
     def _summary(self) -> str:
         would = "would be " if self.dry_run else ""
@@ -294,6 +298,11 @@ class ImportReport:
                 ]
         title = "Dry run of the import" if self.dry_run else "Import"
         return html.card(f"{title} of {self.name}", *parts)
+
+
+def rejected_csv(rejected: pd.DataFrame) -> bytes:
+    """Return rejected rows as CSV in UTF-8, safe to open in a spreadsheet: line, reason, text."""
+    return defused_frame(rejected).to_csv(index=False).encode()
 
 
 def sentence(clause: str) -> str:

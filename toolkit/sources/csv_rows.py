@@ -12,12 +12,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.columns import Column, Mask, Positions
+from toolkit import series
+from toolkit.columns import Column, Mask, Positions, last_of_each
 from toolkit.ids import PLACEHOLDERS
+from toolkit.progress import Progress, silent
 from toolkit.snapshot import Snapshot
+from toolkit.sources.csv_file import CsvFile
 from toolkit.sources.csv_mapping import MappedColumns
 from toolkit.sources.csv_reading import CsvText
-from toolkit.sources.csv_types import ColumnType, TypedColumn, is_filled, typed
+from toolkit.sources.csv_types import ColumnType, TypedColumn, is_filled
+from toolkit.times import NO_TIME
 from toolkit.wording import count
 
 _TEXT: Final = pa.large_string()
@@ -48,12 +52,16 @@ class Rows(NamedTuple):
         The type of each property.
     rejected
         The other rows: line, reason, text.
+    times
+        When each row happened, in microseconds since 1970 UTC; the rows stand in that
+        order then. None if no column says so.
     """
 
     ids: pa.Array
     columns: dict[str, Column]
     types: dict[str, ColumnType]
     rejected: pd.DataFrame
+    times: Positions | None = None
 
 
 class MergedRows(NamedTuple):
@@ -74,17 +82,24 @@ class MergedRows(NamedTuple):
     duplicates: pd.DataFrame
 
 
-def typed_rows(text: CsvText, mapped: MappedColumns, types: Mapping[int, ColumnType]) -> Rows:
+def typed_rows(
+    file: CsvFile,
+    mapped: MappedColumns,
+    types: Mapping[int, ColumnType],
+    progress: Progress = silent,
+) -> Rows:
     """Return the rows below the header with their cells as values.
 
     A row is rejected if it is ragged, has no distinct ID, or holds a cell that does
-    not fit the type forced on its column (CSV-7).
+    not fit the type forced on its column (CSV-7), or if its time is none.
     """
+    text = file.text
     reasons: dict[int, list[str]] = defaultdict(list)
     columns: dict[str, Column] = {}
     chosen: dict[str, ColumnType] = {}
-    for position, name in mapped.properties.items():
-        cells = typed(text.columns[position], types.get(position))
+    for done, (position, name) in enumerate(mapped.properties.items()):
+        progress("Typing", done * text.rows // len(mapped.properties), text.rows)
+        cells = file.typed(position, types.get(position))
         columns[name], chosen[name] = cells.column, cells.type
         _note_misfits(reasons, name, text.columns[position], cells)
     if mapped.identifier is None:
@@ -95,13 +110,32 @@ def typed_rows(text: CsvText, mapped: MappedColumns, types: Mapping[int, ColumnT
         ids = text.columns[mapped.identifier]
         for row in np.flatnonzero(~is_filled(pc.utf8_trim_whitespace(ids))).tolist():
             reasons[row].insert(0, "no distinct ID")
+    times = None if mapped.time is None else _times(text.columns[mapped.time], reasons)
     rejected = _rejected(text, reasons)
-    if reasons:
-        keep = np.ones(len(ids), np.bool_)
-        keep[list(reasons)] = False
-        ids = ids.filter(pa.array(keep))
-        columns = {name: column.keep(keep) for name, column in columns.items()}
-    return Rows(ids, columns, chosen, rejected)
+    keep = np.ones(len(ids), np.bool_)
+    keep[list(reasons)] = False
+    kept = np.flatnonzero(keep)
+    if times is not None:  # PAST-4
+        kept = kept[np.argsort(times[kept], kind="stable")]
+        times = times[kept]
+    if times is not None or reasons:
+        ids = ids.take(pa.array(kept))
+        columns = {name: column.take(kept) for name, column in columns.items()}
+    return Rows(ids, columns, chosen, rejected, times)
+
+
+def _times(cells: pa.Array, reasons: dict[int, list[str]]) -> Positions:
+    """Return the time of each row; note what is none."""
+    times = series.times_of_cells(cells)
+    for row in np.flatnonzero(times == NO_TIME).tolist():
+        shown = cells[row].as_py()
+        shown = shown if len(shown) <= 40 else shown[:39] + "…"
+        reasons[row].append(
+            f'$time: "{shown}" is no time (ISO 8601, unix seconds or milliseconds are)'
+            if shown.strip()
+            else "no time"
+        )
+    return times
 
 
 def _note_misfits(
@@ -142,34 +176,20 @@ def _rejected(text: CsvText, reasons: Mapping[int, list[str]]) -> pd.DataFrame:
 
 def one_row_an_id(rows: Rows) -> MergedRows:
     """Return each distinct ID once: of each property its last cell that is not empty (CSV-8)."""
-    encoded = rows.ids.dictionary_encode()
-    ids, columns = encoded.dictionary, rows.columns
-    duplicates = _count_frame(ids.slice(0, 0), np.zeros(0, np.int64))
-    if len(ids) < len(rows.ids):
-        codes = encoded.indices.to_numpy()
-        order = np.argsort(codes, kind="stable")
-        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-        columns = {
-            name: column.take(_last_present(column, order, starts))
-            for name, column in columns.items()
-        }
-        counts = np.diff(starts, append=len(order))
-        several = counts > 1
-        duplicates = _count_frame(ids.filter(pa.array(several)), counts[several])
-    else:
-        ids = rows.ids
-    filled = {name: column for name, column in columns.items() if column.is_present.any()}
-    return MergedRows(ids, filled, duplicates)
+    ids, columns, counts = last_of_each(rows.ids, rows.columns)
+    # Of dated rows none takes the place of another: each is an update of its own.
+    several = counts > (1 if rows.times is None else len(rows.ids))
+    duplicates = _count_frame(ids.filter(pa.array(several)), counts[several])
+    return MergedRows(ids, _filled(columns), duplicates)
 
 
-def _last_present(column: Column, order: Positions, starts: Positions) -> Positions:
-    """Return for each ID the last row that has a cell, -1 for none.
+def filled(rows: Rows) -> dict[str, Column]:
+    """Return the columns of which a row has a cell."""
+    return _filled(rows.columns)
 
-    *order* holds the rows of one ID after those of another, and *starts* where
-    those of each begin.
-    """
-    rows = np.where(column.is_present[order], order, -1)
-    return np.maximum.reduceat(rows, starts)
+
+def _filled(columns: Mapping[str, Column]) -> dict[str, Column]:
+    return {name: column for name, column in columns.items() if column.is_present.any()}
 
 
 def _count_frame(ids: pa.Array, rows: Positions) -> pd.DataFrame:
@@ -211,7 +231,9 @@ def id_warnings(ids: pa.Array) -> list[str]:
     return warnings
 
 
-def same_value_elsewhere(before: Snapshot, merged: MergedRows, names: list[str]) -> list[int]:
+def same_value_elsewhere(
+    before: Snapshot, merged: MergedRows, names: list[str], progress: Progress = silent
+) -> list[int]:
     """Return how many new IDs share a text with a profile under another ID, by property.
 
     The other stands in the table, or further up among the new ones (CSV-4).
@@ -221,6 +243,7 @@ def same_value_elsewhere(before: Snapshot, merged: MergedRows, names: list[str])
         return [0] * len(names)
     found = []
     for name in names:
+        progress("Comparing", 0, len(merged.ids))
         column = merged.columns.get(name)
         if column is None or column.kind != "text":
             found.append(0)

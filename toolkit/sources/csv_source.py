@@ -135,6 +135,11 @@ class CsvSource:
             raise CsvFileError(f"{path} is a folder; give the path of one CSV file in it")
         return cls(Path(path).name, Path(path))
 
+    def size(self) -> int:
+        """Return how many bytes there are, 0 if that is not known as they are packed."""
+        with self.opened() as raw:
+            return 0 if isinstance(raw, gzip.GzipFile) else raw.seek(0, os.SEEK_END)
+
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
         """Open the bytes, unpacked if they are gzip."""
@@ -266,6 +271,8 @@ class Utf8Stream(io.RawIOBase):
     ----------
     line_ends
         How many were handed out so far.
+    taken
+        How many bytes of the file were read so far.
     """
 
     def __init__(self, raw: BinaryIO, encoding: str, name: str) -> None:
@@ -273,7 +280,7 @@ class Utf8Stream(io.RawIOBase):
         self._encoding = encoding
         self._name = name
         self._decoder = codecs.getincrementaldecoder(encoding)()
-        self._taken = 0
+        self.taken = 0
         self._ready = bytearray()
         self._last = b"\n"
         self._at_start = True
@@ -330,12 +337,12 @@ class Utf8Stream(io.RawIOBase):
             before = given[:start].decode(self._encoding, "replace") if known else ""
             line = self.line_ends + _line_ends(self._ready + before.encode(errors="replace")) + 1
             raise CsvEncodingError(
-                f"{self._name} is not {self._encoding}: byte {self._taken - pending + start:,} "
+                f"{self._name} is not {self._encoding}: byte {self.taken - pending + start:,} "
                 f"(0x{given[start : start + 1].hex()}, line {line:,}) cannot be read; "
                 f"pass the encoding it has, for example {argument('encoding', 'cp1252')}",
                 given,
             ) from None
-        self._taken += len(piece)
+        self.taken += len(piece)
         return encoded
 
 

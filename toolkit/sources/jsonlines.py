@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from toolkit.errors import ArgumentError, MessageFileError, MessageFileNotFoundError
 from toolkit.messages import Message
+from toolkit.progress import Progress, silent
 from toolkit.sources.arguments import argument
 from toolkit.sources.whole_file import whole_file
 from toolkit.table import ProfileTable
@@ -29,6 +30,7 @@ _PATIENCE = 1.0
 _SHOWN = 120
 # Profiles turned into messages at a time.
 _CHUNK = 10_000
+_NOTICE_EVERY = 1_000
 
 
 class SkippedLine(NamedTuple):
@@ -204,7 +206,11 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def write_messages(
-    profiles: ProfileTable | ProfileView, path: str | PathLike[str], *, progress: bool = True
+    profiles: ProfileTable | ProfileView,
+    path: str | PathLike[str],
+    *,
+    progress: bool = True,
+    notice: Progress = silent,
 ) -> int:
     """Write every profile as a ``$set`` message; return how many.
 
@@ -221,12 +227,16 @@ def write_messages(
         array if it ends in ``.json``. It replaces an older one only when it is whole.
     progress
         Whether to show a progress bar if it takes more than a second.
+    notice
+        Told how far it is; may stop it, and an older file stays as it was then.
     """
     is_array = fspath(path).removesuffix(".gz").endswith(".json")
     count = 0
     with whole_file(path) as out:
         texts = (message.as_text() for message in _all_messages(profiles))
         for text in tqdm(texts, "Writing", delay=_PATIENCE, disable=not progress, leave=False):
+            if not count % _NOTICE_EVERY:
+                notice("Writing", count, len(profiles))
             opening = ("[\n" if count == 0 else ",\n") if is_array else ""
             out.write(f"{opening}{text}{'' if is_array else chr(10)}".encode())
             count += 1

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import anywidget
+import ipywidgets
 from traitlets import Unicode
 
+from toolkit.widgets import parts
 from toolkit.widgets.form import ASSETS
 
 _PIECE: Final = 1 << 20
@@ -50,3 +53,35 @@ class Download(anywidget.AnyWidget):
         piece = self._content[start : start + _PIECE]
         # Kept until another is offered: the form may be on the page twice.
         self.send({"type": "piece", "number": self._number, "start": start}, buffers=[piece])
+
+
+class DownloadButton(ipywidgets.Box):
+    """A button that has the browser save a file, which is made when it is pressed.
+
+    Parameters
+    ----------
+    label
+        What stands on the button.
+    name
+        The file's name.
+    content
+        Called for its bytes.
+    media_type
+        What it is, such as ``"text/csv"``.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        name: str,
+        content: Callable[[], bytes],
+        media_type: str = "text/csv",
+    ) -> None:
+        self.download = Download()
+        super().__init__(
+            [
+                parts.button(label, lambda: self.download.offer(name, content(), media_type)),
+                self.download,
+            ]
+        )
+        self.add_class("tk-row")

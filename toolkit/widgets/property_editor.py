@@ -81,7 +81,7 @@ class PropertyEditor(ipywidgets.Box):
         self.remove.tooltip = f"{self.remove.description} {row.label}"
         field: Any
         if gone:
-            field = parts.block(Html('<span class="tk-removed">is removed when you save</span>'))
+            field = parts.hint("Removed when you save.")
         elif row.kind == "boolean":
             field = parts.dropdown(label, [("true", True), ("false", False)], row.flag,
                                    place="hidden", width="120px")  # fmt: skip

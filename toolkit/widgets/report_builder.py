@@ -286,7 +286,7 @@ class _Users:
         self._error = parts.Note()
         self._grid = Grid(
             label="Users", page_size=_PAGE, noun="user", nouns="users", on_page=self._show,
-            empty="No users: the events behind this number have no distinct ID.",
+            empty="Nobody with a distinct ID is behind this number.",
         )  # fmt: skip
         self._found = parts.column(
             self._grid,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ from toolkit.sources.csv_defuse import defused_frame
 from toolkit.widgets.abandon import Abandonable
 from toolkit.widgets.filter_state import FilterState
 from toolkit.widgets.job import Job
+from toolkit.widgets.latest import Latest
 from toolkit.wording import sentence
 
 #: Seconds without a further change before a report is made.
@@ -132,8 +132,8 @@ class ReportBuilderState(HasTraits):
         #: What answers the question, and what finds users.
         self.job, self.users_job = Job("event"), Job("user")
         self._counting, self._finding = Abandonable(), Abandonable()
-        self._questions = _Latest(self.job)
-        self._searches = _Latest(self.users_job)
+        self._questions = Latest(self.job)
+        self._searches = Latest(self.users_job)
         self.choices = Choices(self.events, self._snapshot())
         self.declarations: dict[str, Declaration] = {
             name: declaration
@@ -337,8 +337,10 @@ class ReportBuilderState(HasTraits):
 
     def _in_labels(self, message: str) -> str:
         """Return a message with the labels of fields in place of arguments."""
-        for name, state in self.fields.items():
-            message = re.sub(rf"\b{re.escape(name)}=", f"{state.field.label} ", message)
+        for field in self.declaration.fields:
+            argument = rf"\b{re.escape(field.name)}="
+            message = re.sub(rf"{argument}(?=[\s.,;)]|$)", field.label, message)
+            message = re.sub(argument, f"{field.label} ", message)
         return message
 
     def _why_empty(self, report: Report) -> str:
@@ -488,87 +490,6 @@ class ReportBuilderState(HasTraits):
         """Stop what is under way."""
         self.job.cancel()
         self.users_job.cancel()
-
-
-class _Latest:
-    """Gives a job one piece of work after the other: of those that wait only the last."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        # Held while an answer is delivered, so that none arrives once it was dropped.
-        self._lock = threading.RLock()
-        self._idle = threading.Condition(self._lock)
-        self._next: Callable[[], None] | None = None
-        self._is_busy = False
-        self._number = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether something is under way."""
-        return self._is_busy
-
-    def ask(
-        self,
-        work: Callable[[Progress], Any],
-        on_done: Callable[[Any], None],
-        on_failed: Callable[[BaseException | None], None],
-    ) -> None:
-        """Do *work* as soon as what is under way is stopped.
-
-        *on_failed* gets the error, or None if somebody stopped the work.
-        """
-        with self._lock:
-            self._number += 1
-            number = self._number
-
-            def ended() -> None:
-                try:
-                    with self._lock:
-                        if number == self._number:
-                            if self._job.cancelled:
-                                on_failed(None)
-                            elif self._job.exception is not None:
-                                on_failed(self._job.exception)
-                finally:
-                    self._go_on()
-
-            def done(result: Any) -> None:
-                with self._lock:
-                    if number == self._number:
-                        on_done(result)
-
-            def start() -> None:
-                self._job.start(work, done, ended)
-
-            if self._is_busy:
-                self._next = start
-                self._job.cancel()
-                return
-            self._is_busy = True
-        start()
-
-    def drop(self) -> None:
-        """Stop what is under way, and tell nobody what comes of it."""
-        with self._lock:
-            self._number += 1
-            self._next = None
-            if self._is_busy:
-                self._job.cancel()
-
-    def _go_on(self) -> None:
-        with self._lock:
-            start, self._next = self._next, None
-            if start is None:
-                self._is_busy = False
-                self._idle.notify_all()
-                return
-        start()
-
-    def wait(self, until: float | None) -> bool:
-        """Wait until nothing is under way, or a time of the monotonic clock."""
-        with self._lock:
-            left = None if until is None else max(0.0, until - time.monotonic())
-            return self._idle.wait_for(lambda: not self._is_busy, left)
 
 
 def _pause(seconds: float, progress: Progress) -> None:

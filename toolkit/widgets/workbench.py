@@ -14,8 +14,12 @@ from toolkit.sources.csv import import_csv
 from toolkit.sources.jsonlines import read_messages
 from toolkit.table import ProfileTable
 from toolkit.widgets import parts
+from toolkit.widgets.csv_import import CsvImport
 from toolkit.widgets.editor import ProfileEditor
 from toolkit.widgets.form import Form
+from toolkit.widgets.operator_lab import OperatorLab
+from toolkit.widgets.report_builder import ReportBuilder
+from toolkit.widgets.users import Users
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
@@ -45,7 +49,13 @@ class Workbench(Form):
         self._opened()
 
     def _tabs(self) -> dict[str, Callable[[], Widget]]:
-        return {"Edit a profile": lambda: ProfileEditor(self.profiles)}
+        return {
+            "Users": lambda: Users(self.profiles, self.events),
+            "Edit a profile": lambda: ProfileEditor(self.profiles),
+            "Import a CSV": lambda: CsvImport(self.profiles),
+            "Report": lambda: ReportBuilder(self.events, self.profiles),
+            "Operator lab": OperatorLab,
+        }
 
     def go_to(self, name: str) -> Any:
         """Bring a tab to the front and return its form.
@@ -92,6 +102,7 @@ def workbench(profiles: ProfileTable | None = None, events: AnyEvents | None = N
     >>> bench = workbench()
     >>> len(bench.profiles)
     1864
+    >>> bench.go_to("Edit a profile").state.open("1001")
     """
     told = ""
     if profiles is None:

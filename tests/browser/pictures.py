@@ -1,0 +1,64 @@
+"""Takes the pictures of forms that the documents show: ``make pictures``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from tests.browser.conftest import ROOT, Lab, Notebook, launched
+
+IMAGES: Final = ROOT / "docs" / "images"
+SAMPLE: Final = """
+import pandas as pd
+import toolkit as tk
+files = tk.sample_files()
+profiles = tk.ProfileTable()
+tk.import_csv(profiles, files["profiles"], progress=False)
+events = tk.Events(pd.read_parquet(files["events"]))
+"""
+
+
+def editor(book: Notebook) -> None:
+    """Three changes of one profile, before they are saved."""
+    book.field("Value of plan").fill("pro")
+    book.field("Value of newsletter").select_option("true")
+    book.form.locator(".tk-property", has_text="postal_code").get_by_role("button").click()
+    book.sees("removed")
+
+
+def workbench(book: Notebook) -> None:
+    """The list of users."""
+    book.sees("of 1,772")
+
+
+PICTURES: Final[dict[str, tuple[str, Callable[[Notebook], None]]]] = {
+    "profile-editor": ('tk.ProfileEditor(profiles, "1001")', editor),
+    "workbench": ("tk.workbench(profiles, events)", workbench),
+}
+
+
+def main() -> None:
+    """Take all pictures, each at twice the size it is shown at."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = launched(playwright)
+        lab = Lab(Path(folder), browser)
+        for name, (code, prepare) in PICTURES.items():
+            book = lab.open(name, [SAMPLE, code], width=1150)
+            prepare(book)
+            taken = book.picture("for-docs")
+            with Image.open(taken) as picture:
+                # Few colours do for a form, and make small files.
+                picture.convert("RGB").quantize(128).save(IMAGES / f"{name}.png", optimize=True)
+            book.clean()
+            book.page.context.close()
+        lab.stop()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The workbench without a page."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+import toolkit as tk
+from toolkit.widgets.csv_import import CsvImport
+from toolkit.widgets.editor import ProfileEditor
+from toolkit.widgets.operator_lab import OperatorLab
+from toolkit.widgets.report_builder import ReportBuilder
+from toolkit.widgets.users import Users
+
+TABS = {
+    "Users": Users,
+    "Edit a profile": ProfileEditor,
+    "Import a CSV": CsvImport,
+    "Report": ReportBuilder,
+    "Operator lab": OperatorLab,
+}
+
+
+def test_given_nothing_it_opens_on_the_sample_data() -> None:
+    bench = tk.workbench()
+    assert len(bench.profiles) > 1_700
+    assert bench.events is not None
+    assert list(bench.tabs.titles) == list(TABS)
+    for name, kind in TABS.items():
+        assert isinstance(bench.go_to(name), kind)
+
+
+def test_forms_are_made_when_they_are_first_seen() -> None:
+    bench = tk.workbench(tk.ProfileTable())
+    assert list(bench.forms) == ["Users"]
+    editor = bench.go_to("Edit a profile")
+    assert list(bench.forms) == ["Users", "Edit a profile"]
+    bench.go_to("Users")
+    assert bench.go_to("Edit a profile") is editor
+
+
+def test_what_one_form_changes_the_others_show_when_they_are_seen() -> None:
+    profiles = tk.ProfileTable()
+    bench = tk.workbench(profiles, pd.DataFrame(columns=["event", "distinct_id", "time"]))
+    users = bench.forms["Users"]
+    assert users.state.total == 0
+    editor = bench.go_to("Edit a profile")
+    editor.state.type_id("7")
+    editor.state.save()
+    bench.go_to("Users")
+    assert users.state.total == 1
+
+
+def test_it_works_without_events() -> None:
+    bench = tk.workbench(tk.ProfileTable())
+    for name in TABS:
+        bench.go_to(name)

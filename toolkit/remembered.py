@@ -1,0 +1,90 @@
+"""What forms keep beside the profiles: settings by name, in the table's file or in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any, Final
+
+from toolkit.errors import StoreError
+from toolkit.messages import USERS
+from toolkit.values import as_json, dumps, loads
+
+if TYPE_CHECKING:
+    from toolkit.engine import Engine
+
+_TABLE: Final = (
+    "CREATE TABLE IF NOT EXISTS remembered ("
+    "kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, name))"
+)
+
+
+class Remembered(MutableMapping[str, Any]):
+    """JSON values by name, those remembered last at the end.
+
+    They stand in the SQLite file of the profiles, so they go where it goes and other
+    processes see them; a table in memory forgets them with its profiles. They are no
+    profiles: no log holds them, and no undo brings them back.
+    """
+
+    def __init__(self, engine: Engine, kind: str) -> None:
+        self._engine = engine
+        self._kind = kind
+
+    def _read(self) -> dict[str, Any]:
+        return self._engine.read(USERS, lambda _: self._read_now())
+
+    def _read_now(self) -> dict[str, Any]:
+        store = self._engine.store
+        if store is None:
+            return self._engine.remembered.setdefault(self._kind, {})
+        if not store.database["remembered"].exists():
+            return {}
+        rows = store.execute(
+            "SELECT name, value FROM remembered WHERE kind = ? ORDER BY rowid", [self._kind]
+        ).fetchall()
+        try:
+            return {name: loads(value) for name, value in rows}
+        except ValueError as error:
+            raise StoreError(
+                f"{store.path}: what is remembered for {self._kind} cannot be read ({error}). "
+                'The file was changed by something else; its table "remembered" can be emptied.'
+            ) from None
+
+    def __getitem__(self, name: str) -> Any:
+        return as_json(self._read()[name])
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        value = as_json(value)
+        self._engine.write(lambda _: self._write(name, value))
+
+    def _write(self, name: str, value: Any) -> None:
+        store = self._engine.store
+        if store is None:
+            known = self._engine.remembered.setdefault(self._kind, {})
+            known.pop(name, None)
+            known[name] = value
+            return
+        store.execute(_TABLE)
+        self._forget(name)
+        store.execute(
+            "INSERT INTO remembered (kind, name, value) VALUES (?, ?, ?)",
+            [self._kind, name, dumps(value)],
+        )
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self._read():
+            raise KeyError(name)
+        self._engine.write(lambda _: self._forget(name))
+
+    def _forget(self, name: str) -> None:
+        store = self._engine.store
+        if store is None:
+            self._engine.remembered[self._kind].pop(name, None)
+        else:
+            store.execute("DELETE FROM remembered WHERE kind = ? AND name = ?", [self._kind, name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._read()))
+
+    def __len__(self) -> int:
+        return len(self._read())
