@@ -7,9 +7,14 @@ slow for more than a test.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+
+def one_form(value: Any) -> Any:
+    """Return a number as a float, for 1 and 1.0 are one value; all else as it is."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_number else value
 
 
 @dataclass
@@ -20,6 +25,7 @@ class Happening:
     time: int
     row: int
     values: dict[str, Any] = field(default_factory=dict)
+    is_no_step: bool = False
 
 
 @dataclass
@@ -46,12 +52,15 @@ class Funnel:
     start: int | None = None
     stop: int | None = None
 
+    def does(self, happening: Happening, step: int) -> bool:
+        return not happening.is_no_step and self.steps[step](happening)
+
     def attempt(self, log: list[Happening], first: int, used_up: int) -> Entry:
         """Return what becomes of the first step at place *first*."""
         groups = self.groups or [[step] for step in range(len(self.steps))]
         deadline = log[first].time + self.window
         group = groups[0]
-        done = [next(step for step in group if self.steps[step](log[first]))]
+        done = [next(step for step in group if self.does(log[first], step))]
         used = [first]
         for number, group in enumerate(groups):
             waiting = [step for step in group if step not in done]
@@ -68,7 +77,7 @@ class Funnel:
                             continue
                     elif place <= previous:
                         continue
-                    if any(self.steps[step](happening) for step in waiting):
+                    if any(self.does(happening, step) for step in waiting):
                         found = place
                         break
                 for place in range(max(used) + 1, len(log) if found is None else found):
@@ -80,7 +89,7 @@ class Funnel:
                 if found is None:
                     within = [at for at in range(first, len(log)) if log[at].time <= deadline]
                     return Entry([log[at] for at in used], within[-1])
-                step = next(step for step in waiting if self.steps[step](log[found]))
+                step = next(step for step in waiting if self.does(log[found], step))
                 waiting.remove(step)
                 done.append(step)
                 used.append(found)
@@ -98,7 +107,7 @@ class Funnel:
         return [
             place
             for place, happening in enumerate(log)
-            if any(self.steps[step](happening) for step in group)
+            if any(self.does(happening, step) for step in group)
             and (self.start is None or happening.time >= self.start)
             and (self.stop is None or happening.time < self.stop)
         ]
@@ -139,18 +148,19 @@ class Funnel:
 
     def entries(self, log: Iterable[Happening]) -> list[Entry]:
         """Return all entries of the events of one user."""
-        asked = [*self.steps, *(is_it for is_it, _, _ in self.excluded)]
         ordered = sorted(log, key=lambda each: (each.time, each.row))
-        ordered = [each for each in ordered if any(is_it(each) for is_it in asked)]
-        ordered = [
-            each for each in ordered if all(each.values.get(name) is not None for name in self.hold)
-        ]
-
-        def held(each: Happening) -> Any:
-            return tuple(repr(each.values.get(name)) for name in self.hold)
-
-        lanes = groupby(sorted(ordered, key=held), key=held)
-        entries = [entry for _, lane in lanes for entry in self.entries_of(list(lane))]
+        lanes: dict[str, list[Happening]] = {}
+        ending = []
+        for each in ordered:
+            held = [each.values.get(name) for name in self.hold]
+            if None not in held:
+                lanes.setdefault(repr([*map(one_form, held)]), []).append(each)
+            elif any(is_it(each) for is_it, _, _ in self.excluded):
+                ending.append(replace(each, is_no_step=True))
+        entries = []
+        for lane in lanes.values():
+            whole = sorted([*lane, *ending], key=lambda each: (each.time, each.row))
+            entries += self.entries_of(whole)
         return sorted(entries, key=lambda each: (each.steps[0].time, each.steps[0].row))
 
     def chosen(self, entries: list[Entry]) -> Entry:

@@ -416,11 +416,12 @@ def test_several_held_properties_are_held_together() -> None:
     assert report.table["average_seconds"][1] == 120
 
 
-def test_an_excluded_event_has_to_have_the_held_value_too() -> None:
+def test_an_excluded_event_ends_entries_of_its_value_and_without_one_of_every_value() -> None:
     df = held(("View", "tea"), ("Drop", "jam"), ("Buy", "tea"))
     assert counts(tk.funnel(df, None, ["View", "Buy"], hold="item", exclude=["Drop"])) == [1, 1]
-    df.loc[1, "item"] = "tea"
-    assert counts(tk.funnel(df, None, ["View", "Buy"], hold="item", exclude=["Drop"])) == [1, 0]
+    for item in ("tea", None):
+        df.loc[1, "item"] = item
+        assert counts(tk.funnel(df, None, ["View", "Buy"], hold="item", exclude=["Drop"])) == [1, 0]
 
 
 # -- conditions -------------------------------------------------------------------------

@@ -157,8 +157,8 @@ def test_an_unknown_argument_or_report_is_refused(build: Build) -> None:
     state = build()
     with pytest.raises(ArgumentError, match="Segmentation has no colour=; it has event, measure"):
         state.set(colour="red")
-    with pytest.raises(ArgumentError, match='no report "Funnel"'):
-        state.set("Funnel")
+    with pytest.raises(ArgumentError, match='no report "Sales"'):
+        state.set("Sales")
     assert answered(state)
 
 
@@ -547,7 +547,7 @@ def test_a_report_that_is_declared_appears_and_works(
 ) -> None:
     monkeypatch.setitem(fields.DECLARED, "Names", NAMES)
     state = build()
-    assert list(state.declarations) == ["Segmentation", "Names"]
+    assert list(state.declarations)[-1] == "Names"
     state.set(event="Buy", by=user["plan"])
     state.report_name = "Names"
     assert list(state.fields) == ["least", "kind", "weight", "of"]

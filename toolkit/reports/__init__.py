@@ -1,8 +1,11 @@
 """Reports: a definition goes in, numbers, a picture and the users behind them come out."""
 
 from toolkit.reports.base import Report
-from toolkit.reports.funnel import Funnel, funnel
 from toolkit.reports.segmentation import Segmentation, segmentation
 from toolkit.reports.steps import step
+
+# isort: split
+# In the order in which the form of all reports offers them.
+from toolkit.reports.funnel import Funnel, funnel
 
 __all__ = ["Funnel", "Report", "Segmentation", "funnel", "segmentation", "step"]

@@ -46,7 +46,7 @@ class Track:
     ranks
         Where each event stands among all of its user; None if positions say so.
     unheld
-        How many events were left out for want of a held property.
+        How many steps were left out for want of a held property.
     """
 
     rows: Positions
@@ -188,22 +188,62 @@ def _held(track: Track, visible: Selection, plan: Plan) -> Track:
     keys = [codes[is_held] for codes in (*keys, track.ids[positions])]
     order = np.lexsort(keys)
     lanes = np.cumsum(reduce(np.logical_or, [is_new(codes[order]) for codes in keys])) - 1
-    sizes = np.bincount(lanes)
-    chosen = positions[is_held][order]
-    place = np.full(len(track), -1, np.int64)
-    place[chosen] = np.arange(len(chosen))
-    moved = [place[found] for found in track.found]
+    held = positions[is_held][order]
+    # An excluded event without the property ends entries of every value.
+    unheld = np.zeros(len(track), np.bool_)
+    unheld[positions[~is_held]] = True
+    steps = track.where(tuple(range(len(plan))))
+    without = int(unheld[steps].sum())
+    ending = [found[unheld[found]] for found in track.found[len(plan) :]]
+    copies, copied_lanes = _in_every_lane(
+        np.unique(np.concatenate(ending)) if ending else held[:0],
+        track.ids,
+        track.ids[held[is_new(lanes)]],
+    )
+    chosen, lanes = np.concatenate([held, copies]), np.concatenate([lanes, copied_lanes])
+    order = np.lexsort((chosen, lanes))
+    chosen, lanes = chosen[order], lanes[order]
     return Track(
         track.rows[chosen],
         track.ids[chosen],
         track.times[chosen],
         lanes,
-        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        tuple(np.sort(found[found >= 0]) for found in moved),
+        np.concatenate([[0], np.cumsum(np.bincount(lanes))]).astype(np.int64),
+        tuple(
+            _moved(found if number >= len(plan) else found[~unheld[found]], chosen, len(track))
+            for number, found in enumerate(track.found)
+        ),
         track.overlaps,
         chosen,
-        len(positions) - len(chosen),
+        without,
     )
+
+
+def _in_every_lane(
+    positions: Positions, ids: Codes, lane_ids: Codes
+) -> tuple[Positions, Positions]:
+    """Return positions once for each lane of their user, and those lanes.
+
+    Parameters
+    ----------
+    positions
+        The positions.
+    ids
+        The distinct ID at each position there is.
+    lane_ids
+        The distinct ID of each lane, ascending.
+    """
+    first = np.searchsorted(lane_ids, ids[positions], side="left")
+    sizes = np.searchsorted(lane_ids, ids[positions], side="right") - first
+    nth = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.repeat(positions, sizes), np.repeat(first, sizes) + nth
+
+
+def _moved(positions: Positions, chosen: Positions, size: int) -> Positions:
+    """Return where some positions, all less than *size*, stand in *chosen*."""
+    is_one = np.zeros(size, np.bool_)
+    is_one[positions] = True
+    return np.flatnonzero(is_one[chosen])
 
 
 def is_new(codes: Positions | Codes) -> Mask:
