@@ -444,6 +444,35 @@ def test_much_work_can_be_stopped_and_changes_nothing(
     assert (len(profiles), state.message) == (60, "Stopped; nothing was changed.")
 
 
+def test_writing_to_many_and_its_undo_can_be_stopped(
+    profiles: tk.ProfileTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users_state, "_AT_ONCE", 0)
+    state = UsersState(profiles)
+
+    def write() -> None:
+        state.ask_add_property("tier", "gold", to="all")
+        state.confirm()
+        assert state.job.wait(10)
+
+    def watch(change: Any) -> None:
+        if change["new"]:
+            state.job.cancel()  # the work meets that at its first notice
+
+    state.job.observe(watch, "running")
+    write()
+    assert state.message == "Stopped; nothing was changed."
+    assert "tier" not in profiles.properties
+    state.job.unobserve(watch, "running")
+    write()
+    assert profiles["1"]["tier"] == "gold"
+    state.job.observe(watch, "running")
+    state.undo()
+    assert state.job.wait(10)
+    assert state.job.cancelled
+    assert profiles["1"]["tier"] == "gold"
+
+
 def test_work_beside_the_page_does_the_same(
     profiles: tk.ProfileTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,7 +166,7 @@ class UsersState(UserList):
                 )
             progress("Writing", 0, len(ids))
             column = Column.of([value]).take(np.zeros(len(ids), np.int64))
-            return self.profiles.set_columns(ids, {name: column}, source=source)
+            return self.profiles.set_columns(ids, {name: column}, source=source, progress=progress)
 
         def done(result: ApplyResult | ColumnsResult) -> None:
             written = result.created + result.updated
