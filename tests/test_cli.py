@@ -290,7 +290,7 @@ def test_show_fits_the_terminal_and_leaves_out_empty_columns(
 
 def test_checking_on_the_command_line(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(database)]) == 0
-    assert "batches 2 replayed to 2 profiles: state and log agree" in capsys.readouterr().out
+    assert "2 batches replayed, 2 profiles: state and log agree" in capsys.readouterr().out
     with sqlite3.connect(database) as connection:
         connection.execute("DELETE FROM profiles WHERE distinct_id = '2'")
     connection.close()

@@ -16,6 +16,7 @@ from toolkit.history import Update
 from toolkit.operators import Profile, apply
 from toolkit.snapshot import Snapshot
 from toolkit.values import ABSENT, copied, dumps
+from toolkit.wording import count, did_you_mean
 
 _SHOWN: Final = 60
 
@@ -129,12 +130,14 @@ def explain(distinct_id: str, name: str, updates: Sequence[Update]) -> Explanati
     chain = of_property[starts[-1] :] if starts else of_property
     value = chain[-1].new if chain else ABSENT
     sentences = [_state(distinct_id, name, value)]
-    if not of_property:
-        sentences.append("No update ever wrote it.")
+    if not updates:
+        sentences.append("No update ever named this distinct ID.")
+    elif not of_property:
+        known = [step.property for step in steps(updates) if step.property is not None]
+        sentences.append(f"No update ever wrote it.{did_you_mean(name, known)}")
     if len(chain) < len(of_property):
         earlier = len(of_property) - len(chain)
-        plural = "s" if earlier > 1 else ""
-        sentences.append(f"({earlier} earlier update{plural} made no difference to it.)")
+        sentences.append(f"({count(earlier, 'earlier update')} of it made no difference any more.)")
     sentences += [_sentence(step) for step in chain]
     return Explanation(distinct_id, name, sentences, history_frame(chain))
 

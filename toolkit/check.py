@@ -47,8 +47,8 @@ class CheckReport:
         return not self.problems or self.repaired
 
     def __repr__(self) -> str:
-        replayed = f"{self.batches:,} replayed to {count(self.profiles, 'profile')}"
-        lines = [f"<CheckReport: batches {replayed}: {self._verdict()}>"]
+        replayed = f"{count(self.batches, 'batch')} replayed, {count(self.profiles, 'profile')}"
+        lines = [f"<CheckReport: {replayed}: {self._verdict()}>"]
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
 
     def _verdict(self) -> str:

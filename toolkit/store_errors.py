@@ -38,7 +38,12 @@ def explained_error(path: Path, error: sqlite3.Error, timeout: float) -> StoreEr
         )
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in text:
         return StoreError(f"{path} was closed; open it again.")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code == sqlite3.SQLITE_NOTADB:
+        return StoreDamagedError(
+            f"{path} is not a database: {text}. Nothing was changed. Give the path of a file that "
+            f"the toolkit wrote. If this one was, it is damaged. {RESTORE}"
+        )
+    if code == sqlite3.SQLITE_CORRUPT:
         return StoreDamagedError(f"{path} cannot be read: {text}. Nothing was changed. {RESTORE}")
     if code in _WHAT_TO_DO:
         return StoreError(f"{path}: {text}. Nothing was changed. {_WHAT_TO_DO[code]}")

@@ -18,7 +18,9 @@ import pandas as pd
 import toolkit as tk
 files = tk.sample_files()
 profiles = tk.ProfileTable()
-tk.import_csv(profiles, files["profiles"], progress=False)
+mapping = tk.preview_csv(files["profiles"]).mapping
+mapping[4] = "$country_code"
+tk.import_csv(profiles, files["profiles"], mapping, time="2024-12-31", progress=False)
 events = tk.Events(pd.read_parquet(files["events"]))
 """
 

@@ -472,9 +472,10 @@ def _user_notes(
                 "its arrival."
             )
         elif events:
+            before = "" if condition is None else ", before the filter"
             notes.append(
                 f"Without a profile, so {NOT_SET} in every user property: "
-                f"{count(events, 'event')} of {count(ids, 'distinct ID')}."
+                f"{count(events, 'event')} of {count(ids, 'distinct ID')}{before}."
             )
     if without_id := int((selection.ids < 0).sum()):
         notes.append(

@@ -17,6 +17,7 @@ from toolkit.sources.arguments import argument
 from toolkit.sources.csv_file import CsvFile
 from toolkit.sources.csv_mapping import (
     DISTINCT_ID,
+    EMAIL,
     TIME,
     ColumnMapping,
     ColumnTypes,
@@ -214,6 +215,11 @@ def import_csv(
         if mapped.identifier_reason is not None:
             warnings.append(sentence(mapped.identifier_reason))
     else:
+        if mapped.properties.get(mapped.identifier) == EMAIL:  # CSV-2
+            warnings.append(
+                f"No column is the distinct ID, so {file.columns.title(mapped.identifier)}, the "
+                'e-mail, is. Map another column to "$distinct_id" if there is a better one.'
+            )
         warnings += id_warnings(merged.ids)
     return ImportReport(
         name=file.name,

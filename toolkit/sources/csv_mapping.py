@@ -42,7 +42,7 @@ _ID_NAME: Final = "distinctid"
 #: What else a column of distinct IDs is called; the first that fits is it (CSV-2).
 _ID_NAMES: Final = (
     *("userid", "customerid", "memberid", "subscriberid", "profileid", "contactid"),
-    *("uid", "id"),
+    *("customerno", "customernumber", "memberno", "membernumber", "uid", "id"),
 )
 # Of a column so named, this share of the cells must be filled, and of those this
 # share different. Users repeat in a list of purchases; codes of a few kinds are no IDs.
@@ -355,7 +355,7 @@ def meant_name(name: str) -> str | None:
     """Return the reserved name of which a name is a misspelling or the beginning."""
     if _plain(name) == _ID_NAME and name != DISTINCT_ID:
         return DISTINCT_ID
-    if not name.startswith("$") or name in DISPLAY_NAMES:
+    if not name.startswith("$") or name in DISPLAY_NAMES or name == TIME:
         return None
     lower = name.lower()
     for known in DISPLAY_NAMES:

@@ -298,7 +298,8 @@ class EditorState(HasTraits):
 
         Nothing is sent while anything is wrong, and nothing entered is lost.
         """
-        problem = self.id_problem() or next(iter(self.problems().values()), "")
+        problems = [f"{self.rows[at].label}: {told}" for at, told in self.problems().items()]
+        problem = self.id_problem() or next(iter(problems), "")
         if problem:
             self._say(problem, "error")
             return False

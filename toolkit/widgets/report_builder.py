@@ -290,7 +290,7 @@ class _Users:
             parts.row(
                 parts.button("Save users (CSV)", self._save),
                 parts.button("Close", state.forget_users, kind="plain", tooltip="Close the users"),
-                parts.hint("In Python: state.users of this form."),
+                parts.hint("In Python: form.state.users, where form = tk.ReportBuilder(…)."),
             ),
         )
         self.part = parts.column(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 import pandas as pd
 
 from toolkit.events import AnyEvents, Events, as_events
 from toolkit.sample import sample_files
-from toolkit.sources.csv import import_csv
+from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.jsonlines import read_messages
 from toolkit.table import ProfileTable
 from toolkit.widgets import parts
@@ -23,6 +23,9 @@ from toolkit.widgets.users import Users
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
+
+#: Its codes are those of the reserved property, which the sample messages write too.
+_COUNTRY: Final = {"country": "$country_code"}
 
 
 class Workbench(Form):
@@ -108,7 +111,10 @@ def workbench(profiles: ProfileTable | None = None, events: AnyEvents | None = N
     if profiles is None:
         files = sample_files()
         profiles = ProfileTable()
-        import_csv(profiles, files["profiles"], progress=False)
+        mapping = preview_csv(files["profiles"]).mapping
+        mapping = {at: _COUNTRY.get(name, name) for at, name in mapping.items()}
+        # What the shop knew before its first event, so that the past can be looked at.
+        import_csv(profiles, files["profiles"], mapping, time="2024-12-31", progress=False)
         profiles.apply(read_messages(files["updates"]), source="sample messages", progress=False)
         if events is None:
             events = Events(pd.read_parquet(files["events"]))
