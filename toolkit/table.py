@@ -405,7 +405,7 @@ class ProfileTable:
             raise MessageError(f"apply takes messages, not {type(messages).__name__}")
         as_json(source)
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
-        result = self._apply_valid(valid, source)
+        result = self._apply_valid(valid, source, refused=len(rejected))
         rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)
         return replace(result, rejections=rejections, cautions=noted)
 
@@ -415,8 +415,12 @@ class ProfileTable:
         source: str,
         undoes: int | None = None,
         progress: Progress = silent,
+        refused: int = 0,
     ) -> ApplyResult:
-        """Apply valid messages, to whatever tables they are for, as one batch."""
+        """Apply valid messages, to whatever tables they are for, as one batch.
+
+        *refused* is how many rejections there were before, for the log.
+        """
         by_table: dict[str, list[Indexed]] = {}
         for index, message in valid:
             by_table.setdefault(message.group_key, []).append((index, message))
@@ -441,7 +445,7 @@ class ProfileTable:
             if accepted:
                 batch_id = self._engine.commit(
                     source,
-                    {"messages": len(accepted), **counts, "rejected": len(rejected)},
+                    {"messages": len(accepted), **counts, "rejected": refused + len(rejected)},
                     accepted,
                     {key: part.change for key, part in planned.items()},
                     arrival,
