@@ -32,7 +32,6 @@ import pyarrow.compute as pc
 
 import toolkit as tk
 from toolkit.columns import Column
-from toolkit.widgets.users_filter import Filter
 
 PLANS = ["free", "basic", "pro", "enterprise"]
 FIRST = [f"First{number}" for number in range(2_000)]
@@ -141,15 +140,33 @@ def ours(table: tk.ProfileTable, runs: int) -> None:
         [timed(lambda p=page: setattr(state, "page", p)) for page in (1, 400, 39_999, 7, 20_000)],
     )
     state.sort_by = ""
-    pairs = [("plan", "is", "pro"), ("age", "is at least", "65"), ("$email", "contains", "77@")]
-    filters = [[Filter(*pair)] for pair in pairs] + [[Filter(*pair) for pair in pairs]]
-    told("filter", [timed(lambda f=f: setattr(state, "filters", f)) for f in filters])
-    state.filters = []
+    rows = [
+        ("user.plan", "is", "pro"),
+        ("user.age", "≥", "65"),
+        ("user.$email", "contains", "77@"),
+    ]
+    told(
+        "choose a property (its values are sampled)",
+        [timed(lambda name=row[0]: state.filter.add(name)) for row in rows],
+    )
+    state.filter.clear()
+    filters = [*([row] for row in rows), rows]
+    told("filter", [timed(lambda f=f: _filter(state, f)) for f in filters])
+    row = state.filter.rows[-1]
+    told("type another value", [timed(lambda v=v: setattr(row, "value", v)) for v in "123"])
+    state.filter.clear()
     told("search while sorted", [_search_sorted(state)])
     told("open a profile", [timed(lambda: state.open("user-00500000"))])
     page = state.profile
     assert page is not None
     told("move its slider", [timed(lambda: setattr(page, "moment", 0))])
+
+
+def _filter(state: Any, rows: list[tuple[str, str, str]]) -> None:
+    with state.together():
+        state.filter.clear()
+        for row in rows:
+            state.filter.add(*row)
 
 
 def _search_sorted(state: Any) -> tuple[float, float]:

@@ -21,6 +21,8 @@ PROFILES: dict[str, dict[str, Any]] = {
     "b": {"plan": "", "age": 20.5, "vip": False, "tags": [], "$created": "2026-01-31T23:30:00Z"},
     "c": {"plan": "a, b", "age": 40, "tags": "x", "$created": "2026-02-01", "mix": 7},
     "d": {"plan": None, "scores": [1, 2], "address": {"street": "1"}, "mix": "7"},
+    "e": {"due": "soon", "when": 7},
+    "f": {"due": "2026-03-01", "when": "2026-03-01T12:00Z"},
 }
 
 
@@ -86,6 +88,8 @@ def test_hidden_properties_are_not_offered(profiles: tk.ProfileTable) -> None:
         (user["$last_seen"], "time", "none"),
         (user["address"], "object", "none"),
         (user["mix"], "mixed", "none"),
+        (user["due"], "text", "none"),
+        (user["$distinct_id"], "text", "none"),
         (user["nobody has it"], "none", "none"),
         (event["amount"], "number", "none"),
         (event["time"], "time", "none"),
@@ -112,6 +116,30 @@ def test_of_many_rows_some_from_end_to_end_are_looked_at() -> None:
     assert Choices(tk.Events(df), None).about(event["item"]).values == ("common", "last")
 
 
+def test_no_values_are_suggested_where_all_of_many_differ() -> None:
+    table = tk.ProfileTable()
+    for number in range(21):
+        table.set(str(number), {"$email": f"p{number}@example.com", "some": number % 20})
+    choices = Choices(None, table.snapshot())
+    assert choices.about(user["$email"]).values == ()
+    assert choices.about(user["$distinct_id"]).values == ()
+    assert len(choices.about(user["some"]).values) == 20
+
+
+def test_where_only_users_are_asked_for_their_properties_go_by_their_names_alone(
+    choices: Choices,
+) -> None:
+    only = Choices(choices.events, choices.snapshot, only_users=True)
+    labels = {label: choice.label for label, choice in only.properties.items()}
+    assert not [label for label in labels if label.startswith("event.")]
+    assert labels["user.plan"] == "plan"
+    assert labels["user.$created"] == "Created"
+    assert labels["user.$mp_first_event_time"] == "First Seen"
+    without = Choices(None, choices.snapshot, only_users=True)
+    assert "user.$mp_first_event_time" not in without.properties
+    assert {"user.$last_seen", "user.$distinct_id"} <= set(without.properties)
+
+
 def test_without_events_or_profiles_there_is_nothing_to_choose() -> None:
     assert Choices(None, None).properties == {}
     assert Choices(None, None).event_names == ()
@@ -128,7 +156,7 @@ CHOSEN: list[tuple[Property, str, str, list[str]]] = [
     (user["plan"], "contains", "a", ["c"]),
     (user["plan"], "does not contain", "a", ["a", "b"]),
     (user["plan"], "is set", "", ["a", "b", "c"]),
-    (user["plan"], "is not set", "", ["d"]),
+    (user["plan"], "is not set", "", ["d", "e", "f"]),
     (user["age"], "≥", "30", ["a", "c"]),
     (user["age"], "<", "20.6", ["b"]),
     (user["age"], "is one of", "30, 40", ["a", "c"]),
@@ -145,6 +173,14 @@ CHOSEN: list[tuple[Property, str, str, list[str]]] = [
     (user["$created"], "is before", "2026-02-01", ["a", "b"]),
     (user["$created"], "is on or before", "2026-01-31", ["a", "b"]),
     (user["$created"], "is on or before", "2026-01-31T23:30Z", ["a", "b"]),
+    (user["$created"], "is after", "2026-01-31", ["c"]),
+    (user["$created"], "is after", "2026-01-31T12:00", ["b", "c"]),
+    (user["due"], "is", "soon", ["e"]),
+    (user["due"], "is after", "2026-02-28", ["f"]),
+    (user["due"], "is before", "2026-03-01", []),
+    (user["when"], "is", "7", ["e"]),
+    (user["when"], "is on", "2026-03-01", ["f"]),
+    (user["$distinct_id"], "is one of", "a, f", ["a", "f"]),
     (user["mix"], "is", "7", ["c"]),
     (user["mix"], "is", '"7"', ["d"]),
     (user["address"], "is set", "", ["d"]),
@@ -167,11 +203,30 @@ def test_a_chosen_condition_is_true_of_these_profiles(
     assert eval(made.python, names).same_as(made)
 
 
+def test_dates_among_other_text_can_be_asked_for_as_both(choices: Choices) -> None:
+    names = [each.name for each in operators(choices.about(user["due"]))]
+    assert {"is", "contains", "is on or after", "is before", "is after", "is on"} <= set(names)
+    assert names[-2:] == ["is set", "is not set"]
+    without = [each.name for each in operators(choices.about(user["plan"]))]
+    assert "is before" not in without
+
+
+def test_ids_that_read_as_dates_are_text() -> None:
+    table = tk.ProfileTable()
+    table.set("2026-01-31", {})
+    choices = Choices(None, table.snapshot())
+    about = choices.about(user["$distinct_id"])
+    assert (about.type, about.has_dates) == ("text", False)
+    assert list(table.where(condition(user["$distinct_id"], "is", "2026-01-31", about))) == [
+        "2026-01-31"
+    ]
+
+
 def test_every_operator_of_every_type_is_tried_above_or_builds_a_condition() -> None:
     typed = {"text": "x", "number": "1", "time": "2026-01-31", "mixed": "1", "none": "x"}
     for type_ in ("text", "number", "boolean", "time", "list", "object", "mixed", "none"):
-        for operator in operators(type_):  # type: ignore[arg-type]
-            about = Suggestions(type_, "text", ())  # type: ignore[arg-type]
+        about = Suggestions(type_, "text", ())  # type: ignore[arg-type]
+        for operator in operators(about):
             made = condition(user["p"], operator.name, typed.get(type_, "x"), about)
             assert made.is_condition
 
@@ -187,6 +242,8 @@ def test_every_operator_of_every_type_is_tried_above_or_builds_a_condition() -> 
         ("time", "is on", "31.1.2026", '"31.1.2026" is no date; write 2026-01-31'),
         ("text", "is one of", 'a, "b', "the quotes are not closed"),
         ("text", "<", "a", '"<" does not fit text; choose is, is not'),
+        ("text", ">", "3", '">" does not fit text'),
+        ("text", "is before", "2026-01-31", '"is before" does not fit text'),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_words(

@@ -433,6 +433,46 @@ def test_a_property_that_is_nearly_named_is_asked_for() -> None:
         tk.Events(frame(amount=1)).column("amonut")
 
 
+# -- one user after the other -------------------------------------------------------------
+
+
+def log(*rows: tuple[Any, ...]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=["event", "distinct_id", "time"], dtype=object)
+
+
+def test_timelines_hold_each_user_by_time_and_equal_times_by_row() -> None:
+    df = log(
+        ("View", "b", 5), ("View", "a", 9), ("View", "b", 1), ("View", "a", 9), ("View", None, 1)
+    )
+    timelines = tk.Events(df).timelines
+    assert timelines.rows.tolist() == [2, 0, 1, 3]
+    assert timelines.ids.tolist() == [0, 0, 1, 1]
+    assert timelines.times.tolist() == [1_000_000, 5_000_000, 9_000_000, 9_000_000]
+    assert timelines.names.tolist() == [0, 0, 0, 0]
+    assert timelines.bounds.tolist() == [0, 2, 4]
+
+
+def test_timelines_leave_out_what_no_report_counts() -> None:
+    df = log(("View", "a", 5), ("View", "a", None), ("View", "a", 1))
+    df["$bucket"] = [1, None, None]
+    assert tk.Events(df).timelines.rows.tolist() == [2]
+    assert len(tk.Events(df.iloc[:0]).timelines.rows) == 0
+
+
+def test_timelines_of_many_users_are_those_of_a_plain_sort() -> None:
+    draw = np.random.default_rng(3)
+    df = pd.DataFrame(
+        {
+            "event": "View",
+            "distinct_id": draw.permutation(np.repeat(np.arange(70_000), 2)),
+            "time": draw.integers(0, 50, 140_000),
+        }
+    )
+    events = tk.Events(df)
+    plain = np.lexsort((events.times, events.ids.codes))
+    assert (events.timelines.rows == plain).all()
+
+
 # the events of one user
 
 
@@ -459,7 +499,7 @@ def test_events_at_the_same_time_stay_in_their_order() -> None:
 
 @pytest.mark.parametrize("grain", [1, 1_000, 1_000_000, 86_400_000_000])
 @pytest.mark.parametrize("users", [1, 3, 1_000])
-def test_rows_in_order_are_sorted_by_user_and_time_and_stay_where_both_are_equal(
+def test_timelines_are_sorted_by_user_and_time_and_stay_where_both_are_equal(
     grain: int, users: int
 ) -> None:
     draw = np.random.default_rng(grain + users)
@@ -473,5 +513,6 @@ def test_rows_in_order_are_sorted_by_user_and_time_and_stay_where_both_are_equal
     events = tk.Events(pd.DataFrame({"event": "View", "distinct_id": ids, "time": at}))
     for some in (events, tk.Events(events.frame.iloc[2:])):
         expected = np.lexsort((some.times, some.ids.codes))
-        np.testing.assert_array_equal(some.in_order, expected)
-    assert tk.Events(events.frame.iloc[:0]).in_order.tolist() == []
+        expected = expected[(some.is_counted & (some.ids.codes >= 0))[expected]]
+        np.testing.assert_array_equal(some.timelines.rows, expected)
+    assert tk.Events(events.frame.iloc[:0]).timelines.rows.tolist() == []

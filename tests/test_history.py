@@ -252,6 +252,8 @@ def test_UNDO_1_undo_puts_back_what_a_batch_changed_and_redo_does_it_again(
 ) -> None:
     shop(profiles)
     before, seen = {key: profiles[key] for key in profiles}, profiles.last_seen("ann")
+    of_bob = profiles.last_seen("bob")
+    assert of_bob is not None
     messages_ = [
         {"$distinct_id": "ann", "$set": {"plan": None, "new": 1}, "$unset": ["tags"]},
         {"$distinct_id": "bob", "$delete": ""},
@@ -264,6 +266,7 @@ def test_UNDO_1_undo_puts_back_what_a_batch_changed_and_redo_does_it_again(
         result = profiles.undo(batch)
         assert {key: profiles[key] for key in profiles} == before
         assert profiles.last_seen("ann") == seen
+        assert profiles.last_seen("bob") == of_bob
         assert profiles.batches.loc[result.batch_id, "source"].startswith("undo of batch")
         profiles.redo(batch)
         assert {key: profiles[key] for key in profiles} == after

@@ -125,8 +125,7 @@ def _plan_rows(
                 dropped[key] = None
             continue
         seen = NO_TIME if row is None else row.last_seen
-        if not message.ignore_time:
-            seen = max(seen, arrival if message.time is None else message.time)  # SEEN-1
+        seen = max(seen, message.moves_to(arrival))
         if row is None:
             planned.created += 1
             planned.born[key] = index
@@ -345,13 +344,7 @@ def _see(
     seen: Positions, messages: Sequence[Indexed], of_message: list[int], wrote: Any, arrival: int
 ) -> None:
     """Move Updated At of each profile to its last update (SEEN-1, SEEN-2)."""
-    sent = np.array(
-        [
-            NO_TIME if m.ignore_time else (arrival if m.time is None else m.time)
-            for _, m in messages
-        ],
-        np.int64,
-    )
+    sent = np.array([message.moves_to(arrival) for _, message in messages], np.int64)
     codes = np.array(of_message, np.int64)
     np.maximum.at(seen, codes[wrote], sent[wrote])
 

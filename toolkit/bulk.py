@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from toolkit import times
 from toolkit.columns import IS_ABSENT, IS_NULL, IS_VALUE, Column, Positions
 from toolkit.log import LoggedColumns
 from toolkit.messages import Message, Rejection, parse_message
@@ -150,10 +152,15 @@ def logged_message(raw: str | dict[str, Any]) -> Message:
     """Return a message of the log, which was valid when it was written."""
     rejected: list[Rejection] = []
     with readable("a message of the log"):
-        message = parse_message(loads(raw) if isinstance(raw, str) else raw, 0, rejected)
+        logged = loads(raw) if isinstance(raw, str) else raw
+        seen = None
+        if isinstance(logged, dict) and LAST_SEEN in logged:
+            seen = times.parse_time(logged[LAST_SEEN])
+            logged = {name: value for name, value in logged.items() if name != LAST_SEEN}
+        message = parse_message(logged, 0, rejected)
     if message is None or rejected:
         raise UnreadableError(f"a message of the log is no message: {rejected[0].reason}")
-    return message
+    return message if seen is None else replace(message, seen=seen)
 
 
 def _parquet(table: pa.Table) -> bytes:

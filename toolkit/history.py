@@ -339,9 +339,7 @@ def _applied(row: Row | None, update: Update) -> tuple[Row | None, bool]:
     if after is None or not wrote:
         return (None if after is None else row), wrote
     seen = times.NO_TIME if row is None else row.last_seen
-    if not message.ignore_time:  # SEEN-1
-        seen = max(seen, update.time if message.time is None else message.time)
-    return Row(after, seen, False), wrote
+    return Row(after, max(seen, message.moves_to(update.time)), False), wrote
 
 
 def past_of(log: Log, group_key: str, distinct_id: str) -> ProfilePast:

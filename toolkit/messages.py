@@ -57,6 +57,9 @@ class Message:
         The group key, or ``""`` for a user profile.
     token
         ``$token``: the project it was sent for, kept with the message.
+    seen
+        The Updated At that an undo gives back to a deleted profile, in microseconds
+        since 1970 UTC. Nobody can send it.
     """
 
     distinct_id: str
@@ -65,6 +68,21 @@ class Message:
     ignore_time: bool = False
     group_key: str = USERS
     token: str | None = None
+    seen: int | None = None
+
+    def moves_to(self, arrival: int) -> int:
+        """Return what Updated At moves to, if that is later than it is; NO_TIME if it stays.
+
+        Parameters
+        ----------
+        arrival
+            When the message arrived, in microseconds since 1970 UTC.
+        """
+        if self.seen is not None:  # UNDO-1
+            return self.seen
+        if self.ignore_time:  # SEEN-2
+            return times.NO_TIME
+        return arrival if self.time is None else self.time  # SEEN-1
 
     def as_dict(self) -> dict[str, Json]:
         """Return the message as it would be sent."""
@@ -80,6 +98,8 @@ class Message:
             result["$ignore_time"] = True
         if self.token is not None:
             result["$token"] = self.token
+        if self.seen is not None:
+            result[LAST_SEEN] = times.iso(self.seen)
         return result
 
     def as_text(self) -> str:

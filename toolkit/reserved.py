@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -55,6 +56,24 @@ def display_name(name: str) -> str:
     ('Country', 'plan')
     """
     return DISPLAY_NAMES.get(name, name)
+
+
+def display_names(names: Iterable[str]) -> dict[str, str]:
+    """Return what to call each of several properties in one list, by name.
+
+    Those that would read alike are told apart by their names.
+
+    >>> display_names(["plan", "$email"])
+    {'plan': 'plan', '$email': 'Email'}
+    >>> display_names(["$email", "Email"])
+    {'$email': 'Email ($email)', 'Email': 'Email (Email)'}
+    """
+    labels = {name: display_name(name) for name in names}
+    times_called = Counter(labels.values())
+    return {
+        name: label if times_called[label] == 1 else f"{label} ({name})"
+        for name, label in labels.items()
+    }
 
 
 def title(properties: Mapping[str, Json], distinct_id: str) -> str:

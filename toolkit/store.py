@@ -27,7 +27,7 @@ from contextlib import closing, contextmanager
 from dataclasses import astuple, fields
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlite_utils
 
@@ -38,6 +38,8 @@ from toolkit.messages import USERS
 from toolkit.snapshot import Snapshot
 from toolkit.store_errors import RESTORE, explained_error
 from toolkit.stored import Edited, StoredProfiles
+
+T = TypeVar("T")
 
 #: Marks a file as ours (``PRAGMA application_id``): "prof".
 APPLICATION_ID: Final = 0x70726F66
@@ -112,6 +114,8 @@ class Store:
         self._timeout = timeout
         self._process = os.getpid()
         self.is_closed = False
+        # Whom to tell of what is written, and who may stop it.
+        self._notice: Callable[[], None] | None = None
         with self.explained():
             # Absolute: SQLite may read a name that begins with "file:" as an address.
             self._connection = sqlite3.connect(
@@ -261,14 +265,18 @@ class Store:
         written = self._connection.total_changes
         raised: list[BaseException] = []
 
+        def tell() -> None:
+            notice(self._connection.total_changes - written)
+
         def look() -> int:
             try:
-                notice(self._connection.total_changes - written)
+                tell()
             except BaseException as error:  # Python would lose it on its way through SQLite
                 raised.append(error)
             return len(raised)
 
         self._connection.set_progress_handler(look, _STEPS_A_LOOK)
+        self._notice = tell
         try:
             yield
         except (sqlite3.OperationalError, StoreError):
@@ -276,7 +284,15 @@ class Store:
                 raise raised[0] from None
             raise
         finally:
+            self._notice = None
             self._connection.set_progress_handler(None, 0)
+
+    def told(self, parts: Iterable[T]) -> Iterator[T]:
+        """Yield parts that take long to make; whoever watches is told between them."""
+        for part in parts:
+            if self._notice is not None:
+                self._notice()
+            yield part
 
     def begin(self, *, write: bool) -> None:
         """Begin a transaction; :meth:`commit` or :meth:`roll_back` ends it."""
@@ -348,7 +364,7 @@ class Store:
             "INSERT INTO bulk_updates"
             " (batch_id, form, group_key, time, last_seen, updates, parquet)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((batch.id, form, *about, count, content) for count, content in parts),
+            ((batch.id, form, *about, count, content) for count, content in self.told(parts)),
         )
 
     def batches(self) -> list[Batch]:

@@ -220,7 +220,7 @@ class StoredProfiles:
             "INSERT INTO checkpoints (batch_id, group_key, profiles, parquet) VALUES (?, ?, ?, ?)",
             (
                 (batch_id, self._key, count, content)
-                for count, content in bulk.written_snapshot(snapshot)
+                for count, content in self._store.told(bulk.written_snapshot(snapshot))
             ),
         )
 

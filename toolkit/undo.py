@@ -21,10 +21,11 @@ from toolkit.log import Batch, Log
 from toolkit.messages import Message
 from toolkit.progress import Progress, counted, silent
 from toolkit.snapshot import Snapshot
+from toolkit.times import NO_TIME
 from toolkit.values import ABSENT
 
-#: A distinct ID, and what is done to its profile.
-_Edit: TypeAlias = tuple[str, tuple[tuple[str, Any], ...]]
+#: A distinct ID, what is done to its profile, and the Updated At it gets back, if any.
+_Edit: TypeAlias = tuple[str, tuple[tuple[str, Any], ...], int | None]
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,8 @@ def plan_undo(log: Log, group_key: str, batch_id: int, progress: Progress = sile
     messages += _cells_changed(before, after, ids, then, now, touched, conflicts, progress)
     edits = [
         # An undo is an edit by hand: Updated At stays (SEEN-2).
-        Message(key, operations, ignore_time=True, group_key=group_key)
-        for key, operations in counted("Looking back", messages, progress)
+        Message(key, operations, ignore_time=True, group_key=group_key, seen=seen)
+        for key, operations, seen in counted("Looking back", messages, progress)
     ]
     return Undoing(edits, conflicts)
 
@@ -152,7 +153,7 @@ def _profiles_made(
     made = ids.filter(pa.array((then < 0) & (now >= 0))).to_pylist()
     kept = [key for key in made if key in touched.ids]
     conflicts += [(key, None, "created by the batch, and updated since") for key in kept]
-    return [(key, (("$delete", ""),)) for key in made if key not in touched.ids]
+    return [(key, (("$delete", ""),), None) for key in made if key not in touched.ids]
 
 
 def _profiles_gone(
@@ -161,11 +162,13 @@ def _profiles_gone(
     gone = np.flatnonzero((then >= 0) & (now < 0))
     keys = ids.take(pa.array(gone)).to_pylist()
     messages: list[_Edit] = []
-    for key, properties in zip(keys, before.rows(then[gone]), strict=True):
+    seen = before.last_seen[then[gone]].tolist()
+    for key, properties, moment in zip(keys, before.rows(then[gone]), seen, strict=True):
         if key in touched.ids:
             conflicts.append((key, None, "deleted by the batch, and written again since"))
         else:
-            messages.append((key, (("$set", properties),)))
+            back = None if moment == NO_TIME else moment
+            messages.append((key, (("$set", properties),), back))
     return messages
 
 
@@ -206,5 +209,5 @@ def _cells_changed(
             operations.append(("$set", writes[key]))
         if key in unsets:
             operations.append(("$unset", unsets[key]))
-        messages.append((key, tuple(operations)))
+        messages.append((key, tuple(operations), None))
     return messages

@@ -129,3 +129,60 @@ def test_each_change_is_told_once(filter_: FilterState) -> None:
         'user["age"] > 3',
         "None",
     ]
+
+
+def test_an_operator_given_that_does_not_fit_stays_and_is_told(filter_: FilterState) -> None:
+    row = filter_.add("user.plan", ">", "3")
+    assert row.operator == ">"
+    assert row.error.startswith('">" does not fit text; choose is, is not')
+    assert not filter_.is_right
+    row.operator = "contains"
+    assert (row.error, row.value) == ("", "3")
+
+
+def test_a_hidden_property_is_refused_as_that(filter_: FilterState) -> None:
+    row = filter_.add("user.$bucket", "is", "3")
+    assert "is hidden from every form" in row.error
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [('user["plan"]', "is a value, not a condition"), ('any(user["tags"])', "needs a comparison")],
+)
+def test_a_text_that_is_no_condition_says_so(filter_: FilterState, text: str, told: str) -> None:
+    filter_.show(text)
+    assert told in filter_.error
+    assert (filter_.condition, filter_.is_right, filter_.text) == (None, False, text)
+
+
+def test_a_text_is_shown_as_it_was_given(filter_: FilterState) -> None:
+    filter_.show('user["plan"]=="pro"')
+    assert (filter_.mode, filter_.text) == ("text", 'user["plan"]=="pro"')
+    assert filter_.condition is not None
+    assert filter_.condition.same_as(user["plan"] == "pro")
+
+
+def test_what_was_refused_as_a_whole_is_wrong_until_the_next_change(filter_: FilterState) -> None:
+    row = filter_.add("user.plan", "is", "pro")
+    filter_.refuse("not here")
+    assert (filter_.error, filter_.is_right) == ("not here", False)
+    row.value = "free"
+    assert (filter_.error, filter_.is_right) == ("", True)
+
+
+def test_rows_are_read_anew_of_what_there_is_to_choose_from_by_then(choices: Choices) -> None:
+    now = choices
+    filter_ = FilterState(lambda: now)
+    told: list[str] = []
+    filter_.on_change(lambda: told.append("changed"))
+    row = filter_.add("user.tier", "is", "gold")
+    assert row.error.startswith("There is no property")
+    profiles = tk.ProfileTable()
+    profiles.set("a", {"tier": "gold"})
+    now = Choices(None, profiles.snapshot())
+    filter_.reread()
+    assert row.error == ""
+    assert filter_.condition is not None
+    assert filter_.condition.same_as(user["tier"] == "gold")
+    assert "user.tier" in filter_.offered
+    assert (filter_.revision, told) == (1, ["changed"])

@@ -1,4 +1,4 @@
-"""The rows of the form of users: titles, search, sorting, filters, on whole columns."""
+"""The rows of the form of users: titles, search, sorting, conditions, on whole columns."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 import toolkit as tk
 from tests.strategies import values
-from toolkit import reserved
-from toolkit.widgets.users_filter import OPERATORS, Filter, as_expression, operators_for
+from toolkit import reserved, user
 from toolkit.widgets.users_rows import DISTINCT_ID, TITLE, Rows
 
 
@@ -179,91 +178,16 @@ def test_hidden_properties_are_no_columns() -> None:
     assert rows.names == ["a", "$last_seen"]
 
 
-@pytest.mark.parametrize(
-    ("name", "operator", "value", "found"),
-    [
-        ("plan", "is", "pro", ["x3"]),
-        ("plan", "is not", "pro", ["1", "2", "4", "5"]),
-        ("plan", "is one of", 'pro, "Basic"', ["x3", "4"]),
-        ("plan", "contains", "as", ["4"]),
-        ("plan", "does not contain", "as", ["1", "2", "x3", "5"]),
-        ("plan", "is set", "", ["x3", "4"]),
-        ("plan", "is not set", "", ["1", "2", "5"]),
-        ("age", "is", "7", ["2"]),
-        ("age", "is more than", "7", ["1", "x3"]),
-        ("age", "is at least", "7", ["1", "2", "x3"]),
-        ("age", "is less than", "7.5", ["2"]),
-        ("age", "is at most", "7.5", ["2", "x3"]),
-        ("tags", "contains", "vip", ["1"]),
-        ("tags", "is", '["a", "vip"]', ["1"]),
-        ("since", "is on", "2026-05-01", ["4"]),
-        ("since", "is before", "2026-05-01T10:00:01Z", ["4"]),
-        ("since", "is after", "2026-05-02", []),
-        ("$name", "is", "12", ["5"]),
-        ("$name", "is", '"12"', []),
-        (DISTINCT_ID, "is", "x3", ["x3"]),
-        (DISTINCT_ID, "is one of", "1, 4", ["1", "4"]),
-    ],
-)
-def test_a_filter_is_an_expression(name: str, operator: str, value: str, found: list[str]) -> None:
+def test_a_condition_is_true_of_the_same_users_as_in_the_table() -> None:
     rows = rows_of(PEOPLE)
-    condition, problems = as_expression([Filter(name, operator, value)], "all", rows)
-    assert problems == {}
-    assert condition is not None
-    assert ids(rows, np.flatnonzero(rows.where(condition)[0])) == found
-    parsed = tk.ProfileTable()
-    parsed.apply([{"$distinct_id": key, "$set": each} for key, each in PEOPLE.items()])
-    assert list(parsed.where(condition.text)) == found
-
-
-def test_filters_are_joined_by_all_or_any_and_unfinished_ones_say_nothing() -> None:
-    rows = rows_of(PEOPLE)
-    filters = [Filter("age", "is", "7"), Filter("plan", "is", "pro"), Filter(), Filter("plan")]
-    both, either = (as_expression(filters, match, rows)[0] for match in ("all", "any"))
-    assert both.text == 'user["age"] == 7 and user["plan"] == "pro"'
-    assert either.text == 'user["age"] == 7 or user["plan"] == "pro"'
-    assert as_expression([Filter(), Filter("plan", "is", " ")], "all", rows) == (None, {})
-
-
-@pytest.mark.parametrize(
-    ("name", "operator", "value", "told"),
-    [
-        ("age", "is", "abc", "holds numbers"),
-        ("age", "is more than", "abc", "no number"),
-        ("plan", "is more than", "3", "holds text"),
-        ("since", "is on", "tomorrow", "no date"),
-        ("$last_seen", "is", "2026-05-01", '"Updated at" is a time'),
-        ("age", "contains", "3", "looks into text and lists"),
-        ("bucket", "is", "3", "hidden"),
-        ("plan", "resembles", "3", "is none of is, is not"),
-        ("$mp_first_event_time", "is on", "2026-05-01", "none were given"),
-    ],
-)
-def test_a_filter_that_makes_no_sense_says_why(
-    name: str, operator: str, value: str, told: str
-) -> None:
-    condition, problems = as_expression([Filter(name, operator, value)], "all", rows_of(PEOPLE))
-    assert condition is None
-    assert told in problems[0]
-
-
-@pytest.mark.parametrize("name", ["age", "plan", "tags", "$last_seen", "$name", "nobody", "since"])
-def test_the_operators_offered_for_a_property_all_work_with_some_value(name: str) -> None:
-    rows = rows_of(PEOPLE)
-    offered = operators_for(name, rows)
-    assert offered
-    for operator in offered:
-        told = []
-        for value in ("7", "2026-05-01", "[1]", "pro"):
-            condition, problems = as_expression([Filter(name, operator, value)], "all", rows)
-            told += problems.values()
-            if condition is not None:
-                break
-        assert condition is not None, (operator, told)
-    assert set(offered) <= set(OPERATORS)
+    table = tk.ProfileTable()
+    table.apply([{"$distinct_id": key, "$set": each} for key, each in PEOPLE.items()])
+    for condition in (user["age"] > 7, user[DISTINCT_ID].isin(["1", "4"]), ~user["plan"].is_set()):
+        mask, notes = rows.where(condition)
+        assert ids(rows, np.flatnonzero(mask)) == list(table.where(condition))
+        assert notes == []
 
 
 def test_what_no_value_can_meet_is_said() -> None:
-    rows = rows_of(PEOPLE)
-    condition, _ = as_expression([Filter("plna", "is", "pro")], "all", rows)
-    assert rows.where(condition)[1] == ['No profile has a property "plna". Did you mean "plan"?']
+    notes = rows_of(PEOPLE).where(user["plna"] == "pro")[1]
+    assert notes == ['No profile has a property "plna". Did you mean "plan"?']

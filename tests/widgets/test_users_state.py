@@ -12,9 +12,9 @@ import pytest
 
 import toolkit as tk
 from toolkit import errors
+from toolkit.reports.choices import Choices
 from toolkit.widgets import users_state
 from toolkit.widgets.users_export import Exported
-from toolkit.widgets.users_filter import Filter
 from toolkit.widgets.users_state import UsersState
 
 XSS = "<img src=x onerror=alert(1)>"
@@ -84,17 +84,80 @@ def test_pages_stop_at_the_last(profiles: tk.ProfileTable) -> None:
     assert (state.page, shown(state)) == (0, ["7"])
 
 
-def test_search_filters_and_a_condition_work_together(profiles: tk.ProfileTable) -> None:
+def test_search_and_conditions_work_together(profiles: tk.ProfileTable) -> None:
     state = UsersState(profiles)
-    state.filters = [Filter("plan", "is", "pro"), Filter("age", "is at least", "50")]
-    state.condition = 'user["age"] < 58'
+    state.filter.add("user.plan", "is", "pro")
+    state.filter.add("user.age", "≥", "50")
+    row = state.filter.add("user.age", "<", "58")
     assert shown(state) == ["51", "53", "55", "57"]
     assert state.expression == 'user["plan"] == "pro" and user["age"] >= 50 and user["age"] < 58'
     state.search = "53"
     assert shown(state) == ["53"]
     assert state.summary == "1 of 60 profiles"
-    state.search, state.condition, state.match = "", "", "any"
+    state.search = ""
+    state.filter.remove(row)
+    state.filter.join = "or"
     assert state.matching == 35
+    state.filter.clear()
+    assert (state.matching, state.expression) == (60, "")
+
+
+def test_only_what_users_have_is_offered_to_filter_by(
+    profiles: tk.ProfileTable, events: tk.Events
+) -> None:
+    state = UsersState(profiles, events)
+    offered = state.filter.offered
+    assert offered["user.$email"] == "Email"
+    assert offered["user.$mp_first_event_time"] == "First Seen"
+    assert {"user.$distinct_id", "user.$last_seen"} <= set(offered)
+    assert not [label for label in offered if label.startswith("event.")]
+    assert "user.$mp_first_event_time" not in UsersState(profiles).filter.offered
+
+
+def test_times_the_toolkit_keeps_are_filtered_by(
+    profiles: tk.ProfileTable, events: tk.Events
+) -> None:
+    state = UsersState(profiles, events)
+    row = state.filter.add("user.$last_seen", "is after", "2023-11-14T22:14:17Z")
+    assert shown(state) == ["58", "59"]
+    state.filter.remove(row)
+    state.filter.add("user.$mp_first_event_time", "is on", "2026-05-01")
+    assert shown(state) == ["1"]
+    state.everybody = True
+    assert shown(state) == ["1"]
+    state.filter.clear()
+    state.filter.add("user.plan", "is not set")
+    assert shown(state) == ["stranger"]
+
+
+def test_rows_follow_what_becomes_of_the_profiles(profiles: tk.ProfileTable) -> None:
+    state = UsersState(profiles)
+    row = state.filter.add("user.tier", "is", "gold")
+    assert "no property" in row.error
+    assert state.rows == []
+    profiles.set("7", {"tier": "gold"})
+    state.refresh()
+    assert (row.error, shown(state)) == ("", ["7"])
+
+
+def test_values_are_looked_at_once_for_each_state_of_the_profiles(
+    profiles: tk.ProfileTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    look = Choices._look
+    monkeypatch.setattr(
+        Choices, "_look", lambda self, prop: looked.append(prop.name) or look(self, prop)
+    )
+    state = UsersState(profiles)
+    row = state.filter.add("user.plan")
+    for typed in ("p", "pr", "pro"):
+        row.value = typed
+    state.sort("age")
+    assert looked == ["plan"]
+    profiles.set("7", {"plan": "gold"})
+    state.refresh()
+    assert looked == ["plan", "plan"]
+    assert "gold" in row.suggestions
 
 
 @pytest.mark.parametrize(
@@ -111,24 +174,28 @@ def test_a_wrong_condition_is_told_and_lists_nobody(
     profiles: tk.ProfileTable, condition: str, told: str
 ) -> None:
     state = UsersState(profiles)
-    state.condition = condition
-    assert told in state.problems["condition"]
+    state.filter.show(condition)
+    assert told in state.filter.error
     # What was not asked for must not be there to be deleted.
     assert (state.matching, state.rows) == (0, [])
-    state.condition = ""
-    assert (state.problems, state.matching) == ({}, 60)
+    assert state.expression == ""
+    state.filter.show("")
+    assert (state.filter.error, state.matching) == ("", 60)
 
 
 def test_a_wrong_filter_is_told_beside_it(profiles: tk.ProfileTable) -> None:
     state = UsersState(profiles)
-    state.filters = [Filter("plan", "is", "pro"), Filter("age", "is", "old")]
-    assert "holds numbers" in state.problems["filter 1"]
-    assert state.matching == 0
+    state.filter.add("user.plan", "is", "pro")
+    row = state.filter.add("user.age", "is", "old")
+    assert "is no number" in row.error
+    assert (state.matching, state.expression) == (0, "")
+    row.value = "7"
+    assert (row.error, shown(state)) == ("", ["7"])
 
 
 def test_a_misspelt_property_is_noted(profiles: tk.ProfileTable) -> None:
     state = UsersState(profiles)
-    state.condition = 'user["plna"] == "pro"'
+    state.filter.show('user["plna"] == "pro"')
     assert state.notes == ['No profile has a property "plna". Did you mean "plan"?']
 
 
@@ -157,7 +224,7 @@ def test_everybody_seen_in_events(profiles: tk.ProfileTable, events: tk.Events) 
     assert shown(state) == ["1", "stranger"]
     assert [row.has_profile for row in state.rows] == [True, False]
     assert state.summary == "2 users, 1 without a profile"
-    state.condition = 'user["$mp_first_event_time"] > "2026-05-02"'
+    state.filter.show('user["$mp_first_event_time"] > "2026-05-02"')
     assert shown(state) == ["stranger"]
 
 
@@ -191,14 +258,14 @@ def test_ticks_stay_across_pages_and_searches(profiles: tk.ProfileTable) -> None
 
 def test_all_that_are_found_can_be_ticked_but_some(profiles: tk.ProfileTable) -> None:
     state = UsersState(profiles)
-    state.condition = 'user["plan"] == "pro"'
+    state.filter.show('user["plan"] == "pro"')
     state.pick_all()
     assert state.picked_count == 30
     assert state.picked_on_page == shown(state)
     state.pick_on_page([key for key in shown(state) if key != "3"])
     assert (state.picked, state.picked_count) == (["3"], 29)
     assert "3" not in state.source.ids.take(state.chosen()).to_pylist()
-    state.condition = ""
+    state.filter.show("")
     assert state.picked_count == 0  # all of another list was never ticked
 
 
@@ -260,7 +327,7 @@ def test_nobody_ticked_is_said(profiles: tk.ProfileTable, events: tk.Events) -> 
 def test_a_property_is_written_in_all_that_are_found(profiles: tk.ProfileTable) -> None:
     seen = profiles.last_seen("1")
     state = UsersState(profiles)
-    state.condition = 'user["plan"] == "pro"'
+    state.filter.show('user["plan"] == "pro"')
     state.ask_add_property("tier", "2", to="found")
     assert state.question.startswith('Write "tier" of 30 profiles?')
     state.confirm()
@@ -377,6 +444,35 @@ def test_much_work_can_be_stopped_and_changes_nothing(
     assert (len(profiles), state.message) == (60, "Stopped; nothing was changed.")
 
 
+def test_writing_to_many_and_its_undo_can_be_stopped(
+    profiles: tk.ProfileTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users_state, "_AT_ONCE", 0)
+    state = UsersState(profiles)
+
+    def write() -> None:
+        state.ask_add_property("tier", "gold", to="all")
+        state.confirm()
+        assert state.job.wait(10)
+
+    def watch(change: Any) -> None:
+        if change["new"]:
+            state.job.cancel()  # the work meets that at its first notice
+
+    state.job.observe(watch, "running")
+    write()
+    assert state.message == "Stopped; nothing was changed."
+    assert "tier" not in profiles.properties
+    state.job.unobserve(watch, "running")
+    write()
+    assert profiles["1"]["tier"] == "gold"
+    state.job.observe(watch, "running")
+    state.undo()
+    assert state.job.wait(10)
+    assert state.job.cancelled
+    assert profiles["1"]["tier"] == "gold"
+
+
 def test_work_beside_the_page_does_the_same(
     profiles: tk.ProfileTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -394,7 +490,7 @@ def test_work_beside_the_page_does_the_same(
 
 def test_a_cohort_of_a_condition_keeps_the_condition(profiles: tk.ProfileTable) -> None:
     state = UsersState(profiles)
-    state.filters = [Filter("plan", "is", "pro")]
+    state.filter.add("user.plan", "is", "pro")
     cohort = state.save_cohort(" Paying ")
     assert state.cohorts == {"Paying": cohort}
     assert repr(cohort) == '<Cohort "Paying": 30 users, where user["plan"] == "pro">'
@@ -422,7 +518,7 @@ def test_a_cohort_needs_a_name_and_a_sound_filter(profiles: tk.ProfileTable) -> 
     state = UsersState(profiles)
     assert state.save_cohort(" ") is None
     assert state.problems["cohort"] == "A cohort needs a name."
-    state.condition = "nonsense("
+    state.filter.show("nonsense(")
     assert state.save_cohort("a") is None
     assert state.problems["cohort"] == "Mend the filter first."
     assert state.cohorts == {}
@@ -442,7 +538,7 @@ def exported(state: UsersState, *arguments: Any, **options: Any) -> Exported:
 def test_csv_holds_those_found_with_formulas_defused(profiles: tk.ProfileTable) -> None:
     profiles.set("x", {"$name": "=SUM(A1)", "plan": "odd"}, ignore_time=True)
     state = UsersState(profiles)
-    state.condition = 'user["plan"] == "odd"'
+    state.filter.show('user["plan"] == "odd"')
     done = exported(state, "csv")
     assert done.name == "users.csv"
     assert done.content.decode() == ("$distinct_id,$name,plan,$last_seen\nx,'=SUM(A1),odd,\n")

@@ -6,6 +6,7 @@ from toolkit.reports.steps import step
 
 # isort: split
 # In the order in which the form of all reports offers them.
+from toolkit.reports.funnel import Funnel, funnel
 from toolkit.reports.retention import Retention, retention
 
 # isort: split
@@ -14,11 +15,13 @@ from toolkit.reports.lifecycle import Lifecycle, lifecycle
 
 __all__ = [
     "Frequency",
+    "Funnel",
     "Lifecycle",
     "Report",
     "Retention",
     "Segmentation",
     "frequency",
+    "funnel",
     "lifecycle",
     "retention",
     "segmentation",

@@ -16,7 +16,7 @@ from toolkit.errors import InvalidTimeError
 from toolkit.events import Events
 from toolkit.expressions import Property, Side
 from toolkit.expressions.cells import NUMBERS, families_of
-from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN, display_name
+from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN, display_name, display_names
 from toolkit.snapshot import Snapshot
 from toolkit.times import parse_time
 from toolkit.values import ABSENT, Json, dumps
@@ -27,6 +27,8 @@ Type: TypeAlias = Literal["text", "number", "boolean", "time", "list", "object",
 # Of more rows, so many from end to end: which values are frequent shows in them.
 _SAMPLED: Final = 50_000
 _SUGGESTED: Final = 20
+# Of texts, so many are read to see whether they are dates.
+_READ: Final = 200
 # Longer values are no good to choose from a list.
 _LONGEST: Final = 80
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]|$)")
@@ -43,12 +45,16 @@ class Suggestions:
     element
         What the elements of the lists are, ``"none"`` if there are none.
     values
-        Frequent values, or elements, the most frequent first.
+        Frequent values, or elements, the most frequent first; none where there are
+        many and no two are alike.
+    has_dates
+        Whether some of its text is dates, so that it can be compared with a time.
     """
 
     type: Type
     element: Type
     values: tuple[Json, ...]
+    has_dates: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,17 @@ class Choices:
     ----------
     events, snapshot
         None if there are none.
+    only_users
+        Whether properties of users alone are to choose from; the events say then
+        whether there is a First Seen.
     """
 
-    def __init__(self, events: Events | None, snapshot: Snapshot | None) -> None:
+    def __init__(
+        self, events: Events | None, snapshot: Snapshot | None, *, only_users: bool = False
+    ) -> None:
         self.events = events
         self.snapshot = snapshot
+        self.only_users = only_users
         self._known: dict[tuple[Side, str], Suggestions] = {}
 
     @cached_property
@@ -81,8 +93,8 @@ class Choices:
     @cached_property
     def properties(self) -> dict[str, Choice]:
         """All properties by their labels, ``event.item`` and ``user.plan``; events first."""
-        found: list[tuple[Property, str]] = []
-        if self.events is not None:
+        found: list[Choice] = []
+        if self.events is not None and not self.only_users:
             events = self.events
             own = {
                 events.event_column: "name",
@@ -91,7 +103,10 @@ class Choices:
             }
             names = [*events.properties, *own]
             found += [
-                (Property("event", name), f"Event {own[name]}" if name in own else f"Event: {name}")
+                Choice(
+                    Property("event", name),
+                    f"Event {own[name]}" if name in own else f"Event: {name}",
+                )
                 for name in names
             ]
         if self.snapshot is not None:
@@ -102,14 +117,12 @@ class Choices:
             # Of users the toolkit knows some things that nobody wrote.
             computed = [LAST_SEEN, *([FIRST_SEEN] if self.events is not None else [])]
             names += [name for name in (*computed, "$distinct_id") if name not in names]
-            found += [(Property("user", name), f"User: {display_name(name)}") for name in names]
-        times_called = Counter(label for _, label in found)
-        return {
-            prop.label: Choice(
-                prop, label if times_called[label] == 1 else f"{label} ({prop.name})"
-            )
-            for prop, label in found
-        }
+            whose = "" if self.only_users else "User: "
+            found += [
+                Choice(Property("user", name), f"{whose}{label}")
+                for name, label in display_names(names).items()
+            ]
+        return {choice.property.label: choice for choice in found}
 
     def about(self, prop: Property) -> Suggestions:
         """Return the type and the frequent values of a property, worked out once."""
@@ -124,7 +137,10 @@ class Choices:
         column = self._sample(prop)
         if column is None:
             return Suggestions("time", "none", ())
+        if prop.side == "user" and prop.name == "$distinct_id":  # text, be it of a date
+            return Suggestions("text", "none", _frequent(column))
         type_, element = type_of(column), type_of(Column.absent(0))
+        has_dates = any(_dates(column))
         if type_ == "list":
             cells = column.keep(column.has_value).cells()
             column = Column.of(
@@ -133,7 +149,7 @@ class Choices:
             element = type_of(column)
         if "time" in (type_, element):
             return Suggestions(type_, element, ())  # a date is typed, not chosen
-        return Suggestions(type_, element, _frequent(column))
+        return Suggestions(type_, element, _frequent(column), has_dates)
 
     def _sample(self, prop: Property) -> Column | None:
         """Return some cells of a property, None for the time of the events."""
@@ -141,7 +157,7 @@ class Choices:
             if self.snapshot is None:
                 return Column.absent(0)
             if prop.name == "$distinct_id":
-                return Column.of_array(self.snapshot.ids.slice(0, _SUGGESTED))
+                return Column.of_array(self.snapshot.ids.slice(0, _SUGGESTED + 1))
             column = self.snapshot.column(prop.name)
             return column.take(_spread(len(column)))
         events = self.events
@@ -168,7 +184,8 @@ def type_of(column: Column) -> Type:
     if families <= NUMBERS:
         return "number"
     if families == {"text"}:
-        return "time" if _holds_dates(column) else "text"
+        dates = _dates(column)
+        return "time" if dates and all(dates) else "text"
     if len(families) == 1:
         one: dict[str, Type] = {"bool": "boolean", "list": "list", "object": "object"}
         return one.get(next(iter(families)), "mixed")
@@ -176,9 +193,10 @@ def type_of(column: Column) -> Type:
     return "list" if "list" in families else "mixed"
 
 
-def _holds_dates(column: Column) -> bool:
-    texts = [cell for cell in column.cells() if isinstance(cell, str)][:200]
-    return bool(texts) and all(map(_is_date, texts))
+def _dates(column: Column) -> list[bool]:
+    """Return of some texts from end to end whether each is a date."""
+    texts = [cell for cell in column.cells() if isinstance(cell, str)]
+    return [_is_date(text) for text in texts[:: max(1, len(texts) // _READ)]]
 
 
 def _is_date(text: str) -> bool:
@@ -201,7 +219,10 @@ def _frequent(column: Column) -> tuple[Json, ...]:
         if len(text) <= _LONGEST:
             counted[text] += 1
             values.setdefault(text, cell)
-    return tuple(values[text] for text, _ in counted.most_common(_SUGGESTED))
+    often = counted.most_common(_SUGGESTED)
+    if len(counted) > _SUGGESTED and often[0][1] == 1:
+        return ()  # as of a million e-mail addresses: twenty of them help nobody
+    return tuple(values[text] for text, _ in often)
 
 
 def _spread(length: int) -> Positions:

@@ -54,6 +54,12 @@ def _on(prop: Property, value: Any) -> Expression:
     return (prop >= _time(text)) & (prop < _time(_next_day(moment)))
 
 
+def _after(prop: Property, value: Any) -> Expression:
+    """Return the condition that a time is after another; of a day, after its end."""
+    text, moment = value
+    return prop >= _time(_next_day(moment)) if _is_day(text) else prop > _time(text)
+
+
 def _is_day(text: str) -> bool:
     return ":" not in text and "T" not in text.upper()
 
@@ -91,8 +97,10 @@ _TIMES: Final = (
     Operator("is on or after", "one", lambda prop, value: prop >= _time(value[0])),
     Operator("is before", "one", lambda prop, value: prop < _time(value[0])),
     Operator("is on or before", "one", _until),
+    Operator("is after", "one", _after),
     Operator("is on", "one", _on),
 )
+_FOR_TIMES: Final = frozenset(each.name for each in _TIMES)
 _LISTS: Final = (
     Operator("has", "one", lambda prop, value: prop.any() == value),
     Operator("does not have", "one", lambda prop, value: prop.is_set() & ~(prop.any() == value)),
@@ -116,9 +124,19 @@ _OPERATORS: Final[dict[Type, tuple[Operator, ...]]] = {
 }
 
 
-def operators(type_: Type) -> tuple[Operator, ...]:
-    """Return the operators that fit a type, the most usual first."""
-    return _OPERATORS[type_]
+def operators(known: Suggestions) -> tuple[Operator, ...]:
+    """Return the operators that fit a property, the most usual first.
+
+    Where some of its text is dates and some is not, both can be asked for.
+
+    >>> some_dates = Suggestions("text", "none", (), has_dates=True)
+    >>> "is before" in [each.name for each in operators(some_dates)]
+    True
+    """
+    fitting = _OPERATORS[known.type]
+    if not known.has_dates or known.type not in ("text", "mixed"):
+        return fitting
+    return (*fitting[: -len(_SET)], *_TIMES, *_SET)
 
 
 def condition(prop: Property, operator: str, typed: str, known: Suggestions) -> Expression:
@@ -154,13 +172,15 @@ def condition(prop: Property, operator: str, typed: str, known: Suggestions) -> 
     >>> condition(user["plan"], "is one of", 'pro, "team, large"', texts)
     user["plan"] in ["pro", "team, large"]
     """
-    fitting = {each.name: each for each in operators(known.type)}
+    fitting = {each.name: each for each in operators(known)}
     if operator not in fitting:
         raise ArgumentError(f'"{operator}" does not fit {_A[known.type]}; choose {listed(fitting)}')
     chosen = fitting[operator]
     type_ = known.type
     if type_ == "list":  # dates in lists are compared as the text they are
         type_ = "text" if known.element == "time" else known.element
+    if operator in _FOR_TIMES:
+        type_ = "time"
     if chosen.takes == "none":
         return chosen.build(prop, None)
     if chosen.takes == "one":

@@ -113,9 +113,9 @@ class _Steps:
         marks = np.zeros(len(events), np.uint8)
         marks[_rows(births)] = _BIRTH
         marks[_rows(returns)] |= _RETURN
-        in_order = marks[events.in_order]
+        in_order = marks[events.timelines.rows]
         chosen = np.flatnonzero(in_order)
-        rows, marks = events.in_order[chosen], in_order[chosen]
+        rows, marks = events.timelines.rows[chosen], in_order[chosen]
         users, times = events.ids.codes[rows], events.times[rows]
         is_birth = (marks & _BIRTH) != 0
         if (places := _births_first(users, times, is_birth)) is not None:
@@ -148,12 +148,12 @@ class _Steps:
 
 def sorted_rows(selection: Selection) -> Positions:
     """Return the rows of selected events sorted by user and time."""
-    events = selection.events
+    rows = selection.events.timelines.rows
     if selection.positions is None:
-        return events.in_order
-    is_selected = np.zeros(len(events), np.bool_)
+        return rows
+    is_selected = np.zeros(len(selection.events), np.bool_)
     is_selected[selection.positions] = True
-    return events.in_order[is_selected[events.in_order]]
+    return rows[is_selected[rows]]
 
 
 def is_new(*keys: Any) -> Mask:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,11 +14,14 @@ from toolkit.expressions import Expression, Instants, Property, as_property, con
 from toolkit.expressions.doubts import is_known, never_true, user_property
 from toolkit.join import Past, user_cells
 from toolkit.reports.segments import Segments
-from toolkit.reserved import HIDDEN
+from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
 from toolkit.series import Codes, iso_column
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
 from toolkit.wording import count, did_you_mean, listed
+
+# Properties that are not a column of the profiles, whatever a profile says.
+_WORKED_OUT: Final = (FIRST_SEEN, LAST_SEEN, "$distinct_id")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +126,15 @@ class Selection:
 
     def user_segments(self, by: Property) -> Segments:
         """Return the segments of every distinct ID, and last those of no ID."""
-        return Segments.of(_as_column(self.user_column(by.name)))
+        snapshot = self.snapshot
+        if snapshot is None or by.name not in snapshot.columns or by.name in _WORKED_OUT:
+            return Segments.of(_as_column(self.user_column(by.name)))
+        # Of profiles, then looked up as numbers: that moves no text.
+        of_profiles = Segments.of(snapshot.column(by.name).followed_by(Column.absent(1)))
+        rows = np.append(self.events.rows(snapshot), -1)
+        rows[rows < 0] = of_profiles.length - 1
+        owners, codes = of_profiles.beside(rows)
+        return Segments(codes, of_profiles.values, owners, len(rows))
 
     def event_segments(self, by: Property) -> Segments:
         """Return the segments of every selected event."""

@@ -45,10 +45,16 @@ class FilterRows(ipywidgets.Box):
         self._error = parts.block()
         super().__init__()
         self.add_class("tk-column")
+        self.add_class("tk-filter")
         self._join.observe(lambda change: setattr(state, "join", change.new), "value")
         self._text.observe(lambda change: setattr(state, "text", change.new), "value")
         state.observe(lambda _: self._draw(), ["mode", "join", "rows", "text", "error"])
+        state.observe(lambda _: self._offer(), "revision")
         self._draw()
+
+    def _offer(self) -> None:
+        for row in self._rows.values():
+            row.offer(self.state.offered)
 
     def _draw(self) -> None:
         state = self.state
@@ -72,6 +78,7 @@ class FilterRows(ipywidgets.Box):
                 row.number(number)
             shown = [self._join] if len(state.rows) > 1 else []
             shown += [self._place] if state.rows else []
+            shown += [self._error] if state.error else []
             shown += [parts.row(self._add, self._to_text)]
         self.children = (self._heading, *shown)
 
@@ -84,19 +91,21 @@ class _Row(ipywidgets.Box):
         self._prop = Chooser(
             "Property", state.offered, row.prop, self._set("prop"), place="hidden", width="210px"
         )
-        self._operator = Chooser(
-            "Operator", _same(row.operators), row.operator, self._set("operator"),
-            place="hidden", width="140px",
-        )  # fmt: skip
+        self._number = 1
+        # A place of its own: putting another there leaves the fields beside it alone.
+        self._operator_place = ipywidgets.Box()
+        self._offer_operators()
         self._value = parts.combobox("Value", place="hidden", width="190px", placeholder="value")
-        self._value.continuous_update = False
+        # Letter by letter: what changes around a field that keeps its text until it is
+        # left, such as the values suggested, would take away what is half typed.
+        self._value.continuous_update = True
         self._value.observe(lambda change: setattr(row, "value", change.new), "value")
         self._error = parts.FieldError(self._value)
         self._hint = parts.block()
         self._remove = parts.button("Remove", lambda: state.remove(row), kind="plain")
         super().__init__()
         self.add_class("tk-column")
-        line = parts.row(self._prop.widget, self._operator.widget, self._value, self._remove)
+        line = parts.row(self._prop.widget, self._operator_place, self._value, self._remove)
         self.children = (line, self._error, self._hint)
         row.observe(lambda _: self._draw(), ["prop", "operator", "value", "error", "hint"])
         self._draw()
@@ -104,8 +113,27 @@ class _Row(ipywidgets.Box):
     def _set(self, trait: str) -> Any:
         return lambda value: setattr(self._row, trait, value)
 
+    def offer(self, properties: dict[str, str]) -> None:
+        """Put other properties to choose from."""
+        self._prop.show(self._row.prop, properties)
+        self._draw()
+
+    def _offer_operators(self) -> None:
+        self._operators = self._row.operators
+        self._operator = Chooser(
+            "Operator", _same(self._operators), self._row.operator, self._choose,
+            place="hidden", width="150px",
+        )  # fmt: skip
+        self._operator_place.children = (self._operator.widget,)
+
+    def _choose(self, operator: str) -> None:
+        # What is chosen in a list that was just put away counts where it fits.
+        if operator in self._row.operators:
+            self._row.operator = operator
+
     def number(self, number: int) -> None:
         """Say in the labels which condition it is."""
+        self._number = number
         named = {
             "Property": self._prop.widget,
             "Operator": self._operator.widget,
@@ -118,7 +146,12 @@ class _Row(ipywidgets.Box):
     def _draw(self) -> None:
         row = self._row
         self._prop.show(row.prop)
-        self._operator.show(row.operator, _same(row.operators))
+        if row.operators != self._operators:
+            # Another field, not another list in this one: what somebody chooses in it
+            # meanwhile comes as a place in the list, and would mean something else.
+            self._offer_operators()
+            self.number(self._number)
+        self._operator.show(row.operator)
         suggestions = row.suggestions
         if self._value.options != suggestions:
             self._value.options = suggestions

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from traitlets import Enum as OneOf
-from traitlets import HasTraits, Instance, List, Unicode
+from traitlets import HasTraits, Instance, Int, List, Unicode
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import ArgumentError, ToolkitError
 from toolkit.expressions import Expression, parse
-from toolkit.expressions.nodes import And, Or
+from toolkit.expressions.nodes import And, Or, require_closed
 from toolkit.reports.choices import Choices, Suggestions
 from toolkit.reports.conditions import condition, operators, spelled
+from toolkit.reserved import HIDDEN
 from toolkit.wording import sentence
 
 NOTHING: Final = Suggestions("none", "none", ())
@@ -44,7 +45,8 @@ class FilterRow(HasTraits):
     def __init__(self, choices: Callable[[], Choices], **traits: str) -> None:
         self._choices = choices
         super().__init__(**traits)
-        self._fit()
+        if not self.operator:  # one that was given stays, so that an error can tell of it
+            self.operator = self.operators[0]
         self.observe(lambda _: self._fit(), "prop")
         self.read()
 
@@ -57,7 +59,7 @@ class FilterRow(HasTraits):
     @property
     def operators(self) -> tuple[str, ...]:
         """The names of the operators that fit."""
-        return tuple(each.name for each in operators(self.about.type))
+        return tuple(each.name for each in operators(self.about))
 
     @property
     def takes_value(self) -> bool:
@@ -66,7 +68,7 @@ class FilterRow(HasTraits):
 
     @property
     def _takes(self) -> str:
-        found = (each.takes for each in operators(self.about.type) if each.name == self.operator)
+        found = (each.takes for each in operators(self.about) if each.name == self.operator)
         return next(found, "one")
 
     @property
@@ -84,22 +86,26 @@ class FilterRow(HasTraits):
 
     def read(self) -> Expression | None:
         """Return the condition, None if it is unfinished or wrong; say so in the traits."""
-        self.error = self.hint = ""
+        made, self.error, self.hint = self._read()
+        return made
+
+    def _read(self) -> tuple[Expression | None, str, str]:
+        """Return the condition, what is wrong, and what is missing."""
         if not self.prop:
-            self.hint = "Choose a property; until then this row does not count."
-            return None
+            return None, "", "Choose a property; until then this row does not count."
         choice = self._choices().properties.get(self.prop)
         if choice is None:
-            self.error = f'There is no property "{self.prop:.60}". Choose one of the list.'
-            return None
+            if self.prop.partition(".")[2] in HIDDEN:
+                told = f'"{self.prop}" is hidden from every form.'
+            else:
+                told = f'There is no property "{self.prop:.60}".'
+            return None, f"{told} Choose one of the list.", ""
         if self.takes_value and not self.value.strip():
-            self.hint = "Give a value; until then this row does not count."
-            return None
+            return None, "", "Give a value; until then this row does not count."
         try:
-            return condition(choice.property, self.operator, self.value, self.about)
+            return condition(choice.property, self.operator, self.value, self.about), "", ""
         except ToolkitError as error:
-            self.error = sentence(str(error))
-            return None
+            return None, sentence(str(error)), ""
 
 
 class FilterState(HasTraits):
@@ -116,9 +122,12 @@ class FilterState(HasTraits):
     text
         The text form.
     error
-        What is wrong with the text, in words, with a mark under the place.
+        What is wrong with the text, in words, with a mark under the place; or with the
+        filter as a whole, where :meth:`refuse` said so.
     condition
         What the filter comes to; None if it lets everything through, or is wrong.
+    revision
+        Goes up when there may be something else to choose from.
     """
 
     mode = OneOf(["rows", "text"], "rows")
@@ -127,6 +136,7 @@ class FilterState(HasTraits):
     text = Unicode("")
     error = Unicode("")
     condition = Instance(Expression, allow_none=True)
+    revision = Int(0)
 
     def __init__(self, choices: Callable[[], Choices]) -> None:
         super().__init__()
@@ -148,9 +158,9 @@ class FilterState(HasTraits):
     @property
     def is_right(self) -> bool:
         """Whether nothing in what counts is wrong; unfinished rows are not."""
-        if self.mode == "text":
-            return not self.error
-        return not any(row.error for row in self.rows)
+        if self.error:
+            return False
+        return self.mode == "text" or not any(row.error for row in self.rows)
 
     def add(self, prop: str = "", operator: str = "", value: str = "") -> FilterRow:
         """Add a row and return it.
@@ -190,12 +200,13 @@ class FilterState(HasTraits):
         else:
             self.mode = mode
 
-    def show(self, expression: Expression | None) -> None:
-        """Put another condition in place of what the filter says."""
-        if expression is None:
+    def show(self, condition: Expression | str | None) -> None:
+        """Put another condition, or the text of one, in place of what the filter says."""
+        if condition is None:
             self.clear()
         else:
-            self._set(mode="text", text=expression.text)
+            text = condition if isinstance(condition, str) else condition.text
+            self._set(mode="text", text=text)
 
     def _set(self, **traits: Any) -> None:
         """Change several traits as one."""
@@ -211,22 +222,42 @@ class FilterState(HasTraits):
         """Work out anew what the filter comes to, and tell."""
         if self._is_quiet:
             return
-        self.condition = self._of_text() if self.mode == "text" else self._of_rows()
+        self._read()
         for listener in self._listeners:
             listener()
 
-    def _of_text(self) -> Expression | None:
-        self.error = ""
-        if not self.text.strip():
-            return None
-        try:
-            return parse(self.text)
-        except ToolkitError as error:
-            self.error = str(error)
-            return None
+    def reread(self) -> None:
+        """Read the same anew, of what there is to choose from by now; tell nobody."""
+        self._read()
+        self.revision += 1
+
+    def refuse(self, words: str) -> None:
+        """Say what is wrong with the filter as a whole; it counts until the next change."""
+        self.error = words
+
+    def _read(self) -> None:
+        error, condition = "", None
+        if self.mode == "rows":
+            condition = self._of_rows()
+        elif self.text.strip():
+            try:
+                condition = _condition_of(self.text)
+            except ToolkitError as refusal:
+                error = str(refusal)
+        self.error, self.condition = error, condition
 
     def _of_rows(self) -> Expression | None:
         found = [made for row in self.rows if (made := row.read()) is not None]
         if len(found) < 2:
             return found[0] if found else None
         return And.of(found) if self.join == "and" else Or.of(found)
+
+
+def _condition_of(text: str) -> Expression:
+    condition = parse(text)
+    require_closed(condition)
+    if not condition.is_condition:
+        raise ArgumentError(
+            f"{text.strip()} is a value, not a condition; compare it: {text.strip()} == …"
+        )
+    return condition

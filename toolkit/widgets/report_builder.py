@@ -39,8 +39,6 @@ _STYLE: Final = """<style>
   background: var(--tk-ground); border: 1px solid var(--tk-line); border-radius: 4px;
 }
 .tk-form .tk-report-first { height: 60px; }
-.tk-form .tk-report-filter, .tk-form .tk-report-filter .widget-box { overflow: visible; }
-.tk-form pre.tk-field-error { color: var(--tk-danger); }
 </style>"""
 
 
@@ -88,7 +86,6 @@ class ReportBuilder(Form):
         self._fields = parts.row()
         self._fields.add_class("tk-report-fields")
         self._filter = FilterRows(state.filter, "Filter")
-        self._filter.add_class("tk-report-filter")
         self._error = parts.Note()
         # Above the chart, so that nothing moves; until there is one, in a place of its own.
         self._wait = parts.row(parts.ProgressBar(state.job))

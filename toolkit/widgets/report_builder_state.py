@@ -295,6 +295,7 @@ class ReportBuilderState(HasTraits):
     def refresh(self) -> None:
         """Ask again, of the profiles as they are now."""
         self.choices = Choices(self.events, self._snapshot())
+        self.filter.reread()
         self.changed()
 
     # -- the answer -------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
@@ -9,18 +10,18 @@ import ipywidgets
 
 from toolkit.events import AnyEvents, as_events
 from toolkit.html import Html, escape
-from toolkit.reserved import display_name
+from toolkit.reserved import display_name, display_names
 from toolkit.table import ProfileTable
 from toolkit.widgets import parts
 from toolkit.widgets.form import ASSETS, Form
 from toolkit.widgets.grid import Grid, GridColumn, GridRow
 from toolkit.widgets.users_cohorts import Cohort
-from toolkit.widgets.users_filter_view import FilterPanel, labelled
 from toolkit.widgets.users_list import UserRow
 from toolkit.widgets.users_panels import (
     BatchPanel,
     CohortPanel,
     ExportPanel,
+    FilterPanel,
     Panel,
     PropertyPanel,
     Refusal,
@@ -73,7 +74,7 @@ class Users(Form):
         state = self.state
         state.observe(
             lambda _: self._draw_rows(),
-            ["rows", "columns", "sort_by", "descending", "problems", "total"],
+            ["rows", "columns", "sort_by", "descending", "revision", "total"],
         )
         state.observe(lambda _: self._draw_ticks(), ["rows", "picked", "inverse", "matching"])
         state.observe(lambda _: self._draw_message(), ["message", "is_error", "undo_of"])
@@ -120,7 +121,12 @@ class Users(Form):
         self._columns_panel = self._make_columns()
         self._batch_panel = BatchPanel(state)
         toggles = [
-            _toggle("Filter", "Conditions on properties", self._filter_panel),
+            _toggle(
+                "Filter",
+                "Conditions on properties",
+                self._filter_panel,
+                self._filter_panel.begin,
+            ),
             _toggle("Columns", "Which properties are shown, in which order", self._columns_panel),
             _toggle("Batches", "What was written, to be undone", self._batch_panel),
         ]
@@ -204,7 +210,7 @@ class Users(Form):
 
     def _take_columns(self) -> None:
         names = list(dict.fromkeys([*self.state.available, *self.state.columns]))
-        self._labels = {name: label for label, name in labelled(names)}
+        self._labels = display_names(names)
         shown = [self._labels[name] for name in self.state.columns]
         self.columns.allowed_tags = list(self._labels.values())
         if self.columns.value != shown:
@@ -266,7 +272,7 @@ class Users(Form):
 
     def _why_empty(self) -> str:
         state = self.state
-        if state.problems:
+        if not state.filter.is_right:
             return "Mend what is wrong above to see users."
         if state.total:
             return "Nobody is found. Search for less, or take a filter out."
@@ -352,12 +358,19 @@ class Users(Form):
             self.show([self._style, *self._list])
 
 
-def _toggle(label: str, tooltip: str, panel: ipywidgets.Widget) -> ipywidgets.ToggleButton:
+def _toggle(
+    label: str,
+    tooltip: str,
+    panel: ipywidgets.Widget,
+    on_open: Callable[[], None] | None = None,
+) -> ipywidgets.ToggleButton:
     """Return a button that shows a panel, and hides it again."""
     made = ipywidgets.ToggleButton(description=label, tooltip=tooltip)
     panel.layout.display = "none"
 
     def turned(change: Any) -> None:
+        if change["new"] and on_open is not None:
+            on_open()
         panel.layout.display = "" if change["new"] else "none"
 
     made.observe(turned, "value")

@@ -10,6 +10,7 @@ from traitlets import HasTraits, Int, List, Unicode
 
 from toolkit import times
 from toolkit.errors import UndoError
+from toolkit.progress import Progress
 from toolkit.results import ApplyResult
 from toolkit.table import ProfileTable
 from toolkit.widgets.job import Job
@@ -112,9 +113,9 @@ class BatchList(HasTraits):
             return
         act = self._profiles.undo if action == "undo" else self._profiles.redo
 
-        def work(_: object) -> ApplyResult | UndoError:
+        def work(progress: Progress) -> ApplyResult | UndoError:
             try:
-                return act(batch_id, only_untouched=only_untouched)
+                return act(batch_id, only_untouched=only_untouched, progress=progress)
             except UndoError as error:
                 return error
 

@@ -46,7 +46,7 @@ class Cohort:
     >>> profiles = ProfileTable()
     >>> _ = profiles.set("1", {"plan": "pro"})
     >>> state = UsersState(profiles)
-    >>> state.condition = 'user["plan"] == "pro"'
+    >>> state.filter.show('user["plan"] == "pro"')
     >>> state.save_cohort("Paying")
     <Cohort "Paying": 1 user, where user["plan"] == "pro">
     >>> list(state.cohorts["Paying"].ids), state.cohorts["Paying"].expression

@@ -8,17 +8,16 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from traitlets import Bool, HasTraits, Instance, Int, List, Unicode, observe
-from traitlets import Dict as DictTrait
+from traitlets import Bool, HasTraits, Int, List, Unicode, observe
 
 from toolkit.columns import Mask, Positions
 from toolkit.errors import ArgumentError, ToolkitError
 from toolkit.events import Events
-from toolkit.expressions import Expression, as_expression
+from toolkit.expressions import Expression
+from toolkit.reports.choices import Choices
 from toolkit.reserved import FIRST_SEEN, LAST_SEEN
 from toolkit.table import ProfileTable
-from toolkit.widgets.users_filter import Filter, Match
-from toolkit.widgets.users_filter import as_expression as expression_of
+from toolkit.widgets.filter_state import FilterState
 from toolkit.widgets.users_rows import DISTINCT_ID, TITLE, Rows
 from toolkit.wording import count
 
@@ -42,10 +41,8 @@ class UserList(HasTraits):
     ----------
     search
         Words to be found in title, e-mail or distinct ID.
-    filters, match
-        Conditions as people build them, and whether ``"all"`` or ``"any"`` are to be met.
-    condition
-        A condition written as an expression, to be met too.
+    filter
+        The conditions to be met; where they are wrong, nobody is listed.
     everybody
         Whether all users seen in events are listed, in place of the profiles.
     columns
@@ -59,9 +56,7 @@ class UserList(HasTraits):
     rows
         The page in view, :class:`UserRow` each.
     expression
-        What the filters and the condition say together, as text.
-    problems
-        What is wrong with which field, in words: ``"condition"``, ``"filter 0"`` …
+        What the filter says, as text; empty for nothing, or for something wrong.
     notes
         What is odd about what was asked for, as sentences.
     revision
@@ -71,9 +66,6 @@ class UserList(HasTraits):
     """
 
     search = Unicode("")
-    filters = List(Instance(Filter))
-    match = Unicode("all")
-    condition = Unicode("")
     everybody = Bool(False)
     columns = List(Unicode())
     sort_by = Unicode("")
@@ -85,7 +77,6 @@ class UserList(HasTraits):
     matching = Int(0)
     rows: Any = List()
     expression = Unicode("")
-    problems = DictTrait()
     notes = List(Unicode())
     revision = Int(0)
     picked = List(Unicode())
@@ -107,6 +98,9 @@ class UserList(HasTraits):
         self._positions: Positions = np.zeros(0, np.int64)
         self._joined: Expression | None = None
         self.source = Rows(profiles.snapshot(), events)
+        self.choices = Choices(events, self.source.snapshot, only_users=True)
+        self.filter = FilterState(lambda: self.choices)
+        self.filter.on_change(self._ask_anew)
         with self.together():
             self.columns = self._first_columns()
 
@@ -131,7 +125,7 @@ class UserList(HasTraits):
             if not self._deferred:
                 self.refresh()
 
-    @observe("search", "filters", "match", "condition", "everybody")
+    @observe("search", "everybody")
     def _ask_anew(self, _: object = None) -> None:
         """Begin at the first page; ticks on all that was found say nothing of what is found now."""
         with self.together():
@@ -151,15 +145,12 @@ class UserList(HasTraits):
             snapshot is not self.source.snapshot or self.source.everybody != self._wants_everybody
         )
         if is_new:
-            self.source = Rows(snapshot, self.events, everybody=self.everybody)
-            self._masks, self._found = {}, ("", None)
-        condition, problems = self._condition()
-        others = {key: told for key, told in self.problems.items() if not is_of_list(key)}
-        self._joined = condition
-        mask, notes = self._mask(condition) if not problems else (None, [])
+            self._look_at(Rows(snapshot, self.events, everybody=self.everybody))
+        mask, notes = self._mask()
         source = self.source
+        self._joined = self.filter.condition if self.filter.is_right else None
         order = source.order(self.sort_by or None, descending=self.descending)
-        if problems:
+        if not self.filter.is_right:
             # Better nothing than rows that were not asked for: bulk actions work on them.
             self._positions = np.zeros(0, np.int64)
         elif mask is None:
@@ -167,8 +158,8 @@ class UserList(HasTraits):
         else:
             self._positions = np.flatnonzero(mask) if order is None else order[mask[order]]
         self.total, self.matching = len(source), len(self._positions)
-        self.expression = "" if condition is None else condition.text
-        self.problems, self.notes = {**others, **problems}, notes
+        self.expression = "" if self._joined is None else self._joined.text
+        self.notes = notes
         last = max(0, (self.matching - 1) // self.page_size)
         with self._quiet():
             self.page = min(max(self.page, 0), last)
@@ -187,35 +178,29 @@ class UserList(HasTraits):
         finally:
             self._deferred -= 1
 
-    def _condition(self) -> tuple[Expression | None, dict[str, str]]:
-        match: Match = "any" if self.match == "any" else "all"
-        found, wrong = expression_of(self.filters, match, self.source)
-        problems = {f"filter {place}": told for place, told in wrong.items()}
-        if self.condition.strip():
-            try:
-                written = as_expression(self.condition.strip())
-                if not written.is_condition:
-                    raise ArgumentError(
-                        f"{self.condition.strip()} is a value, not a condition; "
-                        'compare it: user["plan"] == "pro"'
-                    )
-                self.source.where(written)
-                found = written if found is None else found & written
-            except ToolkitError as error:
-                problems["condition"] = str(error)
-        return found, problems
+    def _look_at(self, rows: Rows) -> None:
+        """Turn to other rows; what the filter was found to be depends on them."""
+        if rows.snapshot is not self.source.snapshot:
+            self.choices = Choices(self.events, rows.snapshot, only_users=True)
+        self.source = rows
+        self._masks, self._found = {}, ("", None)
+        self.filter.reread()
 
-    def _mask(self, condition: Expression | None) -> tuple[Mask | None, list[str]]:
+    def _mask(self) -> tuple[Mask | None, list[str]]:
+        """Return which rows are asked for, None for all, and what is odd about it."""
         if self._found[0] != self.search:
             self._found = (self.search, self.source.found(self.search))
-        mask = self._found[1]
-        notes: list[str] = []
-        if condition is not None:
-            if condition.text not in self._masks:
+        mask, condition = self._found[1], self.filter.condition
+        if condition is None or not self.filter.is_right:
+            return mask, []
+        if condition.text not in self._masks:
+            try:
                 self._masks = {condition.text: self.source.where(condition)}
-            true, notes = self._masks[condition.text]
-            mask = true if mask is None else mask & true
-        return mask, notes
+            except ToolkitError as error:
+                self.filter.refuse(str(error))
+                return mask, []
+        true, notes = self._masks[condition.text]
+        return (true if mask is None else mask & true), notes
 
     def _page_rows(self) -> list[UserRow]:
         here = self._positions[self.page * self.page_size :][: self.page_size]
@@ -297,8 +282,3 @@ class UserList(HasTraits):
         ticked = [self.source.position(key) for key in self.picked]
         at = np.array([place for place in ticked if place >= 0], np.int64)
         return self._positions[~np.isin(self._positions, at)] if self.inverse else at
-
-
-def is_of_list(key: str) -> bool:
-    """Return whether a problem is one of what is asked for, not of something to be done."""
-    return key == "condition" or key.startswith("filter")

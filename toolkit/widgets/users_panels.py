@@ -9,10 +9,10 @@ import ipywidgets
 from toolkit.html import Html, escape
 from toolkit.widgets import parts
 from toolkit.widgets.download import Download
+from toolkit.widgets.filter_rows import FilterRows
 from toolkit.widgets.grid import Grid, GridRow
 from toolkit.widgets.users_batches import BatchRow
 from toolkit.widgets.users_export import Exported
-from toolkit.widgets.users_filter_view import labelled
 from toolkit.widgets.users_state import UsersState
 from toolkit.widgets.users_values import AUTOMATIC, KINDS
 from toolkit.wording import count
@@ -36,12 +36,40 @@ class Panel(ipywidgets.Box):
         """Look at what is ticked and found now."""
 
 
+class FilterPanel(ipywidgets.Box):
+    """The filter, what it says in code, and what is odd about it."""
+
+    def __init__(self, state: UsersState) -> None:
+        self._state = state
+        self._told = parts.block()
+        super().__init__([FilterRows(state.filter, "Filter"), self._told])
+        self.add_class("tk-column")
+        self.add_class("tk-users-panel")
+        state.observe(lambda _: self._draw(), ["expression", "notes"])
+        self._draw()
+
+    def begin(self) -> None:
+        """Offer a condition to fill in, where there is none yet."""
+        filter_ = self._state.filter
+        if filter_.mode == "rows" and not filter_.rows:
+            filter_.add()
+
+    def _draw(self) -> None:
+        told = ""
+        if self._state.expression:
+            code = f'<code class="tk-users-code">{escape(self._state.expression)}</code>'
+            told = f'<p class="tk-hint">In code: {code}</p>'
+        for sentence in self._state.notes:
+            told += f'<div class="tk-note tk-warning" role="status">{escape(sentence)}</div>'
+        self._told.value = Html(told)
+
+
 class PropertyPanel(Panel):
     """One property to be written in many profiles."""
 
     def __init__(self, state: UsersState) -> None:
         super().__init__(state)
-        names = [name for _, name in labelled(state.available) if not name.startswith("$")]
+        names = [name for name in state.available if not name.startswith("$")]
         self.name = parts.combobox("Property", names, placeholder="a new one, or one there is")
         self.value = parts.text("Value", placeholder="pro, 12, true, [1, 2]")
         self.kind = parts.dropdown(

@@ -36,9 +36,6 @@ _TEXT: Final = pa.large_string()
 # Values of different types stand in this order; numbers are one type.
 _FAMILY_ORDER: Final[tuple[Family, ...]] = ("time", "int", "bool", "text", "list", "object")
 _CELL_LENGTH: Final = 200
-# A property of no more different texts than these is a choice.
-_CHOICES: Final = 50
-_LOOKED_AT: Final = 2_000
 
 
 class Rows:
@@ -78,7 +75,6 @@ class Rows:
             self._at = events.rows(snapshot)[self._codes]
         self._columns: dict[str, Column | Instants] = {}
         self._ranks: dict[str, tuple[Positions, int]] = {}
-        self._frequent: dict[str, list[str]] = {}
         self._orders: dict[tuple[str, bool], Positions] = {}
 
     def __len__(self) -> int:
@@ -252,34 +248,6 @@ class Rows:
             return False
         column = self.column("user", name)
         return isinstance(column, Column) and column.kind in ("int", "float")
-
-    def frequent(self, name: str) -> list[str]:
-        """Return the texts that occur most in a property, none if nearly all differ."""
-        if name not in self._frequent:
-            self._frequent[name] = self._count_texts(name)
-        return self._frequent[name]
-
-    def _count_texts(self, name: str) -> list[str]:
-        try:
-            column = self.column("user", name)
-        except ExpressionError:
-            return []
-        if not isinstance(column, Column):
-            return []
-        if column.kind == "bool" and column.has_value.any():
-            return ["true", "false"]
-        if column.kind != "text" or name == DISTINCT_ID:
-            return []
-        texts = column.values.filter(pa.array(column.has_value))
-        if len(texts.slice(0, _LOOKED_AT).unique()) > _CHOICES:
-            return []  # spares counting a million different e-mail addresses
-        counted = pc.value_counts(texts)
-        if len(counted) > _CHOICES:
-            return []
-        pairs = zip(
-            counted.field("counts").to_pylist(), counted.field("values").to_pylist(), strict=True
-        )
-        return [text for _, text in sorted(pairs, key=lambda pair: (-pair[0], pair[1]))]
 
     def texts(self, name: str, positions: Positions) -> list[str]:
         """Return how the cells of some rows read; plain text, not escaped, ``""`` for not set."""

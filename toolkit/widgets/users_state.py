@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import pyarrow as pa
 from traitlets import Bool, Instance, Int, Unicode
+from traitlets import Dict as DictTrait
 
 from toolkit.batch_columns import ColumnsResult
 from toolkit.columns import Column
@@ -22,7 +23,7 @@ from toolkit.widgets.job import Job
 from toolkit.widgets.users_batches import BatchList
 from toolkit.widgets.users_cohorts import Cohort
 from toolkit.widgets.users_export import Exported, export
-from toolkit.widgets.users_list import UserList, is_of_list
+from toolkit.widgets.users_list import UserList
 from toolkit.widgets.users_profile import ProfilePage
 from toolkit.widgets.users_values import AUTOMATIC, read_value
 from toolkit.wording import count, listed
@@ -48,8 +49,8 @@ class UsersState(UserList):
     Attributes
     ----------
     problems
-        Besides those of the list: ``"property"``, ``"value"``, ``"to"``, ``"cohort"``,
-        ``"path"``.
+        What is wrong with which field, in words: ``"property"``, ``"value"``, ``"to"``,
+        ``"cohort"``, ``"path"``.
     message, is_error
         What was done last, in words, and whether that was nothing.
     question
@@ -68,6 +69,7 @@ class UsersState(UserList):
         The long work under way.
     """
 
+    problems = DictTrait()
     message = Unicode("")
     is_error = Bool(False)
     question = Unicode("")
@@ -130,7 +132,7 @@ class UsersState(UserList):
         keep
             Whether profiles that have the property already keep what they have.
         """
-        problems = {key: told for key, told in self.problems.items() if is_of_list(key)}
+        problems: dict[str, str] = {}
         name = name.strip()
         if refusal := name_refusal(name):
             problems["property"] = _sentence(refusal)
@@ -164,7 +166,7 @@ class UsersState(UserList):
                 )
             progress("Writing", 0, len(ids))
             column = Column.of([value]).take(np.zeros(len(ids), np.int64))
-            return self.profiles.set_columns(ids, {name: column}, source=source)
+            return self.profiles.set_columns(ids, {name: column}, source=source, progress=progress)
 
         def done(result: ApplyResult | ColumnsResult) -> None:
             written = result.created + result.updated
@@ -197,7 +199,7 @@ class UsersState(UserList):
         problems = {key: told for key, told in self.problems.items() if key != "cohort"}
         if not name:
             problems["cohort"] = "A cohort needs a name."
-        elif any(is_of_list(key) for key in problems):
+        elif not self.filter.is_right:
             problems["cohort"] = "Mend the filter first."
         self.problems = problems
         if "cohort" in problems:

@@ -1,0 +1,411 @@
+"""The numbers of a funnel: which entries count, in which segments, and how far they got."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from toolkit.columns import Column, Mask, Positions
+from toolkit.errors import ReportError
+from toolkit.expressions import Expression, Instants, Property, conjuncts
+from toolkit.reports.funnel_entries import Attempts, entries
+from toolkit.reports.funnel_plan import Plan
+from toolkit.reports.funnel_track import Track
+from toolkit.reports.periods import MOST_ROWS, Periods
+from toolkit.reports.segments import NOT_SET, Segments
+from toolkit.reports.selection import Selection
+from toolkit.series import Codes, iso_column
+from toolkit.times import NO_TIME
+
+#: Of fewer entries nothing is said about chance.
+FEWEST: Final = 30
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """The entries that count, before any breakdown.
+
+    Attributes
+    ----------
+    track
+        The events of the funnel.
+    found
+        The entries: their steps are positions in the track.
+    """
+
+    track: Track
+    found: Attempts
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    @property
+    def ids(self) -> Codes:
+        """The distinct ID of each entry."""
+        return self.track.ids[self.found.starts]
+
+    @property
+    def rows(self) -> Positions:
+        """The row of the event of each first step."""
+        return self.track.rows[self.found.starts]
+
+    def take(self, chosen: Positions) -> Entries:
+        """Return some of the entries."""
+        return Entries(self.track, self.found.take(chosen))
+
+    def seconds(self, chosen: Positions, step: int, since: int) -> Any:
+        """Return how long some took from a step (from 0) to a later one, both of which they did."""
+        times, at = self.track.times, self.found.at
+        # Grace lets a step stand before the one it follows: that took no time.
+        return np.maximum(times[at[step, chosen]] - times[at[since, chosen]], 0) / 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is counted.
+
+    Attributes
+    ----------
+    visible
+        All events that take part in reports.
+    plan, by, where, range
+        What was asked.
+    """
+
+    visible: Selection
+    plan: Plan
+    by: Property | None
+    where: Expression | None
+    range: Periods
+
+    @cached_property
+    def _parts(self) -> tuple[list[Expression], list[Expression]]:
+        """The conditions on events, and those on users alone."""
+        parts = [] if self.where is None else list(conjuncts(self.where))
+        of_events = [part for part in parts if "event" in part.sides]
+        return of_events, [part for part in parts if "event" not in part.sides]
+
+    @property
+    def is_by_event(self) -> bool:
+        """Whether an entry's segment depends on its events."""
+        return self.by is not None and self.by.side == "event"
+
+    def tried(self, track: Track) -> Entries:
+        """Return the entries, before any condition on them and any breakdown."""
+        start, end = self.range.start, self.range.end
+        return Entries(
+            track, entries(track, self.plan, start, end, only_first=self._is_of_first_entries)
+        )
+
+    @property
+    def _is_of_first_entries(self) -> bool:
+        """Whether one entry a user is all there is to look at."""
+        # Further ones may have another value of an event property, or get further.
+        is_by_event = self.is_by_event or bool(self._parts[0])
+        return self.plan.count == "uniques" and self.plan.reentry == "first" and not is_by_event
+
+    def answer(self, tried: Entries) -> Numbers:
+        """Return the numbers."""
+        of_events, of_users = self._parts
+        is_unique = self.plan.count == "uniques"
+        every = self._kept(tried, of_events)
+        # Of an event property a user is in each segment once, of all else once.
+        is_chosen = not is_unique or self._is_of_first_entries
+        counted = every if is_chosen else every.take(self._chosen(every, None))
+        overall = self._kept(counted, of_users)
+        if self.by is None:
+            return Numbers(self.plan, overall, None, overall, None, None)
+        if not self.is_by_event:
+            owners, codes, segments = self._user_segments(overall)
+            return Numbers(self.plan, overall, self.by, overall, owners, (codes, segments))
+        owners, codes, segments = self._event_segments(every)
+        if is_unique:
+            chosen = self._chosen(every.take(owners), codes)
+            owners, codes = owners[chosen], codes[chosen]
+        each = every.take(owners)
+        kept = np.flatnonzero(self._mask(each, of_users))
+        each, codes = each.take(kept), codes[kept]
+        return Numbers(self.plan, overall, self.by, each, np.arange(len(each)), (codes, segments))
+
+    def _kept(self, among: Entries, parts: list[Expression]) -> Entries:
+        return among.take(np.flatnonzero(self._mask(among, parts))) if parts else among
+
+    def _mask(self, among: Entries, parts: list[Expression]) -> Mask:
+        mask = np.ones(len(among), np.bool_)
+        scope = _EntryScope(self, among)
+        for part in parts:
+            mask &= part.mask(scope)
+        return mask
+
+    def _chosen(self, among: Entries, codes: Codes | None) -> Positions:
+        """Return which entry of each user counts, or of each user in each segment.
+
+        The first; of optimized ones the one that got furthest, of those the one that was
+        there first, and of those with the same last event the one that began last.
+        """
+        found, track = among.found, among.track
+        keys: list[Any] = [track.rank(found.starts)]
+        if self.plan.reentry == "optimized":
+            last = found.at[found.reach - 1, np.arange(len(found))]
+            keys = [-keys[0], track.rank(last), -found.reach]
+        groups: list[Any] = [among.ids] if codes is None else [codes, among.ids]
+        order = np.lexsort((*keys, *groups))
+        is_new = np.zeros(len(order), np.bool_)
+        for group in groups:
+            is_new |= np.diff(group[order], prepend=-1) != 0
+        return np.sort(order[is_new])
+
+    # -- values beside an entry -----------------------------------------------------------
+
+    def _user_segments(self, among: Entries) -> tuple[Positions, Codes, Segments]:
+        assert self.by is not None
+        if self.visible.is_of_users(self.by):
+            segments = self.visible.user_segments(self.by)
+            owners, codes = segments.beside(among.ids)
+        else:
+            segments = Segments.of(_as_column(self.user_cells(among, self.by.name)))
+            owners, codes = segments.owners, segments.codes
+        return np.arange(len(among)) if owners is None else owners, codes, segments
+
+    def _event_segments(self, among: Entries) -> tuple[Positions, Codes, Segments]:
+        assert self.by is not None
+        segments = Segments.of(_as_column(self.event_cells(among, self.by.name)))
+        owners = segments.owners
+        return np.arange(len(among)) if owners is None else owners, segments.codes, segments
+
+    def user_cells(self, among: Entries, name: str) -> Column | Instants:
+        """Return a user property beside each entry, of the past as of its first step."""
+        if self.visible.past is not None:
+            return self.visible.past.cells(name, among.rows)
+        return self.visible.user_column(name).take(among.ids.astype(np.int64))
+
+    def event_cells(self, among: Entries, name: str) -> Column | Instants:
+        """Return an event property beside each entry, of the event it is attributed to."""
+        visible = self.visible
+        cells = Selection(visible.events, visible.snapshot).event_column(name)
+        if isinstance(cells, Instants):
+            has_value = cells.microseconds != NO_TIME
+        else:
+            has_value = cells.has_value
+        at, rows = among.found.at, among.track.rows
+        attribution = self.plan.attribution
+        if isinstance(attribution, int):
+            step = at[attribution - 1]
+            return cells.take(np.where(step < 0, -1, rows[step]))
+        chosen = np.full(len(among), -1, np.int64)
+        for step in at if attribution == "first" else at[::-1]:
+            open_ = np.flatnonzero((chosen < 0) & (step >= 0))
+            found = rows[step[open_]]
+            defined = has_value[found]
+            chosen[open_[defined]] = found[defined]
+        return cells.take(chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class _EntryScope:
+    """What a condition on entries sees."""
+
+    question: Question
+    among: Entries
+
+    def __len__(self) -> int:
+        return len(self.among)
+
+    def column(self, side: str, name: str) -> Column | Instants:
+        if side == "user":
+            return self.question.user_cells(self.among, name)
+        return self.question.event_cells(self.among, name)
+
+
+def _as_column(cells: Column | Instants) -> Column:
+    return iso_column(cells.microseconds) if isinstance(cells, Instants) else cells
+
+
+# -- counted ------------------------------------------------------------------------------
+
+
+class Numbers:
+    """How many entries got how far, and how long it took them, by segment.
+
+    Parameters
+    ----------
+    plan
+        The steps.
+    overall
+        The entries that count without a breakdown.
+    by
+        What they are broken down by.
+    each
+        The entries that count in the segments.
+    owners, segments
+        Which of *each* stands for the n-th code; the codes and the segments.
+
+    Attributes
+    ----------
+    labels
+        What the segments are called, in the order of the table; one empty one if there
+        is no breakdown.
+    counts
+        ``int64``, a row a segment and a column a step.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        overall: Entries,
+        by: Property | None,
+        each: Entries,
+        owners: Positions | None,
+        segments: tuple[Codes, Segments] | None,
+    ) -> None:
+        self.plan = plan
+        self.overall = overall
+        self.by = by
+        self.each = each
+        if owners is None or segments is None:
+            self._owners, self._places = np.arange(len(each)), np.zeros(len(each), np.int64)
+            self.labels = [""]
+            self.counts = self._counted(self._owners, self._places, 1)
+            return
+        codes, known = segments
+        used = np.flatnonzero(np.bincount(codes, minlength=len(known)))
+        if len(used) * len(plan) > MOST_ROWS:
+            raise ReportError(
+                f"the table would have {len(used) * len(plan):,} rows: {len(used):,} segments, "
+                f"each with {len(plan)} steps; filter with where="
+            )
+        names = known.labels(used)
+        compact = np.zeros(len(known), np.int64)
+        compact[used] = np.arange(len(used))
+        self._owners = owners
+        counts = self._counted(owners, compact[codes], len(used))
+        entered = counts[:, 0].tolist()
+        order = sorted(
+            range(len(used)), key=lambda at: (names[at] == NOT_SET, -entered[at], names[at])
+        )
+        place = np.zeros(len(used), np.int64)
+        place[order] = np.arange(len(used))
+        self.labels = [names[at] for at in order]
+        self.counts = counts[order]
+        self._places = place[compact[codes]]
+
+    def _counted(self, owners: Positions, places: Positions, size: int) -> Positions:
+        width = len(self.plan) + 1
+        reach = self.each.found.reach[owners]
+        counted = np.bincount(places * width + reach, minlength=size * width)
+        counted = counted.reshape(size, width)[:, 1:]
+        return np.cumsum(counted[:, ::-1], axis=1)[:, ::-1]
+
+    def table(self) -> pd.DataFrame:
+        """Return the table of the report."""
+        steps, segments = len(self.plan), len(self.labels)
+        columns: dict[str, Any] = {}
+        if self.by is not None:
+            columns[self.by.label] = pd.Series(self.labels, dtype="str").repeat(steps).array
+        columns["step"] = np.tile(np.arange(1, steps + 1), segments)
+        names = pd.Series(self.plan.labels, dtype="str")
+        columns["event"] = names.take(np.tile(np.arange(steps), segments)).array
+        columns["count"] = self.counts.ravel()
+        before = np.hstack([self.counts[:, :1], self.counts[:, :-1]])
+        columns["conversion"] = _ratio(self.counts, self.counts[:, :1]).ravel()
+        columns["step_conversion"] = _ratio(self.counts, before).ravel()
+        average = np.full((segments, steps), np.nan)
+        median = average.copy()
+        for step in range(1, steps):
+            average[:, step], median[:, step] = self.seconds(step, step - 1)
+        columns["average_seconds"] = average.ravel()
+        columns["median_seconds"] = median.ravel()
+        return pd.DataFrame(columns)
+
+    def seconds(self, step: int, since: int) -> tuple[Any, Any]:
+        """Return the average and the median time between two steps, from 0, a segment."""
+        on = np.flatnonzero(self.each.found.reach[self._owners] > step)
+        taken = self.each.seconds(self._owners[on], step, since)
+        return _averages(taken, self._places[on], len(self.labels))
+
+    def summary(self) -> pd.DataFrame:
+        """Return a row a segment: entries, conversions, time to convert and p-value."""
+        columns: dict[str, Any] = {}
+        if self.by is not None:
+            columns[self.by.label] = pd.Series(self.labels, dtype="str").array
+        columns["entries"] = self.counts[:, 0]
+        columns["conversions"] = self.counts[:, -1]
+        columns["conversion"] = _ratio(self.counts[:, -1], self.counts[:, 0])
+        average, median = self.seconds(len(self.plan) - 1, 0)
+        columns["average_seconds"], columns["median_seconds"] = average, median
+        if self.by is not None:
+            reach = self.overall.found.reach
+            converted, all_ = int((reach == len(self.plan)).sum()), len(reach)
+            columns["overall_conversion"] = _ratio(np.array([converted]), np.array([all_]))[0]
+            columns["p_value"] = [
+                p_value(int(count[-1]), int(count[0]), converted, all_) for count in self.counts
+            ]
+        return pd.DataFrame(columns)
+
+    def users(self, place: int | None, step: int, *, dropped: bool) -> list[int]:
+        """Return who, in a segment, did a step, or the one before and not it: codes of IDs."""
+        reach = self.each.found.reach[self._owners]
+        chosen = reach == step - 1 if dropped else reach >= step
+        if place is not None:
+            chosen &= self._places == place
+        known: list[int] = np.unique(self.each.ids[self._owners[chosen]]).tolist()
+        return known
+
+
+def _ratio(part: Any, whole: Any) -> Any:
+    """Return a part of a whole, NaN of nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole > 0, part / whole, np.nan)
+
+
+def _averages(values: Any, groups: Positions, size: int) -> tuple[Any, Any]:
+    """Return the average and the median of each group, NaN of none."""
+    order = np.lexsort((values, groups))
+    values = values[order]
+    sizes = np.bincount(groups, minlength=size)
+    starts = np.cumsum(sizes) - sizes
+    average = _ratio(np.bincount(groups[order], weights=values, minlength=size), sizes)
+    median = np.full(size, np.nan)
+    some = np.flatnonzero(sizes)
+    low, high = (sizes[some] - 1) // 2, sizes[some] // 2
+    median[some] = (values[starts[some] + low] + values[starts[some] + high]) / 2
+    return average, median
+
+
+def p_value(converted: int, entered: int, all_converted: int, all_entered: int) -> float:
+    """Return how likely two rates at least so different are if nothing but chance parts them.
+
+    The two-sided z-test of two proportions, with a pooled variance.
+
+    Parameters
+    ----------
+    converted, entered
+        Of a segment.
+    all_converted, all_entered
+        Of everybody.
+
+    Returns
+    -------
+    float
+        NaN if fewer than 30 entered.
+
+    Examples
+    --------
+    >>> round(p_value(30, 100, 200, 1000), 3)
+    0.019
+    >>> p_value(9, 29, 200, 1000)
+    nan
+    """
+    if min(entered, all_entered) < FEWEST:
+        return math.nan
+    pooled = (converted + all_converted) / (entered + all_entered)
+    variance = pooled * (1 - pooled) * (1 / entered + 1 / all_entered)
+    if not variance:
+        return 1.0
+    distance = abs(converted / entered - all_converted / all_entered) / math.sqrt(variance)
+    return math.erfc(distance / math.sqrt(2))
