@@ -216,6 +216,27 @@ def test_the_birth_is_no_return_and_neither_is_a_copy_of_it() -> None:
             assert report.users(cohort="1970-01-01", bucket=0) == ["bob"]
 
 
+@pytest.mark.parametrize("copies", [2, 9, 40])
+def test_many_births_at_one_moment_are_one(copies: int) -> None:
+    rows = [("A", who, 0) for who in ("ann", "bob") for _ in range(copies)]
+    df = events_of(*rows, ("B", "bob", 0), ("A", "eve", 0), ("A", "eve", 1))
+    for criteria in CRITERIA:
+        report = tk.retention(df, None, "A", None, criteria=criteria)
+        assert report.users(bucket=0) == ["bob", "eve"]
+
+
+def test_births_of_segments_in_turn_are_one_birth_a_segment() -> None:
+    items = ["tea", "jam", "tea", "jam", ["tea", "jam"]]
+    df = events_of(*[("Buy", "ann", second) for second in range(5)], item=items)
+    report = tk.retention(df, None, "Buy", by="item", criteria="on")
+    assert cells(report, "size") == {("jam", "1970-01-01", 0): 1, ("tea", "1970-01-01", 0): 1}
+    summed = tk.retention(
+        df.assign(n=1), None, "Buy", by="item", criteria="on", measure="sum", of="n"
+    )
+    # After the first tea there are four events, after the first jam three.
+    assert cells(summed, "value") == {("tea", "1970-01-01", 0): 4, ("jam", "1970-01-01", 0): 3}
+
+
 def test_what_else_happens_at_the_moment_of_the_birth_is_a_return_whatever_the_order() -> None:
     rows = [("A", "ann", 5), ("B", "ann", 5), ("A", "ann", 5), ("B", "bob", 4), ("A", "bob", 5)]
     for order in ([0, 1, 2, 3, 4], [1, 0, 2, 3, 4], [4, 3, 2, 1, 0], [1, 2, 0, 4, 3]):
