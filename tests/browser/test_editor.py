@@ -158,3 +158,21 @@ def test_a_change_by_another_process_is_not_overwritten(
     book.button("Save").click()
     book.sees("Saved")
     assert json.loads(elsewhere(READ, shop))["1001"]["plan"] == "pro"
+
+
+def test_a_text_of_several_lines_keeps_them(
+    notebook: Callable[..., Any], elsewhere: Callable[..., str], shop: Path
+) -> None:
+    with ProfileTable(shop) as profiles:
+        profiles.set("1002", {"note": "one\ntwo"})
+    book = notebook(
+        "editor-lines",
+        [f"import toolkit as tk\ntk.ProfileEditor(tk.ProfileTable({str(shop)!r}), 1002)"],
+    )
+    book.field("Value of note").press("Control+End")
+    book.page.keyboard.type("!")
+    book.sees("two!")
+    book.picture("lines")
+    book.button("Save").click()
+    book.sees("Saved")
+    assert json.loads(elsewhere(READ, shop))["1002"]["note"] == "one\ntwo!"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import ipywidgets
 
@@ -12,6 +13,8 @@ from toolkit.html import Html, escape
 from toolkit.reserved import display_name
 from toolkit.widgets import parts
 from toolkit.widgets.property_row import KINDS, PropertyRow
+
+_LINE_END: Final = re.compile(r"[\r\n]")
 
 
 class PropertyEditor(ipywidgets.Box):
@@ -95,6 +98,12 @@ class PropertyEditor(ipywidgets.Box):
             row.observe(lambda change: field.set_trait("value", list(change["new"])), "items")
         elif row.kind == "json":
             field = parts.long_text(label, row.text, place="hidden", rows=_lines(row.text))
+            ipywidgets.link((row, "text"), (field, "value"))
+        elif row.kind == "text" and _LINE_END.search(row.text):
+            # A field of one line would drop the ends of lines at the first key.
+            field = parts.long_text(
+                label, row.text, place="hidden", rows=_lines(row.text), mono=False
+            )
             ipywidgets.link((row, "text"), (field, "value"))
         elif row.kind == "date":
             field = _date_field(row, label)
