@@ -233,7 +233,8 @@ class Engine:
                 self._install(self._version + 1, self.log.changes(self._version + 1))
             return
         assert self.store is not None
-        edited = self.store.edited_since(self._version)
+        # A log that went back is another one: an older file was put in the place of this.
+        edited = None if last < self._version else self.store.edited_since(self._version)
         for group_key, state in self._states.items():
             if not state.is_loaded:
                 continue
