@@ -154,6 +154,16 @@ def test_groups_are_compacted_too(profiles: ProfileTable) -> None:
 # What is asked for
 
 
+def test_a_group_that_is_gone_and_never_had_a_property_is_compacted_too(
+    profiles: ProfileTable,
+) -> None:
+    companies = profiles.groups("company")
+    companies.set("acme", {})
+    companies.delete("acme")
+    profiles.compact(keep=1)
+    assert list(companies.as_of(batch=1)) == ["acme"]
+
+
 def test_a_duration_counts_back_from_now(profiles: ProfileTable) -> None:
     shop(profiles)  # and then it is 5 June
     assert profiles.compact(keep="36h", dry_run=True).batches == 3

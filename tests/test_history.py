@@ -330,6 +330,17 @@ def test_undo_reaches_the_groups_of_a_batch(profiles: ProfileTable) -> None:
     assert "ann" not in profiles
 
 
+def test_undo_reaches_a_group_table_that_is_empty_and_never_had_a_property(
+    profiles: ProfileTable,
+) -> None:
+    companies = profiles.groups("company")
+    companies.set("acme", {})
+    batch = companies.delete("acme").batch_id
+    assert batch is not None
+    profiles.undo(batch)
+    assert companies["acme"] == {}
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=FIXTURES)
 @given(first=batches, second=batches)
 def test_undo_of_the_last_batch_gives_the_table_before_it(

@@ -20,6 +20,7 @@ from toolkit import times
 from toolkit.check import CheckReport, check_store
 from toolkit.compaction import CompactReport, compacted_bases, compaction_for, kept_batches
 from toolkit.errors import ReadOnlyError, StoreError
+from toolkit.history import logged_keys
 from toolkit.log import Batch, Changes, Compaction, Log, MemoryLog, Updates
 from toolkit.messages import USERS
 from toolkit.progress import Progress
@@ -77,6 +78,11 @@ class Engine:
             key for key, state in self._states.items() if key != USERS and state.was_written
         )
 
+    def _all_keys(self) -> list[str]:
+        """Return the keys of all tables, those too that hold nothing any more."""
+        logged = logged_keys(self.log, [batch.id for batch in self.log.batches()])
+        return sorted({USERS, *self._group_keys(), *logged})
+
     def read(self, group_key: str, ask: Callable[[State], T]) -> T:
         """Return the answer of the latest state, of one moment."""
         return self._at_one_moment(lambda: ask(self._state(group_key)), write=False)
@@ -114,7 +120,7 @@ class Engine:
             batches, done = kept_batches(log), log.compaction()
             to = compaction_for(log, keep, times.now())
             if to is not None and not dry_run:
-                log.compact(to, compacted_bases(log, [USERS, *self.group_keys()], to))
+                log.compact(to, compacted_bases(log, self._all_keys(), to))
             return batches, done, to
 
         batches, done, to = self.write(work)

@@ -838,9 +838,8 @@ class ProfileTable:
         """
 
         def work(_: Callable[[str], State]) -> ApplyResult:
-            keys = [USERS, *self._engine.group_keys()]
             undone, messages = messages_to_undo(
-                self._engine.log, keys, batch_id, only_untouched, progress
+                self._engine.log, batch_id, only_untouched, progress
             )
             source = f"undo of batch {undone}"
             return self._apply_valid(list(enumerate(messages)), source, undone, progress)
