@@ -141,6 +141,16 @@ def test_events_from_before_it_meet_no_made_up_state(profiles: ProfileTable) -> 
     assert tk.join(events, profiles)["user.plan"].tolist() == ["pro", "pro"]
 
 
+def test_a_table_that_knew_the_past_before_it_was_compacted_forgets_it_too(tmp_path: Path) -> None:
+    profiles, other = (ProfileTable(tmp_path / "shop.db") for _ in range(2))
+    profiles.set("ann", {"plan": "free"})
+    for table in (profiles, other):
+        assert table.timeline("plan").since is None
+    profiles.compact(keep=0)
+    for table in (profiles, other):
+        assert table.timeline("plan").since is not None
+
+
 def test_groups_are_compacted_too(profiles: ProfileTable) -> None:
     companies = profiles.groups("company")
     companies.set("acme", {"size": 1})

@@ -111,7 +111,7 @@ class ProfileTable:
         self._engine = Engine(store)
         self._group_key = USERS
         self._limits = limits
-        self._timelines: tuple[int, dict[str, Timeline]] = (0, {})
+        self._timelines: tuple[object, dict[str, Timeline]] = (None, {})
 
     def groups(self, group_key: str) -> ProfileTable:
         """Return the table of the profiles of a group key, such as ``"company"``.
@@ -128,7 +128,7 @@ class ProfileTable:
         """Return another table with the same settings."""
         table = object.__new__(type(self))
         table._engine, table._group_key, table._limits = engine, group_key, self._limits
-        table._timelines = (0, {})
+        table._timelines = (None, {})
         return table
 
     @property
@@ -780,9 +780,10 @@ class ProfileTable:
             )
 
         def known(_: State) -> Timeline:
-            last = self._engine.log.last()
-            if self._timelines[0] != last:
-                self._timelines = (last, {})
+            log = self._engine.log
+            version = (log.last(), log.compaction())
+            if self._timelines[0] != version:
+                self._timelines = (version, {})
             known = self._timelines[1]
             if name not in known:
                 known[name] = timeline(self._engine.log, self._group_key, name)
