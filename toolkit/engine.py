@@ -155,12 +155,22 @@ class Engine:
 
         What *progress* raises leaves everything as it was.
         """
+        self._refuse_second_batch()
         batch = Batch(self.log.last() + 1, time, source, undoes=undoes, **counts)
         rows = sum(change.writes for change in changes.values())
         with self.watched("Writing", rows, progress):
             self.log.append(batch, updates, changes)
+        self._refuse_second_batch()
         self._pending = (batch.id, changes)
         return batch.id
+
+    def _refuse_second_batch(self) -> None:
+        # Each batch was worked out from states that know nothing of the other.
+        if self._pending is not None:
+            raise StoreError(
+                "the profiles were written to while a batch was being written, by what progress "
+                "or a signal calls. Write before or after."
+            )
 
     def watched(
         self, stage: str, rows: int, progress: Progress | None
