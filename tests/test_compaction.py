@@ -280,6 +280,22 @@ def test_the_file_stays_whole_when_there_is_no_room_to_shrink_it(
     assert profiles.check().is_sound
 
 
+def test_what_a_reader_kept_in_the_file_leaves_it_when_it_is_compacted_again(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "shop.db"
+    profiles, reader = ProfileTable(path, timeout=0.05), ProfileTable(path)
+    profiles.set("ann", {"name": "unforgotten"})
+    profiles.delete("ann")
+    with reader._engine.store.transaction(write=False):  # type: ignore[union-attr]
+        reader._engine.store.last()  # type: ignore[union-attr]
+        assert "still in the file" in profiles.compact(keep=0).notes[0]
+    again = profiles.compact(keep=0)
+    assert (again.batches, again.notes) == (0, ())
+    for file in tmp_path.iterdir():
+        assert b"unforgotten" not in file.read_bytes()
+
+
 def test_damage_to_what_a_compacted_log_starts_from_is_found(tmp_path: Path) -> None:
     profiles = ProfileTable(tmp_path / "shop.db")
     shop(profiles)

@@ -125,7 +125,10 @@ class Engine:
 
         batches, done, to = self.write(work)
         report = CompactReport.of(batches, done, to, dry_run=dry_run)
-        if to is None or store is None:
+        if store is None:
+            return report
+        # Where the log was compacted, but the file could not be shrunk then, it is now.
+        if to is None and (done is None or not store.can_shrink()):
             return report
         notes = store.shrink()
         return replace(report, bytes_before=size, bytes_after=store.size(), notes=notes)
