@@ -180,6 +180,11 @@ def test_a_duration_counts_back_from_now(profiles: ProfileTable) -> None:
     assert profiles.compact(keep=timedelta(days=3)).batches == 3  # by then 6 June
 
 
+def test_a_duration_longer_than_all_time_keeps_everything(profiles: ProfileTable) -> None:
+    shop(profiles)
+    assert profiles.compact(timedelta.max).batches == 0
+
+
 def test_a_dry_run_changes_nothing(profiles: ProfileTable) -> None:
     shop(profiles)
     report = profiles.compact(keep=0, dry_run=True)

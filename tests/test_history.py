@@ -168,6 +168,14 @@ def test_as_of_takes_a_time_or_a_batch(arguments: dict[str, Any]) -> None:
         ProfileTable().as_of(**arguments)
 
 
+@pytest.mark.parametrize("batch", [-1, 2, "1", True, 1.5])
+def test_as_of_takes_a_batch_there_is(profiles: ProfileTable, batch: Any) -> None:
+    profiles.set("ann", {"n": 1})
+    with pytest.raises(errors.ArgumentError, match="a number from 0 to 1 is needed"):
+        profiles.as_of(batch=batch)
+    assert len(profiles.as_of(batch=np.int64(1))) == 1  # type: ignore[arg-type]
+
+
 def test_as_of_works_for_groups(profiles: ProfileTable) -> None:
     companies = profiles.groups("company")
     companies.set("acme", {"seats": 1}, time="2026-01-01")

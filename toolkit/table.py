@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
+from numbers import Integral
 from os import PathLike, fspath
 from typing import Any, Literal, NoReturn, Self, TypeVar
 
@@ -760,6 +761,9 @@ class ProfileTable:
             )
         log, key = self._engine.log, self._group_key
         if batch is not None:
+            last = self._engine.read(key, lambda _: log.last())
+            if isinstance(batch, bool) or not isinstance(batch, Integral) or not 0 <= batch <= last:
+                raise ArgumentError(f"batch={batch!r}; a number from 0 to {last} is needed")
             told = f"after batch {batch}"
             snapshot = self._engine.read(key, lambda _: state_after(log, key, batch).snapshot())
         else:
