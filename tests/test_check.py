@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 def behind_its_back(path: Path, sql: str) -> None:
     with sqlite3.connect(path) as connection:
-        connection.execute(sql)
+        connection.executescript(sql)
     connection.close()
 
 
@@ -52,6 +52,8 @@ def test_a_sound_file(path: Path) -> None:
         ("INSERT INTO profiles VALUES ('9', '{}', NULL)", "unknown to the log, 1 profile: '9'"),
         ("UPDATE profiles SET last_seen = '2020-01-01T00:00:00Z'", "Updated At"),
         ("UPDATE profiles SET rowid = 99 WHERE distinct_id = '1'", "another order"),
+        ("DELETE FROM group_profiles; DELETE FROM properties WHERE group_key <> ''",
+         "group_profiles of 'company' lacks 1 profile: 'acme'"),
         ("DELETE FROM group_profiles", "group_profiles of 'company' lacks 1 profile: 'acme'"),
     ],
 )  # fmt: skip

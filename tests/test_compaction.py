@@ -141,6 +141,16 @@ def test_events_from_before_it_meet_no_made_up_state(profiles: ProfileTable) -> 
     assert tk.join(events, profiles)["user.plan"].tolist() == ["pro", "pro"]
 
 
+def test_a_table_that_knew_the_past_before_it_was_compacted_forgets_it_too(tmp_path: Path) -> None:
+    profiles, other = (ProfileTable(tmp_path / "shop.db") for _ in range(2))
+    profiles.set("ann", {"plan": "free"})
+    for table in (profiles, other):
+        assert table.timeline("plan").since is None
+    profiles.compact(keep=0)
+    for table in (profiles, other):
+        assert table.timeline("plan").since is not None
+
+
 def test_groups_are_compacted_too(profiles: ProfileTable) -> None:
     companies = profiles.groups("company")
     companies.set("acme", {"size": 1})
@@ -154,10 +164,25 @@ def test_groups_are_compacted_too(profiles: ProfileTable) -> None:
 # What is asked for
 
 
+def test_a_group_that_is_gone_and_never_had_a_property_is_compacted_too(
+    profiles: ProfileTable,
+) -> None:
+    companies = profiles.groups("company")
+    companies.set("acme", {})
+    companies.delete("acme")
+    profiles.compact(keep=1)
+    assert list(companies.as_of(batch=1)) == ["acme"]
+
+
 def test_a_duration_counts_back_from_now(profiles: ProfileTable) -> None:
     shop(profiles)  # and then it is 5 June
     assert profiles.compact(keep="36h", dry_run=True).batches == 3
     assert profiles.compact(keep=timedelta(days=3)).batches == 3  # by then 6 June
+
+
+def test_a_duration_longer_than_all_time_keeps_everything(profiles: ProfileTable) -> None:
+    shop(profiles)
+    assert profiles.compact(timedelta.max).batches == 0
 
 
 def test_a_dry_run_changes_nothing(profiles: ProfileTable) -> None:
@@ -258,6 +283,22 @@ def test_the_file_stays_whole_when_there_is_no_room_to_shrink_it(
     assert report.batches == 4
     assert "keeps its size" in report.notes[0]
     assert profiles.check().is_sound
+
+
+def test_what_a_reader_kept_in_the_file_leaves_it_when_it_is_compacted_again(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "shop.db"
+    profiles, reader = ProfileTable(path, timeout=0.05), ProfileTable(path)
+    profiles.set("ann", {"name": "unforgotten"})
+    profiles.delete("ann")
+    with reader._engine.store.transaction(write=False):  # type: ignore[union-attr]
+        reader._engine.store.last()  # type: ignore[union-attr]
+        assert "still in the file" in profiles.compact(keep=0).notes[0]
+    again = profiles.compact(keep=0)
+    assert (again.batches, again.notes) == (0, ())
+    for file in tmp_path.iterdir():
+        assert b"unforgotten" not in file.read_bytes()
 
 
 def test_damage_to_what_a_compacted_log_starts_from_is_found(tmp_path: Path) -> None:

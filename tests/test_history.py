@@ -168,6 +168,14 @@ def test_as_of_takes_a_time_or_a_batch(arguments: dict[str, Any]) -> None:
         ProfileTable().as_of(**arguments)
 
 
+@pytest.mark.parametrize("batch", [-1, 2, "1", True, 1.5])
+def test_as_of_takes_a_batch_there_is(profiles: ProfileTable, batch: Any) -> None:
+    profiles.set("ann", {"n": 1})
+    with pytest.raises(errors.ArgumentError, match="a number from 0 to 1 is needed"):
+        profiles.as_of(batch=batch)
+    assert len(profiles.as_of(batch=np.int64(1))) == 1  # type: ignore[arg-type]
+
+
 def test_as_of_works_for_groups(profiles: ProfileTable) -> None:
     companies = profiles.groups("company")
     companies.set("acme", {"seats": 1}, time="2026-01-01")
@@ -328,6 +336,17 @@ def test_undo_reaches_the_groups_of_a_batch(profiles: ProfileTable) -> None:
     profiles.undo(batch)
     assert profiles.groups("company")["acme"] == {"seats": 1}
     assert "ann" not in profiles
+
+
+def test_undo_reaches_a_group_table_that_is_empty_and_never_had_a_property(
+    profiles: ProfileTable,
+) -> None:
+    companies = profiles.groups("company")
+    companies.set("acme", {})
+    batch = companies.delete("acme").batch_id
+    assert batch is not None
+    profiles.undo(batch)
+    assert companies["acme"] == {}
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=FIXTURES)

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -403,3 +404,21 @@ def test_the_project_token_is_kept_in_the_log(path: Path) -> None:
         profiles.apply([{"$distinct_id": "1", "$token": "abc", "$set": {"a": 1}}])
         [updates] = profiles._engine.log.updates(1)
     assert [message.token for _, message in updates] == ["abc"]  # type: ignore[union-attr]
+
+
+def test_a_backup_that_is_restored_while_a_table_is_open_is_read_anew(path: Path) -> None:
+    with (
+        ProfileTable(path) as profiles,
+        closing(sqlite3.connect(path)) as file,
+        closing(sqlite3.connect(":memory:")) as backup,
+    ):
+        profiles.set("1", {"n": 1})
+        file.backup(backup)
+        profiles.set("1", {"n": 2})
+        profiles.set("2", {"n": 3})
+        assert len(profiles.frame) == 2
+        backup.backup(file)
+        assert {key: profiles[key] for key in profiles} == {"1": {"n": 1}}
+        profiles.add("1", {"n": 10})
+        assert profiles["1"] == {"n": 11}
+        assert profiles.check().problems == ()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import toolkit as tk
 from toolkit import errors, user
+from toolkit.columns import Column
 from toolkit.table import ProfileTable
 
 EVERY_KIND: dict[str, Any] = {
@@ -374,3 +377,29 @@ def test_a_group_nobody_ever_wrote_to_is_no_group(profiles: ProfileTable) -> Non
 def test_every_error_is_a_ToolkitError(call: Any) -> None:
     with pytest.raises(tk.ToolkitError):
         call()
+
+
+@pytest.mark.parametrize("stage", ["Comparing", "Writing"])
+@pytest.mark.parametrize("is_file", [True, False])
+def test_progress_that_writes_to_the_table_is_refused(
+    stage: str, is_file: bool, tmp_path: Path
+) -> None:
+    with ProfileTable(tmp_path / "shop.db" if is_file else None) as profiles:
+        profiles.apply([{"$distinct_id": key, "$set": {"n": 1}} for key in ("1", "2")])
+
+        def progress(told: str, done: int, whole: int) -> None:
+            if told == stage and "meddler" not in profiles:
+                profiles.set("meddler", {"x": 1})
+
+        with pytest.raises(errors.StoreError, match="while a batch was being written"):
+            profiles.set_columns(
+                pa.array(["1", "3"], pa.large_string()),
+                {"n": Column.of([5, 6])},
+                source="columns",
+                progress=progress,
+            )
+        assert profiles["1"] == {"n": 1}
+        assert "3" not in profiles
+        if is_file:  # all of the moment is taken back
+            assert len(profiles) == 2
+            assert profiles.check().problems == ()

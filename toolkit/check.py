@@ -11,7 +11,7 @@ import numpy as np
 from toolkit import bulk, html
 from toolkit.columns import Column
 from toolkit.errors import StoreDamagedError
-from toolkit.history import state_after
+from toolkit.history import logged_keys, state_after
 from toolkit.messages import USERS
 from toolkit.snapshot import Snapshot
 from toolkit.store import Store
@@ -75,7 +75,7 @@ def check_store(store: Store, *, repair: bool = False) -> CheckReport:
     is_whole = not problems
     try:
         batches, has_gap = _numbered(store)
-        compared = [_compared(store, key) for key in [USERS, *store.group_keys()]]
+        compared = [_compared(store, key) for key in _keys(store)]
     except _DAMAGE as error:
         # Without its log there is nothing to compare with, nor to repair from.
         return CheckReport(0, 0, (*problems, f"the log cannot be read: {_said(error)}"))
@@ -117,6 +117,13 @@ def _numbered(store: Store) -> tuple[int, bool]:
     first = 0 if compaction is None else compaction.batch
     numbers = [batch.id for batch in batches if batch.id > first]
     return len(batches), numbers != list(range(first + 1, store.last() + 1))
+
+
+def _keys(store: Store) -> list[str]:
+    """Return the keys of all tables: those there are, and those that the log knows."""
+    based = store.execute("SELECT DISTINCT group_key FROM bases").fetchall()
+    logged = logged_keys(store, [batch.id for batch in store.batches()])
+    return sorted({USERS, *store.group_keys(), *logged, *(row[0] for row in based)})
 
 
 def _compared(store: Store, group_key: str) -> _Compared:

@@ -143,7 +143,7 @@ def _moment(keep: object, now: int) -> int:
         except ValueError as error:
             raise ArgumentError(f"keep={keep!r} is no duration; {_ALLOWED} allowed") from error
     if isinstance(keep, timedelta):
-        return now - pd.Timedelta(keep) // pd.Timedelta(1, "us")
+        return now - keep // timedelta(microseconds=1)
     if not isinstance(keep, str | date | datetime):
         raise ArgumentError(f"keep={keep!r}; {_ALLOWED} allowed")
     try:

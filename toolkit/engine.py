@@ -20,6 +20,7 @@ from toolkit import times
 from toolkit.check import CheckReport, check_store
 from toolkit.compaction import CompactReport, compacted_bases, compaction_for, kept_batches
 from toolkit.errors import ReadOnlyError, StoreError
+from toolkit.history import logged_keys
 from toolkit.log import Batch, Changes, Compaction, Log, MemoryLog, Updates
 from toolkit.messages import USERS
 from toolkit.progress import Progress
@@ -77,6 +78,11 @@ class Engine:
             key for key, state in self._states.items() if key != USERS and state.was_written
         )
 
+    def _all_keys(self) -> list[str]:
+        """Return the keys of all tables, those too that hold nothing any more."""
+        logged = logged_keys(self.log, [batch.id for batch in self.log.batches()])
+        return sorted({USERS, *self._group_keys(), *logged})
+
     def read(self, group_key: str, ask: Callable[[State], T]) -> T:
         """Return the answer of the latest state, of one moment."""
         return self._at_one_moment(lambda: ask(self._state(group_key)), write=False)
@@ -114,12 +120,15 @@ class Engine:
             batches, done = kept_batches(log), log.compaction()
             to = compaction_for(log, keep, times.now())
             if to is not None and not dry_run:
-                log.compact(to, compacted_bases(log, [USERS, *self.group_keys()], to))
+                log.compact(to, compacted_bases(log, self._all_keys(), to))
             return batches, done, to
 
         batches, done, to = self.write(work)
         report = CompactReport.of(batches, done, to, dry_run=dry_run)
-        if to is None or store is None:
+        if store is None:
+            return report
+        # Where the log was compacted, but the file could not be shrunk then, it is now.
+        if to is None and (done is None or not store.can_shrink()):
             return report
         notes = store.shrink()
         return replace(report, bytes_before=size, bytes_after=store.size(), notes=notes)
@@ -149,12 +158,22 @@ class Engine:
 
         What *progress* raises leaves everything as it was.
         """
+        self._refuse_second_batch()
         batch = Batch(self.log.last() + 1, time, source, undoes=undoes, **counts)
         rows = sum(change.writes for change in changes.values())
         with self.watched("Writing", rows, progress):
             self.log.append(batch, updates, changes)
+        self._refuse_second_batch()
         self._pending = (batch.id, changes)
         return batch.id
+
+    def _refuse_second_batch(self) -> None:
+        # Each batch was worked out from states that know nothing of the other.
+        if self._pending is not None:
+            raise StoreError(
+                "the profiles were written to while a batch was being written, by what progress "
+                "or a signal calls. Write before or after."
+            )
 
     def watched(
         self, stage: str, rows: int, progress: Progress | None
@@ -233,7 +252,8 @@ class Engine:
                 self._install(self._version + 1, self.log.changes(self._version + 1))
             return
         assert self.store is not None
-        edited = self.store.edited_since(self._version)
+        # A log that went back is another one: an older file was put in the place of this.
+        edited = None if last < self._version else self.store.edited_since(self._version)
         for group_key, state in self._states.items():
             if not state.is_loaded:
                 continue

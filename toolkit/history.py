@@ -10,7 +10,7 @@ the past from the time it names.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -78,6 +78,21 @@ def _dated(batch: Batch, part: list[tuple[int, Message]], group_key: str) -> lis
         for position, message in part
         if message.group_key == group_key
     ]
+
+
+def logged_keys(log: Log, batches: Iterable[int]) -> list[str]:
+    """Return the group keys that updates of some batches are for, those of users first.
+
+    The log knows them, whatever became of their profiles.
+    """
+    keys: set[str] = set()
+    for batch_id in batches:
+        for part in log.updates(batch_id):
+            if isinstance(part, LoggedColumns):
+                keys.add(part.group_key)
+            else:
+                keys.update(message.group_key for _, message in part)
+    return sorted(keys)
 
 
 def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:

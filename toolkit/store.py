@@ -487,10 +487,22 @@ class Store:
         try:
             with self.explained():
                 self._connection.execute("VACUUM")
-                self._connection.execute("PRAGMA wal_checkpoint (TRUNCATE)")
+                is_busy = self._connection.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchone()[0]
         except StoreError as error:
             return (f"The file keeps its size until it is compacted again: {error}",)
+        if is_busy:
+            return (
+                "What was deleted is still in the file, as another process is reading it. "
+                "Compact again when it is done.",
+            )
         return ()
+
+    def can_shrink(self) -> bool:
+        """Return whether the file holds what was deleted."""
+        wal = self.path.with_name(self.path.name + "-wal")
+        with self.explained():
+            has_free_pages = self._pragma("freelist_count") > 0
+        return has_free_pages or (wal.exists() and wal.stat().st_size > 0)
 
     def edited_since(self, batch_id: int) -> dict[str, Edited] | None:
         """Return the profiles that later batches wrote to, by group key.

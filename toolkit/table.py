@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
+from numbers import Integral
 from os import PathLike, fspath
 from typing import Any, Literal, NoReturn, Self, TypeVar
 
@@ -111,7 +112,7 @@ class ProfileTable:
         self._engine = Engine(store)
         self._group_key = USERS
         self._limits = limits
-        self._timelines: tuple[int, dict[str, Timeline]] = (0, {})
+        self._timelines: tuple[object, dict[str, Timeline]] = (None, {})
 
     def groups(self, group_key: str) -> ProfileTable:
         """Return the table of the profiles of a group key, such as ``"company"``.
@@ -128,7 +129,7 @@ class ProfileTable:
         """Return another table with the same settings."""
         table = object.__new__(type(self))
         table._engine, table._group_key, table._limits = engine, group_key, self._limits
-        table._timelines = (0, {})
+        table._timelines = (None, {})
         return table
 
     @property
@@ -764,6 +765,9 @@ class ProfileTable:
             )
         log, key = self._engine.log, self._group_key
         if batch is not None:
+            last = self._engine.read(key, lambda _: log.last())
+            if isinstance(batch, bool) or not isinstance(batch, Integral) or not 0 <= batch <= last:
+                raise ArgumentError(f"batch={batch!r}; a number from 0 to {last} is needed")
             told = f"after batch {batch}"
             snapshot = self._engine.read(key, lambda _: state_after(log, key, batch).snapshot())
         else:
@@ -784,9 +788,10 @@ class ProfileTable:
             )
 
         def known(_: State) -> Timeline:
-            last = self._engine.log.last()
-            if self._timelines[0] != last:
-                self._timelines = (last, {})
+            log = self._engine.log
+            version = (log.last(), log.compaction())
+            if self._timelines[0] != version:
+                self._timelines = (version, {})
             known = self._timelines[1]
             if name not in known:
                 known[name] = timeline(self._engine.log, self._group_key, name)
@@ -842,9 +847,8 @@ class ProfileTable:
         """
 
         def work(_: Callable[[str], State]) -> ApplyResult:
-            keys = [USERS, *self._engine.group_keys()]
             undone, messages = messages_to_undo(
-                self._engine.log, keys, batch_id, only_untouched, progress
+                self._engine.log, batch_id, only_untouched, progress
             )
             source = f"undo of batch {undone}"
             return self._apply_valid(list(enumerate(messages)), source, undone, progress)

@@ -6,7 +6,6 @@ of the log, and undoing the undo is the redo.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,7 +15,7 @@ import pyarrow as pa
 
 from toolkit.columns import Mask
 from toolkit.errors import UndoError
-from toolkit.history import runs, state_after
+from toolkit.history import logged_keys, runs, state_after
 from toolkit.log import Batch, Log
 from toolkit.messages import Message
 from toolkit.progress import Progress, counted, silent
@@ -47,7 +46,6 @@ class Undoing:
 
 def messages_to_undo(
     log: Log,
-    group_keys: Iterable[str],
     batch_id: int,
     only_untouched: bool,
     progress: Progress = silent,
@@ -70,7 +68,8 @@ def messages_to_undo(
             f"batch {compaction.batch}"
         )
     batch_id = _standing(log.batches(), batch_id)
-    plans = [plan_undo(log, key, batch_id, progress) for key in group_keys]
+    keys = logged_keys(log, [batch_id])
+    plans = [plan_undo(log, key, batch_id, progress) for key in keys]
     conflicts = [each for part in plans for each in part.conflicts]
     if conflicts and not only_untouched:
         told = [f"{key!r} {name or '(profile)'}: {reason}" for key, name, reason in conflicts[:3]]
