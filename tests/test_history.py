@@ -290,6 +290,46 @@ def test_undo_of_an_import(profiles: ProfileTable) -> None:
     pd.testing.assert_frame_equal(profiles.frame, before)
 
 
+def test_UNDO_2_the_last_batches_are_undone_one_after_the_other(profiles: ProfileTable) -> None:
+    states = [{key: profiles[key] for key in profiles}]
+    made = []
+    for messages_ in (
+        [{"$distinct_id": "ann", "$set": {"x": 1}}, {"$distinct_id": "bob", "$set": {}}],
+        [{"$distinct_id": "ann", "$set": {"x": 2, "y": 1}}],
+        [{"$distinct_id": "ann", "$delete": ""}],
+        [{"$distinct_id": "ann", "$set": {"x": 3}}, {"$distinct_id": "bob", "$set": {"z": 1}}],
+    ):
+        made.append(profiles.apply(messages_).batch_id)
+        states.append({key: profiles[key] for key in profiles})
+    for batch, state in zip(reversed(made), reversed(states[:-1]), strict=True):
+        assert batch is not None
+        profiles.undo(batch)
+        assert {key: profiles[key] for key in profiles} == state
+    for batch, state in zip(made, states[1:], strict=True):
+        assert batch is not None
+        profiles.redo(batch)
+        assert {key: profiles[key] for key in profiles} == state
+    with pytest.raises(errors.UndoError, match="later updates"):
+        profiles.undo(made[0] or 0)
+
+
+def test_UNDO_2_what_a_partial_undo_left_counts_as_written_to(profiles: ProfileTable) -> None:
+    first = profiles.apply([{"$distinct_id": "ann", "$set": {"x": 1, "y": 1}}]).batch_id
+    second = profiles.apply([{"$distinct_id": "ann", "$set": {"x": 2, "y": 2}}]).batch_id
+    third = profiles.apply([{"$distinct_id": "ann", "$set": {"x": 3}}]).batch_id
+    assert first is not None and second is not None and third is not None
+    profiles.undo(second, only_untouched=True)
+    assert profiles["ann"]["y"] == 1
+    assert profiles["ann"]["x"] == 3
+    profiles.undo(third)
+    assert profiles["ann"]["x"] == 2
+    with pytest.raises(errors.UndoError) as caught:
+        profiles.undo(first)
+    assert caught.value.conflicts is not None
+    profiles.undo(first, only_untouched=True)
+    assert profiles["ann"].get("x") == 2
+
+
 def test_UNDO_2_undo_refuses_what_later_updates_wrote_to_and_can_leave_it(
     profiles: ProfileTable,
 ) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from toolkit.changes import difference
 from toolkit.columns import Mask
 from toolkit.errors import UndoError
-from toolkit.history import logged_keys, runs, state_after
+from toolkit.history import Run, logged_keys, runs, state_after
 from toolkit.log import Batch, Log
 from toolkit.messages import Message
 from toolkit.progress import Progress, counted, silent
@@ -95,32 +96,65 @@ def _standing(batches: list[Batch], batch_id: int) -> int:
     return batch_id
 
 
-class _Touched:
-    """Which profiles and cells the batches after one wrote to."""
+def _standing_after(batches: list[Batch], batch_id: int) -> set[int]:
+    """Return the batches after one that stand: not those undone since, nor their undos."""
+    standing: set[int] = set()
+    for batch in batches:
+        if batch.id <= batch_id:
+            continue
+        if batch.undoes in standing:
+            standing.remove(batch.undoes)
+        else:
+            standing.add(batch.id)
+    return standing
 
-    def __init__(self, log: Log, group_key: str, batch_id: int) -> None:
+
+class _Touched:
+    """Which profiles and cells the batches after one wrote to.
+
+    A batch that was undone since wrote to nothing, so the last batches can be undone
+    one after the other. What its undo did not put back counts as written to.
+    """
+
+    def __init__(
+        self, log: Log, group_key: str, batch_id: int, after: Snapshot, progress: Progress
+    ) -> None:
         self.whole: set[str] = set()
         self.cells: dict[str, set[str]] = {}
         self.ids: set[str] = set()
+        batches = log.batches()
+        standing = _standing_after(batches, batch_id)
         for batch, run in runs(log, group_key):
-            if batch.id <= batch_id:
-                continue
-            if isinstance(run, tuple):
-                given = run[1]
-                self.ids.update(given.ids.to_pylist())
-                for name, column in given.columns.items():
-                    present = given.ids.filter(pa.array(column.is_present)).to_pylist()
-                    self.cells.setdefault(name, set()).update(present)
-                continue
-            for update in run:
-                key = update.message.distinct_id
+            if batch.id in standing:
+                self._add(run)
+        if len(standing) < sum(batch.id > batch_id for batch in batches):
+            now = state_after(log, group_key, log.last(), progress).snapshot()
+            for key, name in difference(after, now)[["distinct_id", "property"]].itertuples(
+                index=False
+            ):
                 self.ids.add(key)
-                for operator, argument in update.message.operations:
-                    if operator == "$delete":
-                        self.whole.add(key)
-                        continue
-                    for name in argument:
-                        self.cells.setdefault(name, set()).add(key)
+                if name is None:
+                    self.whole.add(key)
+                else:
+                    self.cells.setdefault(name, set()).add(key)
+
+    def _add(self, run: Run) -> None:
+        if isinstance(run, tuple):
+            given = run[1]
+            self.ids.update(given.ids.to_pylist())
+            for name, column in given.columns.items():
+                present = given.ids.filter(pa.array(column.is_present)).to_pylist()
+                self.cells.setdefault(name, set()).update(present)
+            return
+        for update in run:
+            key = update.message.distinct_id
+            self.ids.add(key)
+            for operator, argument in update.message.operations:
+                if operator == "$delete":
+                    self.whole.add(key)
+                    continue
+                for name in argument:
+                    self.cells.setdefault(name, set()).add(key)
 
     def by(self, name: str, keys: list[str]) -> Mask:
         cells = self.cells.get(name, set())
@@ -133,7 +167,7 @@ def plan_undo(log: Log, group_key: str, batch_id: int, progress: Progress = sile
     after = state_after(log, group_key, batch_id, progress).snapshot()
     ids = pa.concat_arrays([after.ids, before.ids]).unique()
     then, now = before.positions(ids), after.positions(ids)
-    touched = _Touched(log, group_key, batch_id)
+    touched = _Touched(log, group_key, batch_id, after, progress)
     conflicts: list[tuple[str, str | None, str]] = []
     messages = _profiles_made(ids, then, now, touched, conflicts)
     messages += _profiles_gone(before, ids, then, now, touched, conflicts)
