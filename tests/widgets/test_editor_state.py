@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import ipywidgets
 import pytest
 
 from toolkit.errors import EditConflictError
 from toolkit.table import ProfileTable
+from toolkit.widgets.editor import ProfileEditor
 from toolkit.widgets.editor_state import EditorState
 from toolkit.widgets.property_row import PropertyRow, read_number
 
@@ -359,3 +361,26 @@ def test_an_edit_is_refused_only_where_it_writes() -> None:
         profiles.edit("1", {"a": 5}, before={"a": 5, "b": 2})
     assert caught.value.properties == ("b",)
     assert profiles.edit("1", {"a": 5.0}, before={"a": 5}).batch_id is None
+
+
+def test_rows_follow_their_type_and_removal_after_another_was_added(
+    profiles: ProfileTable,
+) -> None:
+    form = ProfileEditor(profiles, 1)
+    form.state.add_row("city")
+    editor = next(each for each in form._editors.values() if each.row.name == "plan")
+    editor.kind.value = "json"
+    assert isinstance(editor.field, ipywidgets.Textarea)
+    editor.remove.click()
+    assert editor.remove.description == "Put back"
+
+
+def test_what_arrives_late_for_a_row_that_is_gone_changes_nothing(profiles: ProfileTable) -> None:
+    state = EditorState(profiles)
+    state.type_id("2")
+    row = row_of(state, "$name")
+    row.text = "Cleo"
+    assert state.save()
+    told = state.note
+    row.text = "Cleo, typed late"
+    assert (state.note, state.is_changed) == (told, False)

@@ -253,8 +253,11 @@ class EditorState(HasTraits):
         self._show(rows)
 
     def _show(self, rows: list[PropertyRow]) -> None:
+        kept = set(map(id, rows))
+        for row in self.rows:
+            if id(row) not in kept:  # what is still on its way to it says nothing any more
+                row.unobserve(self._row_changed)
         for row in rows:
-            row.unobserve_all()
             row.observe(self._row_changed)
         self.rows = rows
         self.revision += 1
