@@ -414,7 +414,7 @@ def test_a_plot_of_segments_groups_their_bars_and_names_them() -> None:
     assert legend.get_title().get_text() == "user.plan"
     places = [patch.get_y() for patch in ax.patches]
     assert len(set(places)) == 6  # two steps of three segments, none upon another
-    assert [text.get_text() for text in ax.texts] == ["1 users", "100.0 %"] * 3
+    assert [text.get_text() for text in ax.texts] == ["1", "100.0 %"] * 3
     colours = {mpl.colors.to_hex(patch.get_facecolor()) for patch in ax.patches}
     assert len(colours) == 3
 
@@ -459,10 +459,10 @@ def test_every_place_in_the_picture_tells_its_users() -> None:
         assert cell is not None
         found[picture.spots.words(place)] = report.users(**cell)
     assert found == {
-        "free, 1 A: 1 users (100.0%)": ["bob"],
-        "free, 2 B: 0 users (0.0%)": [],
-        "pro, 1 A: 1 users (100.0%)": ["ann"],
-        "pro, 2 B: 1 users (100.0%)": ["ann"],
+        "free, 1 A: 1 user (100.0 %)": ["bob"],
+        "free, 2 B: 0 users (0.0 %)": [],
+        "pro, 1 A: 1 user (100.0 %)": ["ann"],
+        "pro, 2 B: 1 user (100.0 %)": ["ann"],
     }
 
 

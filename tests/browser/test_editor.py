@@ -124,10 +124,10 @@ def test_a_new_profile_by_keyboard_and_its_deletion(
     book.sees('Saved "2001"')
     assert json.loads(elsewhere(READ, shop))["2001"] == {"$name": "Cleo"}
     book.button("Delete").click()
-    book.sees("Press Delete once more")
+    book.sees("it can be undone")
     book.picture("dark")
     book.fits()
-    book.button("Delete for good?").click()
+    book.button("Delete for good").click()
     book.sees('Deleted "2001"')
     assert "2001" not in json.loads(elsewhere(READ, shop))
     book.field("Distinct ID").fill("1002")

@@ -207,7 +207,7 @@ def test_errors_stand_by_their_row_and_nothing_typed_is_lost(profiles: ProfileTa
 def test_delete_asks_once_and_can_be_undone(profiles: ProfileTable) -> None:
     state = EditorState(profiles, "1")
     assert not state.delete()
-    assert "Press Delete once more" in state.note
+    assert 'Delete "1" with its 5 properties?' in state.note
     row_of(state, "plan").text = "other"
     assert not state.asks_to_delete  # whoever goes on typing did not mean it
     assert not state.delete()

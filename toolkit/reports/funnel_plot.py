@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # More bars cannot be told apart in a notebook.
-_MOST_BARS: Final = 20
+_MOST_BARS: Final = 16
 _PALE: Final = 0.25
 _THICK: Final = 0.8
 _LONGEST_NAME: Final = 26
@@ -28,7 +28,7 @@ def most_segments(steps: int) -> int:
     """Return how many segments are drawn unless the caller says otherwise.
 
     >>> most_segments(3), most_segments(30)
-    (6, 2)
+    (5, 2)
     """
     return max(2, min(len(palette()), _MOST_BARS // steps))
 
@@ -107,7 +107,7 @@ def _name(
         dropped = counts[step - 1] - counts[step] if step else 0
         text = f"{counts[step]:,} ({rates[step]:.1f} %)"
         if step == 0:
-            text = f"{counts[step]:,} {of}"
+            text = f"{counts[step]:,}" if is_short else _counted(counts[step], of)
         elif is_short:
             text = f"{rates[step]:.1f} %"
         elif dropped:
@@ -132,5 +132,10 @@ def _cell_of(cell: Callable[[int, int], Cell], place: int, step: int, _: int) ->
 def _told(steps: Sequence[str], label: str, counts: Any, step: int, of: str, _: int) -> str:
     """Return what to say of a bar."""
     place = ", ".join(filter(None, [label, f"{step + 1} {steps[step]}"]))
-    rate = counts[step] / max(counts[0], 1)
-    return f"{place}: {counts[step]:,} {of} ({rate:.1%})"
+    rate = 100 * counts[step] / max(counts[0], 1)
+    return f"{place}: {_counted(counts[step], of)} ({rate:.1f} %)"
+
+
+def _counted(number: int, of: str) -> str:
+    """Return a number of users or entries in words."""
+    return f"{number:,} {of}" if number != 1 else f"1 {of.replace('ies', 'y').removesuffix('s')}"

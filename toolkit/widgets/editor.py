@@ -69,6 +69,9 @@ class ProfileEditor(Form):
         self._save = parts.button("Save", self.save, kind="primary", tooltip="Save (Enter)")
         self._cancel = parts.button("Cancel", state.cancel, tooltip="Drop what was entered (Esc)")
         self._delete = parts.button("Delete", self._delete_profile, kind="danger")
+        # Not the same button again: a double click would answer a question nobody read.
+        self._confirm = parts.button("Delete for good", self._delete_profile, kind="danger")
+        self._keep = parts.button("Keep it", state.cancel)
         self._rebase = parts.button("Show what is stored", state.rebase)
         self._undo = parts.button("Undo", state.undo)
         self._redo = parts.button("Redo", state.redo)
@@ -86,7 +89,8 @@ class ProfileEditor(Form):
                 self._message,
                 self._note,
                 parts.row(
-                    *(self._save, self._cancel, self._rebase, self._undo, self._redo, self._delete)
+                    *(self._confirm, self._keep, self._save, self._cancel, self._rebase),
+                    *(self._undo, self._redo, self._delete),
                 ),
             ],
             on_enter=self.save,
@@ -155,7 +159,8 @@ class ProfileEditor(Form):
         state = self.state
         verb = "Edit a profile" if state.exists else "Add a profile"
         self._heading.value = parts.heading(verb).value
-        self._id_problem.show(state.id_problem() if state.distinct_id else "")
+        told = state.id_problem() or state.id_caution()
+        self._id_problem.show(told if state.distinct_id else "")
         last_seen = None
         if state.exists:
             try:
@@ -181,13 +186,16 @@ class ProfileEditor(Form):
     def _draw_buttons(self, _: object = None) -> None:
         state = self.state
         for button, is_there in (
-            (self._delete, state.exists),
+            (self._delete, state.exists and not state.asks_to_delete),
+            (self._confirm, state.asks_to_delete),
+            (self._keep, state.asks_to_delete),
+            (self._save, not state.asks_to_delete),
+            (self._cancel, not state.asks_to_delete),
             (self._rebase, state.conflict),
             (self._undo, state.can_undo),
             (self._redo, state.can_redo),
         ):
             button.layout.display = "" if is_there else "none"
-        self._delete.description = "Delete for good?" if state.asks_to_delete else "Delete"
 
     def __repr__(self) -> str:
         whose = repr(self.state.distinct_id) if self.state.distinct_id else "a new profile"

@@ -134,6 +134,13 @@ class EditorState(HasTraits):
         """Whether another ID stands in the field than the one whose edits are shown."""
         return self.before is not None and self.distinct_id != self._opened and self._has_edits()
 
+    def id_caution(self) -> str:
+        """Return what is odd about the distinct ID, empty if nothing is."""
+        typed = self.distinct_id
+        if typed != typed.strip() or not typed.isprintable():
+            return "The ID holds spaces around it or signs that cannot be seen; they are part of it."
+        return ""
+
     def problems(self) -> dict[int, str]:
         """Return what is wrong with the rows, by their place."""
         found: dict[int, str] = {}
@@ -355,7 +362,7 @@ class EditorState(HasTraits):
             self.asks_to_delete = True
             self._say(
                 f'Delete "{self._opened}" with its {count(len(self.before or {}), "property")}? '
-                "Press Delete once more. Its events stay, and it can be undone.",
+                "Its events stay, and it can be undone.",
                 "warning",
             )
             return False

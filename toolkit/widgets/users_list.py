@@ -271,7 +271,7 @@ class UserList(HasTraits):
     @property
     def picked_count(self) -> int:
         """How many are ticked."""
-        return self.matching - len(self.picked) if self.inverse else len(self.picked)
+        return len(self.chosen())
 
     def chosen(self, which: str = "picked") -> Positions:
         """Return the rows of :attr:`source` that are ``"picked"``, ``"found"`` or ``"all"``."""
