@@ -243,6 +243,8 @@ class UsersState(UserList):
         problems = {key: told for key, told in self.problems.items() if key != "path"}
         if path is not None and not path.strip():
             problems["path"] = "Name a file."
+        elif path is not None and Path(path.strip()).expanduser().is_file():
+            problems["path"] = "This file is there already; give another name, or remove it first."
         self.problems = problems
         if "path" in problems:
             return
