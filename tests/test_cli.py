@@ -349,3 +349,13 @@ def test_the_past_on_the_command_line(database: Path, capsys: pytest.CaptureFixt
     assert "batch 3 is undone by batch 4" in capsys.readouterr().out
     with ProfileTable(database) as profiles:
         assert profiles["2"]["plan"] == "free"
+
+
+def test_an_undo_with_nothing_left_to_put_back_says_so(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ProfileTable(database) as profiles:
+        batch = profiles.set("2", {"plan": "pro"}).batch_id
+        profiles.set("2", {"plan": "basic"})
+    assert main(["undo", str(database), str(batch), "--only-untouched"]) == 0
+    assert f"nothing of batch {batch} is left to undo" in capsys.readouterr().out

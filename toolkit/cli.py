@@ -497,6 +497,9 @@ def _undo(given: argparse.Namespace) -> int:
                 raise
             told = str(error).replace("only_untouched=True", "--only-untouched")
             raise ToolkitError(told) from error
+    if result.batch_id is None:
+        _say(f"nothing of batch {given.batch} is left to undo; nothing was changed")
+        return OK
     _say(f"batch {given.batch} is undone by batch {result.batch_id}")
     _say(repr(result).splitlines()[0])
     return OK
