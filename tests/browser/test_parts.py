@@ -98,6 +98,33 @@ def test_keys_rows_files_and_progress(notebook: Callable[..., Any], tmp_path: Pa
     book.fits()
 
 
+SLOW = """
+from time import sleep
+from toolkit.widgets import parts
+from toolkit.widgets.form import Form
+note, name = parts.Note(), parts.text("Name")
+name.observe(lambda _: sleep(0.3), "value")
+save = parts.button("Save", lambda: note.show(f"saved {name.value}."))
+Form("Slow", [name, save, note], on_enter=lambda: note.show(f"entered {name.value}."))
+"""
+
+
+def test_what_was_typed_arrives_before_the_key_or_click_that_follows(
+    notebook: Callable[..., Any],
+) -> None:
+    book = notebook("slow", [SLOW])
+    field = book.field("Name")
+    for word in ("Cleopatra", "Berenice"):
+        field.fill("")
+        field.focus()
+        book.page.keyboard.type(word)
+        book.page.keyboard.press("Enter")
+        book.sees(f"entered {word}.")
+        book.page.keyboard.type(" Lee")
+        book.button("Save").click()
+        book.sees(f"saved {word} Lee.")
+
+
 def test_a_form_that_lost_its_kernel_says_so(notebook: Callable[..., Any]) -> None:
     book = notebook("stale", [PARTS], dark=True)
     expect(book.page.locator(".tk-form.tk-dark")).to_be_visible()

@@ -2,6 +2,7 @@
 // and whether the kernel still answers.
 
 const ANSWER_WITHIN = 8000; // milliseconds
+const RECENT = 10000; // typed so many milliseconds ago, it may still be on its way
 const BUSY = "The kernel is busy or gone. What you typed is still here.";
 
 function luminance(colour) {
@@ -31,6 +32,8 @@ function render({ model, el }) {
   let root = null;
   let asked = 0;
   let waiting = null;
+  let typed = 0; // when something was last typed
+  let passed = null; // the button whose click is let through
 
   const lookAround = () => {
     const dark = isDark(root);
@@ -41,18 +44,11 @@ function render({ model, el }) {
     }
   };
 
-  const onKey = (event) => {
-    if (event.isComposing || event.altKey) return;
-    const forced = event.ctrlKey || event.metaKey;
-    const isEnter = event.key === "Enter" && (forced || !ownsEnter(event.target));
-    if (!isEnter && event.key !== "Escape") return;
-    if (!model.get("listens").includes(event.key)) return;
-    if (event.target.closest(".tk-form") !== root) return; // a form within this one
-    event.preventDefault();
-    event.stopPropagation();
-    // What was typed last may still be on its way: the answer comes after it.
+  // What was typed last may still be on its way to the kernel, held back while it is
+  // busy. A question is put to the kernel, and whatever follows its answer comes after.
+  const whenTypedHasArrived = (what, then) => {
     asked += 1;
-    const mine = { number: asked, key: event.key };
+    const mine = { number: asked, what, then };
     waiting = mine;
     model.send({ type: "ping", number: asked });
     setTimeout(() => {
@@ -62,10 +58,43 @@ function render({ model, el }) {
 
   const onMessage = (content) => {
     if (content.type !== "pong" || waiting === null || content.number !== waiting.number) return;
-    const { key } = waiting;
+    const { then } = waiting;
     waiting = null;
     delete root.dataset.tkBanner;
-    model.send({ type: "key", key });
+    // In a task of its own: what was held back is sent in this one.
+    setTimeout(then, 0);
+  };
+
+  const isOurs = (event) => event.target.closest(".tk-form") === root; // not of a form within
+
+  const onKey = (event) => {
+    if (event.isComposing || event.altKey) return;
+    const forced = event.ctrlKey || event.metaKey;
+    const isEnter = event.key === "Enter" && (forced || !ownsEnter(event.target));
+    if (!isEnter && event.key !== "Escape") return;
+    if (!model.get("listens").includes(event.key) || !isOurs(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const { key } = event;
+    whenTypedHasArrived(key, () => model.send({ type: "key", key }));
+  };
+
+  const onInput = () => {
+    typed = Date.now();
+  };
+
+  const onClick = (event) => {
+    const button = event.target.closest("button.jupyter-button");
+    if (!button || button === passed || !isOurs(event)) return;
+    if (Date.now() - typed > RECENT) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (waiting !== null && waiting.what === button) return; // a double click is one
+    whenTypedHasArrived(button, () => {
+      passed = button;
+      button.click();
+      passed = null;
+    });
   };
 
   const watcher = new MutationObserver(() => root && lookAround());
@@ -83,6 +112,8 @@ function render({ model, el }) {
     root.setAttribute("data-lm-suppress-shortcuts", "true");
     // On the way down: fields of ipywidgets keep their keys to themselves.
     root.addEventListener("keydown", onKey, true);
+    root.addEventListener("input", onInput, true);
+    root.addEventListener("click", onClick, true);
     watcher.observe(document.body, {
       attributes: true,
       attributeFilter: ["class", "style", "data-jp-theme-name", "data-jp-theme-light"],
@@ -95,7 +126,10 @@ function render({ model, el }) {
   return () => {
     watcher.disconnect();
     model.off("msg:custom", onMessage);
-    if (root) root.removeEventListener("keydown", onKey, true);
+    if (!root) return;
+    root.removeEventListener("keydown", onKey, true);
+    root.removeEventListener("input", onInput, true);
+    root.removeEventListener("click", onClick, true);
   };
 }
 
