@@ -83,6 +83,10 @@ class Form(ipywidgets.VBox):
         """Put other parts in place of those there are."""
         self.children = (*self._fixed, *parts)
 
+    def __repr__(self) -> str:
+        # That of ipywidgets would list the whole form.
+        return f"<{type(self).__name__}: a form, shown in JupyterLab>"
+
     @property
     def dark(self) -> bool:
         """Whether the page is dark; watch it with ``form.surroundings.observe(…, "dark")``."""
