@@ -846,9 +846,13 @@ class ProfileTable:
             what it changed; those are in ``conflicts``. Nothing is changed then.
         """
 
-        def work(_: Callable[[str], State]) -> ApplyResult:
+        def work(state: Callable[[str], State]) -> ApplyResult:
             undone, messages = messages_to_undo(
-                self._engine.log, batch_id, only_untouched, progress
+                self._engine.log,
+                batch_id,
+                only_untouched,
+                lambda key: state(key).snapshot(),
+                progress,
             )
             source = f"undo of batch {undone}"
             return self._apply_valid(list(enumerate(messages)), source, undone, progress)

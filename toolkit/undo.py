@@ -6,6 +6,7 @@ of the log, and undoing the undo is the redo.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.changes import difference
 from toolkit.columns import Mask
 from toolkit.errors import UndoError
 from toolkit.history import Run, logged_keys, runs, state_after
@@ -49,12 +49,13 @@ def messages_to_undo(
     log: Log,
     batch_id: int,
     only_untouched: bool,
+    latest: Callable[[str], Snapshot],
     progress: Progress = silent,
 ) -> tuple[int, list[Message]]:
     """Return the messages that put back what a batch changed, in all its tables.
 
     Before them, the batch they undo: where the batch asked for was undone and
-    redone, that is the redo.
+    redone, that is the redo. *latest* gives the profiles of a group key as they are now.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def messages_to_undo(
         )
     batch_id = _standing(log.batches(), batch_id)
     keys = logged_keys(log, [batch_id])
-    plans = [plan_undo(log, key, batch_id, progress) for key in keys]
+    plans = [plan_undo(log, key, batch_id, latest, progress) for key in keys]
     conflicts = [each for part in plans for each in part.conflicts]
     if conflicts and not only_untouched:
         told = [f"{key!r} {name or '(profile)'}: {reason}" for key, name, reason in conflicts[:3]]
@@ -117,7 +118,12 @@ class _Touched:
     """
 
     def __init__(
-        self, log: Log, group_key: str, batch_id: int, after: Snapshot, progress: Progress
+        self,
+        log: Log,
+        group_key: str,
+        batch_id: int,
+        after: Snapshot,
+        latest: Callable[[str], Snapshot],
     ) -> None:
         self.whole: set[str] = set()
         self.cells: dict[str, set[str]] = {}
@@ -128,15 +134,7 @@ class _Touched:
             if batch.id in standing:
                 self._add(run)
         if len(standing) < sum(batch.id > batch_id for batch in batches):
-            now = state_after(log, group_key, log.last(), progress).snapshot()
-            for key, name in difference(after, now)[["distinct_id", "property"]].itertuples(
-                index=False
-            ):
-                self.ids.add(key)
-                if name is None:
-                    self.whole.add(key)
-                else:
-                    self.cells.setdefault(name, set()).add(key)
+            self._add_differences(after, latest(group_key))
 
     def _add(self, run: Run) -> None:
         if isinstance(run, tuple):
@@ -156,18 +154,35 @@ class _Touched:
                 for name in argument:
                     self.cells.setdefault(name, set()).add(key)
 
+    def _add_differences(self, after: Snapshot, now: Snapshot) -> None:
+        ids = pa.concat_arrays([after.ids, now.ids]).unique()
+        then, here = after.positions(ids), now.positions(ids)
+        self.whole.update(ids.filter(pa.array((then < 0) != (here < 0))).to_pylist())
+        self.ids.update(self.whole)
+        for name in dict.fromkeys([*after.columns, *now.columns]):
+            same = after.column(name).take(then).equals(now.column(name).take(here))
+            keys = ids.filter(pa.array(~same)).to_pylist()
+            self.cells.setdefault(name, set()).update(keys)
+            self.ids.update(keys)
+
     def by(self, name: str, keys: list[str]) -> Mask:
         cells = self.cells.get(name, set())
         return np.array([key in cells or key in self.whole for key in keys], np.bool_)
 
 
-def plan_undo(log: Log, group_key: str, batch_id: int, progress: Progress = silent) -> Undoing:
+def plan_undo(
+    log: Log,
+    group_key: str,
+    batch_id: int,
+    latest: Callable[[str], Snapshot],
+    progress: Progress = silent,
+) -> Undoing:
     """Return what putting back a batch takes, in the table of a group key."""
     before = state_after(log, group_key, batch_id - 1, progress).snapshot()
     after = state_after(log, group_key, batch_id, progress).snapshot()
     ids = pa.concat_arrays([after.ids, before.ids]).unique()
     then, now = before.positions(ids), after.positions(ids)
-    touched = _Touched(log, group_key, batch_id, after, progress)
+    touched = _Touched(log, group_key, batch_id, after, latest)
     conflicts: list[tuple[str, str | None, str]] = []
     messages = _profiles_made(ids, then, now, touched, conflicts)
     messages += _profiles_gone(before, ids, then, now, touched, conflicts)
