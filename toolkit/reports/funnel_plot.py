@@ -62,7 +62,7 @@ def draw(
     cell
         Returns the cell that the bar of a label at a step stands for.
     """
-    with plots._literal_text():
+    with plots.literal_text():
         bars = len(steps) * max(len(labels), 1)
         ax = plots.figure_axes((7.2, max(3.6, 0.24 * bars + 1.2))) if ax is None else ax
         thick = _THICK / max(len(labels), 1)
@@ -83,12 +83,12 @@ def draw(
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(max(len(steps), 2) - 0.5, -0.5)
         ax.set_xlabel("% of step 1; pale: dropped since the step before", usetex=False)
-        plots._dress(ax, title, values_on="x")
+        plots.dress(ax, title, values_on="x")
         ax.set_xlim(0, 100 if not drawn else 128 if len(labels) == 1 else 112)
         ax.set_xticks(range(0, 101, 20))
-        plots._say_if_empty(ax, [counts], of)
+        plots.say_if_empty(ax, [counts], of)
         if by and drawn:
-            plots._legend(ax, drawn, labels, by)
+            plots.legend(ax, drawn, labels, by)
     return ax
 
 

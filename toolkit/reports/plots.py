@@ -94,30 +94,30 @@ def lines(
     from matplotlib import dates as untyped
 
     dates: Any = untyped
-    with _literal_text():
+    with literal_text():
         ax = figure_axes() if ax is None else ax
         labels = [label for label, _ in series]
         days = dates.date2num(starts.tz_convert("UTC").tz_localize(None).to_numpy())
         marker = "o" if len(starts) <= _FEW_POINTS else None
         drawn = [
             ax.plot(days, values, marker=marker, markersize=4, linewidth=1.6, **style)[0]
-            for (_, values), style in zip(series, _styles(labels), strict=True)
+            for (_, values), style in zip(series, styles(labels), strict=True)
         ]
         if cell is not None:
             for line, (label, values) in zip(drawn, series, strict=True):
                 name = label if by else ""
                 stands_for(line, partial(cell, label), partial(_point, name, starts, values))
-        _date_axis(ax, days, starts)
+        date_axis(ax, days, starts)
         remarks = [f"time ({starts.tz})"]
         if incomplete and len(starts) > 1:
             _shade(ax, days, incomplete)
             remarks.append("shaded: incomplete")
         ax.set_xlabel(plain("; ".join(remarks), 80), usetex=False)
         ax.set_ylabel(plain(of), usetex=False)
-        _dress(ax, title, values_on="y")
-        _say_if_empty(ax, [values for _, values in series], of)
+        dress(ax, title, values_on="y")
+        say_if_empty(ax, [values for _, values in series], of)
         if by and drawn:
-            _legend(ax, drawn, labels, by)
+            legend(ax, drawn, labels, by)
     return ax
 
 
@@ -134,7 +134,7 @@ def bars(
 
     *cell* returns the cell that the bar of a label stands for.
     """
-    with _literal_text():
+    with literal_text():
         ax = figure_axes() if ax is None else ax
         labels = [label for label, _ in totals]
         colours = [GREY if _is_rest(label) else palette()[0] for label in labels]
@@ -150,8 +150,8 @@ def bars(
         ax.set_ylim(max(len(labels), 3) - 0.5, -0.5)  # the largest on top, no bar too thick
         ax.set_xlabel(plain(of), usetex=False)
         ax.set_ylabel(plain(by), usetex=False)
-        _dress(ax, title, values_on="x")
-        _say_if_empty(ax, [value for _, value in totals], of)
+        dress(ax, title, values_on="x")
+        say_if_empty(ax, [value for _, value in totals], of)
     return ax
 
 
@@ -223,7 +223,7 @@ def _written(figure: Figure, transparent: bool) -> bytes:
 
 
 @contextmanager
-def _literal_text() -> Iterator[None]:
+def literal_text() -> Iterator[None]:
     """Keep property values from being typeset as LaTeX, whatever the user's settings."""
     from matplotlib import rcParams
 
@@ -252,7 +252,7 @@ def _is_rest(label: str) -> bool:
     return label == NOT_SET or label.startswith("other (")
 
 
-def _styles(labels: Sequence[str]) -> list[dict[str, Any]]:
+def styles(labels: Sequence[str]) -> list[dict[str, Any]]:
     """Return a colour and a line style for each label, no two alike."""
     styles: list[dict[str, Any]] = []
     colours, coloured = palette(), 0
@@ -266,7 +266,7 @@ def _styles(labels: Sequence[str]) -> list[dict[str, Any]]:
     return styles
 
 
-def _date_axis(ax: Axes, days: Any, starts: pd.DatetimeIndex) -> None:
+def date_axis(ax: Axes, days: Any, starts: pd.DatetimeIndex) -> None:
     from matplotlib import dates as untyped
 
     dates: Any = untyped
@@ -290,7 +290,7 @@ def _shade(ax: Axes, days: Any, buckets: Sequence[int]) -> None:
         ax.axvspan(days[bucket] - half, days[bucket] + half, color=GREY, alpha=0.15, linewidth=0)
 
 
-def _dress(ax: Axes, title: str, *, values_on: str) -> None:
+def dress(ax: Axes, title: str, *, values_on: str) -> None:
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     # Broken over lines where it would run out of the figure.
@@ -308,7 +308,7 @@ def _dress(ax: Axes, title: str, *, values_on: str) -> None:
         ax.set_xlim(0, max(ax.get_xlim()[1], 1) * 1.08)  # room for the numbers at the bars
 
 
-def _say_if_empty(ax: Axes, values: Sequence[Any], of: str) -> None:
+def say_if_empty(ax: Axes, values: Sequence[Any], of: str) -> None:
     """Write so where there is nothing to be seen: an empty chart looks like a broken one."""
     if not any(np.any(each) for each in values):
         noun = of.split(" per ")[0]
@@ -317,7 +317,7 @@ def _say_if_empty(ax: Axes, values: Sequence[Any], of: str) -> None:
         ax.text(0.5, 0.5, plain(f"no {noun}"), **place, **style)
 
 
-def _legend(ax: Axes, drawn: Sequence[Any], labels: Sequence[str], by: str) -> None:
+def legend(ax: Axes, drawn: Sequence[Any], labels: Sequence[str], by: str) -> None:
     """Name the lines beside the Axes, or above the data if others may stand beside them."""
     options: dict[str, Any] = {"frameon": False, "fontsize": "small", "title_fontsize": "small"}
     figure = ax.figure

@@ -69,7 +69,11 @@ def left_out(everything: Selection, asked: Iterable[str | None], range_: Periods
 
 
 def of_users(
-    selection: Selection, by: Property | None, conditions: Iterable[Expression | None]
+    selection: Selection,
+    by: Property | None,
+    conditions: Iterable[Expression | None],
+    *,
+    before_filter: bool = False,
 ) -> list[str]:
     """Return what is not known of the users of the selected events.
 
@@ -79,6 +83,8 @@ def of_users(
         The events that the report is about.
     by, conditions
         What the report looks at in them.
+    before_filter
+        Whether a filter leaves fewer of them to be counted.
     """
     asked = [prop for each in conditions if each is not None for prop in each.properties]
     asked += [] if by is None else [by]
@@ -94,9 +100,10 @@ def of_users(
                 "its arrival."
             )
         elif events:
+            before = ", before the filter" if before_filter else ""
             notes.append(
                 f"Without a profile, so {NOT_SET} in every user property: "
-                f"{count(events, 'event')} of {count(ids, 'distinct ID')}."
+                f"{count(events, 'event')} of {count(ids, 'distinct ID')}{before}."
             )
     if without_id := int((selection.ids < 0).sum()):
         notes.append(

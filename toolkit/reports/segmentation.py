@@ -11,14 +11,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit import times
 from toolkit.columns import Positions
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents, as_events
 from toolkit.expressions import Expression, Property, as_expression
-from toolkit.expressions.doubts import is_known, unknown
 from toolkit.join import At, Profiles, as_past, as_snapshot
-from toolkit.reports import plots
+from toolkit.reports import plots, remarks
 from toolkit.reports.base import Report
 from toolkit.reports.fields import (
     AT,
@@ -159,10 +157,10 @@ def segmentation(
         named = named.between(range_.start, range_.end)
     question = _Question(named.where(condition), measure, prop, range_)
     notes = [
-        *_name_notes(event, events.names),
-        *_range_notes(start, end, range_, visible),
-        *([] if condition is None else everything.never_true(condition)),
-        *_user_notes(named, prop, condition),
+        *remarks.unknown_names([event], events.names),
+        *remarks.empty_range(start, end, range_, visible),
+        *remarks.never_true(everything, [condition]),
+        *remarks.of_users(named, prop, [condition], before_filter=condition is not None),
         *everything.left_out(event, range_.start, range_.end),
         *range_.notes(),
     ]
@@ -433,57 +431,6 @@ def _title(counted: str, definition: Mapping[str, object]) -> str:
     if definition["at"] != "latest" and definition["by"] is not None:
         title += f" at {definition['at']}"
     return title
-
-
-def _name_notes(event: str | None, names: tuple[str, ...]) -> list[str]:
-    if event is None or event in names:
-        return []
-    return [f'No event is named "{event}".{did_you_mean(event, names)}']
-
-
-def _range_notes(
-    start: Moment | None, end: Moment | None, range_: Periods, visible: Selection
-) -> list[str]:
-    """Return a sentence if the range asked for has no event of any name."""
-    if (start is None and end is None) or not len(visible):
-        return []
-    if len(visible.between(range_.start, range_.end)):
-        return []
-    first, last = (times.iso(int(at)) for at in (visible.times.min(), visible.times.max()))
-    asked = [f"start={start!s}"] if start is not None else []
-    asked += [f"end={end!s}"] if end is not None else []
-    return [f"No event is in the range of {', '.join(asked)}: they go from {first} to {last}."]
-
-
-def _user_notes(
-    selection: Selection, by: Property | None, condition: Expression | None
-) -> list[str]:
-    """Return what is not known of the users of the events, as sentences."""
-    notes = []
-    asked = [*(() if condition is None else condition.properties), *(() if by is None else (by,))]
-    names = dict.fromkeys(prop.name for prop in asked if prop.side == "user")
-    snapshot = selection.snapshot
-    if names and snapshot is not None:
-        notes += [unknown(name, snapshot) for name in names if not is_known(name, snapshot)]
-        events, ids = selection.without_profile()
-        if selection.past is not None:
-            notes.append(
-                "User properties are as of each event; an update without $time counts from "
-                "its arrival."
-            )
-        elif events:
-            before = "" if condition is None else ", before the filter"
-            notes.append(
-                f"Without a profile, so {NOT_SET} in every user property: "
-                f"{count(events, 'event')} of {count(ids, 'distinct ID')}{before}."
-            )
-    if without_id := int((selection.ids < 0).sum()):
-        notes.append(
-            f"Without a distinct ID, so counted for no user: {count(without_id, 'event')}."
-        )
-    if selection.events.has_times_without_zone:
-        notes.append("Times without a time zone are read as UTC.")
-    return notes
 
 
 declare(

@@ -61,7 +61,7 @@ def stacked(
     from matplotlib.ticker import FuncFormatter
 
     dates: Any = untyped
-    with plots._literal_text():
+    with plots.literal_text():
         ax = plots.figure_axes() if ax is None else ax
         days = dates.date2num(starts.tz_convert("UTC").tz_localize(None).to_numpy())
         widths = np.diff(edges) / 86_400_000_000
@@ -91,22 +91,22 @@ def stacked(
                         partial(_of_one, str, words),
                         is_row=False,
                     )
-        plots._date_axis(ax, days, starts)
+        plots.date_axis(ax, days, starts)
         remarks = [f"time ({starts.tz})"]
         for bucket in incomplete:
             ax.axvspan(days[bucket], days[bucket] + widths[bucket], color=GREY, alpha=0.15, lw=0)
             remarks.append("shaded: incomplete")
         ax.set_xlabel(plots.plain("; ".join(remarks), 80), usetex=False)
         ax.set_ylabel(plots.plain(of), usetex=False)
-        plots._dress(ax, title, values_on="y")
+        plots.dress(ax, title, values_on="y")
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):,.0f}"))
         highest, lowest = (float(ends.max(initial=0)) for ends in (heights[False], -heights[True]))
         room = 0.06 * max(highest + lowest, 1)
         ax.set_ylim(-lowest - room if lowest else 0, max(highest + room, 1))
         ax.axhline(0, color=GREY, linewidth=0.8)
-        plots._say_if_empty(ax, [values for _, values in parts], of)
+        plots.say_if_empty(ax, [values for _, values in parts], of)
         labels = [f"{label} (below)" if label in below else label for label, _ in parts]
-        plots._legend(ax, drawn, labels, by)
+        plots.legend(ax, drawn, labels, by)
     return ax
 
 

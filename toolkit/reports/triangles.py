@@ -87,7 +87,7 @@ def curves(
     cell
         Returns the cell that the point of a label at a bucket stands for.
     """
-    with plots._literal_text():
+    with plots.literal_text():
         ax = plots.figure_axes() if ax is None else ax
         places = np.arange(len(names))
         for values in faint:
@@ -96,7 +96,7 @@ def curves(
         marker = "o" if len(names) <= 31 else None
         lines = [
             ax.plot(places, values, marker=marker, markersize=4, linewidth=1.8, **style)[0]
-            for (_, values), style in zip(series, plots._styles(labels), strict=True)
+            for (_, values), style in zip(series, plots.styles(labels), strict=True)
         ]
         if cell is not None:
             for line, (label, values) in zip(lines, series, strict=True):
@@ -106,15 +106,15 @@ def curves(
         ax.margins(x=0.02)
         ax.set_xlabel(plots.plain(over, 80), usetex=False)
         ax.set_ylabel(plots.plain(of), usetex=False)
-        plots._dress(ax, title, values_on="y")
+        plots.dress(ax, title, values_on="y")
         if is_share:
             _in_percent(ax, [values for _, values in series] + list(faint))
-        plots._say_if_empty(ax, [np.nan_to_num(values) for _, values in series], "users")
+        plots.say_if_empty(ax, [np.nan_to_num(values) for _, values in series], "users")
         if (by or faint) and lines:
             if faint:
                 lines = [*lines, ax.lines[0]]
                 labels = [*labels, "each cohort"]
-            plots._legend(ax, lines, labels, by)
+            plots.legend(ax, lines, labels, by)
     return ax
 
 
@@ -179,7 +179,7 @@ def triangle(
         Returns the cell of the table that a cohort and a bucket stand for.
     """
     rows, columns = values.shape
-    with plots._literal_text():
+    with plots.literal_text():
         has_numbers = 0 < rows <= MOST_ROWS and columns <= _MOST_COLUMNS
         if ax is None:
             ax = plots.figure_axes((7.2, max(2.4, 1.3 + 0.28 * rows) if has_numbers else 4.8))
@@ -217,7 +217,7 @@ def triangle(
         ax.tick_params(length=0)
         for spine in ax.spines.values():
             spine.set_visible(False)
-        plots._say_if_empty(ax, [np.nan_to_num(values)], "users")
+        plots.say_if_empty(ax, [np.nan_to_num(values)], "users")
     return ax
 
 
