@@ -626,7 +626,7 @@ def test_a_cohort_of_one_user() -> None:
         ({"buckets": [(-1, 1)]}, "begins after the one before"),
         ({"buckets": "0-3"}, "buckets='0-3'"),
         ({"buckets": [0, 10**7]}, "the last is"),
-        ({"by": ["a", "b"]}, "one breakdown"),
+        ({"by": ["a", "a"]}, "names something twice"),
         ({"by": event["$bucket"]}, "hidden"),
         ({"tz": "Mars"}, "no time zone"),
     ],

@@ -628,7 +628,7 @@ def test_a_report_keeps_its_definition(shop: pd.DataFrame, profiles: tk.ProfileT
     [
         ({"measure": "mean"}, "allowed are total, unique"),
         ({"unit": "days"}, "allowed are hour, day, week, month, quarter, year, None"),
-        ({"by": [user["a"], user["b"]]}, "one breakdown is possible so far"),
+        ({"by": [user["a"], user["a"]]}, "names something twice: user.a, user.a"),
         ({"by": user["$bucket"]}, "hidden"),
         ({"by": "bucket"}, "hidden"),
         ({"tz": "Oslo"}, "no time zone.*Europe/Oslo"),

@@ -6,9 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from toolkit import html
+from toolkit.errors import ReportError
 from toolkit.reports import plots
 from toolkit.reports.spots import Cell
 from toolkit.wording import count
@@ -64,6 +66,20 @@ class Report(ABC):
 
         ``report.users(**report.cell(0))`` are those behind the first row.
         """
+
+    def _checked(self, row: int) -> int:
+        """Return *row*.
+
+        Raises
+        ------
+        ReportError
+            If the table has no such row.
+        """
+        if isinstance(row, bool) or not isinstance(row, int | np.integer):
+            raise ReportError(f"row={row!r:.40}; give the number of a row, from 0")
+        if not 0 <= row < len(self._table):
+            raise ReportError(f"row={row}; the table has {count(len(self._table), 'row')}")
+        return int(row)
 
     @property
     def is_empty(self) -> bool:

@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from toolkit.columns import Positions
 from toolkit.errors import ReportError
-from toolkit.events import AnyEvents, as_events
-from toolkit.expressions import Expression, Property, as_expression
-from toolkit.join import At, Profiles, as_past, as_snapshot
+from toolkit.events import AnyEvents
+from toolkit.expressions import Expression, as_expression
+from toolkit.join import At, Profiles
 from toolkit.reports import remarks
 from toolkit.reports.brackets import Brackets, Mode, RetentionUnit, brackets
+from toolkit.reports.breakdowns import Breakdown, as_breakdown
 from toolkit.reports.entries import Course, Entries, course
 from toolkit.reports.fields import (
     AT,
@@ -29,11 +30,10 @@ from toolkit.reports.fields import (
     PropertyField,
 )
 from toolkit.reports.periods import MOST_ROWS, Moment, Periods, periods
-from toolkit.reports.segments import NOT_SET, label
-from toolkit.reports.selection import Selection, as_breakdown
+from toolkit.reports.ranked import Ranked
+from toolkit.reports.selection import Selection
 from toolkit.reports.steps import AnyStep, Step, as_step
-from toolkit.values import Json
-from toolkit.wording import count, did_you_mean, listed
+from toolkit.wording import count, listed
 
 BirthMode: TypeAlias = Literal["any", "first"]
 
@@ -64,7 +64,7 @@ class Asked:
     returns: Selection
     birth: Step
     back: Step
-    by: Property | None
+    by: Breakdown | None
     first_only: bool
     brackets: Brackets
     definition: Mapping[str, object]
@@ -85,13 +85,13 @@ class Asked:
         """The same without a breakdown."""
         return self if self.by is None else replace(self, by=None)
 
-    def grouped(self) -> tuple[list[str], Positions, Positions, Positions]:
+    def grouped(self) -> tuple[Ranked, Positions, Positions]:
         """Return the entries in groups, one for each segment and cohort.
 
         Returns
         -------
-        labels, segments
-            The segments that occur, in the order of the table, and their codes.
+        ranked
+            The segments that occur, in the order of the table.
         groups
             The group of each entry: segments as in the table, in each all cohorts.
         sizes
@@ -99,22 +99,16 @@ class Asked:
         """
         entries, segments = self.course.entries, self.course.segments
         cohorts = len(self.range)
-        if entries.segments is None or segments is None:
+        if entries.segments is None or segments is None or self.by is None:
             sizes = np.bincount(entries.cohorts, minlength=cohorts).reshape(1, cohorts)
-            return [""], np.zeros(1, np.int64), entries.cohorts, sizes
+            return Ranked.whole(), entries.cohorts, sizes
         counted = np.bincount(entries.segments, minlength=len(segments))
         used = np.flatnonzero(counted)
         check_rows(len(used) * int(self.brackets.has_begun.sum()), len(used))
-        labels = segments.labels(used)
-        order = sorted(
-            range(len(used)),
-            key=lambda at: (labels[at] == NOT_SET, -counted[used[at]], labels[at]),
-        )
-        place = np.zeros(len(segments), np.int64)
-        place[used[order]] = np.arange(len(used)) * cohorts
-        groups = place[entries.segments] + entries.cohorts
+        ranked = Ranked.of(self.by, segments, used, counted[used])
+        groups = ranked.places(entries.segments, len(segments)) * cohorts + entries.cohorts
         sizes = np.bincount(groups, minlength=len(used) * cohorts).reshape(len(used), cohorts)
-        return [labels[at] for at in order], used[order], groups, sizes
+        return ranked, groups, sizes
 
     def entries(self, segment: int | None, cohort: int | None) -> Entries:
         """Return the entries of a segment and a cohort, None for all."""
@@ -133,26 +127,6 @@ class Asked:
         )
         found: list[str] = sorted(self.births.events.ids.texts.take(pa.array(known)).to_pylist())
         return found
-
-    def find_segment(self, segment: Json, labels: list[str]) -> int | None:
-        """Return which of the labels a segment has, as the table calls it or by its value.
-
-        Raises
-        ------
-        ReportError
-            If there is none.
-        """
-        if segment is None:
-            return None
-        if self.by is None:
-            raise ReportError("segment= needs a breakdown, and the report has none (by=None)")
-        name = segment if isinstance(segment, str) and segment else label(segment)
-        if name not in labels:
-            raise ReportError(
-                f'no segment "{name}"; there are {listed(labels) or "none"}.'
-                + did_you_mean(name, labels)
-            )
-        return labels.index(name)
 
     def find(self, cohort: Moment | None) -> int | None:
         """Return the cohort that a time lies in, None for None."""
@@ -215,12 +189,9 @@ def ask(
     born, came = as_step(birth, "birth"), as_step(back, "back")
     prop = as_breakdown(by)
     condition = None if where is None else as_expression(where)
-    events = as_events(events)
-    snapshot = None if profiles is None else as_snapshot(profiles)
-    everything = Selection(events, snapshot, past=as_past(events, profiles, at))
-    visible = everything.keep(events.is_counted)
-    observed = (int(visible.times.min()), int(visible.times.max())) if len(visible) else None
-    range_ = periods(unit, start, end, tz, observed)
+    everything = Selection.of(events, profiles, at)
+    visible = everything.visible
+    range_ = periods(unit, start, end, tz, visible.observed)
     brackets_ = brackets(buckets, unit, mode, range_)
     check_rows(len(range_) * len(brackets_) // 10, 1)
     check_rows(int(brackets_.has_begun.sum()), 1)
@@ -237,11 +208,11 @@ def ask(
     conditions = [born.where, came.where, condition]
     names = [born.event, came.event]
     notes = [
-        *remarks.unknown_names(names, events.names),
+        *remarks.unknown_names(names, everything.events.names),
         *remarks.empty_range(start, end, range_, visible),
         *remarks.never_true(everything, conditions),
         *remarks.of_users(births.between(range_.start, range_.end), prop, conditions),
-        *([] if events.is_counted.all() else remarks.left_out(everything, names, range_)),
+        *remarks.left_out(everything, names, range_),
         *([] if start is None else _first_cohort(range_)),
     ]
     definition = {

@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 
 from toolkit.columns import Mask, Positions
-from toolkit.expressions import Property
 from toolkit.reports.brackets import LENGTHS, Brackets
+from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.periods import Periods
 from toolkit.reports.segments import Segments
 from toolkit.reports.selection import Selection
@@ -187,7 +187,7 @@ def course(
     returns: Selection,
     range_: Periods,
     *,
-    by: Property | None,
+    by: Breakdown | None,
     first_only: bool,
 ) -> Course:
     """Return who enters which cohort, and their returns.

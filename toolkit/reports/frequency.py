@@ -14,9 +14,9 @@ import pandas as pd
 from toolkit.columns import Positions
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents
-from toolkit.expressions import Expression, Property
+from toolkit.expressions import Expression
 from toolkit.join import At, Profiles
-from toolkit.reports import triangles
+from toolkit.reports import plots, triangles
 from toolkit.reports.base import Report
 from toolkit.reports.births import (
     Asked,
@@ -28,9 +28,11 @@ from toolkit.reports.births import (
     further_fields,
 )
 from toolkit.reports.brackets import Mode, RetentionUnit
+from toolkit.reports.breakdowns import By
 from toolkit.reports.criteria import Retaining
 from toolkit.reports.fields import ChoiceField, Declaration, NumberField, declare
 from toolkit.reports.periods import Moment
+from toolkit.reports.ranked import Ranked
 from toolkit.reports.retained import averaged, divided
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep
@@ -57,7 +59,7 @@ def frequency(
     count: HowMany = "at_least",
     mode: Mode = "rolling",
     birth_mode: BirthMode = "any",
-    by: str | Property | list[str | Property] | None = None,
+    by: By = None,
     where: str | Expression | None = None,
     start: Moment | None = None,
     end: Moment | None = None,
@@ -137,8 +139,7 @@ def frequency(
 class _Numbers:
     """Users, a row a segment, in each a cohort, in each a number of units."""
 
-    labels: list[str]
-    segments: Positions
+    ranked: Ranked
     sizes: Any
     users: Any
     first: int
@@ -161,14 +162,14 @@ class Frequency(Report):
         return Retaining(course.returns, self._asked.brackets, "on").visited(course.entries)
 
     def _counted(self) -> _Numbers:
-        labels, segments, groups, sizes = self._asked.grouped()
+        ranked, groups, sizes = self._asked.grouped()
         width = len(self._asked.brackets) + 1
-        check_rows(sizes.size * width, len(labels))
+        check_rows(sizes.size * width, len(ranked))
         cells = groups * width + self._visited
         users = np.bincount(cells, minlength=sizes.size * width).reshape(*sizes.shape, width)
         if self._count == "at_least":
             users = users[:, :, ::-1].cumsum(axis=2)[:, :, ::-1][:, :, 1:]
-        return _Numbers(labels, segments, sizes, users, int(self._count == "at_least"))
+        return _Numbers(ranked, sizes, users, int(self._count == "at_least"))
 
     @property
     def _is_over(self) -> Any:
@@ -196,11 +197,9 @@ class Frequency(Report):
         return np.arange(self._numbers.users.shape[2]) + self._numbers.first
 
     def _rows(self) -> pd.DataFrame:
-        numbers, by = self._numbers, self._asked.by
+        numbers = self._numbers
         segments, cohorts, width = numbers.users.shape
-        columns: dict[str, Any] = {}
-        if by is not None:
-            columns[by.label] = pd.Series(numbers.labels, dtype="str").repeat(cohorts * width).array
+        columns = numbers.ranked.columns(cohorts * width)
         places = np.tile(np.repeat(np.arange(cohorts), width), segments)
         columns["cohort"] = self._asked.range.starts[places]
         columns["size"] = np.repeat(numbers.sizes.ravel(), width)
@@ -218,14 +217,11 @@ class Frequency(Report):
         ``size`` and ``users`` (``float64``), and ``rate`` (one by the other). NaN where no
         cohort is complete.
         """
-        numbers, by = self._numbers, self._asked.by
+        numbers = self._numbers
         is_over = np.repeat(self._is_over[:, None], len(self._units), axis=1)
         mean = averaged(numbers.sizes, numbers.users, is_over)
-        columns: dict[str, Any] = {}
-        if by is not None:
-            labels = pd.Series(numbers.labels, dtype="str").repeat(len(self._units))
-            columns[by.label] = labels.array
-        columns["units"] = np.tile(self._units, len(numbers.labels))
+        columns = numbers.ranked.columns(len(self._units))
+        columns["units"] = np.tile(self._units, len(numbers.ranked))
         columns["cohorts"] = mean.cohorts.ravel()
         columns["size"] = mean.sizes.ravel()
         columns["users"] = mean.users.ravel()
@@ -257,13 +253,13 @@ class Frequency(Report):
             If the report has no such cohort, number of units or segment.
         """
         numbers, entries = self._numbers, self._asked.course.entries
-        place = self._asked.find_segment(segment, numbers.labels)
+        place = numbers.ranked.find(segment)
         wanted = self._asked.find(cohort)
         chosen = np.ones(len(entries), np.bool_)
         if wanted is not None:
             chosen &= entries.cohorts == wanted
         if place is not None and entries.segments is not None:
-            chosen &= entries.segments == numbers.segments[place]
+            chosen &= entries.segments == numbers.ranked.codes[place]
         if units is not None:
             if isinstance(units, bool) or units not in self._units:
                 raise ReportError(
@@ -281,13 +277,10 @@ class Frequency(Report):
         ReportError
             If the table has no such row.
         """
-        if not 0 <= row < len(self._table):
-            raise ReportError(f"row={row}; the table has {counted_words(len(self._table), 'row')}")
-        found = self._table.iloc[row]
-        cell: dict[str, Any] = {"cohort": found["cohort"], "units": int(found["units"])}
-        if self._asked.by is not None:
-            cell["segment"] = found.iloc[0]
-        return cell
+        found = self._table.iloc[self._checked(row)]
+        cell = {"cohort": found["cohort"], "units": int(found["units"])}
+        ranked = self._numbers.ranked
+        return {**cell, **ranked.cell(int(row) // (len(self._table) // len(ranked)))}
 
     def plot(self, ax: Axes | None = None, *, top: int | None = None) -> Axes:
         """Draw the average share of users over the number of units, a line a segment.
@@ -300,16 +293,16 @@ class Frequency(Report):
             How many segments to draw, the largest first: 8 by default. ``(not set)`` is
             always drawn.
         """
-        labels = self._numbers.labels
-        shape = (len(labels), len(self._units))
+        ranked = self._numbers.ranked
+        shape = (len(ranked), len(self._units))
         rates = self.average["rate"].to_numpy(np.float64).reshape(shape)
-        shown, legend = triangles.drawn(labels, self._asked.by, top)
+        shown, legend = ranked.drawn(top, plots.MOST_LINES)
         names = [f"{units}" for units in self._units]
         few = self._count == "exactly"
         return triangles.curves(
             ax,
             names if few else [f"{name}+" for name in names],
-            [(labels[at] or "average", rates[at]) for at in shown],
+            [(ranked.names[at] or "average", rates[at]) for at in shown],
             title=self.title,
             of="share of users",
             over=f"{self._asked.brackets.unit}s on which they came back, of {self._window}",
@@ -319,8 +312,9 @@ class Frequency(Report):
         )
 
     def _at_units(self, label: str, place: int) -> Cell:
-        cell: dict[str, Any] = {"units": int(self._units[place])}
-        return cell if self._asked.by is None else {**cell, "segment": label}
+        ranked = self._numbers.ranked
+        segment = 0 if ranked.by is None else ranked.names.index(label)
+        return {"units": int(self._units[place]), **ranked.cell(segment)}
 
 
 def _title(asked: Asked, count: HowMany, definition: Mapping[str, object]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from toolkit import times
 from toolkit.errors import ReportError
-from toolkit.events import AnyEvents, as_events
+from toolkit.events import AnyEvents
 from toolkit.expressions import Expression, Property, as_expression
-from toolkit.join import At, Profiles, as_past, as_snapshot
+from toolkit.join import At, Profiles
 from toolkit.reports import funnel_plot, remarks
 from toolkit.reports.base import Report
+from toolkit.reports.breakdowns import By, as_breakdown
 from toolkit.reports.durations import Duration, in_words
 from toolkit.reports.fields import (
     AT,
@@ -33,12 +34,12 @@ from toolkit.reports.funnel_numbers import Entries, Numbers, Question
 from toolkit.reports.funnel_plan import MOST_HELD, Attribution, Count, Order, Plan, Reentry
 from toolkit.reports.funnel_track import Track, track_of
 from toolkit.reports.periods import Moment, periods
-from toolkit.reports.segments import NOT_SET, label
-from toolkit.reports.selection import Selection, as_breakdown
+from toolkit.reports.segments import NOT_SET
+from toolkit.reports.selection import Selection
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep
 from toolkit.values import Json
-from toolkit.wording import count, did_you_mean, listed
+from toolkit.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +56,7 @@ def funnel(
     reentry: Reentry = "first",
     exclude: Sequence[AnyStep] | AnyStep = (),
     hold: Sequence[str | Property] | str | Property = (),
-    by: str | Property | list[str | Property] | None = None,
+    by: By = None,
     attribution: Attribution = "first",
     where: str | Expression | None = None,
     start: Moment | None = None,
@@ -158,12 +159,9 @@ def funnel(
     )
     prop = as_breakdown(by)
     condition = None if where is None else as_expression(where)
-    events = as_events(events)
-    snapshot = None if profiles is None else as_snapshot(profiles)
-    everything = Selection(events, snapshot, past=as_past(events, profiles, at))
-    visible = everything.keep(events.is_counted)
-    observed = (int(visible.times.min()), int(visible.times.max())) if len(visible) else None
-    range_ = periods(None, start, end, tz, observed)
+    everything = Selection.of(events, profiles, at)
+    visible = everything.visible
+    range_ = periods(None, start, end, tz, visible.observed)
     question = Question(visible, plan, prop, condition, range_)
     tried = question.tried(track_of(visible, plan))
     numbers = question.answer(tried)
@@ -247,7 +245,7 @@ class Funnel(Report):
                 "dropped=True gives who did the step before and not this one, and there is none "
                 f"before step 1; give step=2 to {steps}"
             )
-        place = None if segment is None else self._place(segment)
+        place = self._numbers.ranked.find(segment)
         found = self._numbers.users(place, int(step), dropped=dropped)
         texts = self._events.ids.texts.take(pa.array(found, pa.int64()))
         ids: list[str] = sorted(texts.to_pylist())
@@ -261,28 +259,11 @@ class Funnel(Report):
         ReportError
             If the table has no such row.
         """
-        if not 0 <= row < len(self._table):
-            raise ReportError(f"row={row}; the table has {len(self._table):,} rows")
-        place, step = divmod(row, len(self._numbers.plan))
+        place, step = divmod(self._checked(row), len(self._numbers.plan))
         return self._cell(place, step)
 
     def _cell(self, place: int, step: int) -> Cell:
-        cell: dict[str, Any] = {"step": step + 1}
-        if self._numbers.by is not None:
-            cell["segment"] = self._numbers.labels[place]
-        return cell
-
-    def _place(self, segment: Json) -> int:
-        labels = self._numbers.labels
-        if self._numbers.by is None:
-            raise ReportError("segment= needs a breakdown, and the report has none (by=None)")
-        name = segment if isinstance(segment, str) and segment else label(segment)
-        if name not in labels:
-            raise ReportError(
-                f'no segment "{name}"; there are {listed(labels) or "none"}.'
-                + did_you_mean(name, labels)
-            )
-        return labels.index(name)
+        return {"step": step + 1, **self._numbers.ranked.cell(place)}
 
     def plot(self, ax: Axes | None = None, *, top: int | None = None) -> Axes:
         """Draw a bar for each step and segment, and return the Axes.
@@ -298,20 +279,12 @@ class Funnel(Report):
             How many segments to draw, those with the most entries first; by default as many
             as can be read. ``(not set)`` is always drawn.
         """
-        if top is not None and top < 1:
-            raise ReportError(f"top={top}; draw at least one segment")
         numbers = self._numbers
-        places = list(range(len(numbers.labels)))
-        most = top or funnel_plot.most_segments(len(numbers.plan))
-        named = [at for at in places if numbers.labels[at] != NOT_SET]
-        shown = [*named[:most], *(at for at in places if numbers.labels[at] == NOT_SET)]
-        legend = "" if numbers.by is None else numbers.by.label
-        if len(shown) < len(places):
-            legend += f" (top {len(shown)} of {len(places):,})"
+        shown, legend = numbers.ranked.drawn(top, funnel_plot.most_segments(len(numbers.plan)))
         return funnel_plot.draw(
             ax,
             numbers.plan.labels,
-            [numbers.labels[at] for at in shown],
+            [numbers.ranked.names[at] for at in shown],
             numbers.counts[shown],
             title=self.title,
             of=_noun(numbers.plan),
@@ -354,7 +327,6 @@ def _notes(
     asked = (*plan.steps, *plan.exclude)
     names = [each.event for each in asked]
     conditions = [question.where, *(each.where for each in asked)]
-    all_counted = everything.events.is_counted.all()
     nobody = visible.keep(np.zeros(len(visible), np.bool_))
     return [
         *_order_notes(plan),
@@ -366,7 +338,7 @@ def _notes(
         *_without_id(visible, plan),
         *_unheld(tried.track, plan),
         *_open(visible, plan, numbers),
-        *([] if all_counted else remarks.left_out(everything, names, question.range)),
+        *remarks.left_out(everything, names, question.range),
     ]
 
 
@@ -391,8 +363,9 @@ def _without_profile(
     """Return a sentence if user properties are looked at and some users have no profile."""
     visible = question.visible
     asked = [prop for each in conditions if each is not None for prop in each.properties]
-    asked += [] if question.by is None else [question.by]
-    if visible.snapshot is None or not any(visible.is_of_users(prop) for prop in asked):
+    asked += [] if question.by is None else question.by.properties
+    is_of_users = visible.past is None and any(prop.side == "user" for prop in asked)
+    if visible.snapshot is None or not is_of_users:
         return []
     lacks = visible.events.rows(visible.snapshot) < 0
     number = len(np.unique(tried.ids[lacks[tried.ids]]))

@@ -12,14 +12,16 @@ import pandas as pd
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import ReportError
-from toolkit.expressions import Expression, Instants, Property, conjuncts
+from toolkit.expressions import Expression, Instants, conjuncts
+from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.funnel_entries import Attempts, entries
 from toolkit.reports.funnel_plan import Plan
 from toolkit.reports.funnel_track import Track
 from toolkit.reports.periods import MOST_ROWS, Periods
-from toolkit.reports.segments import NOT_SET, Segments
-from toolkit.reports.selection import Selection
-from toolkit.series import Codes, iso_column
+from toolkit.reports.ranked import Ranked
+from toolkit.reports.segments import Segments
+from toolkit.reports.selection import Selection, segments_beside
+from toolkit.series import Codes
 from toolkit.times import NO_TIME
 
 #: Of fewer entries nothing is said about chance.
@@ -79,7 +81,7 @@ class Question:
 
     visible: Selection
     plan: Plan
-    by: Property | None
+    by: Breakdown | None
     where: Expression | None
     range: Periods
 
@@ -93,7 +95,7 @@ class Question:
     @property
     def is_by_event(self) -> bool:
         """Whether an entry's segment depends on its events."""
-        return self.by is not None and self.by.side == "event"
+        return self.by is not None and self.by.is_by_event
 
     def tried(self, track: Track) -> Entries:
         """Return the entries, before any condition on them and any breakdown."""
@@ -121,9 +123,9 @@ class Question:
         if self.by is None:
             return Numbers(self.plan, overall, None, overall, None, None)
         if not self.is_by_event:
-            owners, codes, segments = self._user_segments(overall)
+            owners, codes, segments = self._segments(overall)
             return Numbers(self.plan, overall, self.by, overall, owners, (codes, segments))
-        owners, codes, segments = self._event_segments(every)
+        owners, codes, segments = self._segments(every)
         if is_unique:
             chosen = self._chosen(every.take(owners), codes)
             owners, codes = owners[chosen], codes[chosen]
@@ -162,19 +164,11 @@ class Question:
 
     # -- values beside an entry -----------------------------------------------------------
 
-    def _user_segments(self, among: Entries) -> tuple[Positions, Codes, Segments]:
+    def _segments(self, among: Entries) -> tuple[Positions, Codes, Segments]:
+        """Return which entries fall in which segments."""
         assert self.by is not None
-        if self.visible.is_of_users(self.by):
-            segments = self.visible.user_segments(self.by)
-            owners, codes = segments.beside(among.ids)
-        else:
-            segments = Segments.of(_as_column(self.user_cells(among, self.by.name)))
-            owners, codes = segments.owners, segments.codes
-        return np.arange(len(among)) if owners is None else owners, codes, segments
-
-    def _event_segments(self, among: Entries) -> tuple[Positions, Codes, Segments]:
-        assert self.by is not None
-        segments = Segments.of(_as_column(self.event_cells(among, self.by.name)))
+        scope = _EntryScope(self, among)
+        segments = segments_beside(self.by, self.visible, among.ids, scope)
         owners = segments.owners
         return np.arange(len(among)) if owners is None else owners, segments.codes, segments
 
@@ -222,10 +216,6 @@ class _EntryScope:
         return self.question.event_cells(self.among, name)
 
 
-def _as_column(cells: Column | Instants) -> Column:
-    return iso_column(cells.microseconds) if isinstance(cells, Instants) else cells
-
-
 # -- counted ------------------------------------------------------------------------------
 
 
@@ -247,9 +237,8 @@ class Numbers:
 
     Attributes
     ----------
-    labels
-        What the segments are called, in the order of the table; one empty one if there
-        is no breakdown.
+    ranked
+        The segments, in the order of the table.
     counts
         ``int64``, a row a segment and a column a step.
     """
@@ -258,18 +247,17 @@ class Numbers:
         self,
         plan: Plan,
         overall: Entries,
-        by: Property | None,
+        by: Breakdown | None,
         each: Entries,
         owners: Positions | None,
         segments: tuple[Codes, Segments] | None,
     ) -> None:
         self.plan = plan
         self.overall = overall
-        self.by = by
         self.each = each
-        if owners is None or segments is None:
+        if by is None or owners is None or segments is None:
             self._owners, self._places = np.arange(len(each)), np.zeros(len(each), np.int64)
-            self.labels = [""]
+            self.ranked = Ranked.whole()
             self.counts = self._counted(self._owners, self._places, 1)
             return
         codes, known = segments
@@ -279,20 +267,13 @@ class Numbers:
                 f"the table would have {len(used) * len(plan):,} rows: {len(used):,} segments, "
                 f"each with {len(plan)} steps; filter with where="
             )
-        names = known.labels(used)
         compact = np.zeros(len(known), np.int64)
         compact[used] = np.arange(len(used))
         self._owners = owners
         counts = self._counted(owners, compact[codes], len(used))
-        entered = counts[:, 0].tolist()
-        order = sorted(
-            range(len(used)), key=lambda at: (names[at] == NOT_SET, -entered[at], names[at])
-        )
-        place = np.zeros(len(used), np.int64)
-        place[order] = np.arange(len(used))
-        self.labels = [names[at] for at in order]
-        self.counts = counts[order]
-        self._places = place[compact[codes]]
+        self.ranked = Ranked.of(by, known, used, counts[:, 0])
+        self.counts = counts[self.ranked.order]
+        self._places = self.ranked.places(codes, len(known))
 
     def _counted(self, owners: Positions, places: Positions, size: int) -> Positions:
         width = len(self.plan) + 1
@@ -303,10 +284,8 @@ class Numbers:
 
     def table(self) -> pd.DataFrame:
         """Return the table of the report."""
-        steps, segments = len(self.plan), len(self.labels)
-        columns: dict[str, Any] = {}
-        if self.by is not None:
-            columns[self.by.label] = pd.Series(self.labels, dtype="str").repeat(steps).array
+        steps, segments = len(self.plan), len(self.ranked)
+        columns = self.ranked.columns(steps)
         columns["step"] = np.tile(np.arange(1, steps + 1), segments)
         names = pd.Series(self.plan.labels, dtype="str")
         columns["event"] = names.take(np.tile(np.arange(steps), segments)).array
@@ -326,19 +305,17 @@ class Numbers:
         """Return the average and the median time between two steps, from 0, a segment."""
         on = np.flatnonzero(self.each.found.reach[self._owners] > step)
         taken = self.each.seconds(self._owners[on], step, since)
-        return _averages(taken, self._places[on], len(self.labels))
+        return _averages(taken, self._places[on], len(self.ranked))
 
     def summary(self) -> pd.DataFrame:
         """Return a row a segment: entries, conversions, time to convert and p-value."""
-        columns: dict[str, Any] = {}
-        if self.by is not None:
-            columns[self.by.label] = pd.Series(self.labels, dtype="str").array
+        columns = self.ranked.columns(1)
         columns["entries"] = self.counts[:, 0]
         columns["conversions"] = self.counts[:, -1]
         columns["conversion"] = _ratio(self.counts[:, -1], self.counts[:, 0])
         average, median = self.seconds(len(self.plan) - 1, 0)
         columns["average_seconds"], columns["median_seconds"] = average, median
-        if self.by is not None:
+        if self.ranked.by is not None:
             reach = self.overall.found.reach
             converted, all_ = int((reach == len(self.plan)).sum()), len(reach)
             columns["overall_conversion"] = _ratio(np.array([converted]), np.array([all_]))[0]

@@ -15,11 +15,12 @@ import pyarrow as pa
 from toolkit import times
 from toolkit.columns import Positions
 from toolkit.errors import ReportError
-from toolkit.events import AnyEvents, as_events
-from toolkit.expressions import Expression, Property, as_expression
-from toolkit.join import At, Profiles, as_past, as_snapshot
+from toolkit.events import AnyEvents
+from toolkit.expressions import Expression, as_expression
+from toolkit.join import At, Profiles
 from toolkit.reports import remarks, stacks
 from toolkit.reports.base import Report
+from toolkit.reports.breakdowns import Breakdown, By, as_breakdown
 from toolkit.reports.entries import is_new, sorted_rows
 from toolkit.reports.fields import (
     AT,
@@ -32,13 +33,14 @@ from toolkit.reports.fields import (
     unit_field,
 )
 from toolkit.reports.periods import MOST_ROWS, Moment, Periods, Unit, periods
-from toolkit.reports.segments import NOT_SET, Segments, label
-from toolkit.reports.selection import Selection, as_breakdown
+from toolkit.reports.ranked import Ranked
+from toolkit.reports.segments import Segments
+from toolkit.reports.selection import Selection
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep, Step, as_step
 from toolkit.series import Codes
 from toolkit.values import Json
-from toolkit.wording import count, did_you_mean, listed
+from toolkit.wording import count, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +57,7 @@ def lifecycle(
     event: AnyStep = None,
     *,
     unit: Unit = "week",
-    by: str | Property | list[str | Property] | None = None,
+    by: By = None,
     where: str | Expression | None = None,
     start: Moment | None = None,
     end: Moment | None = None,
@@ -130,11 +132,9 @@ def lifecycle(
     active = as_step(event, "event")
     prop = as_breakdown(by)
     condition = None if where is None else as_expression(where)
-    events = as_events(events)
-    snapshot = None if profiles is None else as_snapshot(profiles)
-    everything = Selection(events, snapshot, past=as_past(events, profiles, at))
-    visible = everything.keep(events.is_counted)
-    observed = (int(visible.times.min()), int(visible.times.max())) if len(visible) else None
+    everything = Selection.of(events, profiles, at)
+    events, visible = everything.events, everything.visible
+    observed = visible.observed
     asked = periods(unit, start, end, tz, observed)
     range_, first = _with_past(asked, observed, end, tz)
     until = visible.keep(visible.times < range_.end)
@@ -146,7 +146,7 @@ def lifecycle(
         *remarks.empty_range(start, end, asked, visible),
         *remarks.never_true(everything, conditions),
         *remarks.of_users(chosen.between(asked.start, asked.end), prop, conditions),
-        *([] if events.is_counted.all() else remarks.left_out(everything, [active.event], asked)),
+        *remarks.left_out(everything, [active.event], asked),
         *_range_notes(question),
     ]
     definition = {
@@ -204,7 +204,7 @@ class _Question:
     """
 
     selection: Selection
-    by: Property | None
+    by: Breakdown | None
     range: Periods
     first: int
 
@@ -260,7 +260,7 @@ class _Question:
         cells = at * len(STATUSES) + status
         width = shown * len(STATUSES)
         if codes is None or segments is None:
-            labels, used = [""], np.zeros(1, np.int64)
+            used = np.zeros(1, np.int64)
         else:
             used = np.flatnonzero(np.bincount(codes, minlength=len(segments)))
             if len(used) * width > MOST_ROWS:
@@ -269,17 +269,16 @@ class _Question:
                     f"each with {count(shown, 'period')}; filter with where=, or choose a longer "
                     "unit="
                 )
-            labels = segments.labels(used)
             place = np.zeros(len(segments), np.int64)
             place[used] = np.arange(len(used)) * width
             cells = place[codes] + cells
         values = np.bincount(cells, minlength=len(used) * width)
         values = values.reshape(len(used), shown, len(STATUSES))
-        active = values[:, :, :_DORMANT].sum(axis=(1, 2)).tolist()
-        order = sorted(
-            range(len(used)), key=lambda at: (labels[at] == NOT_SET, -active[at], labels[at])
-        )
-        return _Numbers([labels[at] for at in order], used[order], values[order])
+        if self.by is None or segments is None:
+            return _Numbers(Ranked.whole(), values)
+        active = values[:, :, :_DORMANT].sum(axis=(1, 2))
+        ranked = Ranked.of(self.by, segments, used, active)
+        return _Numbers(ranked, values[ranked.order])
 
     def users(self, segment: int | None, period: int | None, status: int | None) -> list[str]:
         users, at, statuses, codes, _ = self.statuses()
@@ -300,8 +299,7 @@ class _Question:
 class _Numbers:
     """Users, a row a segment, in each a period, in each a status."""
 
-    labels: list[str]
-    segments: Positions
+    ranked: Ranked
     values: Any
 
 
@@ -326,10 +324,7 @@ class Lifecycle(Report):
 
     def _rows(self) -> pd.DataFrame:
         segments, shown, _ = self._numbers.values.shape
-        columns: dict[str, Any] = {}
-        if self._question.by is not None:
-            labels = pd.Series(self._numbers.labels, dtype="str")
-            columns[self._question.by.label] = labels.repeat(shown * len(STATUSES)).array
+        columns = self._numbers.ranked.columns(shown * len(STATUSES))
         places = np.tile(np.repeat(np.arange(shown), len(STATUSES)), segments)
         columns["time"] = self._starts[places]
         columns["status"] = pd.Series(list(STATUSES) * (segments * shown), dtype="str")
@@ -361,31 +356,17 @@ class Lifecycle(Report):
         """
         if status is not None and status not in STATUSES:
             raise ReportError(f"status={status!r} is unknown; allowed are {listed(STATUSES)}")
-        place = self._place(segment)
+        place = self._numbers.ranked.find(segment)
         period = None if time is None else self._question.range.find(time) - self._question.first
         if period is not None and period < 0:
             raise ReportError(
                 f"time={time!s} is before the report, which begins at {self._starts[0]:%Y-%m-%d}"
             )
         return self._question.users(
-            None if place is None else int(self._numbers.segments[place]),
+            None if place is None else int(self._numbers.ranked.codes[place]),
             period,
             None if status is None else STATUSES.index(status),
         )
-
-    def _place(self, segment: Json) -> int | None:
-        if segment is None:
-            return None
-        if self._question.by is None:
-            raise ReportError("segment= needs a breakdown, and the report has none (by=None)")
-        labels = self._numbers.labels
-        name = segment if isinstance(segment, str) and segment else label(segment)
-        if name not in labels:
-            raise ReportError(
-                f'no segment "{name}"; there are {listed(labels) or "none"}.'
-                + did_you_mean(name, labels)
-            )
-        return labels.index(name)
 
     def cell(self, row: int) -> Cell:
         """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
@@ -395,13 +376,10 @@ class Lifecycle(Report):
         ReportError
             If the table has no such row.
         """
-        if not 0 <= row < len(self._table):
-            raise ReportError(f"row={row}; the table has {count(len(self._table), 'row')}")
-        found = self._table.iloc[row]
-        cell: dict[str, Any] = {"time": found["time"], "status": found["status"]}
-        if self._question.by is not None:
-            cell["segment"] = found.iloc[0]
-        return cell
+        found = self._table.iloc[self._checked(row)]
+        place = int(row) // (len(self._table) // len(self._numbers.ranked))
+        cell = {"time": found["time"], "status": found["status"]}
+        return {**cell, **self._numbers.ranked.cell(place)}
 
     def plot(self, ax: Axes | None = None, *, segment: Json = None) -> Axes:
         """Draw the active users of each period as stacked bars, the dormant ones below zero.
@@ -413,14 +391,14 @@ class Lifecycle(Report):
         segment
             Draws only this segment. By default all users together, each once.
         """
-        place = self._place(segment)
+        place = self._numbers.ranked.find(segment)
         numbers, title = self._numbers, self.title
         if place is not None:
-            title = f"{numbers.labels[place]}: {title}"
+            title = f"{numbers.ranked.names[place]}: {title}"
         elif self._question.by is not None:
             numbers, title = self._together, _title(self._active, {**self.definition, "by": None})
         values = numbers.values[place or 0]
-        name = numbers.labels[place or 0]
+        ranked = numbers.ranked
         return stacks.stacked(
             ax,
             self._starts,
@@ -434,7 +412,7 @@ class Lifecycle(Report):
             cell=lambda status, period: {
                 "time": self._starts[period],
                 "status": status,
-                **({"segment": name} if name else {}),
+                **ranked.cell(place or 0),
             },
         )
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from toolkit import times
-from toolkit.expressions import Expression, Property
+from toolkit.expressions import Expression
 from toolkit.expressions.doubts import is_known, unknown
+from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.periods import Moment, Periods
 from toolkit.reports.segments import NOT_SET
 from toolkit.reports.selection import Selection
@@ -59,6 +60,8 @@ def left_out(everything: Selection, asked: Iterable[str | None], range_: Periods
     range_
         The range of the report.
     """
+    if everything.events.is_counted.all():
+        return []
     names = list(dict.fromkeys(asked))
     if None not in names:
         known = everything.events.event_names
@@ -70,7 +73,7 @@ def left_out(everything: Selection, asked: Iterable[str | None], range_: Periods
 
 def of_users(
     selection: Selection,
-    by: Property | None,
+    by: Breakdown | None,
     conditions: Iterable[Expression | None],
     *,
     before_filter: bool = False,
@@ -87,7 +90,7 @@ def of_users(
         Whether a filter leaves fewer of them to be counted.
     """
     asked = [prop for each in conditions if each is not None for prop in each.properties]
-    asked += [] if by is None else [by]
+    asked += [] if by is None else by.properties
     names = dict.fromkeys(prop.name for prop in asked if prop.side == "user")
     snapshot = selection.snapshot
     notes = []

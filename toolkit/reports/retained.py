@@ -8,12 +8,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from toolkit.columns import Positions
 from toolkit.errors import ReportError
 from toolkit.expressions import Instants, Property
 from toolkit.reports.births import Asked
 from toolkit.reports.brackets import Brackets
 from toolkit.reports.criteria import Criteria, Retaining
+from toolkit.reports.ranked import Ranked
 from toolkit.reports.selection import Selection
 
 RetentionMeasure: TypeAlias = Literal["rate", "users", "sum", "average"]
@@ -25,8 +25,8 @@ class Numbers:
 
     Attributes
     ----------
-    labels, segments
-        The segments in the order of the table, and their codes.
+    ranked
+        The segments in the order of the table.
     sizes
         Users in each cohort.
     retained
@@ -37,8 +37,7 @@ class Numbers:
         The buckets.
     """
 
-    labels: list[str]
-    segments: Positions
+    ranked: Ranked
     sizes: Any
     retained: Any
     values: Any
@@ -55,14 +54,11 @@ class Numbers:
             return self.rates
         return self.retained if measure == "users" else self.values
 
-    def table(self, by: Property | None) -> pd.DataFrame:
+    def table(self) -> pd.DataFrame:
         begun = self.brackets.has_begun
         cohorts, buckets = np.nonzero(begun)
-        columns: dict[str, Any] = {}
-        if by is not None:
-            labels = pd.Series(self.labels, dtype="str")
-            columns[by.label] = labels.repeat(len(cohorts)).array
-        times_ = len(self.labels)
+        columns = self.ranked.columns(len(cohorts))
+        times_ = len(self.ranked)
         columns["cohort"] = self.brackets.range.starts[np.tile(cohorts, times_)]
         columns["size"] = self.sizes[:, cohorts].ravel()
         columns["bucket"] = np.tile(buckets, times_)
@@ -73,15 +69,13 @@ class Numbers:
         columns["complete"] = np.tile(self.brackets.is_over[begun], times_)
         return pd.DataFrame(columns)
 
-    def average(self, by: Property | None) -> pd.DataFrame:
+    def average(self) -> pd.DataFrame:
         """Return the complete cells of each bucket, averaged with the sizes as weights."""
         is_over = self.brackets.is_over
         mean = averaged(self.sizes, self.retained, is_over)
         buckets = len(self.brackets)
-        columns: dict[str, Any] = {}
-        if by is not None:
-            columns[by.label] = pd.Series(self.labels, dtype="str").repeat(buckets).array
-        columns["bucket"] = np.tile(np.arange(buckets), len(self.labels))
+        columns = self.ranked.columns(buckets)
+        columns["bucket"] = np.tile(np.arange(buckets), len(self.ranked))
         columns["cohorts"] = mean.cohorts.ravel()
         columns["size"] = mean.sizes.ravel()
         columns["retained"] = mean.users.ravel()
@@ -159,7 +153,7 @@ class Question:
 
     def count(self) -> Numbers:
         asked = self.asked
-        labels, segments, groups, sizes = asked.grouped()
+        ranked, groups, sizes = asked.grouped()
         entries, retaining = asked.course.entries, self.retaining
         shape = (*sizes.shape, len(asked.brackets))
         retained = retaining.count(entries, groups, sizes.size).reshape(shape)
@@ -171,7 +165,7 @@ class Question:
                 raise ReportError(f"of={self.number.label} is a time; give a property of numbers")
             sums, counted = retaining.add_up(entries, groups, sizes.size, cells)
             values = (sums if self.measure == "sum" else divided(sums, counted)).reshape(shape)
-        return Numbers(labels, segments, sizes, retained, values, asked.brackets)
+        return Numbers(ranked, sizes, retained, values, asked.brackets)
 
     @property
     def together(self) -> Question:

@@ -25,6 +25,7 @@ from toolkit.reports.births import (
     further_fields,
 )
 from toolkit.reports.brackets import Mode, RetentionUnit
+from toolkit.reports.breakdowns import By, as_breakdown
 from toolkit.reports.criteria import CRITERIA, Criteria, Floats
 from toolkit.reports.fields import (
     ChoiceField,
@@ -35,7 +36,6 @@ from toolkit.reports.fields import (
 )
 from toolkit.reports.periods import Moment
 from toolkit.reports.retained import Numbers, Question, RetentionMeasure
-from toolkit.reports.selection import as_breakdown
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep
 from toolkit.values import Json
@@ -65,7 +65,7 @@ def retention(
     birth_mode: BirthMode = "any",
     measure: RetentionMeasure = "rate",
     of: str | Property | None = None,
-    by: str | Property | list[str | Property] | None = None,
+    by: By = None,
     where: str | Expression | None = None,
     start: Moment | None = None,
     end: Moment | None = None,
@@ -206,7 +206,7 @@ class Retention(Report):
         self._asked = question.asked
         self._numbers = question.count()
         notes = [*self._asked.notes, *self._incomplete()]
-        table = self._numbers.table(self._asked.by)
+        table = self._numbers.table()
         super().__init__(_title(question, definition), definition, table, notes)
 
     def _incomplete(self) -> list[str]:
@@ -234,7 +234,7 @@ class Retention(Report):
         ``size`` and ``retained`` (users, ``float64``), ``rate`` (one by the other), and
         ``value`` for sums and averages. NaN where no cell is complete.
         """
-        return self._numbers.average(self._asked.by)
+        return self._numbers.average()
 
     @property
     def is_empty(self) -> bool:
@@ -267,8 +267,8 @@ class Retention(Report):
         ReportError
             If the report has no such cohort, bucket or segment.
         """
-        place = self._asked.find_segment(segment, self._numbers.labels)
-        code = None if place is None else int(self._numbers.segments[place])
+        place = self._numbers.ranked.find(segment)
+        code = None if place is None else int(self._numbers.ranked.codes[place])
         entries = self._asked.entries(code, self._asked.find(cohort))
         if bucket is not None:
             brackets = self._numbers.brackets
@@ -290,13 +290,10 @@ class Retention(Report):
         ReportError
             If the table has no such row.
         """
-        if not 0 <= row < len(self._table):
-            raise ReportError(f"row={row}; the table has {count(len(self._table), 'row')}")
-        found = self._table.iloc[row]
-        cell: dict[str, Any] = {"cohort": found["cohort"], "bucket": int(found["bucket"])}
-        if self._asked.by is not None:
-            cell["segment"] = found.iloc[0]
-        return cell
+        found = self._table.iloc[self._checked(row)]
+        cell = {"cohort": found["cohort"], "bucket": int(found["bucket"])}
+        ranked = self._numbers.ranked
+        return {**cell, **ranked.cell(int(row) // (len(self._table) // len(ranked)))}
 
     def plot(
         self,
@@ -328,7 +325,7 @@ class Retention(Report):
             If there is no such kind or segment.
         """
         check_choice("kind", kind, get_args(Kind))
-        place = self._asked.find_segment(segment, self._numbers.labels)
+        place = self._numbers.ranked.find(segment)
         if kind == "triangle":
             return self._triangle(ax, place)
         return self._curve(ax, place, top)
@@ -337,8 +334,8 @@ class Retention(Report):
         asked, brackets = self._asked, self._numbers.brackets
         measure = self._question.measure
         averages = self._averages()
-        labels = self._numbers.labels
-        shown, legend = triangles.drawn(labels, asked.by, top)
+        ranked = self._numbers.ranked
+        shown, legend = ranked.drawn(top, plots.MOST_LINES)
         if place is not None:
             shown = [place]
         faint = []
@@ -348,7 +345,7 @@ class Retention(Report):
         return triangles.curves(
             ax,
             brackets.names,
-            [(labels[at] or "average", averages[at]) for at in shown],
+            [(ranked.names[at] or "average", averages[at]) for at in shown],
             title=self.title,
             of=self._words,
             over=self._axis,
@@ -361,13 +358,14 @@ class Retention(Report):
     def _averages(self) -> Floats:
         """Return the average of what is measured, a row a segment and a column a bucket."""
         column = {"rate": "rate", "users": "retained"}.get(self._question.measure, "value")
-        shape = (len(self._numbers.labels), len(self._numbers.brackets))
+        shape = (len(self._numbers.ranked), len(self._numbers.brackets))
         averages: Floats = self.average[column].to_numpy(np.float64).reshape(shape)
         return averages
 
     def _at_bucket(self, label: str, bucket: int) -> Cell:
-        cell: dict[str, Any] = {"bucket": bucket}
-        return cell if self._asked.by is None else {**cell, "segment": label}
+        ranked = self._numbers.ranked
+        place = 0 if ranked.by is None else ranked.names.index(label)
+        return {"bucket": bucket, **ranked.cell(place)}
 
     def _triangle(self, ax: Axes | None, place: int | None) -> Axes:
         numbers = self._numbers
@@ -376,11 +374,10 @@ class Retention(Report):
             numbers, place = self._together, 0
             title = _title(self._question.together, {**self.definition, "by": None})
         elif place is not None:
-            title = f"{numbers.labels[place]}: {title}"
+            title = f"{numbers.ranked.names[place]}: {title}"
         brackets, row = numbers.brackets, place or 0
         begun = brackets.has_begun
         values = np.where(begun, numbers.shown(self._question.measure)[row], np.nan)
-        label = numbers.labels[row]
         return triangles.triangle(
             ax,
             brackets.range.starts,
@@ -396,7 +393,7 @@ class Retention(Report):
             cell=lambda cohort, bucket: {
                 "cohort": brackets.range.starts[cohort],
                 "bucket": bucket,
-                **({"segment": label} if label else {}),
+                **numbers.ranked.cell(row),
             },
         )
 
@@ -437,7 +434,7 @@ class Retention(Report):
         shown = min(len(brackets), _BUCKETS_SHOWN)
         averages = self._averages()
         sizes = [f"{size:,}" for size in self._numbers.sizes.sum(axis=1).tolist()]
-        names = ["average" if self._asked.by is None else name for name in self._numbers.labels]
+        names = [name or "average" for name in self._numbers.ranked.names]
         rows = [
             [name, size, *(self._text(value) for value in row[:shown])]
             for name, size, row in zip(names, sizes, averages, strict=True)

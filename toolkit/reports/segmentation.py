@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from toolkit.columns import Positions
 from toolkit.errors import ReportError
-from toolkit.events import AnyEvents, as_events
-from toolkit.expressions import Expression, Property, as_expression
-from toolkit.join import At, Profiles, as_past, as_snapshot
+from toolkit.events import AnyEvents
+from toolkit.expressions import Expression, as_expression
+from toolkit.join import At, Profiles
 from toolkit.reports import plots, remarks
 from toolkit.reports.base import Report
+from toolkit.reports.breakdowns import Breakdown, By, as_breakdown
 from toolkit.reports.fields import (
     AT,
     RANGE,
@@ -30,12 +31,13 @@ from toolkit.reports.fields import (
     unit_field,
 )
 from toolkit.reports.periods import MOST_ROWS, Moment, Periods, Unit, periods
-from toolkit.reports.segments import NOT_SET, Segments, label
-from toolkit.reports.selection import Selection, as_breakdown
+from toolkit.reports.ranked import Ranked
+from toolkit.reports.segments import Segments
+from toolkit.reports.selection import Selection
 from toolkit.reports.spots import Cell
 from toolkit.series import Codes
 from toolkit.values import Json
-from toolkit.wording import count, did_you_mean, listed
+from toolkit.wording import count, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +56,7 @@ def segmentation(
     event: str | None,
     *,
     measure: Measure = "total",
-    by: str | Property | list[str | Property] | None = None,
+    by: By = None,
     unit: Unit | None = "day",
     where: str | Expression | None = None,
     start: Moment | None = None,
@@ -145,23 +147,19 @@ def segmentation(
         raise ReportError(f"event is one name or None for every event, not {event!r}")
     prop = as_breakdown(by)
     condition = None if where is None else as_expression(where)
-    events = as_events(events)
-    snapshot = None if profiles is None else as_snapshot(profiles)
-    past = as_past(events, profiles, at)
-    everything = Selection(events, snapshot, past=past)
-    visible = everything.keep(events.is_counted)
-    observed = (int(visible.times.min()), int(visible.times.max())) if len(visible) else None
-    range_ = periods(unit, start, end, tz, observed)
+    everything = Selection.of(events, profiles, at)
+    visible = everything.visible
+    range_ = periods(unit, start, end, tz, visible.observed)
     named = visible.named(event)
     if start is not None or end is not None:
         named = named.between(range_.start, range_.end)
     question = _Question(named.where(condition), measure, prop, range_)
     notes = [
-        *remarks.unknown_names([event], events.names),
+        *remarks.unknown_names([event], everything.events.names),
         *remarks.empty_range(start, end, range_, visible),
         *remarks.never_true(everything, [condition]),
         *remarks.of_users(named, prop, [condition], before_filter=condition is not None),
-        *everything.left_out(event, range_.start, range_.end),
+        *remarks.left_out(everything, [event], range_),
         *range_.notes(),
     ]
     definition = {
@@ -208,7 +206,8 @@ class Segmentation(Report):
         ReportError
             If the report has no such segment or bucket.
         """
-        wanted = None if segment is None else self._segment(segment)
+        place = self._numbers.ranked.find(segment)
+        wanted = None if place is None else int(self._numbers.ranked.codes[place])
         range_ = self._question.range
         if time is not None and range_.unit is None:
             raise ReportError("time= needs buckets, and the report has none (unit=None)")
@@ -223,34 +222,23 @@ class Segmentation(Report):
         ReportError
             If the table has no such row.
         """
-        if not 0 <= row < len(self._table):
-            raise ReportError(f"row={row}; the table has {count(len(self._table), 'row')}")
         # A segment has a row for each bucket.
-        buckets = len(self._question.range)
-        label = self._numbers.labels[row // buckets]
-        return self._cell(label, row % buckets) or {}
+        place, bucket = divmod(self._checked(row), len(self._question.range))
+        return self._cell(place, bucket)
 
-    def _cell(self, label: str, bucket: int = 0) -> Cell | None:
-        """Return the arguments of users for a segment in a bucket, None for several segments."""
-        cell: dict[str, Any] = {}
-        if self._question.by is not None:
-            if label not in self._numbers.labels:
-                return None
-            cell["segment"] = label
+    def _cell(self, place: int, bucket: int = 0) -> Cell:
+        """Return the arguments of users for a segment in a bucket."""
+        cell = self._numbers.ranked.cell(place)
         if self._question.range.unit is not None:
             cell["time"] = self._question.range.starts[bucket]
         return cell
 
-    def _segment(self, segment: Json) -> int:
+    def _cell_of(self, label: str, bucket: int = 0) -> Cell | None:
+        """Return the same for what is drawn, None for several segments together."""
         if self._question.by is None:
-            raise ReportError("segment= needs a breakdown, and the report has none (by=None)")
-        name = segment if isinstance(segment, str) and segment else label(segment)
-        if name not in self._numbers.labels:
-            raise ReportError(
-                f'no segment "{name}"; there are {listed(self._numbers.labels) or "none"}.'
-                + did_you_mean(name, self._numbers.labels)
-            )
-        return int(self._numbers.segments[self._numbers.labels.index(name)])
+            return self._cell(0, bucket)
+        names = self._numbers.ranked.names
+        return self._cell(names.index(label), bucket) if label in names else None
 
     def plot(self, ax: Axes | None = None, *, top: int | None = None) -> Axes:
         """Draw lines over time, or bars where there are no buckets, and return the Axes.
@@ -266,15 +254,15 @@ class Segmentation(Report):
         """
         if top is not None and top < 1:
             raise ReportError(f"top={top}; draw at least one segment")
-        question, labels = self._question, self._numbers.labels
+        question, ranked = self._question, self._numbers.ranked
         unit, noun = question.range.unit, _COUNTED[question.measure]
         shown = self._drawn(top or (plots.MOST_BARS if unit is None else plots.MOST_LINES))
-        legend = "" if question.by is None else question.by.label
-        if len(shown) < len(labels) and question.measure == "unique":
-            legend += f" (top {len(shown)} of {len(labels):,})"
+        legend = ranked.legend
+        if len(shown) < len(ranked) and question.measure == "unique":
+            legend += f" (top {len(shown)} of {len(ranked):,})"
         if unit is None:
             totals = [(name, int(values.sum())) for name, values in shown]
-            return plots.bars(ax, totals, title=self.title, of=noun, by=legend, cell=self._cell)
+            return plots.bars(ax, totals, title=self.title, of=noun, by=legend, cell=self._cell_of)
         return plots.lines(
             ax,
             question.range.starts,
@@ -283,7 +271,7 @@ class Segmentation(Report):
             of=f"{noun} per {unit}",
             by=legend,
             incomplete=question.range.incomplete,
-            cell=self._cell,
+            cell=self._cell_of,
         )
 
     def _drawn(self, top: int) -> list[tuple[str, Positions]]:
@@ -291,9 +279,10 @@ class Segmentation(Report):
         if self._question.by is None:
             name = _COUNTED[self._question.measure]
             return [(name, values) for values in self._numbers.values]
-        named = list(zip(self._numbers.labels, self._numbers.values, strict=True))
-        last = [pair for pair in named if pair[0] == NOT_SET]
-        named = [pair for pair in named if pair[0] != NOT_SET]
+        ranked = self._numbers.ranked
+        pairs = list(zip(ranked.names, self._numbers.values, strict=True))
+        last = [pairs[at] for at in np.flatnonzero(ranked.is_unset)]
+        named = [pairs[at] for at in np.flatnonzero(~ranked.is_unset)]
         if len(named) > top + (self._question.measure == "total"):
             named, others = named[:top], named[top:]
             if self._question.measure == "total":
@@ -306,16 +295,12 @@ class Segmentation(Report):
 class _Numbers:
     """Counts, a row a segment and a column a bucket, in the order of the table."""
 
-    labels: list[str]
-    segments: Positions
+    ranked: Ranked
     values: Any
 
     def table(self, question: _Question) -> pd.DataFrame:
-        columns: dict[str, Any] = {}
         count_of_segments, count_of_buckets = self.values.shape
-        if question.by is not None:
-            labels = pd.Series(self.labels, dtype="str")
-            columns[question.by.label] = labels.repeat(count_of_buckets).array
+        columns = self.ranked.columns(count_of_buckets)
         if question.range.unit is not None:
             at = np.tile(np.arange(count_of_buckets), count_of_segments)
             columns["time"] = question.range.starts[at]
@@ -329,7 +314,7 @@ class _Question:
 
     selection: Selection
     measure: Measure
-    by: Property | None
+    by: Breakdown | None
     range: Periods
 
     def _occurrences(self) -> tuple[Codes | Positions, Positions, Codes | None, Segments | None]:
@@ -373,7 +358,7 @@ class _Question:
         _, cells, codes, segments = self._occurrences()
         buckets = len(self.range)
         if codes is None or segments is None:
-            labels, used = [""], np.zeros(1, np.int64)
+            used = np.zeros(1, np.int64)
         else:
             used = np.flatnonzero(np.bincount(codes, minlength=len(segments)))
             if len(used) * buckets > MOST_ROWS:
@@ -382,17 +367,15 @@ class _Question:
                     f"each with {count(buckets, 'bucket')}; filter with where=, or choose a "
                     "longer unit="
                 )
-            labels = segments.labels(used)
             compact = np.zeros(len(segments), np.int64)
             compact[used] = np.arange(len(used)) * buckets
             cells = compact[codes] + cells
         size = len(used) * buckets
         values = np.bincount(cells, minlength=size).reshape(len(used), buckets)
-        sums = values.sum(axis=1).tolist()
-        order = sorted(
-            range(len(used)), key=lambda at: (labels[at] == NOT_SET, -sums[at], labels[at])
-        )
-        return _Numbers([labels[at] for at in order], used[order], values[order])
+        if self.by is None or segments is None:
+            return _Numbers(Ranked.whole(), values)
+        ranked = Ranked.of(self.by, segments, used, values.sum(axis=1))
+        return _Numbers(ranked, values[ranked.order])
 
     def users(self, segment: int | None, bucket: int | None) -> list[str]:
         ids, buckets, codes, _ = self._occurrences()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,89 @@ EMPTY_LIST: Final = "(empty list)"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Level:
+    """What some segments are by one of the things a report is broken down by.
+
+    Attributes
+    ----------
+    codes
+        Of each segment: which value it has here.
+    labels
+        Of each segment: what to call that value, no two values alike.
+    is_ordered
+        Whether the values have an order of their own: that of the codes.
+    """
+
+    codes: Positions
+    labels: list[str]
+    is_ordered: bool = False
+
+
+class Values(Protocol):
+    """What the codes of segments stand for."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def levels(self, chosen: Positions) -> list[Level]:
+        """Return what some of them are, by each thing a report is broken down by."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Distinct:
+    """Each distinct value of a property once; an absent cell is "not set"."""
+
+    cells: Column
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def levels(self, chosen: Positions) -> list[Level]:
+        return [Level(chosen, _labels(self.cells.take(chosen).cells()))]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Ordered:
+    """Segments with names and an order of their own, such as ranges of a number."""
+
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def levels(self, chosen: Positions) -> list[Level]:
+        return [Level(chosen, [self.names[at] for at in chosen.tolist()], is_ordered=True)]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Combined:
+    """The combinations of several breakdowns that occur.
+
+    Attributes
+    ----------
+    parts
+        What each breakdown has.
+    places
+        ``int64``, a row a combination: which of each there are in it.
+    """
+
+    parts: Sequence[Values]
+    places: Positions
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def levels(self, chosen: Positions) -> list[Level]:
+        found = []
+        for part, places in zip(self.parts, self.places[chosen].T, strict=True):
+            used, back = np.unique(places, return_inverse=True)
+            for level in part.levels(used):
+                labels = [level.labels[at] for at in back.tolist()]
+                found.append(Level(level.codes[back], labels, level.is_ordered))
+        return found
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Segments:
     """The segment of each cell of a column; of a list, one for each distinct element.
 
@@ -29,7 +112,7 @@ class Segments:
     codes
         ``int32``, positions in *values*.
     values
-        Each distinct value once, and an absent cell for "not set".
+        Each distinct value once, "not set" among them.
     owners
         The cell each code belongs to, ascending; None if each cell has one code.
     length
@@ -37,7 +120,7 @@ class Segments:
     """
 
     codes: Codes
-    values: Column
+    values: Values
     owners: Positions | None
     length: int
 
@@ -55,7 +138,31 @@ class Segments:
             values = Column.of_array(np.asarray(distinct, column.values.dtype))
             codes = np.full(len(column), len(values), np.int32)
             codes[column.has_value] = found
-        return cls(codes, values.followed_by(Column.absent(1)), None, len(column))
+        return cls(codes, Distinct(values.followed_by(Column.absent(1))), None, len(column))
+
+    @classmethod
+    def crossed(cls, parts: Sequence[Segments]) -> Segments:
+        """Return the combinations of the segments of each cell; parts have the same cells.
+
+        Of lists that is each distinct element of one with each of the other.
+        """
+        owners, codes = parts[0].owners, [parts[0].codes]
+        for part in parts[1:]:
+            cells = np.arange(part.length) if owners is None else owners
+            rows, further = part.beside(cells)
+            if rows is not None:
+                owners, codes = cells[rows], [each[rows] for each in codes]
+            codes.append(further)
+        key = codes[0].astype(np.int64)
+        for part, code in zip(parts[1:], codes[1:], strict=True):
+            # Made compact each time, so that no product of sizes runs over.
+            key = pd.factorize(key)[0] * len(part) + code
+        compact, found = pd.factorize(key)
+        first = np.zeros(len(found), np.int64)
+        first[compact[::-1]] = np.arange(len(compact))[::-1]
+        places = np.column_stack([code[first] for code in codes]).astype(np.int64)
+        values = Combined([part.values for part in parts], places)
+        return cls(compact.astype(np.int32), values, owners, parts[0].length)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -82,24 +189,29 @@ class Segments:
         nth = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         return rows, self.codes[np.repeat(begins, sizes) + nth]
 
-    def labels(self, chosen: Positions) -> list[str]:
-        """Return what to call some segments, no two alike.
+    def of_rows(self, cells: Positions | Codes) -> Segments:
+        """Return the segments of many rows, each of which belongs to a cell."""
+        rows, codes = self.beside(cells)
+        return Segments(codes, self.values, rows, len(cells))
 
-        A text that would read like something else (the text "(not set)", or "true"
-        beside the boolean) stands in quotes.
-        """
-        cells = self.values.take(chosen).cells()
-        taken = {NOT_SET, EMPTY_TEXT, EMPTY_LIST}
-        taken.update(label(cell) for cell in cells if not isinstance(cell, str))
-        result = []
-        for cell in cells:
-            name = label(cell)
-            if isinstance(cell, str) and cell:
-                while name in taken:
-                    name = dumps(name)
-                taken.add(name)
-            result.append(name)
-        return result
+
+def _labels(cells: list[Any]) -> list[str]:
+    """Return what to call some values, no two alike.
+
+    A text that would read like something else (the text "(not set)", or "true"
+    beside the boolean) stands in quotes.
+    """
+    taken = {NOT_SET, EMPTY_TEXT, EMPTY_LIST}
+    taken.update(label(cell) for cell in cells if not isinstance(cell, str))
+    result = []
+    for cell in cells:
+        name = label(cell)
+        if isinstance(cell, str) and cell:
+            while name in taken:
+                name = dumps(name)
+            taken.add(name)
+        result.append(name)
+    return result
 
 
 def label(value: Json | Any) -> str:
@@ -144,7 +256,7 @@ def _of_json(column: Column) -> Segments:
             codes.append(one)
             owners.append(owner)
     narrow = np.array(codes, np.int32)
-    distinct = Column.of(values)
+    distinct = Distinct(Column.of(values))
     if len(codes) == len(column):
         return Segments(narrow, distinct, None, len(column))
     return Segments(narrow, distinct, np.array(owners, np.int64), len(column))

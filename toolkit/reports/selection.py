@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import EventsError, ReportError
-from toolkit.events import Events
-from toolkit.expressions import Expression, Instants, Property, as_property, conjuncts
+from toolkit.events import AnyEvents, Events, as_events
+from toolkit.expressions import Expression, Instants, Property, Scope, conjuncts
 from toolkit.expressions.doubts import is_known, never_true, user_property
-from toolkit.join import Past, user_cells
+from toolkit.join import At, Past, Profiles, as_past, as_snapshot, user_cells
+from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.segments import Segments
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
-from toolkit.series import Codes, iso_column
+from toolkit.series import Codes
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
 from toolkit.wording import count, did_you_mean, listed
@@ -45,6 +47,23 @@ class Selection:
     snapshot: Snapshot | None
     positions: Positions | None = None
     past: Past | None = None
+
+    @classmethod
+    def of(cls, events: AnyEvents, profiles: Profiles | None, at: At) -> Selection:
+        """Return all events beside the users they are to be joined with."""
+        events = as_events(events)
+        snapshot = None if profiles is None else as_snapshot(profiles)
+        return cls(events, snapshot, past=as_past(events, profiles, at))
+
+    @cached_property
+    def visible(self) -> Selection:
+        """Those that take part in reports."""
+        return self.keep(self._of(self.events.is_counted))
+
+    @cached_property
+    def observed(self) -> tuple[int, int] | None:
+        """The first and the last time, in microseconds since 1970 UTC; None if there is none."""
+        return (int(self.times.min()), int(self.times.max())) if len(self) else None
 
     def __len__(self) -> int:
         return len(self.events) if self.positions is None else len(self.positions)
@@ -116,30 +135,32 @@ class Selection:
     def _is_of_events(self, part: Expression) -> bool:
         return "event" in part.sides or (self.past is not None and "user" in part.sides)
 
-    def is_of_users(self, by: Property) -> bool:
-        """Whether the property is one a user, whatever the event."""
-        return by.side == "user" and self.past is None
+    def is_of_users(self, by: Breakdown) -> bool:
+        """Whether what to break down by is one a user, whatever the event."""
+        return self.past is None and not by.is_by_event
 
     def with_id(self) -> Selection:
         """Return the selected events that have a distinct ID."""
         return self.keep(self.ids >= 0)
 
-    def user_segments(self, by: Property) -> Segments:
+    def user_segments(self, by: Breakdown) -> Segments:
         """Return the segments of every distinct ID, and last those of no ID."""
         snapshot = self.snapshot
-        if snapshot is None or by.name not in snapshot.columns or by.name in _WORKED_OUT:
-            return Segments.of(_as_column(self.user_column(by.name)))
+        names = [prop.name for prop in by.properties]
+        is_stored = snapshot is not None and all(
+            name in snapshot.columns and name not in _WORKED_OUT for name in names
+        )
+        if snapshot is None or not is_stored:
+            return by.segments(_UserScope(self))
         # Of profiles, then looked up as numbers: that moves no text.
-        of_profiles = Segments.of(snapshot.column(by.name).followed_by(Column.absent(1)))
+        of_profiles = by.segments(_ProfileScope(snapshot))
         rows = np.append(self.events.rows(snapshot), -1)
         rows[rows < 0] = of_profiles.length - 1
-        owners, codes = of_profiles.beside(rows)
-        return Segments(codes, of_profiles.values, owners, len(rows))
+        return of_profiles.of_rows(rows)
 
-    def event_segments(self, by: Property) -> Segments:
+    def event_segments(self, by: Breakdown) -> Segments:
         """Return the segments of every selected event."""
-        column = self.past_column(by.name) if by.side == "user" else self.event_column(by.name)
-        return Segments.of(_as_column(column))
+        return segments_beside(by, self, self.ids, _EventScope(self))
 
     def past_column(self, name: str) -> Column:
         """Return a user property as of the event, a cell a selected event."""
@@ -222,6 +243,20 @@ class _UserScope:
 
 
 @dataclass(frozen=True, eq=False)
+class _ProfileScope:
+    """What a breakdown sees that is worked out once a profile, and last for no profile."""
+
+    snapshot: Snapshot
+
+    def __len__(self) -> int:
+        return len(self.snapshot) + 1
+
+    def column(self, side: str, name: str) -> Column | Instants:
+        assert side == "user"
+        return self.snapshot.column(name).followed_by(Column.absent(1))
+
+
+@dataclass(frozen=True, eq=False)
 class _EventScope:
     """What an expression sees that is worked out once a selected event."""
 
@@ -238,25 +273,26 @@ class _EventScope:
         return self.selection.event_column(name)
 
 
-def _as_column(cells: Column | Instants) -> Column:
-    return iso_column(cells.microseconds) if isinstance(cells, Instants) else cells
+def segments_beside(
+    by: Breakdown, selection: Selection, ids: Codes | Positions, scope: Scope
+) -> Segments:
+    """Return the segments of each row of a scope.
 
-
-def as_breakdown(by: Any) -> Property | None:
-    """Return the property a report is broken down by, None for none.
-
-    Raises
-    ------
-    ReportError
-        If there are several, or it is a hidden one.
+    Parameters
+    ----------
+    by
+        The breakdown.
+    selection
+        Says whose users they are.
+    ids
+        The distinct ID of each row, -1 for none.
+    scope
+        What stands beside each row.
     """
-    if isinstance(by, list | tuple):
-        if len(by) > 1:
-            raise ReportError(f"by= names {len(by)} properties; one breakdown is possible so far")
-        by = by[0] if by else None
-    if by is None:
-        return None
-    prop = as_property(by)
-    if prop.name in HIDDEN:
-        raise ReportError(f"{prop.label} is hidden and never shown in a report")
-    return prop
+    if selection.is_of_users(by):
+        # Worked out once a user.
+        return selection.user_segments(by).of_rows(ids)
+    if len(by.parts) > 1:
+        parts = [segments_beside(part, selection, ids, scope) for part in by.parts]
+        return Segments.crossed(parts)
+    return by.segments(scope)

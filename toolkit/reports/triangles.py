@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from toolkit.errors import ReportError
-from toolkit.expressions import Property
 from toolkit.html import cell_text
 from toolkit.reports import plots
 from toolkit.reports.ink import GREY, palette
-from toolkit.reports.segments import NOT_SET
 from toolkit.reports.spots import Cell, stands_for
 
 if TYPE_CHECKING:
@@ -25,33 +22,6 @@ if TYPE_CHECKING:
 MOST_ROWS: Final = 14
 _MOST_COLUMNS: Final = 14
 _MOST_TICKS: Final = 14
-
-
-def drawn(labels: Sequence[str], by: Property | None, top: int | None) -> tuple[list[int], str]:
-    """Return which segments to draw as curves, and the title of their legend.
-
-    Parameters
-    ----------
-    labels
-        The segments in the order of the table.
-    by
-        What they are values of; None if there is one without a name.
-    top
-        How many to draw, beside ``(not set)``; None is as many as can be told apart.
-
-    Raises
-    ------
-    ReportError
-        If *top* is none at all.
-    """
-    if top is not None and top < 1:
-        raise ReportError(f"top={top}; draw at least one segment")
-    shown = [at for at, name in enumerate(labels) if name != NOT_SET][: top or plots.MOST_LINES]
-    shown += [at for at, name in enumerate(labels) if name == NOT_SET]
-    legend = "" if by is None else by.label
-    if len(shown) < len(labels):
-        legend += f" (top {len(shown)} of {len(labels):,})"
-    return shown, legend
 
 
 def curves(
