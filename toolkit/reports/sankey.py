@@ -111,8 +111,9 @@ def draw(
         ax.set_title(
             plots.plain(title, 160), loc="left", fontsize="medium", usetex=False, wrap=True
         )
-        if not nodes or not nodes[0]:
+        if not nodes[columns.steps.index(0)]:
             ax.set_xticks([])
+            ax.set_xlabel("")
             plots.say_if_empty(ax, [], of)
             return ax
         width, height = _size(ax)
@@ -338,7 +339,7 @@ def _bar(
         node.height,
         color=colours[node.name],
         alpha=0.5 if node.is_end else 1.0,
-        linewidth=0.6,  # so that even one of many can be seen
+        linewidth=0.0 if node.is_end else 0.6,  # so that even one of many can be seen
     )
     ax.add_patch(bar)
     step = columns.steps[node.column]
@@ -380,10 +381,11 @@ def _name(ax: Axes, node: _Node, total: int, width: float) -> None:
 def _cut(name: str, width: float) -> str:
     """Return as much of a name as fits, in points."""
     name = "".join(char if char.isprintable() else " " for char in name[:200])
-    shown = name
-    while len(shown) > 2 and _width(shown) > width:
-        kept = min(int(len(shown) * width / _width(shown)), len(shown) - 2)
-        shown = f"{name[: max(kept, 1)].rstrip()}…"
+    shown, kept = name, len(name)
+    while kept > 2 and _width(shown) > width:
+        kept = min(int(kept * width / _width(shown)), kept - 1)
+        # Cut in the middle: names that begin alike often end differently.
+        shown = f"{name[: kept // 2].rstrip()}…{name[len(name) - (kept - kept // 2) :].lstrip()}"
     return shown
 
 
