@@ -362,10 +362,14 @@ def _counted(number: int, of: str) -> str:
 def _name(ax: Axes, node: _Node, total: int, width: float) -> None:
     """Write what a bar is and how many are there, in as much room as there is beside it."""
     number = f"{node.value:,}"
+    with_share = f"{number} ({100 * node.value / total:.0f} %)"
     if node.lines == 2:
-        lines = [_cut(node.name, width), f"{number} ({100 * node.value / total:.0f} %)"]
+        lines = [_cut(node.name, width), with_share if _width(with_share) <= width else number]
     else:
         lines = [f"{_cut(node.name, width - _width(f' {number}'))} {number}"]
+    if max(map(_width, lines)) > width:
+        # Steps so close that a name would run into the next bar: the number alone, or nothing.
+        lines = [number] if _width(number) <= width else []
     ax.annotate(
         "\n".join(plots.plain(text, len(text)) for text in lines),
         (node.column + _BAR, node.top + node.slot / 2),
