@@ -625,3 +625,46 @@ def test_a_million_rows_of_a_table_do_not_slow_the_answer(build: Build) -> None:
     state.set(by=event["item"], unit=None)
     assert state.wait(30)
     assert answered(state).table.shape == (number, 2)
+
+
+def test_a_step_has_a_filter_of_its_own(build: Build, profiles: tk.ProfileTable) -> None:
+    state = build()
+    state.set("Funnel", steps=["View", tk.step("Buy", where=event["amount"] > 8)])
+
+    report = answered(state)
+
+    assert report.table["count"].tolist() == [1, 1]
+    assert 'tk.step("Buy", where=event["amount"] > 8)' in state.python
+    made = run(state.python, events=DF, profiles=profiles)
+    pd.testing.assert_frame_equal(made.table, report.table)
+
+
+def test_all_that_a_step_was_given_stays(build: Build) -> None:
+    state = build()
+    steps = ["View", tk.step("Buy", where=user["plan"] == "pro", label="Bought", anchored=True)]
+    state.set("Funnel", steps=steps, order="any")
+
+    answered(state)
+
+    assert state.python.startswith("import toolkit as tk\nfrom toolkit import user\n")
+    assert (
+        'tk.step("Buy", where=user["plan"] == "pro", anchored=True, label="Bought")' in state.python
+    )
+
+
+def test_a_wrong_filter_of_a_step_is_told_beside_it(build: Build) -> None:
+    state = build()
+    state.set("Funnel", steps=["View", "Buy"])
+    state.fields["steps"].raw = ["View", fields.Chosen("Buy", is_right=False)]
+
+    assert state.fields["steps"].error == "Correct the filter of Buy."
+    assert state.python == ""
+
+
+def test_the_first_event_of_retention_has_a_filter(build: Build) -> None:
+    state = build()
+    state.set("Retention", birth=tk.step("Buy", where=event["amount"] >= 10))
+
+    report = answered(state)
+
+    assert report.users() == ["ann", "bob"]
