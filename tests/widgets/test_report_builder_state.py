@@ -668,3 +668,51 @@ def test_the_first_event_of_retention_has_a_filter(build: Build) -> None:
     report = answered(state)
 
     assert report.users() == ["ann", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "python"),
+    [
+        ("2", "buckets=2"),
+        ("0, 1-3, 4 – 7", "buckets=[(0, 0), (1, 3), (4, 7)]"),
+        ("0-2", "buckets=[(0, 2)]"),
+    ],
+)
+def test_buckets_are_a_number_or_brackets(
+    build: Build, profiles: tk.ProfileTable, typed: str, python: str
+) -> None:
+    state = build()
+    state.set("Retention", birth="Buy")
+    state.fields["buckets"].raw = typed
+
+    report = answered(state)
+
+    assert python in state.python
+    made = run(state.python, events=DF, profiles=profiles)
+    pd.testing.assert_frame_equal(made.table, report.table)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("some", '"some" is no bucket; write how many there are, 8, or'),
+        ("0", "0 buckets; there can be 1 to 10,000."),
+        ("0, 3-1", "begins after the one before"),
+    ],
+)
+def test_buckets_that_are_none_are_told_beside_the_field(
+    build: Build, typed: str, said: str
+) -> None:
+    state = build()
+    state.set("Retention", birth="Buy")
+    state.fields["buckets"].raw = typed
+    assert state.wait(20)
+
+    assert said in state.fields["buckets"].error
+
+
+def test_brackets_by_where_they_begin_are_shown_as_they_are_typed(build: Build) -> None:
+    state = build()
+    state.set("Retention", birth="Buy", buckets=[0, 1, 4, 8])
+
+    assert state.fields["buckets"].raw == "0, 1-3, 4-7"

@@ -7,9 +7,11 @@ person typed, calls the function, and writes the Python that makes the same repo
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias
 
 from toolkit.errors import ArgumentError, ExpressionError, InvalidTimeError
@@ -26,6 +28,7 @@ from toolkit.wording import count, did_you_mean, listed
 Input: TypeAlias = Literal["events", "profiles"]
 
 _LINE: Final = 88
+_BUCKET: Final = re.compile(r"([0-9]{1,9})(?:\s*[-–]\s*([0-9]{1,9}))?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,6 +295,41 @@ class NumberField(Field):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BucketsField(Field):
+    """How many buckets, ``8``, or the units of each, ``0, 1-3, 4-7``; empty text is the default."""
+
+    most: int
+
+    def read(self, raw: Any, choices: Choices) -> Any:
+        text = str(raw).strip()
+        if not text:
+            return self.default
+        found = []
+        for part in text.split(","):
+            match = _BUCKET.fullmatch(part.strip())
+            if match is None:
+                raise ArgumentError(
+                    f'"{part.strip()[:40]}" is no bucket; write how many there are, 8, or the '
+                    "first and last unit of each: 0, 1-3, 4-7"
+                )
+            first = int(match[1])
+            found.append((first, int(match[2] or first)))
+        if "," in text or "-" in text or "–" in text:
+            return found
+        number = found[0][0]
+        if not 1 <= number <= self.most:
+            raise ArgumentError(f"{number:,} buckets; there can be 1 to {self.most:,}")
+        return number
+
+    def raw(self, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return super().raw(value)
+        if value and not isinstance(value[0], list | tuple):
+            value = [(first, after - 1) for first, after in pairwise(value)]
+        return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in value)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextField(Field):
     """A line of text; empty text is the default."""
 
@@ -452,7 +490,9 @@ def _python(value: Any) -> str:
         return value.python
     if isinstance(value, str):
         return dumps(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_python, value))})"
+    if isinstance(value, list):
         return f"[{', '.join(map(_python, value))}]"
     if isinstance(value, Step):
         return f"tk.step({', '.join(_arguments(value))})"
