@@ -281,14 +281,14 @@ class Segmentation(Report):
             return [(name, values) for values in self._numbers.values]
         ranked = self._numbers.ranked
         pairs = list(zip(ranked.names, self._numbers.values, strict=True))
+        named = ranked.largest(len(ranked))
         last = [pairs[at] for at in np.flatnonzero(ranked.is_unset)]
-        named = [pairs[at] for at in np.flatnonzero(~ranked.is_unset)]
         if len(named) > top + (self._question.measure == "total"):
-            named, others = named[:top], named[top:]
+            others = sorted(set(named) - set(named := ranked.largest(top)))
             if self._question.measure == "total":
-                added = np.sum([values for _, values in others], axis=0)
+                added = np.sum([self._numbers.values[at] for at in others], axis=0)
                 last.insert(0, (plots.other(len(others)), added))
-        return [*named, *last]
+        return [*(pairs[at] for at in named), *last]
 
 
 @dataclass(frozen=True, eq=False)
