@@ -414,7 +414,7 @@ declare(
         call="tk.flows",
         about="What users did before and after an event, step by step.",
         fields=(
-            EventField(name="event", label="Event", is_positional=True),
+            EventField(name="event", label="Event", is_positional=True, may_be_filtered=True),
             NumberField(
                 name="before",
                 label="Steps before",
@@ -454,7 +454,13 @@ declare(
                 default=True,
                 options=(("One step", True), ("Each a step", False)),
             ),
-            EventsField(name="hide", label="Hide", help="Events to be passed over.", least=0),
+            EventsField(
+                name="hide",
+                label="Hide",
+                help="Events to be passed over.",
+                least=0,
+                may_be_filtered=True,
+            ),
             PropertyField(name="expand", label="Split events by", help="View becomes View: lamp."),
             NumberField(
                 name="top",
