@@ -540,6 +540,8 @@ def test_names_neither_overlap_nor_leave_the_picture(
     (ax,) = figure.axes
     boxes = [text.get_window_extent() for text in [*ax.texts, ax.title, *ax.get_xticklabels()]]
     assert len(ax.texts) >= 2
+    if len(figure.axes[0].get_xticks()) < 7:
+        assert not any(text.get_text().isdigit() for text in ax.texts)
     for box in boxes:
         assert box.x0 >= 0
         assert box.y0 >= 0
@@ -635,6 +637,37 @@ def test_what_is_drawn_as_one_stands_for_no_cell_unless_the_report_has_it() -> N
         assert (others[0] is not None) == is_known
     with pytest.raises(errors.ReportError, match="top=0"):
         report.plot(top=0)
+
+
+def linear(colour: Any) -> float:
+    """Return the luminance of a colour."""
+    parts = [
+        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in colour
+    ]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+@pytest.mark.parametrize(("dark", "page"), [(True, 0.11), (False, 1), (None, 0.13), (None, 1)])
+def test_names_can_be_read_on_every_band_and_page(dark: bool | None, page: float) -> None:
+    figures: list[Any] = []
+    report = tk.flows(crowd(LONG), None, LONG[0], after=2, before=1)
+    plots.picture(lambda ax: figures.append(report.plot(ax).figure), dark=dark)
+    (ax,) = figures[0].axes
+    grounds = [np.full(3, page)]
+    for band in ax.patches:
+        *colour, alpha = band.get_facecolor()
+        if alpha < 0.5:
+            grounds.append(alpha * np.array(colour) + (1 - alpha) * page)
+    assert len(grounds) > 10
+    for text in ax.texts:
+        plate = text.get_bbox_patch()
+        assert (plate is None) == (dark is not None)
+        for ground in grounds:
+            if plate is not None:
+                *colour, alpha = plate.get_facecolor()
+                ground = alpha * np.array(colour) + (1 - alpha) * ground
+            low, high = sorted([linear(ground), linear(mpl.colors.to_rgb(text.get_color()))])
+            assert (high + 0.05) / (low + 0.05) >= 4.5
 
 
 def test_a_chosen_segment_is_drawn_alone(shop: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from toolkit.reports import plots
 from toolkit.reports.flow_numbers import Columns, Links
 from toolkit.reports.flow_paths import OTHER
-from toolkit.reports.ink import GREY, palette
+from toolkit.reports.ink import GREY, ON_PALE, palette
 from toolkit.reports.spots import stands_for
 
 if TYPE_CHECKING:
@@ -366,7 +366,7 @@ def _name(ax: Axes, node: _Node, total: int, width: float) -> None:
     if node.lines == 2:
         lines = [_cut(node.name, width), with_share if _width(with_share) <= width else number]
     else:
-        lines = [f"{_cut(node.name, width - _width(f' {number}'))} {number}"]
+        lines = [_cut(node.name, width, f" {number}")]
     if max(map(_width, lines)) > width:
         # Steps so close that a name would run into the next bar: the number alone, or nothing.
         lines = [number] if _width(number) <= width else []
@@ -378,19 +378,20 @@ def _name(ax: Axes, node: _Node, total: int, width: float) -> None:
         va="center",
         fontsize=_FONT,
         linespacing=1.1,
+        gid=ON_PALE,
         usetex=False,
     )
 
 
-def _cut(name: str, width: float) -> str:
-    """Return as much of a name as fits, in points."""
+def _cut(name: str, width: float, number: str = "") -> str:
+    """Return as much of a name as fits, in points, with a number behind it."""
     name = "".join(char if char.isprintable() else " " for char in name[:200])
     shown, kept = name, len(name)
-    while kept > 2 and _width(shown) > width:
-        kept = min(int(kept * width / _width(shown)), kept - 1)
+    while kept > 2 and (wide := _width(shown + number)) > width:
+        kept = max(min(int(kept * width / wide), kept - 1), 2)
         # Cut in the middle: names that begin alike often end differently.
         shown = f"{name[: kept // 2].rstrip()}…{name[len(name) - (kept - kept // 2) :].lstrip()}"
-    return shown
+    return shown + number
 
 
 @lru_cache(maxsize=2_000)
