@@ -683,6 +683,23 @@ def test_a_chosen_segment_is_drawn_alone(shop: pd.DataFrame) -> None:
     assert cell["segment"] == "pro"
 
 
+def test_an_event_has_one_colour_in_all_segments() -> None:
+    often = [one_user("AB").assign(distinct_id=f"b{number}") for number in range(3)]
+    df = pd.concat([*often, one_user("AC").assign(distinct_id="c")])
+    plans = {f"b{number}": {"plan": "pro"} for number in range(2)}
+    profiles = profiles_of({**plans, "b2": {"plan": "free"}, "c": {"plan": "free"}})
+    report = tk.flows(df, profiles, "A", after=1, by=user["plan"])
+    for segment, names in (("pro", "AB"), ("free", "ABC"), (None, "ABC")):
+        bars = [
+            mpl.colors.to_hex(bar.get_facecolor()).upper()
+            for bar in report.plot(segment=segment).patches
+            if isinstance(bar, mpl.patches.Rectangle)
+        ]
+        assert bars == list(ink.ON_LIGHT.palette[: len(names)])
+    free = tk.flows(df, profiles, "A", after=1, where=user["plan"] == "free")
+    assert free.paths["count"].tolist() == [1, 1]
+
+
 def test_it_composes_with_a_figure_of_ones_own(shop: pd.DataFrame) -> None:
     figure, (left, right) = plt.subplots(1, 2, layout="constrained")
     report = tk.flows(shop, None, "View")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -216,6 +217,17 @@ class Numbers:
         if self.ranked.by is None:
             return self.links
         return Links.of(self.whole, self.columns, np.array([len(self.whole.users)]))
+
+    @cached_property
+    def often(self) -> list[str]:
+        """All events, those that are most often a step of all users together first."""
+        totals: Counter[str] = Counter()
+        for column, labels in enumerate(self.columns.labels):
+            counts = self.at_step(column, together=True)[0].tolist()
+            totals.update(
+                {label: 0 if label == OTHER else counts[at] for at, label in enumerate(labels)}
+            )
+        return [name for name, _ in totals.most_common()]
 
     @property
     def is_empty(self) -> bool:

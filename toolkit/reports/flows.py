@@ -345,6 +345,7 @@ class Flows(Report):
                 numbers.at_step(column, together=place is None)[place or 0]
                 for column in range(len(numbers.columns.steps))
             ],
+            ranked=numbers.often,
             top=top,
             title=title,
             of=_noun(numbers.question.plan),

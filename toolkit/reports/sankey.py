@@ -70,6 +70,7 @@ def draw(
     segment: int,
     at_steps: Sequence[Any],
     *,
+    ranked: Sequence[str],
     top: int | None,
     title: str,
     of: str,
@@ -87,6 +88,8 @@ def draw(
         Which row of the links.
     at_steps
         How many paths are where, at each step.
+    ranked
+        All events, in the order in which they are given colours.
     top
         How many events of a step have a bar of their own.
     title, of
@@ -119,7 +122,7 @@ def draw(
         width, height = _size(ax)
         line = _FONT * _LINE / height
         _arrange(nodes, line)
-        colours = _colours(nodes)
+        colours = _colours(nodes, ranked)
         _bands(ax, columns, links, segment, nodes, places, colours, of, cell)
         total = sum(node.value for node in nodes[columns.steps.index(0)])
         span = width / (len(columns.steps) - 1 + _room(columns) + _BAR)
@@ -210,23 +213,14 @@ def _arrange(nodes: list[list[_Node]], line: float) -> None:
                 node.lines = 2
 
 
-def _colours(nodes: list[list[_Node]]) -> dict[str, str]:
-    """Return a colour for each event, the same at each step; the most frequent first."""
-    totals: dict[str, int] = {}
+def _colours(nodes: list[list[_Node]], ranked: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each event, the same at each step and of each segment."""
+    colours = {node.name: GREY for column in nodes for node in column}
+    rank = {name: place for place, name in enumerate(ranked)}
     for column in nodes:
         for node in column:
-            if node.is_end or node.name == OTHER:
-                totals.setdefault(node.name, -1)
-            else:
-                totals[node.name] = totals.get(node.name, 0) + node.value
-    colours: dict[str, str] = {}
-    coloured = 0
-    for name in sorted(totals, key=lambda name: -totals[name]):
-        if totals[name] < 0:
-            colours[name] = GREY
-            continue
-        colours[name] = palette()[coloured % len(palette())]
-        coloured += 1
+            if not node.is_end and node.name != OTHER:
+                colours[node.name] = palette()[rank[node.name] % len(palette())]
     return colours
 
 
