@@ -16,7 +16,7 @@ from toolkit.errors import RejectedUpdateWarning, ToolkitError
 from toolkit.events import Events
 from toolkit.expressions import event, user
 from toolkit.join import join, match
-from toolkit.reports import frequency, funnel, lifecycle, retention, segmentation, step
+from toolkit.reports import flows, frequency, funnel, lifecycle, retention, segmentation, step
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
@@ -59,6 +59,7 @@ __all__ = [
     "ToolkitError",
     "Users",
     "event",
+    "flows",
     "frequency",
     "funnel",
     "import_csv",

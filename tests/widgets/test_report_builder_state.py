@@ -741,3 +741,27 @@ def test_brackets_by_where_they_begin_are_shown_as_they_are_typed(build: Build) 
     state.set("Retention", birth="Buy", buckets=[0, 1, 4, 8])
 
     assert state.fields["buckets"].raw == "0, 1-3, 4-7"
+
+
+def test_a_click_on_a_band_of_a_flow_shows_who_went_that_way(
+    build: Build, profiles: tk.ProfileTable
+) -> None:
+    state = build()
+    state.set("Flows", event=tk.step("View", where=event["item"] == "tea"), after=1)
+
+    report = answered(state)
+    picture = state.picture
+    assert picture is not None
+    band = next(
+        place
+        for place in range(len(picture.spots))
+        if picture.spots.words(place) == "View → Buy: 1 user"
+    )
+    left, top, right, bottom = picture.spots.boxes[band].tolist()
+    state.pick_place((left + right) / 2, (top + bottom) / 2)
+    assert state.wait(30)
+
+    assert state.users == ["ann"]
+    assert state.users_of == "step 1, from View, to Buy"
+    made = run(state.python, events=DF, profiles=profiles)
+    pd.testing.assert_frame_equal(made.table, report.table)

@@ -13,13 +13,18 @@ from toolkit.reports.retention import Retention, retention
 from toolkit.reports.frequency import Frequency, frequency
 from toolkit.reports.lifecycle import Lifecycle, lifecycle
 
+# isort: split
+from toolkit.reports.flows import Flows, flows
+
 __all__ = [
+    "Flows",
     "Frequency",
     "Funnel",
     "Lifecycle",
     "Report",
     "Retention",
     "Segmentation",
+    "flows",
     "frequency",
     "funnel",
     "lifecycle",
