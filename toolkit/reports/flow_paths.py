@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from toolkit.columns import Mask, Positions
+from toolkit.durations import as_duration
 from toolkit.errors import ReportError
 from toolkit.reports.breakdowns import Breakdown, as_breakdown
-from toolkit.reports.durations import as_duration
 from toolkit.reports.entries import is_new
 from toolkit.reports.periods import Periods
 from toolkit.reports.segments import NOT_SET, Segments

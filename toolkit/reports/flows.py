@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import times
+from toolkit.durations import Duration, in_words
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents
 from toolkit.expressions import Expression, Property, as_expression
@@ -17,7 +18,6 @@ from toolkit.join import At, Profiles
 from toolkit.reports import remarks, sankey
 from toolkit.reports.base import Report
 from toolkit.reports.breakdowns import By, as_breakdown
-from toolkit.reports.durations import Duration, in_words
 from toolkit.reports.fields import (
     AT,
     RANGE,
