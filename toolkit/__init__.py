@@ -16,7 +16,18 @@ from toolkit.errors import RejectedUpdateWarning, ToolkitError
 from toolkit.events import Events
 from toolkit.expressions import event, user
 from toolkit.join import join, match
-from toolkit.reports import frequency, funnel, lifecycle, retention, segmentation, step
+from toolkit.reports import (
+    bucket,
+    frequency,
+    funnel,
+    items,
+    lifecycle,
+    metric,
+    profile_report,
+    retention,
+    segmentation,
+    step,
+)
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
@@ -58,15 +69,19 @@ __all__ = [
     "ReportBuilder",
     "ToolkitError",
     "Users",
+    "bucket",
     "event",
     "frequency",
     "funnel",
     "import_csv",
     "import_frame",
+    "items",
     "join",
     "lifecycle",
     "match",
+    "metric",
     "preview_csv",
+    "profile_report",
     "read_messages",
     "retention",
     "sample_files",

@@ -1,7 +1,10 @@
 """Reports: a definition goes in, numbers, a picture and the users behind them come out."""
 
 from toolkit.reports.base import Report
-from toolkit.reports.segmentation import Segmentation, segmentation
+from toolkit.reports.buckets import bucket, items
+from toolkit.reports.metrics import Metric, metric
+from toolkit.reports.segmentation import segmentation
+from toolkit.reports.segmented import Segmentation
 from toolkit.reports.steps import step
 
 # isort: split
@@ -13,16 +16,25 @@ from toolkit.reports.retention import Retention, retention
 from toolkit.reports.frequency import Frequency, frequency
 from toolkit.reports.lifecycle import Lifecycle, lifecycle
 
+# isort: split
+from toolkit.reports.profile_report import ProfileReport, profile_report
+
 __all__ = [
     "Frequency",
     "Funnel",
     "Lifecycle",
+    "Metric",
+    "ProfileReport",
     "Report",
     "Retention",
     "Segmentation",
+    "bucket",
     "frequency",
     "funnel",
+    "items",
     "lifecycle",
+    "metric",
+    "profile_report",
     "retention",
     "segmentation",
     "step",

@@ -229,6 +229,22 @@ def periods(
     return Periods(first, last, edges, unit, zone)
 
 
+def edges_from(first: int, number: int, unit: Unit, zone: tzinfo) -> Positions:
+    """Return where so many buckets start, from that of a moment on, and where the last ends."""
+    last = _wall(first, zone) + (number + 2) * to_offset(_STEPS[unit])
+    return _edges(first, when_shown(last, zone), unit, zone)[: number + 1]
+
+
+def shown_by_clock(microseconds: int, zone: tzinfo) -> pd.Timestamp:
+    """Return what a clock shows at a moment, as a time without a zone."""
+    return _wall(microseconds, zone)
+
+
+def when_shown(wall: pd.Timestamp, zone: tzinfo) -> int:
+    """Return when a clock shows a time, in microseconds since 1970 UTC."""
+    return int(_instants(pd.DatetimeIndex([wall]).as_unit("us"), zone)[0])
+
+
 def _around(moment: int, unit: Unit, zone: tzinfo) -> tuple[int, int]:
     """Return where the bucket that a moment lies in starts and ends."""
     start, end = _edges(moment, moment + 1, unit, zone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -99,6 +100,14 @@ class Selection:
         if code < 0:
             return self.keep(np.zeros(len(self), np.bool_))
         return self.keep(self._of(self.events.event_names.codes) == code)
+
+    def any_of(self, names: Sequence[str | None]) -> Selection:
+        """Return the selected events of some names, all of them if None is among them."""
+        if len(names) == 1 or None in names:
+            return self.named(None if None in names else names[0])
+        known = self.events.event_names
+        codes = [known.texts.index(name).as_py() for name in names]
+        return self.keep(np.isin(self._of(known.codes), [code for code in codes if code >= 0]))
 
     def between(self, start: int, end: int) -> Selection:
         """Return the selected events from *start* until before *end*, microseconds UTC."""
