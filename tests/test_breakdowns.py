@@ -190,3 +190,20 @@ def test_names_that_would_read_alike_are_told_apart_in_a_legend() -> None:
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ['"x", "y, z"', '"x, y", "z"']
+
+
+def test_the_largest_segments_are_drawn_wherever_they_stand_in_the_table(
+    profiles: tk.ProfileTable,
+) -> None:
+    sizes = {("a", "x"): 9, ("a", "y"): 1, ("b", "x"): 5, ("b", "y"): 3}
+    rows = [pair for pair, size in sizes.items() for _ in range(size)]
+    frame = pd.DataFrame(rows, columns=["a", "b"]).assign(
+        event="View", distinct_id="1", time=TIMES[0]
+    )
+    report = tk.segmentation(frame, None, "View", by=["a", "b"], measure="total")
+
+    legend = report.plot(top=2).get_legend()
+
+    assert legend is not None
+    drawn = [text.get_text() for text in legend.get_texts()]
+    assert drawn == ["a, x", "b, x", "other (2 segments)"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +69,14 @@ def run_demo(folder: Path, say: Callable[[str], None] = print) -> Path:
         chart = folder / "purchases-by-plan.png"
         chart.write_bytes(as_png(monthly.plot, transparent=False))
     say(f"6. Chart: {chart}")
-    say(f"   The profiles stay in {database}; look: python -m toolkit show {database}")
+    say(f"   The profiles stay in {database}; look: {_python()} -m toolkit show {database}")
     say(f"Done in {time.perf_counter() - started:.1f} s.")
     return chart
+
+
+def _python() -> str:
+    """Return how to call the Python that runs this from the current folder."""
+    executable = Path(sys.executable)
+    if executable.is_relative_to(Path.cwd()):
+        executable = executable.relative_to(Path.cwd())
+    return shlex.quote(str(executable))

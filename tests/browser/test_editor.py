@@ -67,6 +67,8 @@ def test_a_profile_is_edited_and_the_edit_undone(
     book.field("Value of vip").select_option("true")
     book.field("Value of since").fill("2025-04-01")
     tags = book.form.locator(".jupyter-widget-tagsinput input")
+    tags.focus()
+    expect(tags).to_have_attribute("aria-label", "Value of tags")
     tags.fill("vip")
     tags.press("Enter")
     book.field("Value of age").fill("thirty")

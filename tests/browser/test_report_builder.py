@@ -204,3 +204,23 @@ def test_it_fits_a_narrow_dark_page_and_says_why_nothing_is_there(
     counted(book)
     expect(book.form.locator(".tk-chart img")).to_be_visible()
     book.fits()
+
+    # A step of a funnel has a filter of its own.
+    book.field("Report").select_option("Funnel")
+    book.field("Step").select_option("View")
+    book.field("Step 2").select_option("Buy")
+    counted(book)
+    book.page.get_by_title("Filter of Step 2").click()
+    book.field("Property 1").select_option("Event: amount")
+    book.field("Operator 1").select_option("≥")
+    book.field("Value 1").fill("40")
+    book.field("Value 1").press("Tab")
+    counted(book)
+    expect(book.form.locator(".tk-code pre")).to_contain_text(
+        'tk.step("Buy", where=event["amount"] >= 40)'
+    )
+    book.fits()
+    book.picture("funnel")
+    book.page.get_by_title("Drop the filter of Step 2").click()
+    counted(book)
+    expect(book.form.locator(".tk-code pre")).to_contain_text('["View", "Buy"]')

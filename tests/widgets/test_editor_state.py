@@ -310,7 +310,7 @@ def test_a_type_that_does_not_fit_keeps_what_was_typed() -> None:
     assert row.value() == "many"
 
 
-@pytest.mark.parametrize("typed", ["", "x", "1 2", "nan", "1e999", "--1", "0x10"])
+@pytest.mark.parametrize("typed", ["", "x", "1 2", "nan", "1e999", "--1", "0x10", "٣", "9" * 5_000])
 def test_what_is_no_number_is_refused(typed: str) -> None:
     with pytest.raises(ValueError, match="number"):
         read_number(typed)

@@ -268,7 +268,11 @@ def test_a_value_that_is_no_option_stays_to_be_seen() -> None:
 def test_several_choices_have_a_place_for_one_more() -> None:
     picked: list[Any] = []
     options = {"": "None", "a": "A", "b": "B"}
-    several = Choosers("X", options, ["a"], picked.append, most=2)
+
+    def make(label: str, pick: Any) -> Chooser:
+        return Chooser(label, options, "", pick)
+
+    several = Choosers("X", make, ["a"], picked.append, most=2)
     assert [each.description for each in several.children] == ["X", "X 2"]
     several.children[1].value = "b"
     several.show(["a", "b"])

@@ -634,3 +634,119 @@ def test_a_million_rows_of_a_table_do_not_slow_the_answer(build: Build) -> None:
     state.set(by=event["item"], unit=None)
     assert state.wait(30)
     assert answered(state).table.shape == (number, 2)
+
+
+def test_a_step_has_a_filter_of_its_own(build: Build, profiles: tk.ProfileTable) -> None:
+    state = build()
+    state.set("Funnel", steps=["View", tk.step("Buy", where=event["amount"] > 8)])
+
+    report = answered(state)
+
+    assert report.table["count"].tolist() == [1, 1]
+    assert 'tk.step("Buy", where=event["amount"] > 8)' in state.python
+    made = run(state.python, events=DF, profiles=profiles)
+    pd.testing.assert_frame_equal(made.table, report.table)
+
+
+def test_all_that_a_step_was_given_stays(build: Build) -> None:
+    state = build()
+    steps = ["View", tk.step("Buy", where=user["plan"] == "pro", label="Bought", anchored=True)]
+    state.set("Funnel", steps=steps, order="any")
+
+    answered(state)
+
+    assert state.python.startswith("import toolkit as tk\nfrom toolkit import user\n")
+    assert (
+        'tk.step("Buy", where=user["plan"] == "pro", anchored=True, label="Bought")' in state.python
+    )
+
+
+def test_a_wrong_filter_of_a_step_is_told_beside_it(build: Build) -> None:
+    state = build()
+    state.set("Funnel", steps=["View", "Buy"])
+    state.fields["steps"].raw = ["View", fields.Chosen("Buy", is_right=False)]
+
+    assert state.fields["steps"].error == "Correct the filter of Buy."
+    assert state.python == ""
+
+
+def test_the_first_event_of_retention_has_a_filter(build: Build) -> None:
+    state = build()
+    state.set("Retention", birth=tk.step("Buy", where=event["amount"] >= 10))
+
+    report = answered(state)
+
+    assert report.users() == ["ann", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "python"),
+    [
+        ("2", "buckets=2"),
+        ("0, 1-3, 4 – 7", "buckets=[(0, 0), (1, 3), (4, 7)]"),
+        ("0-2", "buckets=[(0, 2)]"),
+    ],
+)
+def test_buckets_are_a_number_or_brackets(
+    build: Build, profiles: tk.ProfileTable, typed: str, python: str
+) -> None:
+    state = build()
+    state.set("Retention", birth="Buy")
+    state.fields["buckets"].raw = typed
+
+    report = answered(state)
+
+    assert python in state.python
+    made = run(state.python, events=DF, profiles=profiles)
+    pd.testing.assert_frame_equal(made.table, report.table)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("some", '"some" is no bucket; write how many there are, 8, or'),
+        ("0", "0 buckets; there can be 1 to 10,000."),
+        ("0, 3-1", "begins after the one before"),
+    ],
+)
+def test_buckets_that_are_none_are_told_beside_the_field(
+    build: Build, typed: str, said: str
+) -> None:
+    state = build()
+    state.set("Retention", birth="Buy")
+    state.fields["buckets"].raw = typed
+    assert state.wait(20)
+
+    assert said in state.fields["buckets"].error
+
+
+def test_a_report_with_several_charts_draws_the_one_chosen(
+    build: Build, profiles: tk.ProfileTable
+) -> None:
+    state = build()
+    assert state.kind == ""
+    state.set("Retention", birth="Buy")
+    report = answered(state)
+    curve, table = state.picture, report.table
+    assert state.kind == "curve" and "plot" not in state.python
+
+    state.kind = "triangle"
+
+    assert state.report is report  # nothing is counted again
+    assert state.picture is not None and curve is not None
+    assert state.picture.png != curve.png
+    names: dict[str, Any] = {"events": DF, "profiles": profiles}
+    exec(state.python, names)
+    assert state.python.endswith('report.plot(kind="triangle")')
+    pd.testing.assert_frame_equal(names["report"].table, table)
+    state.report_name = "Funnel"
+    assert state.kind == ""
+    state.report_name = "Retention"
+    assert state.kind == "triangle"
+
+
+def test_brackets_by_where_they_begin_are_shown_as_they_are_typed(build: Build) -> None:
+    state = build()
+    state.set("Retention", birth="Buy", buckets=[0, 1, 4, 8])
+
+    assert state.fields["buckets"].raw == "0, 1-3, 4-7"

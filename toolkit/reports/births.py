@@ -255,8 +255,8 @@ def _first_cohort(range_: Periods) -> list[str]:
 def birth_fields() -> tuple[Field, ...]:
     """Return the fields for what both reports ask first."""
     return (
-        EventField(name="birth", label="First did", is_positional=True),
-        EventField(name="back", label="Came back to do"),
+        EventField(name="birth", label="First did", is_positional=True, may_be_filtered=True),
+        EventField(name="back", label="Came back to do", may_be_filtered=True),
         ChoiceField(
             name="unit",
             label="Unit",

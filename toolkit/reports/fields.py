@@ -8,9 +8,12 @@ person typed, calls the function, and writes the Python that makes the same repo
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias
 
 from toolkit.errors import ArgumentError, ExpressionError, InvalidTimeError
@@ -20,6 +23,7 @@ from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.buckets import ByCalendar, ByRange, bucket
 from toolkit.reports.choices import Choices
 from toolkit.reports.periods import as_zone
+from toolkit.reports.steps import Step
 from toolkit.times import parse_time
 from toolkit.values import dumps
 from toolkit.wording import count, did_you_mean, listed
@@ -28,6 +32,7 @@ from toolkit.wording import count, did_you_mean, listed
 Input: TypeAlias = Literal["events", "profiles"]
 
 _LINE: Final = 88
+_BUCKET: Final = re.compile(r"([0-9]{1,9})(?:\s*[-–]\s*([0-9]{1,9}))?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,35 +86,92 @@ class Field(ABC):
         return "" if value is None else str(value)
 
 
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """An event that a person chose, and what has to be true of it.
+
+    Attributes
+    ----------
+    event
+        Its name; empty for any event, or for none yet.
+    where
+        What has to be true of it; None is nothing.
+    is_right
+        Whether nothing is wrong with what was typed for that.
+    step
+        The step a program gave, whose other properties stay.
+    """
+
+    event: str
+    where: Expression | None = None
+    is_right: bool = True
+    step: Step | None = None
+
+    @classmethod
+    def of(cls, raw: Any) -> Chosen:
+        """Return what a name, or a step, is as a choice."""
+        if isinstance(raw, Step):
+            return cls(raw.event or "", raw.where, step=raw)
+        return raw if isinstance(raw, cls) else cls(raw)
+
+    def read(self, event: str | None) -> str | Step | None:
+        """Return what a report takes for it, where its name stands for an event.
+
+        Raises
+        ------
+        ArgumentError
+            If its filter is wrong.
+        """
+        if not self.is_right:
+            raise ArgumentError(f"correct the filter of {event or 'any event'}")
+        if self.step is not None:
+            return replace(self.step, event=event, where=self.where)
+        return event if self.where is None else Step(event, self.where)
+
+
 @dataclass(frozen=True, kw_only=True)
 class EventField(Field):
-    """The name of an event; empty text is any event, if *may_be_any*."""
+    """An event: its name, or a :class:`Chosen` one.
+
+    Attributes
+    ----------
+    may_be_any
+        Whether empty text is any event.
+    may_be_filtered
+        Whether the report takes a step, with what has to be true of it.
+    """
 
     may_be_any: bool = True
+    may_be_filtered: bool = False
 
     def read(self, raw: Any, choices: Choices) -> Any:
-        if raw == "" and self.may_be_any:
-            return None
-        return _event(raw, choices)
+        chosen = Chosen.of(raw)
+        is_any = chosen.event == "" and self.may_be_any
+        return chosen.read(None if is_any else _event(chosen.event, choices))
+
+    def raw(self, value: Any) -> Any:
+        return Chosen.of(value) if isinstance(value, Step) else super().raw(value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventsField(Field):
-    """Several event names in an order, such as the steps of a funnel; a list of text."""
+    """Several events in an order, such as the steps of a funnel; a list of names or choices."""
 
     default: Any = ()
     least: int = 1
     most: int = 20
+    may_be_filtered: bool = False
 
     def read(self, raw: Any, choices: Choices) -> Any:
-        names = [_event(name, choices) for name in raw if name]
-        if not self.least <= len(names) <= self.most:
+        chosen = [each for each in map(Chosen.of, raw) if each.event]
+        events = [each.read(_event(each.event, choices)) for each in chosen]
+        if not self.least <= len(events) <= self.most:
             allowed = f"{self.least} to {self.most}"
-            raise ArgumentError(f"{count(len(names), 'event')}; choose {allowed} of them")
-        return names
+            raise ArgumentError(f"{count(len(events), 'event')}; choose {allowed} of them")
+        return events
 
     def raw(self, value: Any) -> Any:
-        return list(value)
+        return [Chosen.of(each) if isinstance(each, Step) else each for each in value]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,6 +365,41 @@ class NumberField(Field):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BucketsField(Field):
+    """How many buckets, ``8``, or the units of each, ``0, 1-3, 4-7``; empty text is the default."""
+
+    most: int
+
+    def read(self, raw: Any, choices: Choices) -> Any:
+        text = str(raw).strip()
+        if not text:
+            return self.default
+        found = []
+        for part in text.split(","):
+            match = _BUCKET.fullmatch(part.strip())
+            if match is None:
+                raise ArgumentError(
+                    f'"{part.strip()[:40]}" is no bucket; write how many there are, 8, or the '
+                    "first and last unit of each: 0, 1-3, 4-7"
+                )
+            first = int(match[1])
+            found.append((first, int(match[2] or first)))
+        if "," in text or "-" in text or "–" in text:
+            return found
+        number = found[0][0]
+        if not 1 <= number <= self.most:
+            raise ArgumentError(f"{number:,} buckets; there can be 1 to {self.most:,}")
+        return number
+
+    def raw(self, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return super().raw(value)
+        if value and not isinstance(value[0], list | tuple):
+            value = [(first, after - 1) for first, after in pairwise(value)]
+        return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in value)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextField(Field):
     """A line of text; empty text is the default."""
 
@@ -377,6 +474,9 @@ class Declaration:
         What the call begins with.
     imports
         What Python has to import for the call.
+    kinds
+        What its ``plot`` takes as ``kind=``, each with what a person reads for it: the one
+        drawn by default first. Empty if there is one picture.
     """
 
     title: str
@@ -386,6 +486,7 @@ class Declaration:
     about: str = ""
     inputs: tuple[Input, ...] = ("events", "profiles")
     imports: tuple[str, ...] = ("import toolkit as tk",)
+    kinds: tuple[tuple[str, str], ...] = ()
 
     def field(self, name: str) -> Field:
         """Return a field by its name."""
@@ -413,7 +514,12 @@ class Declaration:
         positional = [values.pop(field.name) for field in self.fields if field.is_positional]
         return self.function(*(inputs[name] for name in self.inputs), *positional, **values)
 
-    def python(self, names: Mapping[Input, str], values: Mapping[str, Any]) -> str:
+    def plot(self, report: Report, kind: str) -> Callable[..., Any]:
+        """Return what draws a report: one of the *kinds*, or its only picture for ``""``."""
+        plot: Callable[..., Any] = report.plot
+        return partial(plot, kind=kind) if self.kinds and kind else plot
+
+    def python(self, names: Mapping[Input, str], values: Mapping[str, Any], kind: str = "") -> str:
         """Return the Python that makes the same report, imports included.
 
         Parameters
@@ -422,6 +528,8 @@ class Declaration:
             What the inputs are called there.
         values
             A value for each field, by name.
+        kind
+            What is drawn, if not what is by default.
         """
         values = self.counted(values)
         arguments = [names[name] for name in self.inputs]
@@ -438,6 +546,8 @@ class Declaration:
         if len(call) > _LINE:
             lines = "".join(f"    {line},\n" for line in (", ".join(arguments), *named))
             call = f"{self.call}(\n{lines})"
+        if self.kinds and kind not in ("", self.kinds[0][1]):
+            call = f"report = {call}\nreport.plot(kind={_python(kind)})"
         imports = "\n".join([*self.imports, *_imports(values.values(), call)])
         return f"{imports}\n\n{call}" if imports else call
 
@@ -474,21 +584,38 @@ def _python(value: Any) -> str:
         return value.python
     if isinstance(value, str):
         return dumps(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_python, value))})"
+    if isinstance(value, list):
         return f"[{', '.join(map(_python, value))}]"
+    if isinstance(value, Step):
+        return f"tk.step({', '.join(_arguments(value))})"
     if value is None or isinstance(value, bool | int | float):
         return repr(value)
     raise ExpressionError(f"{value!r:.60} ({type(value).__name__}) cannot be written as Python")
+
+
+def _arguments(step: Step) -> list[str]:
+    """Return the arguments of ``tk.step`` that make a step."""
+    named = {
+        "where": step.where,
+        "anchored": step.anchored or None,
+        "between": step.between,
+        "label": step.called or None,
+    }
+    given = [f"{name}={_python(value)}" for name, value in named.items() if value is not None]
+    return [_python(step.event), *given]
 
 
 def _imports(values: Any, call: str) -> list[str]:
     sides: set[str] = set()
     for value in values:
         for each in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(each, Expression):
-                sides |= each.sides
-            elif isinstance(each, Breakdown):
-                sides |= {prop.side for prop in each.properties}
+            looked_at = each.where if isinstance(each, Step) else each
+            if isinstance(looked_at, Expression):
+                sides |= looked_at.sides
+            elif isinstance(looked_at, Breakdown):
+                sides |= {prop.side for prop in looked_at.properties}
     found = [f"from toolkit import {', '.join(sorted(sides))}"] if sides else []
     if "literal(" in call:
         found.append("from toolkit.expressions import literal")

@@ -420,7 +420,9 @@ declare(
         call="tk.funnel",
         about="How many users went through some steps, and how far they got.",
         fields=(
-            EventsField(name="steps", label="Steps", is_positional=True, least=2),
+            EventsField(
+                name="steps", label="Step", is_positional=True, least=2, may_be_filtered=True
+            ),
             TextField(
                 name="window",
                 label="Window",
@@ -451,6 +453,7 @@ declare(
                 label="Exclude",
                 help="Events that end an entry between its steps.",
                 least=0,
+                may_be_filtered=True,
             ),
             PropertyField(
                 name="hold",
@@ -463,8 +466,8 @@ declare(
             PropertyField(name="by", label="Break down by", help="Bars for each value."),
             ChoiceField(
                 name="attribution",
-                label="Event property of",
-                help="Which step has the value that counts.",
+                label="Property of",
+                help="Which step has the value of an event property that counts.",
                 default="first",
                 options=(("First step that has it", "first"), ("Last step that has it", "last")),
             ),

@@ -439,7 +439,7 @@ declare(
         call="tk.lifecycle",
         about="How many users are new, come again, come back after a while, or stay away.",
         fields=(
-            EventField(name="event", label="Active by", is_positional=True),
+            EventField(name="event", label="Active by", is_positional=True, may_be_filtered=True),
             unit_field("week", may_be_none=False),
             PropertyField(name="by", label="Break down by"),
             FilterField(name="where", label="Filter"),

@@ -36,6 +36,9 @@ _SIZE: Final = (7.2, 3.6)
 _LONGEST_LABEL: Final = 32
 _FEW_POINTS: Final = 31
 
+# A legend's title of more letters is cut, or broken.
+_WIDE_TITLE: Final = 30
+
 
 def other(number: int) -> str:
     """Return the label of segments that are drawn as one."""
@@ -278,7 +281,15 @@ def _of_one(function: Callable[[str], Any], label: str, _: int) -> Any:
 
 
 def _is_rest(label: str) -> bool:
-    return label in (NOT_SET, OTHER) or label.startswith(("other (", f"{NOT_SET}, ", f"{OTHER}, "))
+    return _is_unset(label) or label.startswith("other (") or _is_all(label, OTHER)
+
+
+def _is_unset(label: str) -> bool:
+    return _is_all(label, NOT_SET)  # by none of what it is broken down by
+
+
+def _is_all(label: str, segment: str) -> bool:
+    return set(label.split(", ")) == {segment}
 
 
 def _written(value: float) -> str:
@@ -298,7 +309,7 @@ def styles(labels: Sequence[str]) -> list[dict[str, Any]]:
     colours, coloured = palette(), 0
     for label in labels:
         if _is_rest(label):
-            styles.append({"color": GREY, "linestyle": ":" if label == NOT_SET else "-."})
+            styles.append({"color": GREY, "linestyle": ":" if _is_unset(label) else "-."})
             continue
         dash = ("-", "--", ":", "-.")[coloured // len(colours) % 4]
         styles.append({"color": colours[coloured % len(colours)], "linestyle": dash})
@@ -376,4 +387,7 @@ def legend(ax: Axes, drawn: Sequence[Any], labels: Sequence[str], by: str) -> No
         ax.set_ylim(0, ax.get_ylim()[1] * (1 + 0.08 * rows))
         options |= {"loc": "upper left", "ncols": columns}
     shown = [plain(label) for label in labels]
-    ax.legend(drawn, shown, title=plain(by), alignment="left", **options)
+    # How many are shown stands on a line of its own where there is no room beside.
+    name, top, rest = by.rpartition(" (top ")
+    title = plain(by) if len(by) < _WIDE_TITLE or not top else f"{plain(name)}\n(top {rest}"
+    ax.legend(drawn, shown, title=title, alignment="left", **options)

@@ -36,17 +36,20 @@ class Ranked:
         Which of those that were ranked each is.
     levels
         For each column of the table what to call each segment in it.
+    sizes
+        ``float64``, how large each is.
     """
 
     by: Breakdown | None
     codes: Positions
     order: Positions
     levels: tuple[tuple[str, ...], ...]
+    sizes: Any
 
     @classmethod
     def whole(cls) -> Ranked:
         """Return the one segment there is without a breakdown."""
-        return cls(None, np.zeros(1, np.int64), np.zeros(1, np.int64), ())
+        return cls(None, np.zeros(1, np.int64), np.zeros(1, np.int64), (), np.ones(1))
 
     @classmethod
     def of(
@@ -72,9 +75,10 @@ class Ranked:
             Whether this counts even where segments have an order of their own.
         """
         levels = segments.values.levels(used)
-        order = _order(levels, np.nan_to_num(np.asarray(sizes, np.float64)), by_size=by_size)
+        sizes = np.nan_to_num(np.asarray(sizes, np.float64))
+        order = _order(levels, sizes, by_size=by_size)
         labels = tuple(tuple(level.labels[at] for at in order.tolist()) for level in levels)
-        return cls(by, used[order], order, labels)
+        return cls(by, used[order], order, labels, sizes[order])
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -124,13 +128,20 @@ class Ranked:
             for name, labels in zip(self.by.columns, self.levels, strict=True)
         }
 
+    def largest(self, number: int) -> list[int]:
+        """Return the largest segments in the order of the table, without what is not set."""
+        named = np.flatnonzero(~self.is_unset)
+        chosen = np.argsort(-self.sizes[named], kind="stable")[:number]
+        found: list[int] = named[np.sort(chosen)].tolist()
+        return found
+
     def drawn(self, top: int | None, most: int) -> tuple[list[int], str]:
         """Return which segments to draw, and the title of their legend.
 
         Parameters
         ----------
         top
-            How many to draw, beside ``(not set)``; None is *most*.
+            How many to draw, the largest, beside ``(not set)``; None is *most*.
         most
             As many as can be told apart.
 
@@ -141,8 +152,7 @@ class Ranked:
         """
         if top is not None and top < 1:
             raise ReportError(f"top={top}; draw at least one segment")
-        named, unset = np.flatnonzero(~self.is_unset), np.flatnonzero(self.is_unset)
-        shown = [*named[: top or most].tolist(), *unset.tolist()]
+        shown = [*self.largest(top or most), *np.flatnonzero(self.is_unset).tolist()]
         legend = self.legend
         if len(shown) < len(self):
             legend += f" (top {len(shown)} of {len(self):,})"

@@ -28,9 +28,9 @@ from toolkit.reports.brackets import Mode, RetentionUnit
 from toolkit.reports.breakdowns import By, as_breakdown
 from toolkit.reports.criteria import CRITERIA, Criteria, Floats
 from toolkit.reports.fields import (
+    BucketsField,
     ChoiceField,
     Declaration,
-    NumberField,
     PropertyField,
     declare,
 )
@@ -483,14 +483,14 @@ declare(
         function=retention,
         call="tk.retention",
         about="Of those who did one thing, how many came back to do another, and when.",
+        kinds=(("Curve of the average", "curve"), ("Triangle of cohorts", "triangle")),
         fields=(
             *birth_fields(),
-            NumberField(
+            BucketsField(
                 name="buckets",
-                label="How many units",
-                help="Empty: all of the range.",
-                is_whole=True,
-                least=1,
+                label="Buckets",
+                help="How many units, such as 8, or those of each: 0, 1-3, 4-7. Empty: all.",
+                empty="all of the range",
                 most=10_000,
             ),
             ChoiceField(

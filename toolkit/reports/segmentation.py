@@ -271,7 +271,7 @@ declare(
         call="tk.segmentation",
         about="How often an event happened, to how many users, or what of it, over time.",
         fields=(
-            EventField(name="event", label="Event", is_positional=True),
+            EventField(name="event", label="Event", is_positional=True, may_be_filtered=True),
             ChoiceField(
                 name="measure",
                 label="Measure",

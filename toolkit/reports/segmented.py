@@ -248,7 +248,9 @@ class Segmentation(Report):
         named_ = [pair for pair in pairs if not is_unset[pair[0]]]
         others: list[tuple[int, int]] = []
         if self._question.by is not None and len(named_) > most + self._is_added:
-            named_, others = named_[:most], named_[most:]
+            large = set(ranked.largest(max(most // len(self._metrics), 1)))
+            others = [pair for pair in named_ if pair[0] not in large]
+            named_ = [pair for pair in named_ if pair[0] in large]
 
         def label(place: int, metric: int) -> str:
             if self._question.by is None:

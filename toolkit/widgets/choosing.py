@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import ipywidgets
 
@@ -92,6 +92,15 @@ def _as_option(value: Any) -> Any:
     return _NOTHING if value is None else value
 
 
+class Choice(Protocol):
+    """One thing to choose: what is on the page, and a way to put a value there."""
+
+    widget: Any
+
+    def show(self, value: Any) -> None:
+        """Put a value in view."""
+
+
 class Choosers(ipywidgets.Box):
     """Several choices one below the other, with a place for one more until there are enough.
 
@@ -99,8 +108,9 @@ class Choosers(ipywidgets.Box):
     ----------
     label
         The label; each further one is numbered.
-    options
-        What a person reads, by value; ``""`` is no choice.
+    make
+        Returns a further choice, of its label and what to call with the value picked;
+        ``""`` is no choice.
     on_pick
         Called with the list of what was chosen.
     most
@@ -110,18 +120,17 @@ class Choosers(ipywidgets.Box):
     def __init__(
         self,
         label: str,
-        options: Mapping[Any, str],
+        make: Callable[[str, Callable[[Any], None]], Choice],
         values: Sequence[Any],
         on_pick: Callable[[list[Any]], None],
         *,
         most: int,
-        width: str | None = None,
     ) -> None:
         super().__init__()
         self.add_class("tk-column")
-        self._label, self._options, self._on_pick = label, options, on_pick
-        self._most, self._width = most, width
-        self._choosers: list[Chooser] = []
+        self._label, self._make, self._on_pick = label, make, on_pick
+        self._most = most
+        self._choosers: list[Choice] = []
         self.show(values)
 
     def show(self, values: Sequence[Any]) -> None:
@@ -132,12 +141,9 @@ class Choosers(ipywidgets.Box):
             at = len(self._choosers)
             label = f"{self._label} {at + 1}" if at else self._label
             self._choosers.append(
-                Chooser(
+                self._make(
                     label,
-                    self._options,
-                    "",
                     lambda value, at=at: self._picked(at, value),  # type: ignore[misc]
-                    width=self._width,
                 )
             )
         del self._choosers[wanted:]

@@ -10,7 +10,7 @@ from traitlets import Bool, HasTraits, List, Unicode
 from toolkit import phone, times
 from toolkit.errors import ToolkitError
 from toolkit.reserved import DISPLAY_NAMES, display_name, name_refusal
-from toolkit.values import ABSENT, Json, as_json
+from toolkit.values import ABSENT, MAX_DIGITS, Json, as_json
 from toolkit.widgets.json_text import laid_out, read_json
 
 #: The types a value can be edited as, and what they are called.
@@ -25,8 +25,8 @@ KINDS: Final[dict[Kind, str]] = {
     "json": "JSON",
     "null": "Null (not set)",
 }
-_INTEGER: Final = re.compile(r"[+-]?\d+")
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*")
 _TRUE: Final = frozenset({"true", "yes", "1"})
@@ -218,6 +218,10 @@ def read_number(text: str) -> int | float:
     if not typed:
         raise ValueError("A number is missing.")
     if _INTEGER.fullmatch(typed):
+        if len(typed.lstrip("+-")) > MAX_DIGITS:
+            raise ValueError(
+                f"That is a number of {len(typed):,} digits; at most {MAX_DIGITS:,} are possible."
+            )
         return as_json(int(typed))  # type: ignore[return-value]
     if not _NUMBER.fullmatch(typed):
         hint = ""

@@ -21,7 +21,8 @@ from toolkit.reports.fields import (
     ZoneField,
 )
 from toolkit.widgets import parts
-from toolkit.widgets.choosing import Chooser, Choosers
+from toolkit.widgets.choosing import Choice, Chooser, Choosers
+from toolkit.widgets.event_choice import EventChoice
 from toolkit.widgets.report_builder_state import FieldState
 
 _WIDTH: Final = "100%"
@@ -71,10 +72,18 @@ def _shown(field: Field, raw: Any, choices: Choices, pick: Pick) -> Shown:
         case EventField(label=label, may_be_any=may_be_any):
             names = {"": "Any event" if may_be_any else "Choose an event"}
             names |= {name: name for name in choices.event_names}
+            if field.may_be_filtered:
+                return EventChoice(label, names, raw, pick, choices, field.help, may_be_any)
             return _tooltip(Chooser(label, names, raw, pick, width=_WIDTH), field)
         case EventsField(label=label, most=most):
             names = {"": "Choose an event", **{name: name for name in choices.event_names}}
-            return _Several(label, names, raw, pick, most)
+            if not field.may_be_filtered:
+                return _Several(label, names, raw, pick, most)
+
+            def choice(label: str, pick: Pick) -> EventChoice:
+                return EventChoice(label, names, "", pick, choices, field.help)
+
+            return _Several(label, choice, raw, pick, most)
         case ChoiceField(label=label, options=options):
             chosen = {value: text for text, value in options}
             return _tooltip(Chooser(label, chosen, raw, pick, width=_WIDTH), field)
@@ -112,8 +121,18 @@ class _One:
 class _Several:
     """A list of several choices."""
 
-    def __init__(self, label: str, offered: dict[Any, str], raw: Any, pick: Pick, most: int):
-        self.widget = Choosers(label, offered, raw, pick, most=most, width=_WIDTH)
+    def __init__(
+        self,
+        label: str,
+        of: dict[Any, str] | Callable[[str, Pick], Choice],
+        raw: Any,
+        pick: Pick,
+        most: int,
+    ) -> None:
+        def chooser(label: str, pick: Pick) -> Choice:
+            return of(label, pick) if callable(of) else Chooser(label, of, "", pick, width=_WIDTH)
+
+        self.widget = Choosers(label, chooser, raw, pick, most=most)
 
     def show(self, raw: Any) -> None:
         self.widget.show(raw)

@@ -193,7 +193,7 @@ class Users(Form):
         ]
 
     def _make_columns(self) -> ipywidgets.Widget:
-        self.columns = ipywidgets.TagsInput(allow_duplicates=False)
+        self.columns = ipywidgets.TagsInput(allow_duplicates=False, tooltip="Columns")
         self.columns.add_class("tk-users-columns")
         panel = parts.column(
             parts.hint(

@@ -83,6 +83,12 @@ function render({ model, el }) {
     typed = Date.now();
   };
 
+  // A field of tags has a title and no label: who hears the page would not know what it is.
+  const onFocus = (event) => {
+    const tags = event.target.closest(".jupyter-widget-tagsinput");
+    if (tags && tags.title) event.target.setAttribute("aria-label", tags.title);
+  };
+
   const onClick = (event) => {
     const button = event.target.closest("button.jupyter-button");
     if (!button || button === passed || !isOurs(event)) return;
@@ -113,6 +119,7 @@ function render({ model, el }) {
     // On the way down: fields of ipywidgets keep their keys to themselves.
     root.addEventListener("keydown", onKey, true);
     root.addEventListener("input", onInput, true);
+    root.addEventListener("focusin", onFocus);
     root.addEventListener("click", onClick, true);
     watcher.observe(document.body, {
       attributes: true,
@@ -129,6 +136,7 @@ function render({ model, el }) {
     if (!root) return;
     root.removeEventListener("keydown", onKey, true);
     root.removeEventListener("input", onInput, true);
+    root.removeEventListener("focusin", onFocus);
     root.removeEventListener("click", onClick, true);
   };
 }
