@@ -21,10 +21,9 @@ from toolkit.join import Profiles, as_snapshot
 from toolkit.reports import measures, plots
 from toolkit.reports.amounts import Amounts
 from toolkit.reports.base import Report
+from toolkit.reports.breakdown_field import OF_PROPERTY, BreakdownField
 from toolkit.reports.breakdowns import Breakdown, By, as_breakdown, shown_property
 from toolkit.reports.fields import (
-    OF_PROPERTY,
-    BreakdownField,
     ChoiceField,
     Declaration,
     FilterField,

@@ -13,14 +13,13 @@ from toolkit.events import AnyEvents
 from toolkit.expressions import Expression, Property, as_expression
 from toolkit.join import At, Profiles
 from toolkit.reports import measures, remarks
+from toolkit.reports.breakdown_field import OF_PROPERTY, BreakdownField
 from toolkit.reports.breakdowns import By, as_breakdown
 from toolkit.reports.comparing import Compare, as_compare, earlier
 from toolkit.reports.counting import Question
 from toolkit.reports.fields import (
     AT,
-    OF_PROPERTY,
     RANGE,
-    BreakdownField,
     ChoiceField,
     Declaration,
     EventField,
