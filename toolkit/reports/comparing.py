@@ -44,7 +44,7 @@ def earlier(range_: Periods, compare: Compare) -> Periods:
     ``"previous"`` is that of the same length right before: as many buckets of the calendar, or
     without buckets as many days if the range is of whole days, else the same time.
     ``"previous month"`` and ``"previous year"`` begin one month or year earlier; with weeks, 4
-    or 52 weeks.
+    or 52 weeks. A first or last bucket that the range cuts is cut in the same place.
 
     Raises
     ------
@@ -57,17 +57,19 @@ def earlier(range_: Periods, compare: Compare) -> Periods:
     if compare == "previous month" and unit in ("quarter", "year"):
         raise ReportError(f'compare="previous month" is shorter than a {unit}; use "previous"')
     back = _offset(range_, compare)
+    first, last = int(range_.edges[0]), int(range_.edges[-1])
     if back is None:
-        length = int(range_.edges[-1] - range_.edges[0])
-        start, end = range_.start - length, range_.end - length
+        first, last = first - (last - first), first
     else:
-        start, end = (
-            when_shown(shown_by_clock(at, zone) - back, zone) for at in (range_.start, range_.end)
-        )
+        first, last = (when_shown(shown_by_clock(at, zone) - back, zone) for at in (first, last))
     if unit is None:
-        return Periods(start, end, np.array([start, end]), None, zone)
-    edges = edges_from(start, len(range_), unit, zone)
-    return Periods(start, min(end, int(edges[-1])), edges, unit, zone)
+        return Periods(first, last, np.array([first, last]), None, zone)
+    edges = edges_from(first, len(range_), unit, zone)
+    start = int(edges[0]) + range_.start - int(range_.edges[0])
+    end = int(edges[-1])
+    if range_.end < range_.edges[-1]:  # cut like with like
+        end = min(int(edges[-2]) + range_.end - int(range_.edges[-2]), end)
+    return Periods(max(start, int(edges[0])), end, edges, unit, zone)
 
 
 def _offset(range_: Periods, compare: Compare) -> pd.DateOffset | None:

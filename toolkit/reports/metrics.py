@@ -222,7 +222,7 @@ class Formula:
         ExpressionError
             If it is none; the message points at the character.
         """
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not text.strip():
             raise ReportError(f'formula={text!r:.60}; give text such as "A / B"')
         names = named(metrics)
         known = dict(zip(_LETTERS, range(len(metrics)), strict=False))
