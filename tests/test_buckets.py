@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
@@ -39,6 +39,7 @@ def test_steps_of_a_tenth_begin_where_their_decimals_say() -> None:
     assert found == {"0.1 to <0.2": 1, "0.3 to <0.4": 2, "0.7 to <0.8": 1, "1.1 to <1.2": 1}
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6) | st.integers(-(10**6), 10**6), min_size=1), st.data())
 def test_every_number_is_in_the_step_that_its_name_says(values: list[Any], data: Any) -> None:
     width = data.draw(st.sampled_from([0.1, 0.25, 1, 3, 7.5, 1000]))

@@ -14,7 +14,7 @@ import pyarrow as pa
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import ReportError
 from toolkit.expressions import Expression, Instants
-from toolkit.reports import measures
+from toolkit.reports import measures, streams
 from toolkit.reports.amounts import Amounts
 from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.measures import Happened
@@ -162,9 +162,9 @@ class Question:
         return self._crossed([self._topped(part) for part in self.by.parts])
 
     def _segments(self, by: Breakdown) -> Segments:
-        together, _ = self._together
         if self._is_of_users:
-            return together.user_segments(by)
+            return self.visible.user_segments(by)
+        together, _ = self._together
         return together.event_segments(by)
 
     @staticmethod
@@ -227,7 +227,7 @@ class Question:
         """Return which of the segments occur, ascending."""
         found = np.zeros(size, np.bool_)
         for each in happened:
-            found |= np.bincount(each.segments, minlength=size) > 0
+            found[each.segments] = True
         return np.flatnonzero(found)
 
     def _amounts(self, part: Part) -> Amounts | None:
@@ -259,6 +259,9 @@ class Question:
 
     def count(self) -> Numbers:
         """Return the numbers."""
+        quick = self._in_one_go()
+        if quick is not None:
+            return quick
         segments, buckets = self.segments, len(self.range)
         happened = [self._happened(number, segments) for number in range(len(self.parts))]
         if self.by is None or segments is None:
@@ -274,7 +277,42 @@ class Question:
                 for each in happened
             ]
             ranked = Ranked.of(self.by, segments, used, self._sizes(happened))
-        found = [self._values(number, each) for number, each in enumerate(happened)]
+        return self._shown(ranked, [self._values(*each) for each in enumerate(happened)])
+
+    def _in_one_go(self) -> Numbers | None:
+        """Return the numbers of events or users by what they are as users, None of all else."""
+        (metric, *others), by = self.metrics, self.by
+        is_unique = metric.measure == "unique"
+        has_filter = self.where is not None or metric.where is not None
+        is_plain = not others and metric.measure in ("total", "unique")
+        if not is_plain or (is_unique and has_filter) or (by is not None and not self._is_of_users):
+            return None
+        if self.before is not None or self.top is not None or self.cumulative:
+            return None
+        segments, codes, size, buckets = None, None, 1, len(self.range)
+        if by is not None:
+            segments = self.segments
+            assert segments is not None
+            if segments.owners is not None:
+                return None
+            size = len(segments)
+            codes = streams.narrow(segments.codes, size)
+        if size * buckets > streams.MOST_CELLS:
+            return None
+        shape = (size, buckets)
+        if is_unique:
+            values = streams.uniques(self.visible, metric.event, self.range, codes, shape)
+        else:
+            values = streams.totals(self.parts[0].selection, self.range, codes, shape)
+        if by is None or segments is None:
+            return self._shown(Ranked.whole(), [values])
+        used = np.flatnonzero(values.any(axis=1))
+        self._check(len(used), buckets)
+        values = values[used]
+        return self._shown(Ranked.of(by, segments, used, values.sum(axis=1)), [values])
+
+    def _shown(self, ranked: Ranked, found: list[Any]) -> Numbers:
+        """Return the numbers that the report shows of those of its parts."""
         number, undefined = len(self.metrics), 0
         periods = [found[:number], *([] if self.before is None else [found[number:]])]
         if self.formula is not None:

@@ -115,16 +115,24 @@ class Periods:
         """Return the bucket of each time, all of which lie in the range."""
         if len(self) <= 1:
             return np.zeros(len(microseconds), np.int64)
+        grain, buckets = self._grains
+        if not grain:
+            return np.searchsorted(self.edges[1:], microseconds, side="right")
+        grains: Positions = (microseconds - self.edges[0]) // grain
+        return grains if buckets is None else buckets[grains]
+
+    @cached_property
+    def _grains(self) -> tuple[int, Positions | None]:
+        """The length that all buckets are multiples of, and the bucket of each such piece.
+
+        None if that is the bucket itself; a length of 0 is none.
+        """
         widths = np.diff(self.edges)
         grain = int(np.gcd.reduce(widths))
         cells = widths // grain
         if cells.sum() > _FINEST:  # a zone whose clock was once set by odd seconds
-            return np.searchsorted(self.edges[1:], microseconds, side="right")
-        grains = (microseconds - self.edges[0]) // grain
-        buckets: Positions = grains
-        if cells.max() > 1:
-            buckets = np.repeat(np.arange(len(self)), cells)[grains]
-        return buckets
+            return 0, None
+        return grain, np.repeat(np.arange(len(self)), cells) if cells.max() > 1 else None
 
     def find(self, moment: Moment) -> int:
         """Return the bucket that *moment* lies in.
