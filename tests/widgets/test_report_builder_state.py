@@ -281,8 +281,17 @@ def test_without_events_profiles_or_matches_it_says_so(build: Build) -> None:
     assert nothing.message == ""
 
 
-def test_without_any_events_there_is_no_report_to_choose(build: Build) -> None:
+def test_without_any_events_there_are_reports_on_profiles_alone(build: Build) -> None:
     state = build(None)
+    assert list(state.declarations) == ["Profiles"]
+    state.set(by=user["plan"])
+    table = answered(state).table
+    assert table["value"].sum() == 3
+    assert run(state.python, profiles=state.profiles).table.equals(table)
+
+
+def test_without_events_and_profiles_there_is_no_report_to_choose(build: Build) -> None:
+    state = build(None, None)
     assert state.message == "There are no events. Give the builder events to report on."
     assert state.wait(1)
 

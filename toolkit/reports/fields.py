@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias
 from toolkit.errors import ArgumentError, ExpressionError, InvalidTimeError
 from toolkit.expressions import Expression, Property, as_expression, as_property
 from toolkit.reports.base import Report
+from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.choices import Choices
 from toolkit.reports.periods import as_zone
 from toolkit.reports.steps import Step
@@ -500,7 +501,7 @@ def _same(value: Any, default: Any) -> bool:
 
 
 def _python(value: Any) -> str:
-    if isinstance(value, Expression):
+    if isinstance(value, Expression | Breakdown):
         return value.python
     if isinstance(value, str):
         return dumps(value)
@@ -534,6 +535,8 @@ def _imports(values: Any, call: str) -> list[str]:
             looked_at = each.where if isinstance(each, Step) else each
             if isinstance(looked_at, Expression):
                 sides |= looked_at.sides
+            elif isinstance(looked_at, Breakdown):
+                sides |= {prop.side for prop in looked_at.properties}
     found = [f"from toolkit import {', '.join(sorted(sides))}"] if sides else []
     if "literal(" in call:
         found.append("from toolkit.expressions import literal")

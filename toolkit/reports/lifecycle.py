@@ -130,7 +130,7 @@ def lifecycle(
     if unit is None:
         raise ReportError(f"unit=None; a lifecycle needs periods: {listed(get_args(Unit))}")
     active = as_step(event, "event")
-    prop = as_breakdown(by)
+    prop = as_breakdown(by, tz)
     condition = None if where is None else as_expression(where)
     everything = Selection.of(events, profiles, at)
     events, visible = everything.events, everything.visible
@@ -223,7 +223,7 @@ class _Question:
         codes: Any = None
         segments: Segments | None = None
         if self.by is not None and not selection.is_of_users(self.by):
-            of_rows = Selection(selection.events, selection.snapshot, rows, selection.past)
+            of_rows = selection.of_rows(rows)
             segments = of_rows.event_segments(self.by)
             codes = segments.codes
             if segments.owners is not None:
