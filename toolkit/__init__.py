@@ -25,6 +25,8 @@ from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 
 if TYPE_CHECKING:
+    from toolkit.sources.consumer import consumer
+    from toolkit.sources.server import serve
     from toolkit.widgets.csv_import import CsvImport
     from toolkit.widgets.editor import ProfileEditor
     from toolkit.widgets.operator_lab import OperatorLab
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
     from toolkit.widgets.users import Users
     from toolkit.widgets.workbench import workbench
 
-# Forms are loaded when they are asked for: scripts do without the libraries they need.
-_FORMS = {
+# Loaded when they are asked for: scripts do without the libraries they need.
+_LATER = {
+    "consumer": "toolkit.sources.consumer",
+    "serve": "toolkit.sources.server",
     "OperatorLab": "toolkit.widgets.operator_lab",
     "CsvImport": "toolkit.widgets.csv_import",
     "ProfileEditor": "toolkit.widgets.editor",
@@ -58,6 +62,7 @@ __all__ = [
     "ReportBuilder",
     "ToolkitError",
     "Users",
+    "consumer",
     "event",
     "frequency",
     "funnel",
@@ -71,6 +76,7 @@ __all__ = [
     "retention",
     "sample_files",
     "segmentation",
+    "serve",
     "step",
     "user",
     "workbench",
@@ -80,6 +86,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FORMS:
-        return getattr(import_module(_FORMS[name]), name)
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
