@@ -176,7 +176,9 @@ class Endpoint(RequestHandler):
             self.set_header("Content-Type", kind)
         self._server.told(self.request.method or "", self.request.path, answer)
         with suppress(StreamClosedError):  # whoever asked is gone
-            self.finish(answer.body if answer.status != 204 else None)
+            # Half a surrogate pair, quoted from what was sent, is no UTF-8; as an escape it is.
+            content = answer.body.encode("utf-8", "backslashreplace")
+            self.finish(content if answer.status != 204 else None)
 
     def set_default_headers(self) -> None:
         """Say as little as possible, and that nothing is to be kept or guessed."""

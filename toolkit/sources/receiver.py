@@ -184,7 +184,7 @@ class Receiver:
                 found = translate(record.value, kind, self._group_key)
             except MessageError as error:
                 faults.append(Fault(index, "", str(error)))
-                told.append(("", glimpse(record.value, _SHORT)))
+                told.append(("", _shown(record.value, _SHORT)))
                 continue
             if found.kind == "update":
                 updates.append((index, found.value))
@@ -252,7 +252,7 @@ class Receiver:
         reasons: dict[int, str] = {}
         for fault in outcome.faults:
             field = f"{fault.field}: " if fault.field else ""
-            reasons.setdefault(fault.index, f"{field}{fault.reason}"[: 2 * _SHORT])
+            reasons.setdefault(fault.index, _shown(f"{field}{fault.reason}", 2 * _SHORT))
         with self._lock:
             first = self._tally.messages + 1
             self._tally = Tally(
@@ -272,7 +272,9 @@ class Receiver:
         """Remember a request that was refused as a whole."""
         with self._lock:
             self._tally = self._tally._replace(rejected=self._tally.rejected + 1)
-            arrival = Arrival(0, times.now(), source, "", "request refused", reason[: 2 * _SHORT])
+            arrival = Arrival(
+                0, times.now(), source, "", "request refused", _shown(reason, 2 * _SHORT)
+            )
             self._recent.append(arrival)
             self._rejections.append(arrival)
 
@@ -304,32 +306,37 @@ def _in_order(faults: list[Fault]) -> list[Fault]:
     return sorted(faults, key=lambda fault: fault.index)
 
 
+def _shown(value: object, at_most: int = _SHORT) -> str:
+    """Return the beginning of what anybody sent, as text that can be shown."""
+    return glimpse(value, at_most).encode("utf-8", "replace").decode()
+
+
 def _address(message: object) -> str:
     if not isinstance(message, Mapping):
         return ""
     if "$group_key" in message:
-        return glimpse(f"{message['$group_key']} {message.get('$group_id')}", _SHORT)
-    return glimpse(message.get("$distinct_id", ""), _SHORT)
+        return _shown(f"{message['$group_key']} {message.get('$group_id')}", _SHORT)
+    return _shown(message.get("$distinct_id", ""), _SHORT)
 
 
 def _update_told(message: object) -> str:
     """Return what an update does, in a few words."""
     if not isinstance(message, Mapping):
-        return glimpse(message, _SHORT)
+        return _shown(message, _SHORT)
     parts = []
     for name, argument in message.items():
         if name in MESSAGE_FIELDS:
             continue
         names = argument if isinstance(argument, Mapping | list) else ()
-        told = listed((glimpse(each, 40) for each in names), _NAMED)
-        parts.append(f"{glimpse(name, 40)} {told}".strip())
+        told = listed((_shown(each, 40) for each in names), _NAMED)
+        parts.append(f"{_shown(name, 40)} {told}".strip())
     return ", ".join(parts)[:_SHORT]
 
 
 def _event_told(raw: object) -> tuple[str, str]:
     """Return whose an event is, and what, in a few words."""
     if not isinstance(raw, Mapping):
-        return "", glimpse(raw, _SHORT)
+        return "", _shown(raw, _SHORT)
     properties = raw.get("properties")
     of = properties.get("distinct_id", "") if isinstance(properties, Mapping) else ""
-    return glimpse(of, _SHORT), f"event {glimpse(raw.get('event'), 80)}"
+    return _shown(of, _SHORT), f"event {_shown(raw.get('event'), 80)}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import atexit
 import errno
+import os
+import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterable
@@ -14,7 +16,6 @@ from typing import Any, Final, Self
 
 import pandas as pd
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 
 from toolkit import html
 from toolkit.errors import ArgumentError, RequestError, ServeError
@@ -34,6 +35,7 @@ _ROOM: Final = 4 * 32 * 1_048_576
 #: Bytes of a request's first line and headers: what fits into a GET.
 _MAX_HEADER: Final = 262_144
 _IDLE: Final = 60.0
+_BACKLOG: Final = 128
 _PATIENCE: Final = 10.0
 
 _running: weakref.WeakSet[Server] = weakref.WeakSet()
@@ -76,8 +78,9 @@ class Server:
         self.on_answer: Callable[[str, str, Answer], None] | None = None
         self._token = token
         self._room = _ROOM
-        sockets = _bound(host, port)
-        self.port: int = sockets[0].getsockname()[1]
+        self._stopping = threading.Lock()
+        listening = _bound(host, port)
+        self.port: int = listening.getsockname()[1]
         # One thread writes: requests are applied one after the other, and while one
         # waits for the table the others can still arrive.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="profile-toolkit writer")
@@ -91,17 +94,17 @@ class Server:
         )
         ready = threading.Event()
         self._thread = threading.Thread(
-            target=self._run, args=(sockets, ready), daemon=True, name="profile-toolkit server"
+            target=self._run, args=(listening, ready), daemon=True, name="profile-toolkit server"
         )
         self._thread.start()
         ready.wait()
         _running.add(self)
         atexit.register(self.stop)
 
-    def _run(self, sockets: list[Any], ready: threading.Event) -> None:
+    def _run(self, listening: socket.socket, ready: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
         # Inside the loop: tornado takes the one that runs.
-        self._loop.call_soon(self._http.add_sockets, sockets)
+        self._loop.call_soon(self._http.add_socket, listening)
         self._loop.call_soon(ready.set)
         self._loop.run_forever()
         self._loop.close()
@@ -142,9 +145,9 @@ class Server:
 
     def take_room(self, size: int) -> None:
         """Take room for a body, or give it back with a negative *size*."""
-        self._room -= size
-        if size > 0 > self._room:
+        if size > max(self._room, 0):
             raise RequestError(429, "too much is being sent at once; send it again in a moment")
+        self._room -= size
 
     async def answer(self, call: Call) -> Answer:
         """Do what a request asks for, in the thread that writes."""
@@ -160,15 +163,16 @@ class Server:
         """Stop listening; what has arrived is still answered. A second call does nothing."""
         atexit.unregister(self.stop)
         _running.discard(self)
-        if threading.current_thread() is self._thread or not self._thread.is_alive():
-            return
-        done = asyncio.run_coroutine_threadsafe(self._stop(), self._loop)
-        try:
-            done.result(2 * _PATIENCE)
-        finally:
-            self._writer.shutdown(wait=True)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_PATIENCE)
+        with self._stopping:
+            if not self._thread.is_alive():
+                return
+            done = asyncio.run_coroutine_threadsafe(self._stop(), self._loop)
+            try:
+                done.result(2 * _PATIENCE)
+            finally:
+                self._writer.shutdown(wait=True)
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._thread.join(_PATIENCE)
 
     async def _stop(self) -> None:
         self.is_stopping = True
@@ -216,10 +220,22 @@ class Server:
         return html.card("Server", html.paragraph(told), html.facts(facts), html.notes(notes))
 
 
-def _bound(host: str, port: int) -> list[Any]:
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket that listens."""
+    opened: socket.socket | None = None
     try:
-        return bind_sockets(port, address=host)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        opened = socket.socket(family, kind, protocol)
+        if os.name == "posix":  # elsewhere it would let two programs have one port
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(address)
+        opened.listen(_BACKLOG)
+        opened.setblocking(False)
+        return opened
     except OSError as error:
+        if opened is not None:
+            opened.close()
         if error.errno == errno.EADDRINUSE:
             ours = any(server.port == port for server in _running)
             by = "a server of this kernel: call its stop() first" if ours else "another program"
