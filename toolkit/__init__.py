@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from toolkit.sources.server import serve
     from toolkit.widgets.csv_import import CsvImport
     from toolkit.widgets.editor import ProfileEditor
+    from toolkit.widgets.live import LiveView
     from toolkit.widgets.operator_lab import OperatorLab
     from toolkit.widgets.report_builder import ReportBuilder
     from toolkit.widgets.users import Users
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _LATER = {
     "consumer": "toolkit.sources.consumer",
     "serve": "toolkit.sources.server",
+    "LiveView": "toolkit.widgets.live",
     "OperatorLab": "toolkit.widgets.operator_lab",
     "CsvImport": "toolkit.widgets.csv_import",
     "ProfileEditor": "toolkit.widgets.editor",
@@ -55,6 +57,7 @@ __all__ = [
     "CsvImport",
     "CsvLossWarning",
     "Events",
+    "LiveView",
     "OperatorLab",
     "ProfileEditor",
     "ProfileTable",
