@@ -84,16 +84,16 @@ def answer(receiver: Receiver, call: Call, token: str | None) -> Answer:
             return _segment(receiver, name, call, token)
         return _mixpanel(receiver, name, call, token)
     except RequestError as error:
-        receiver.note_refusal(call.path, str(error))
+        receiver.note_refusal(f"HTTP {call.path}", str(error))
         return refusal(call.path, error)
     except ToolkitError as error:
         # The file is busy, full or gone: what was sent is not written, and may be sent again.
         status = 503 if isinstance(error, StoreBusyError) else 500
-        receiver.note_refusal(call.path, str(error))
+        receiver.note_refusal(f"HTTP {call.path}", str(error))
         return refusal(call.path, RequestError(status, str(error)))
     except Exception as error:  # a fault of ours, or of a locator; the sender must learn of it
         told = f"not written: {type(error).__name__}: {error}"
-        receiver.note_refusal(call.path, told)
+        receiver.note_refusal(f"HTTP {call.path}", told)
         return refusal(call.path, RequestError(500, told))
 
 

@@ -88,7 +88,7 @@ class Endpoint(RequestHandler):
     def _refuse(self, error: RequestError) -> None:
         self._refused = error
         self._give_back()
-        self._server.receiver.note_refusal(self.request.path[:100], str(error))
+        self._server.receiver.note_refusal(f"HTTP {self.request.path[:100]}", str(error))
 
     def _give_back(self) -> None:
         self._body = None
