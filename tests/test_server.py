@@ -67,7 +67,7 @@ def raw(server: Server, sent: bytes, *, wait: float = 5.0, half_close: bool = Fa
 
 
 @pytest.mark.parametrize("path", ["/engage", "/groups", "/track", "/import", "/v1/batch"])
-def test_malformed_JSON_is_refused_and_the_server_stays(server: Server, path: str) -> None:
+def test_HTTP_3_malformed_JSON_is_refused_and_the_server_stays(server: Server, path: str) -> None:
     for text, _ in MALFORMED:
         answer = requests.post(f"{server.url}{path}", data=text.encode(), timeout=10)
         assert answer.status_code == 400, text[:40]
@@ -404,7 +404,7 @@ time.sleep(600)
 """
 
 
-def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+def test_HTTP_1_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "shop.db"
     chance = random.Random(5)
     acknowledged: dict[str, int] = {}

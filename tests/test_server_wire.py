@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import time
 import tracemalloc
 import zlib
 from collections.abc import Iterator
@@ -62,6 +63,18 @@ def test_a_gzip_bomb_is_not_unpacked() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * wire.MAX_BODY
+
+
+def test_many_empty_gzip_files_are_not_unpacked_one_by_one() -> None:
+    with refused(413, "more than 1,000 gzip files"):
+        Body("gzip").feed(gzip.compress(b"") * 1_001)
+    # Nor is what unpacks to nothing without end.
+    body = Body("gzip")
+    padding = b"\x1f\x8b\x08\x10" + b"\0" * 6  # a gzip file whose comment never ends
+    with refused(413, "more than 33,554,432 bytes"):
+        body.feed(padding)
+        for _ in range(33):
+            body.feed(b"x" * 1_048_576)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +186,14 @@ def test_malformed_JSON_is_refused_with_its_place(text: str, match: str) -> None
         read_records(text)
 
 
+def test_a_key_that_comes_twice_after_many_others_is_found_in_time() -> None:
+    many = ",".join(f'"k{n}":0' for n in range(200_000))
+    started = time.monotonic()
+    with refused(400, "the key 'k199999' stands twice"):
+        read_records("{" + many + ',"k199999":1}')
+    assert time.monotonic() - started < 5
+
+
 def test_integers_stay_exact() -> None:
     assert values('{"a": 123456789012345678901234567890}') == [
         {"a": 123456789012345678901234567890}
@@ -275,7 +296,7 @@ def test_what_is_no_event_is_a_fault_with_a_reason(raw: Any) -> None:
     assert fault.reason
 
 
-def test_an_event_sent_twice_is_kept_once() -> None:
+def test_EVENT_1_an_event_sent_twice_is_kept_once() -> None:
     kept = ArrivingEvents()
     first, other = event(**GOOD), event(**{**GOOD, "time": 1_700_000_001})
     nameless = event(distinct_id="7", time=5)
@@ -325,7 +346,7 @@ def test_events_are_made_once_until_more_arrive() -> None:
 # Segment
 
 
-def test_a_trait_under_its_reserved_name_wins() -> None:
+def test_SEGMENT_1_a_trait_under_its_reserved_name_wins() -> None:
     traits = {"email": "b", "$email": "a", "createdAt": 2, "created": 1, "age": 3}
     update = translate({"type": "identify", "userId": "7", "traits": traits}).value
     assert update["$set"] == {"$email": "a", "$created": 1, "age": 3}
@@ -344,7 +365,7 @@ def test_identify_without_a_user_is_of_the_anonymous_one() -> None:
     }
 
 
-def test_a_group_is_a_group_profile_under_the_key_asked_for() -> None:
+def test_SEGMENT_2_a_group_is_a_group_profile_under_the_key_asked_for() -> None:
     message = {"userId": "7", "groupId": 5, "traits": {"name": "Acme"}}
     found = translate(message, "group", "company")
     assert found.kind == "update"
@@ -442,7 +463,7 @@ BAD_UPDATE = {"$distinct_id": "7", "$add": {"plan": 1}}
         ),
     ],
 )  # fmt: skip
-def test_engage_answers_as_documented_200_for_data_errors_too(
+def test_HTTP_2_engage_answers_as_documented_200_for_data_errors_too(
     receiver: Receiver, sent: Any, query: str, expected: Any
 ) -> None:
     assert asked(receiver, call("/engage", sent, query)) == (200, expected)

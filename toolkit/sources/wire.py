@@ -28,6 +28,8 @@ MAX_DATA: Final = 10 * 1_048_576
 #: Bytes of a body. Written for a form, each byte of JSON may take three.
 MAX_BODY: Final = 32 * 1_048_576
 _MAX_FIELDS: Final = 100
+#: Gzip files that follow each other in one body; each costs time, an empty one too.
+_MAX_MEMBERS: Final = 1_000
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _GZIP: Final = zlib.MAX_WBITS | 16
@@ -61,6 +63,7 @@ class Body:
             raise RequestError(415, f'Content-Encoding "{encoding}"; gzip or none is allowed')
         self._is_packed = encoding in ("gzip", "x-gzip")
         self._unpacker: Any = None
+        self._fed = self._members = 0
         self._content = bytearray()
 
     def __len__(self) -> int:
@@ -74,12 +77,18 @@ class Body:
         RequestError
             413 as soon as the body is too large, unpacked; 400 where it is no gzip.
         """
+        self._fed += len(piece)
+        if self._fed > MAX_BODY:
+            raise too_large()
         if not self._is_packed:
             self._add(piece)
             return
         while piece:
             if self._unpacker is None:
                 self._unpacker = zlib.decompressobj(_GZIP)
+                self._members += 1
+                if self._members > _MAX_MEMBERS:
+                    raise RequestError(413, f"the body is more than {_MAX_MEMBERS:,} gzip files")
             try:
                 # One byte more than there is room for: a bomb is never unpacked further.
                 room = MAX_BODY - len(self._content) + 1
