@@ -57,6 +57,7 @@ def test_what_clients_send_appears_by_itself(
     book.picture("1-arrived")
 
     book.button("Pause").click()
+    book.sees("paused, 0 more arrived")
     send({"$distinct_id": "bob", "$set": {"plan": "free"}})
     book.sees("paused, 1 more arrived")
     expect(book.form.get_by_text("bob", exact=True)).to_have_count(0)
