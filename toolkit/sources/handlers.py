@@ -174,11 +174,12 @@ class Endpoint(RequestHandler):
         if answer.status != 204:
             kind = "application/json" if answer.is_json else "text/plain; charset=utf-8"
             self.set_header("Content-Type", kind)
-        self._server.told(self.request.method or "", self.request.path, answer)
         with suppress(StreamClosedError):  # whoever asked is gone
             # Half a surrogate pair, quoted from what was sent, is no UTF-8; as an escape it is.
             content = answer.body.encode("utf-8", "backslashreplace")
             self.finish(content if answer.status != 204 else None)
+        with suppress(OSError):  # nobody reads the log any more
+            self._server.told(self.request.method or "", self.request.path, answer)
 
     def set_default_headers(self) -> None:
         """Say as little as possible, and that nothing is to be kept or guessed."""
