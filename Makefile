@@ -38,8 +38,9 @@ test: setup lint browser  ## Lint, types, all tests and the notebooks
 	@echo "Running the tests …"
 	@$(BIN)/python -m pytest
 
-test-all: test  ## The same, on the oldest dependencies too, and longer random tests
+test-all: test  ## The same, with the clients for Node, longer random tests, and on the oldest dependencies
 	@LONGER_TESTS=1 $(BIN)/python -m pytest tests/test_trust.py tests/test_stateful.py
+	@NODE_CLIENTS=1 $(BIN)/python -m pytest tests/test_clients_node.py
 	@.ci/oldest
 
 browser: setup  ## The browser that the tests of the forms need

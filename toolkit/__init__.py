@@ -43,15 +43,21 @@ from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 
 if TYPE_CHECKING:
+    from toolkit.sources.consumer import consumer
+    from toolkit.sources.server import serve
     from toolkit.widgets.csv_import import CsvImport
     from toolkit.widgets.editor import ProfileEditor
+    from toolkit.widgets.live import LiveView
     from toolkit.widgets.operator_lab import OperatorLab
     from toolkit.widgets.report_builder import ReportBuilder
     from toolkit.widgets.users import Users
     from toolkit.widgets.workbench import workbench
 
-# Forms are loaded when they are asked for: scripts do without the libraries they need.
-_FORMS = {
+# Loaded when they are asked for: scripts do without the libraries they need.
+_LATER = {
+    "consumer": "toolkit.sources.consumer",
+    "serve": "toolkit.sources.server",
+    "LiveView": "toolkit.widgets.live",
     "OperatorLab": "toolkit.widgets.operator_lab",
     "CsvImport": "toolkit.widgets.csv_import",
     "ProfileEditor": "toolkit.widgets.editor",
@@ -69,6 +75,7 @@ __all__ = [
     "CsvImport",
     "CsvLossWarning",
     "Events",
+    "LiveView",
     "OperatorLab",
     "ProfileEditor",
     "ProfileTable",
@@ -80,6 +87,7 @@ __all__ = [
     "cohort",
     "cohort_of",
     "cohorts",
+    "consumer",
     "did",
     "event",
     "flows",
@@ -98,6 +106,7 @@ __all__ = [
     "retention",
     "sample_files",
     "segmentation",
+    "serve",
     "step",
     "times_did",
     "total_of",
@@ -109,6 +118,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FORMS:
-        return getattr(import_module(_FORMS[name]), name)
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

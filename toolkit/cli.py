@@ -38,6 +38,7 @@ from toolkit.sources.csv import import_csv
 from toolkit.sources.csv_defuse import defused_frame
 from toolkit.sources.csv_export import export_csv
 from toolkit.sources.jsonlines import read_messages, write_messages
+from toolkit.sources.serving import serve_until_stopped
 from toolkit.table import ProfileTable
 from toolkit.values import dumps
 from toolkit.wording import count, listed
@@ -200,6 +201,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_database(check)
     check.add_argument("--repair", action="store_true", help="write the profiles anew from the log")
+
+    serving = _command(
+        commands,
+        _serve,
+        "serve",
+        "take what analytics clients send, until Ctrl-C; the file is made if missing",
+    )
+    _add_database(serving)
+    serving.add_argument(
+        "--port", type=int, default=0, help="where to listen (default: a free port)"
+    )
+    serving.add_argument(
+        "--host", default="127.0.0.1", help="0.0.0.0 lets other machines in (default: 127.0.0.1)"
+    )
+    serving.add_argument("--token", help="what clients must know (default: any token is taken)")
+    serving.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        help="a web page's origin that may send, such as http://localhost:3000; repeat",
+    )
+    serving.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name clients call this machine by, such as host.docker.internal; repeat",
+    )
+    serving.add_argument("--log", action="store_true", help="print a line for each request")
 
     show = _command(commands, _show, "show", "show a table, or one profile as JSON")
     _add_database(show)
@@ -402,6 +432,25 @@ def _read_events(path: Path) -> pd.DataFrame:
         kind = "Parquet" if path.suffix == ".parquet" else "CSV"
         reason = str(error).partition("\n")[0]
         raise ToolkitError(f"{path} cannot be read as {kind}: {reason}") from error
+
+
+def _serve(given: argparse.Namespace) -> int:
+    def say(line: str) -> None:
+        _say(line)
+        sys.stdout.flush()
+
+    with ProfileTable(given.database) as profiles:
+        serve_until_stopped(
+            profiles,
+            say,
+            log=given.log,
+            port=given.port,
+            host=given.host,
+            token=given.token,
+            origins=given.origin,
+            hosts=given.allow_host,
+        )
+    return OK
 
 
 def _show(given: argparse.Namespace) -> int:

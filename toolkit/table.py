@@ -148,14 +148,21 @@ class ProfileTable:
         store = self._engine.store
         return None if store is None else str(store.path)
 
+    @property
+    def moment(self) -> str | None:
+        """For profiles of the past: of when they are, in words. None for the table itself."""
+        return self._engine.moment_told
+
     def remembered(self, kind: str) -> Remembered:
         """Return what forms keep beside the profiles, such as ``"csv templates"``, by name."""
         return Remembered(self._engine, kind)
 
     def close(self) -> None:
-        """Close the SQLite file; a second call does nothing."""
-        if self._engine.store is not None:
-            self._engine.store.close()
+        """Close the SQLite file; a second call does nothing.
+
+        What another thread is doing with the table is done first.
+        """
+        self._engine.close()
 
     def __enter__(self) -> Self:
         return self

@@ -19,6 +19,7 @@ from toolkit.errors import ArgumentError, MessageFileError, MessageFileNotFoundE
 from toolkit.messages import Message
 from toolkit.progress import Progress, silent
 from toolkit.sources.arguments import argument
+from toolkit.sources.strict_json import loads
 from toolkit.sources.whole_file import whole_file
 from toolkit.table import ProfileTable
 from toolkit.times import NO_TIME
@@ -154,7 +155,7 @@ def _array_or_lines(
     path: Path, number: int, first: bytes, rest: bytes
 ) -> Iterator[tuple[int, Any]]:
     try:
-        found = _loads((first + rest).decode("utf-8"))
+        found = loads((first + rest).decode("utf-8"))
     except json.JSONDecodeError as error:
         if error.msg != "Extra data":
             _refuse_array(path, error)
@@ -178,7 +179,7 @@ def _message(entry: Any) -> dict[str, Any]:
         except UnicodeEncodeError:
             raise ValueError("not UTF-8") from None
         try:
-            entry = _loads(entry)
+            entry = loads(entry)
         except json.JSONDecodeError as error:
             raise ValueError(f"no JSON ({error.msg} at character {error.colno})") from None
         except RecursionError:
@@ -186,23 +187,6 @@ def _message(entry: Any) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise ValueError(f"a JSON object is needed, not {type(entry).__name__}")
     return entry
-
-
-def _loads(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
 
 
 def write_messages(
