@@ -21,6 +21,7 @@ from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
 from toolkit.sources.frame import import_frame
+from toolkit.sources.geo import GeoDatabase
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 
@@ -51,6 +52,7 @@ __all__ = [
     "CsvImport",
     "CsvLossWarning",
     "Events",
+    "GeoDatabase",
     "OperatorLab",
     "ProfileEditor",
     "ProfileTable",

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO, get_args
 
@@ -37,6 +38,7 @@ from toolkit.sources.arguments import written
 from toolkit.sources.csv import import_csv
 from toolkit.sources.csv_defuse import defused_frame
 from toolkit.sources.csv_export import export_csv
+from toolkit.sources.geo import GeoDatabase
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.table import ProfileTable
 from toolkit.values import dumps
@@ -138,6 +140,12 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("messages", type=Path)
     apply.add_argument(
         "--skip-errors", action="store_true", help="apply the other lines when some are no messages"
+    )
+    apply.add_argument(
+        "--geo",
+        type=Path,
+        metavar="MMDB",
+        help="a location database: $set and $set_once set the location of $ip or coordinates too",
     )
 
     export = _command(commands, _export, "export", "write profiles as messages or CSV")
@@ -327,8 +335,11 @@ def _apply(given: argparse.Namespace) -> int:
     messages = read_messages(
         _there(given.messages), on_error="skip" if given.skip_errors else "raise"
     )
-    with ProfileTable(given.database) as profiles:
-        result = profiles.apply(messages, source=given.messages.name)
+    with ExitStack() as opened:
+        # The database first: where there is none, no file of profiles is made.
+        geo = None if given.geo is None else opened.enter_context(GeoDatabase(given.geo))
+        profiles = opened.enter_context(ProfileTable(given.database))
+        result = profiles.apply(messages, source=given.messages.name, geo=geo)
     for line, reason in messages.skipped[["line", "reason"]].to_numpy().tolist():
         _say(f"line {line} is no message: {reason}", file=sys.stderr)
     for index, reason in result.rejected[["index", "reason"]].to_numpy().tolist():

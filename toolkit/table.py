@@ -46,7 +46,7 @@ from toolkit.history import (
 )
 from toolkit.ids import normalise_id
 from toolkit.log import LoggedColumns
-from toolkit.messages import USERS, Rejection, hidden_properties, parse_message
+from toolkit.messages import USERS, Locator, Rejection, hidden_properties, parse_message
 from toolkit.progress import Progress, silent
 from toolkit.remembered import Remembered
 from toolkit.reserved import HIDDEN, title
@@ -355,6 +355,8 @@ class ProfileTable:
         source: str = "messages",
         ignore_time: bool = False,
         progress: bool = True,
+        geo: Locator | None = None,
+        ip: str | None = None,
     ) -> ApplyResult:
         """Apply messages in order, each seeing the ones before it (MSG-2).
 
@@ -374,6 +376,11 @@ class ProfileTable:
             hand (SEEN-2).
         progress
             Whether to show a progress bar if it takes more than a second.
+        geo
+            A :class:`toolkit.GeoDatabase`: ``$set`` and ``$set_once`` set the location of
+            their user too, from the message's coordinates or ``$ip`` (GEO-1).
+        ip
+            The address of whoever sent the messages, for those without an ``$ip``.
 
         Returns
         -------
@@ -405,6 +412,8 @@ class ProfileTable:
         if not isinstance(messages, Iterable):
             raise MessageError(f"apply takes messages, not {type(messages).__name__}")
         as_json(source)
+        if geo is not None:
+            messages = geo.locate(messages, ip, self)
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
         result = self._apply_valid(valid, source, refused=len(rejected))
         rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)
