@@ -23,6 +23,7 @@ from toolkit.sources.csv_export import CsvLossWarning, write_csv
 from toolkit.sources.frame import import_frame
 from toolkit.sources.geo import GeoDatabase
 from toolkit.sources.jsonlines import read_messages, write_messages
+from toolkit.sources.people import read_people, write_people
 from toolkit.table import ProfileTable
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ __all__ = [
     "match",
     "preview_csv",
     "read_messages",
+    "read_people",
     "retention",
     "sample_files",
     "segmentation",
@@ -78,6 +80,7 @@ __all__ = [
     "workbench",
     "write_csv",
     "write_messages",
+    "write_people",
 ]
 
 

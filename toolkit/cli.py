@@ -40,6 +40,7 @@ from toolkit.sources.csv_defuse import defused_frame
 from toolkit.sources.csv_export import export_csv
 from toolkit.sources.geo import GeoDatabase
 from toolkit.sources.jsonlines import read_messages, write_messages
+from toolkit.sources.people import read_people, write_people
 from toolkit.table import ProfileTable
 from toolkit.values import dumps
 from toolkit.wording import count, listed
@@ -142,6 +143,9 @@ def _parser() -> argparse.ArgumentParser:
         "--skip-errors", action="store_true", help="apply the other lines when some are no messages"
     )
     apply.add_argument(
+        "--people", action="store_true", help="the file holds profiles as the query API has them"
+    )
+    apply.add_argument(
         "--geo",
         type=Path,
         metavar="MMDB",
@@ -152,6 +156,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_database(export)
     export.add_argument(
         "file", type=Path, help="its end says what to write: " + ", ".join(_EXPORTS)
+    )
+    export.add_argument(
+        "--people",
+        action="store_true",
+        help="write JSON in the shape of the query API in place of messages",
+    )
+    export.add_argument(
+        "--chunk", type=int, metavar="N", help="write lists of N messages, each a body to post"
     )
     export.add_argument("--where", help="only profiles for which this holds: 'user[\"plan\"] == …'")
 
@@ -332,9 +344,12 @@ def _import(given: argparse.Namespace) -> int:
 
 
 def _apply(given: argparse.Namespace) -> int:
-    messages = read_messages(
-        _there(given.messages), on_error="skip" if given.skip_errors else "raise"
-    )
+    if given.people:
+        messages = read_people(_there(given.messages))
+    else:
+        messages = read_messages(
+            _there(given.messages), on_error="skip" if given.skip_errors else "raise"
+        )
     with ExitStack() as opened:
         # The database first: where there is none, no file of profiles is made.
         geo = None if given.geo is None else opened.enter_context(GeoDatabase(given.geo))
@@ -357,14 +372,21 @@ def _export(given: argparse.Namespace) -> int:
             f"{given.file}: the end of the name says what to write; "
             f"allowed are {', '.join(_EXPORTS)}"
         )
+    is_csv = given.file.name.endswith((".csv", ".csv.gz"))
+    if (is_csv or given.people) and given.chunk is not None:
+        raise ToolkitError("--chunk is for messages; leave it out")
+    if is_csv and given.people:
+        raise ToolkitError(f"{given.file}: --people is for JSON; name the file .jsonl or .json")
     losses: Sequence[str] = ()
     with _opened(given) as table:
         profiles = table if given.where is None else table.where(given.where)
-        if given.file.name.endswith((".csv", ".csv.gz")):
+        if is_csv:
             export = export_csv(profiles, given.file)
             number, losses = export.profiles, export.losses
+        elif given.people:
+            number = write_people(profiles, given.file)
         else:
-            number = write_messages(profiles, given.file)
+            number = write_messages(profiles, given.file, chunk=given.chunk)
     _say(f"{count(number, 'profile')} written to {given.file}")
     for loss in losses:
         _say(f"Note: {loss}")
