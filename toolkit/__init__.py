@@ -25,6 +25,15 @@ from toolkit.sources.geo import GeoDatabase
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.sources.people import read_people, write_people
 from toolkit.table import ProfileTable
+from toolkit.upkeep import (
+    deduplicate,
+    delete_where,
+    find_duplicates,
+    rename_where,
+    set_where,
+    unset_where,
+    update_where,
+)
 
 if TYPE_CHECKING:
     from toolkit.widgets.csv_import import CsvImport
@@ -61,7 +70,10 @@ __all__ = [
     "ReportBuilder",
     "ToolkitError",
     "Users",
+    "deduplicate",
+    "delete_where",
     "event",
+    "find_duplicates",
     "frequency",
     "funnel",
     "import_csv",
@@ -72,10 +84,14 @@ __all__ = [
     "preview_csv",
     "read_messages",
     "read_people",
+    "rename_where",
     "retention",
     "sample_files",
     "segmentation",
+    "set_where",
     "step",
+    "unset_where",
+    "update_where",
     "user",
     "workbench",
     "write_csv",
