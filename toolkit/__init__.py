@@ -17,6 +17,7 @@ from toolkit.events import Events
 from toolkit.expressions import event, user
 from toolkit.join import join, match
 from toolkit.reports import frequency, funnel, lifecycle, retention, segmentation, step
+from toolkit.revenue import revenue
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
@@ -86,6 +87,7 @@ __all__ = [
     "read_people",
     "rename_where",
     "retention",
+    "revenue",
     "sample_files",
     "segmentation",
     "set_where",
