@@ -35,12 +35,24 @@ from toolkit.reports import (
     times_did,
     total_of,
 )
+from toolkit.revenue import revenue
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
 from toolkit.sources.frame import import_frame
+from toolkit.sources.geo import GeoDatabase
 from toolkit.sources.jsonlines import read_messages, write_messages
+from toolkit.sources.people import read_people, write_people
 from toolkit.table import ProfileTable
+from toolkit.upkeep import (
+    deduplicate,
+    delete_where,
+    find_duplicates,
+    rename_where,
+    set_where,
+    unset_where,
+    update_where,
+)
 
 if TYPE_CHECKING:
     from toolkit.sources.consumer import consumer
@@ -75,6 +87,7 @@ __all__ = [
     "CsvImport",
     "CsvLossWarning",
     "Events",
+    "GeoDatabase",
     "LiveView",
     "OperatorLab",
     "ProfileEditor",
@@ -88,8 +101,11 @@ __all__ = [
     "cohort_of",
     "cohorts",
     "consumer",
+    "deduplicate",
+    "delete_where",
     "did",
     "event",
+    "find_duplicates",
     "flows",
     "frequency",
     "funnel",
@@ -103,17 +119,24 @@ __all__ = [
     "preview_csv",
     "profile_report",
     "read_messages",
+    "read_people",
+    "rename_where",
     "retention",
+    "revenue",
     "sample_files",
     "segmentation",
     "serve",
+    "set_where",
     "step",
     "times_did",
     "total_of",
+    "unset_where",
+    "update_where",
     "user",
     "workbench",
     "write_csv",
     "write_messages",
+    "write_people",
 ]
 
 

@@ -190,6 +190,14 @@ class WorkCancelled(ToolkitError):  # noqa: N818 - nothing went wrong
     """Long work was stopped by whoever waited for it; it has changed nothing."""
 
 
+class GeoError(ToolkitError, ValueError):
+    """A file that is no location database, or is damaged."""
+
+
+class GeoFileNotFoundError(GeoError, FileNotFoundError):
+    """There is no such location database."""
+
+
 class MissingExtraError(ToolkitError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
 
