@@ -18,6 +18,11 @@ from toolkit.expressions import event, user
 from toolkit.join import join, match
 from toolkit.reports import (
     bucket,
+    cohort,
+    cohort_of,
+    cohorts,
+    did,
+    flows,
     frequency,
     funnel,
     items,
@@ -27,6 +32,8 @@ from toolkit.reports import (
     retention,
     segmentation,
     step,
+    times_did,
+    total_of,
 )
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
@@ -70,7 +77,12 @@ __all__ = [
     "ToolkitError",
     "Users",
     "bucket",
+    "cohort",
+    "cohort_of",
+    "cohorts",
+    "did",
     "event",
+    "flows",
     "frequency",
     "funnel",
     "import_csv",
@@ -87,6 +99,8 @@ __all__ = [
     "sample_files",
     "segmentation",
     "step",
+    "times_did",
+    "total_of",
     "user",
     "workbench",
     "write_csv",

@@ -792,3 +792,27 @@ def test_times_and_numbers_are_offered_in_buckets(build: Build) -> None:
     assert any(label.startswith("user.age / ") for label in offered)
     state.set(by=tk.bucket(user["age"], 5), unit=None)
     assert state.python.count('tk.bucket(user["age"], 5)') == 1
+
+
+def test_a_click_on_a_band_of_a_flow_shows_who_went_that_way(
+    build: Build, profiles: tk.ProfileTable
+) -> None:
+    state = build()
+    state.set("Flows", event=tk.step("View", where=event["item"] == "tea"), after=1)
+
+    report = answered(state)
+    picture = state.picture
+    assert picture is not None
+    band = next(
+        place
+        for place in range(len(picture.spots))
+        if picture.spots.words(place) == "View → Buy: 1 user"
+    )
+    left, top, right, bottom = picture.spots.boxes[band].tolist()
+    state.pick_place((left + right) / 2, (top + bottom) / 2)
+    assert state.wait(30)
+
+    assert state.users == ["ann"]
+    assert state.users_of == "step 1, from View, to Buy"
+    made = run(state.python, events=DF, profiles=profiles)
+    pd.testing.assert_frame_equal(made.table, report.table)

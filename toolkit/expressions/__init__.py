@@ -47,21 +47,34 @@ EXPR-13  A value in place of a condition is true where it is the boolean true,
 from toolkit.expressions.cells import Instants
 from toolkit.expressions.evaluation import Scope, SnapshotScope
 from toolkit.expressions.expression import Expression
-from toolkit.expressions.nodes import Property, Side, conjuncts, event, literal, user
+from toolkit.expressions.nodes import (
+    Members,
+    Property,
+    Side,
+    Tally,
+    conjuncts,
+    event,
+    literal,
+    period,
+    user,
+)
 from toolkit.expressions.parsing import as_expression, as_property, parse
 
 __all__ = [
     "Expression",
     "Instants",
+    "Members",
     "Property",
     "Scope",
     "Side",
     "SnapshotScope",
+    "Tally",
     "as_expression",
     "as_property",
     "conjuncts",
     "event",
     "literal",
     "parse",
+    "period",
     "user",
 ]

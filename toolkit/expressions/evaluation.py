@@ -12,6 +12,8 @@ from itertools import chain
 from typing import Any, Final, Protocol
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import ExpressionError
@@ -29,11 +31,13 @@ from toolkit.expressions.nodes import (
     In,
     IsSet,
     Literal,
+    Members,
     Not,
     Or,
     Property,
     Quantified,
     Side,
+    Tally,
     require_closed,
 )
 from toolkit.reserved import FIRST_SEEN, LAST_SEEN
@@ -54,6 +58,19 @@ class Scope(Protocol):
         ExpressionError
             If the rows have no properties of that side.
         """
+
+
+class Counting(Protocol):
+    """Rows that know what their users did, and which users a cohort holds."""
+
+    def tally(self, node: Tally) -> Column:
+        """Return how often each row's user did an event, or what it adds up to."""
+
+    def distinct_ids(self) -> pa.Array:
+        """Return the distinct ID of each row's user, null where there is none."""
+
+    def members(self, name: str) -> pa.Array:
+        """Return the distinct IDs of the cohort that was saved under a name."""
 
 
 class SnapshotScope:
@@ -77,6 +94,10 @@ class SnapshotScope:
     def snapshot(self) -> Snapshot:
         """The profiles."""
         return self._snapshot
+
+    def distinct_ids(self) -> pa.Array:
+        """Return the distinct ID of each profile."""
+        return self._snapshot.ids
 
     def __len__(self) -> int:
         return len(self._snapshot)
@@ -162,10 +183,38 @@ class _Evaluation:
                 return Cells.constant(node.value)
             case Function(name, operand):
                 return _FUNCTIONS[name](self.value(operand))
+            case Tally():
+                return Cells.of(self._tally(node))
             case Arithmetic(operator, left, right):
                 return arithmetic.arithmetic(operator, self.value(left), self.value(right))
         true, undefined = self.truth(node)  # EXPR-13
         return Cells.joined(len(true), [("bool", ~undefined, true)])
+
+    def _tally(self, node: Tally) -> Column:
+        tally = getattr(self._scope, "tally", None)
+        if tally is None:
+            raise ExpressionError(
+                f"{node.text} counts events, and there are none here; use it in tk.cohort or in "
+                "a report, which have events"
+            )
+        found: Column = tally(node)
+        return found
+
+    def _members(self, node: Members) -> Mask:
+        ids = node.members
+        if ids is None:
+            members = getattr(self._scope, "members", None)
+            if members is None:
+                raise ExpressionError(
+                    f"{node.text} names a saved cohort, which reports know and this does not; "
+                    "give the cohort itself"
+                )
+            ids = members(node.name)
+        # Of the rows, whether or not there is a profile.
+        whose = self._scope.distinct_ids()  # type: ignore[attr-defined]
+        # A null, no user, is in no cohort: none of them holds one.
+        found: Mask = pc.is_in(whose, ids).to_numpy(zero_copy_only=False)
+        return found
 
     # -- conditions -----------------------------------------------------------------------
 
@@ -178,6 +227,8 @@ class _Evaluation:
                 return self._joined(np.logical_and, conditions)
             case Or(conditions):
                 return self._joined(np.logical_or, conditions)
+            case Members():
+                return Truth.of(self._members(node))
         if node.is_condition:
             quantified = next((o._open for o in node.operands if o._open is not None), None)
             if quantified is None:

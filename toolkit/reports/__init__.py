@@ -2,10 +2,12 @@
 
 from toolkit.reports.base import Report
 from toolkit.reports.buckets import bucket, items
+from toolkit.reports.cohorts import Cohort, cohort, cohort_of, cohorts
 from toolkit.reports.metrics import Metric, metric
 from toolkit.reports.segmentation import segmentation
 from toolkit.reports.segmented import Segmentation
 from toolkit.reports.steps import step
+from toolkit.reports.tallies import did, times_did, total_of
 
 # isort: split
 # In the order in which the form of all reports offers them.
@@ -17,9 +19,14 @@ from toolkit.reports.frequency import Frequency, frequency
 from toolkit.reports.lifecycle import Lifecycle, lifecycle
 
 # isort: split
+from toolkit.reports.flows import Flows, flows
+
+# isort: split
 from toolkit.reports.profile_report import ProfileReport, profile_report
 
 __all__ = [
+    "Cohort",
+    "Flows",
     "Frequency",
     "Funnel",
     "Lifecycle",
@@ -29,6 +36,11 @@ __all__ = [
     "Retention",
     "Segmentation",
     "bucket",
+    "cohort",
+    "cohort_of",
+    "cohorts",
+    "did",
+    "flows",
     "frequency",
     "funnel",
     "items",
@@ -38,4 +50,6 @@ __all__ = [
     "retention",
     "segmentation",
     "step",
+    "times_did",
+    "total_of",
 ]

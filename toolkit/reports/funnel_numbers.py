@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import ReportError
-from toolkit.expressions import Expression, Instants, conjuncts
+from toolkit.expressions import Expression, Instants, Tally, conjuncts
 from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.funnel_entries import Attempts, entries
 from toolkit.reports.funnel_plan import Plan
@@ -214,6 +215,19 @@ class _EntryScope:
         if side == "user":
             return self.question.user_cells(self.among, name)
         return self.question.event_cells(self.among, name)
+
+    @property
+    def _ids(self) -> Positions:
+        return self.among.ids.astype(np.int64)
+
+    def distinct_ids(self) -> pa.Array:
+        return self.question.visible.all_ids.take(pa.array(self._ids))
+
+    def tally(self, node: Tally) -> Column:
+        return self.question.visible.tally(node).take(self._ids)
+
+    def members(self, name: str) -> pa.Array:
+        return self.question.visible.members(name)
 
 
 # -- counted ------------------------------------------------------------------------------

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import EventsError, ReportError
 from toolkit.events import AnyEvents, Events, as_events
-from toolkit.expressions import Expression, Instants, Property, Scope, conjuncts
+from toolkit.expressions import (
+    Expression,
+    Instants,
+    Members,
+    Property,
+    Scope,
+    Tally,
+    conjuncts,
+    period,
+)
 from toolkit.expressions.doubts import is_known, never_true, user_property
 from toolkit.join import At, Past, Profiles, as_past, as_snapshot, user_cells
+from toolkit.operators import is_number
 from toolkit.reports.breakdowns import Breakdown
+from toolkit.reports.saved import saved_ids
 from toolkit.reports.segments import Segments
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
 from toolkit.series import Codes
@@ -25,6 +37,7 @@ from toolkit.wording import count, did_you_mean, listed
 
 # Properties that are not a column of the profiles, whatever a profile says.
 _WORKED_OUT: Final = (FIRST_SEEN, LAST_SEEN, "$distinct_id")
+_EARLIEST: Final = int(np.iinfo(np.int64).min) + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +55,27 @@ class Selection:
     past
         The states of the users at the times of the events (JOIN-4); None where the
         latest state counts.
+    now
+        The moment that "the last 30 days" end at, in microseconds since 1970 UTC; None is
+        the last event.
+    saved
+        Returns the distinct IDs of a saved cohort.
     """
 
     events: Events
     snapshot: Snapshot | None
     positions: Positions | None = None
     past: Past | None = None
+    now: int | None = None
+    saved: Callable[[str], pa.Array] | None = None
 
     @classmethod
     def of(cls, events: AnyEvents, profiles: Profiles | None, at: At) -> Selection:
         """Return all events beside the users they are to be joined with."""
         events = as_events(events)
         snapshot = None if profiles is None else as_snapshot(profiles)
-        return cls(events, snapshot, past=as_past(events, profiles, at))
+        saved = partial(saved_ids, profiles)
+        return cls(events, snapshot, past=as_past(events, profiles, at), saved=saved)
 
     @cached_property
     def visible(self) -> Selection:
@@ -92,7 +113,7 @@ class Selection:
             return self
         chosen = np.flatnonzero(mask)
         positions = chosen if self.positions is None else self.positions[chosen]
-        return Selection(self.events, self.snapshot, positions, self.past)
+        return replace(self, positions=positions)
 
     def named(self, event: str | None) -> Selection:
         """Return the selected events of one name, all of them for None."""
@@ -102,8 +123,7 @@ class Selection:
         if code < 0:
             return self.keep(np.zeros(len(self), np.bool_))
         if self.positions is None:
-            rows = self.events.rows_named(code)
-            return Selection(self.events, self.snapshot, rows, self.past)
+            return replace(self, positions=self.events.rows_named(code))
         return self.keep(self._of(self.events.event_names.codes) == code)
 
     def any_of(self, names: Sequence[str | None]) -> Selection:
@@ -135,18 +155,21 @@ class Selection:
 
     def _of_users(self, condition: Expression) -> Mask:
         """Return for each distinct ID, and last for no ID, whether a condition is true."""
-        if self._is_stored([prop.name for prop in condition.properties]):
+        is_of_profiles = not any(isinstance(n, Members | Tally) for n in condition._walked())
+        if is_of_profiles and self._is_stored([prop.name for prop in condition.properties]):
             assert self.snapshot is not None
             # Of profiles, then looked up: that moves no text.
             of_profiles = condition.mask(_ProfileScope(self.snapshot))
             return of_profiles[self._profile_rows]
-        return condition.mask(_UserScope(self))
+        return condition.mask(UserScope(self))
 
     def _is_stored(self, names: list[str]) -> bool:
-        """Whether some user properties are columns of the profiles."""
+        """Whether there are some user properties, all of them columns of the profiles."""
         snapshot = self.snapshot
-        return snapshot is not None and all(
-            name in snapshot.columns and name not in _WORKED_OUT for name in names
+        return (
+            snapshot is not None
+            and len(names) > 0
+            and all(name in snapshot.columns and name not in _WORKED_OUT for name in names)
         )
 
     @property
@@ -175,7 +198,7 @@ class Selection:
 
     def is_of_users(self, by: Breakdown) -> bool:
         """Whether what to break down by is one a user, whatever the event."""
-        return self.past is None and not by.is_by_event
+        return not by.is_by_event and (self.past is None or by.is_timeless)
 
     def with_id(self) -> Selection:
         """Return the selected events that have a distinct ID."""
@@ -183,9 +206,11 @@ class Selection:
 
     def user_segments(self, by: Breakdown) -> Segments:
         """Return the segments of every distinct ID, and last those of no ID."""
+        if len(by.parts) > 1:
+            return Segments.crossed([self.user_segments(part) for part in by.parts])
         snapshot = self.snapshot
         if snapshot is None or not self._is_stored([prop.name for prop in by.properties]):
-            return by.segments(_UserScope(self))
+            return by.segments(UserScope(self))
         # Of profiles, then looked up as numbers: that moves no text.
         return by.segments(_ProfileScope(snapshot)).of_rows(self._profile_rows)
 
@@ -197,6 +222,46 @@ class Selection:
         """Return a user property as of the event, a cell a selected event."""
         assert self.past is not None
         return self.past.cells(name, self.positions)
+
+    @property
+    def all_ids(self) -> pa.Array:
+        """Every distinct ID of the events, and a last null for no ID."""
+        texts = self.events.ids.texts
+        return pa.concat_arrays([texts, pa.nulls(1, texts.type)])
+
+    def tally(self, node: Tally) -> Column:
+        """Return how often each distinct ID did an event, or what it adds up to; last no ID.
+
+        Of all events that take part in reports, whichever are selected.
+        """
+        everything = replace(self, positions=None).visible
+        start, end = self.period_of(node)
+        found = everything.named(node.event).between(start, end).where(node.where).with_id()
+        size = len(self.events.ids.texts) + 1
+        if node.of is None:
+            return Column.of_array(np.bincount(found.ids, minlength=size))
+        return _added_up(node.of.evaluate(_EventScope(found)), found.ids, size)
+
+    def period_of(self, node: Tally) -> tuple[int, int]:
+        """Return from when until before when a tally counts, in microseconds since 1970 UTC."""
+        observed = replace(self, positions=None).visible.observed
+        now = self.now if self.now is not None else observed[1] if observed else 0
+        span = period(node.period)
+        if isinstance(span, tuple):
+            return span[0], min(span[1], now + 1)
+        return (_EARLIEST if span is None else now - span), now + 1
+
+    def members(self, name: str) -> pa.Array:
+        """Return the distinct IDs of a saved cohort.
+
+        Raises
+        ------
+        ReportError
+            If there is none of that name.
+        """
+        if self.saved is None:
+            raise ReportError(f'no cohort is saved as "{name}", for there are no profiles')
+        return self.saved(name)
 
     def without_profile(self) -> tuple[int, int]:
         """Return how many selected events have an ID and no profile, and how many IDs those are."""
@@ -264,7 +329,7 @@ class Selection:
 
 
 @dataclass(frozen=True, eq=False)
-class _UserScope:
+class UserScope:
     """What an expression sees that is worked out once a distinct ID."""
 
     selection: Selection
@@ -275,6 +340,15 @@ class _UserScope:
     def column(self, side: str, name: str) -> Column | Instants:
         assert side == "user"
         return self.selection.user_column(name)
+
+    def distinct_ids(self) -> pa.Array:
+        return self.selection.all_ids
+
+    def tally(self, node: Tally) -> Column:
+        return self.selection.tally(node)
+
+    def members(self, name: str) -> pa.Array:
+        return self.selection.members(name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,8 +378,41 @@ class _EventScope:
         if side == "user" and self.selection.past is not None:
             return self.selection.past_column(name)
         if side == "user":
-            return self.selection.user_column(name).take(self.selection.ids.astype(np.int64))
+            return self.selection.user_column(name).take(self._ids)
         return self.selection.event_column(name)
+
+    @property
+    def _ids(self) -> Positions:
+        return self.selection.ids.astype(np.int64)
+
+    def distinct_ids(self) -> pa.Array:
+        return self.selection.all_ids.take(pa.array(self._ids % len(self.selection.all_ids)))
+
+    def tally(self, node: Tally) -> Column:
+        return self.selection.tally(node).take(self._ids)
+
+    def members(self, name: str) -> pa.Array:
+        return self.selection.members(name)
+
+
+def _added_up(column: Column, ids: Codes, size: int) -> Column:
+    """Return the sum of the numbers of each ID, 0 where there are none."""
+    if column.kind == "json":
+        numbers = [cell if is_number(cell) else 0 for cell in column.cells()]
+        column = Column.of(numbers) if len(numbers) else Column.absent(0)
+    if column.kind == "json":  # integers of any size
+        sums = [0] * size
+        for owner, number in zip(ids.tolist(), column.cells(), strict=True):
+            sums[owner] += number
+        return Column.of(sums)
+    if column.kind not in ("int", "float"):
+        return Column.of_array(np.zeros(size, np.int64))
+    values = np.where(column.has_value, column.values, 0)
+    if column.kind == "int" and np.abs(values.astype(np.float64)).sum() < 2**62:
+        exact = np.zeros(size, np.int64)
+        np.add.at(exact, ids, values)
+        return Column.of_array(exact)
+    return Column.of_array(np.bincount(ids, weights=values, minlength=size))
 
 
 def segments_beside(

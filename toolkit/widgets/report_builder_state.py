@@ -554,5 +554,6 @@ def _cell_words(cell: Cell) -> str:
     >>> _cell_words({"segment": "pro", "time": pd.Timestamp("2026-05-01", tz="UTC")})
     'segment pro, time 2026-05-01'
     """
-    words = [f"{name} {cell_text(value)}" for name, value in cell.items()]
+    # "from" is a word of Python, so the parameter is called from_.
+    words = [f"{name.rstrip('_')} {cell_text(value)}" for name, value in cell.items()]
     return ", ".join(words) or "the whole report"
