@@ -60,6 +60,7 @@ pictures: setup browser  ## The pictures of forms in the documents
 	@$(BIN)/python -m tests.browser.pictures
 
 bench: setup  ## The speed claims, each against its peer (some minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean:  ## Remove the virtual environment and caches

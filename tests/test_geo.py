@@ -11,6 +11,7 @@ from typing import Any
 import maxminddb
 import numpy as np
 import pytest
+import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmdb_writer import MMDBWriter, TreeWriter
@@ -413,3 +414,12 @@ def test_the_same_as_messages_that_say_where(
     for at in range(0, 400, 7):
         other.apply(messages[at : at + 7], geo=geo, ignore_time=True)
     assert state_of(profiles) == state_of(other)
+
+
+def test_a_server_locates_what_clients_send(profiles: tk.ProfileTable, geo: tk.GeoDatabase) -> None:
+    with tk.serve(profiles, geo=geo) as server:
+        message = {"$token": "", "$distinct_id": "1", "$ip": "1.0.0.1", "$set": {"plan": "pro"}}
+        answer = requests.post(f"{server.url}/engage?verbose=1", json=[message], timeout=30)
+
+    assert answer.json()["status"] == 1
+    assert profiles["1"] == {"plan": "pro", **IN_OSLO}

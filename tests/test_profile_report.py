@@ -152,3 +152,10 @@ def test_of_the_sample_data_it_is_what_sql_says() -> None:
         assert table.iloc[:, 0].tolist() == [month for month, _ in told]
         assert table["value"].tolist() == pytest.approx([float(value) for _, value in told])
         assert isinstance(table, pd.DataFrame)
+
+
+def test_a_cohort_is_a_filter_and_a_breakdown(profiles: tk.ProfileTable) -> None:
+    nobody = events_of(("View", "ann", "2026-05-03"))
+    grown = tk.cohort(nobody, profiles, user["age"] == 30, name="grown")
+    assert rows(tk.profile_report(profiles, by=grown)) == [("In grown", 1), ("Not in grown", 3)]
+    assert tk.profile_report(profiles, where=grown).users() == ["ann"]

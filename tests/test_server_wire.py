@@ -579,15 +579,20 @@ def test_locations_are_found_before_updates_are_applied() -> None:
     class Oslo:
         asked: list[Any] = []
 
-        def locate(self, messages: list[dict[str, Any]], ip: str | None) -> list[dict[str, Any]]:
+        def locate(self, messages: list[Any], ip: str | None, profiles: Any) -> list[Any]:
             self.asked.append((len(messages), ip))
-            return [{**each, "$set": {**each["$set"], "$city": "Oslo"}} for each in messages]
+            return [
+                {**each, "$set": {**each["$set"], "$city": "Oslo"}}
+                if isinstance(each, dict)
+                else each
+                for each in messages
+            ]
 
     receiver = Receiver(tk.ProfileTable(), geo=Oslo())
     asked(receiver, call("/engage", [GOOD_UPDATE, 5], "ip=1"))
     asked(receiver, call("/engage", GOOD_UPDATE, "ip=0"))
     asked(receiver, call("/v1/identify", {"userId": "8", "traits": {}}))
-    assert Oslo.asked == [(1, "10.0.0.1"), (1, None), (1, None)]
+    assert Oslo.asked == [(2, "10.0.0.1"), (1, None), (1, None)]
     assert receiver.profiles["7"] == {"plan": "pro", "$city": "Oslo"}
     assert receiver.profiles["8"] == {"$city": "Oslo"}
     with pytest.raises(tk.ToolkitError, match="a method locate is needed"):
@@ -596,11 +601,11 @@ def test_locations_are_found_before_updates_are_applied() -> None:
 
 def test_a_locator_that_fails_loses_nothing_in_silence() -> None:
     class Broken:
-        def locate(self, messages: list[dict[str, Any]], ip: str | None) -> list[dict[str, Any]]:
+        def locate(self, messages: list[Any], ip: str | None, profiles: Any) -> list[Any]:
             raise KeyError("no database")
 
     class Forgetful:
-        def locate(self, messages: list[dict[str, Any]], ip: str | None) -> list[dict[str, Any]]:
+        def locate(self, messages: list[Any], ip: str | None, profiles: Any) -> list[Any]:
             return []
 
     for geo, match in ((Broken(), "KeyError: 'no database'"), (Forgetful(), "returned 0 of 1")):

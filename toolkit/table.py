@@ -543,7 +543,13 @@ class ProfileTable:
             raise MessageError(f"apply takes messages, not {type(messages).__name__}")
         as_json(source)
         if geo is not None:
-            messages = geo.locate(messages, ip, self)
+            given = list(messages)
+            messages = geo.locate(given, ip, self)
+            if len(messages) != len(given):
+                raise ArgumentError(
+                    f"geo.locate returned {len(messages):,} of {count(len(given), 'message')}; "
+                    "it returns one for each"
+                )
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
         result = self._apply_valid(valid, source, refused=len(rejected))
         rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)

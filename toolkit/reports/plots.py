@@ -164,9 +164,9 @@ def bars(
         ends = [max(value, 0) if value == value else 0 for value in values]
         if before is not None:
             outline: dict[str, Any] = {"fill": False, "edgecolor": GREY, "linestyle": "--"}
-            outlines = ax.barh(places, before, height=0.7, **outline)
+            ax.barh(places, before, height=0.7, **outline)
             ends = [np.nanmax([end, last, 0]) for end, last in zip(ends, before, strict=True)]
-            ax.legend([outlines], ["the period before"], frameon=False, fontsize="small")
+            of = f"{of}; dashed: the period before"
         for place, end, text in zip(places, ends, texts, strict=True):
             ax.annotate(
                 text,
@@ -179,7 +179,7 @@ def bars(
         ax.set_yticks(places, [plain(label) for label in labels])
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(max(len(labels), 3) - 0.5, -0.5)  # the largest on top, no bar too thick
-        ax.set_xlabel(plain(of), usetex=False)
+        ax.set_xlabel(plain(of, 80), usetex=False)
         ax.set_ylabel(plain(by), usetex=False)
         shown = [*values, *(before or ())]
         dress(ax, title, values_on="x", values=shown)

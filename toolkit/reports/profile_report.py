@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -34,6 +35,7 @@ from toolkit.reports.fields import (
 )
 from toolkit.reports.measures import Happened
 from toolkit.reports.ranked import Ranked
+from toolkit.reports.saved import saved_ids
 from toolkit.reports.segments import NOT_SET, OTHER, Segments, WithOther
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import is_whole
@@ -119,7 +121,7 @@ def profile_report(
         raise ReportError(f"top={top!r:.40}; give a whole number from 1 on, or None")
     if top is not None and breakdown is None:
         raise ReportError("top= needs a breakdown, and the report has none (by=None)")
-    people = _People.of(as_snapshot(profiles), None if events is None else as_events(events))
+    people = _People.of(profiles, None if events is None else as_events(events))
     asked = [*(() if condition is None else condition.properties)]
     asked += [] if breakdown is None else breakdown.properties
     asked += [] if number is None else [number]
@@ -181,21 +183,31 @@ class _People:
         None if only they count.
     strangers
         The IDs in the events that have no profile, as positions in ``events.ids.texts``.
+    saved
+        Returns the distinct IDs of a saved cohort.
     """
 
     snapshot: Snapshot
     events: Events | None
     strangers: Positions
+    saved: Callable[[str], pa.Array]
 
     @classmethod
-    def of(cls, snapshot: Snapshot, events: Events | None) -> _People:
+    def of(cls, profiles: Profiles, events: Events | None) -> _People:
+        snapshot, saved = as_snapshot(profiles), partial(saved_ids, profiles)
         if events is None:
-            return cls(snapshot, None, np.zeros(0, np.int64))
+            return cls(snapshot, None, np.zeros(0, np.int64), saved)
         is_strange = (events.rows(snapshot) < 0) & (events.first_times != NO_TIME)
-        return cls(snapshot, events, np.flatnonzero(is_strange))
+        return cls(snapshot, events, np.flatnonzero(is_strange), saved)
 
     def __len__(self) -> int:
         return len(self.snapshot) + len(self.strangers)
+
+    def distinct_ids(self) -> pa.Array:
+        return self.ids
+
+    def members(self, name: str) -> pa.Array:
+        return self.saved(name)
 
     @property
     def ids(self) -> pa.Array:

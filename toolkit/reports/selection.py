@@ -13,7 +13,15 @@ import pyarrow as pa
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import EventsError, ReportError
 from toolkit.events import AnyEvents, Events, as_events
-from toolkit.expressions import Expression, Instants, Property, Scope, Tally, conjuncts, period
+from toolkit.expressions import (
+    Expression,
+    Instants,
+    Property,
+    Scope,
+    Tally,
+    conjuncts,
+    period,
+)
 from toolkit.expressions.doubts import is_known, never_true, user_property
 from toolkit.join import At, Past, Profiles, as_past, as_snapshot, user_cells
 from toolkit.operators import is_number
@@ -160,7 +168,7 @@ class Selection:
         return condition.mask(UserScope(self))
 
     def _is_stored(self, names: list[str]) -> bool:
-        """Whether some user properties are columns of the profiles."""
+        """Whether there are some user properties, all of them columns of the profiles."""
         snapshot = self.snapshot
         return bool(names) and all(
             snapshot is not None and name in snapshot.columns and name not in _WORKED_OUT

@@ -8,7 +8,8 @@ import pandas as pd
 
 from toolkit.errors import MessageError
 from toolkit.events import Events
-from toolkit.sources.receiver import Locator, Outcome, Receiver, Tally
+from toolkit.messages import Locator
+from toolkit.sources.receiver import Outcome, Receiver, Tally
 from toolkit.sources.wire import read_records
 from toolkit.table import ProfileTable
 from toolkit.wording import listed
@@ -102,7 +103,7 @@ def consumer(profiles: ProfileTable, *, geo: Locator | None = None) -> Consumer:
     profiles
         The table that is written to.
     geo
-        An object whose ``locate(messages, ip)`` puts locations into messages.
+        A :class:`toolkit.GeoDatabase`: locations are set from the messages' addresses (GEO-1).
 
     Examples
     --------

@@ -10,13 +10,14 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
 from toolkit import times
 from toolkit.errors import ArgumentError, MessageError
 from toolkit.events import Events
+from toolkit.messages import Locator
 from toolkit.reserved import MESSAGE_FIELDS
 from toolkit.sources.arriving_events import ArrivingEvents, Event, Fault, read_event
 from toolkit.sources.segment import GROUP_KEY, translate
@@ -30,19 +31,6 @@ REMEMBERED: Final = 500
 REJECTIONS_REMEMBERED: Final = 200
 _SHORT: Final = 120
 _NAMED: Final = 4
-
-
-class Locator(Protocol):
-    """Finds out where users are.
-
-    ``locate`` gets the messages of a request in order and, if the request asks for it
-    (``ip=1``), the address it came from; it returns as many messages, with locations
-    in them.
-    """
-
-    def locate(
-        self, messages: list[dict[str, Any]], ip: str | None
-    ) -> list[dict[str, Any]]: ...  # pragma: no cover
 
 
 @dataclass(frozen=True)
@@ -208,26 +196,11 @@ class Receiver:
         if not messages:
             return 0
         sent = [message for _, message in messages]
-        if self._geo is not None:
-            sent = self._located(sent, ip)
-        result = self.profiles.apply(sent, source=source, progress=False)
+        result = self.profiles.apply(sent, source=source, progress=False, geo=self._geo, ip=ip)
         for each in result.rejections:
             field = " ".join(filter(None, [each.operator, each.property]))
             faults.append(Fault(messages[each.index][0], field, each.reason, each.distinct_id))
         return result.applied
-
-    def _located(self, sent: list[Any], ip: str | None) -> list[Any]:
-        assert self._geo is not None
-        # What is no object is rejected later, with a reason; a locator need not know.
-        objects = [message for message in sent if isinstance(message, dict)]
-        located = self._geo.locate(objects, ip)
-        if len(located) != len(objects):
-            raise ArgumentError(
-                f"geo.locate returned {len(located)} of {count(len(objects), 'message')}; "
-                "it returns one for each"
-            )
-        found = iter(located)
-        return [next(found) if isinstance(message, dict) else message for message in sent]
 
     @staticmethod
     def _read_events(

@@ -20,10 +20,11 @@ from tornado.httpserver import HTTPServer
 from toolkit import html
 from toolkit.errors import ArgumentError, RequestError, ServeError
 from toolkit.events import Events
+from toolkit.messages import Locator
 from toolkit.sources.calls import Answer, Call, answer
 from toolkit.sources.guard import Guard, is_loopback
 from toolkit.sources.handlers import application
-from toolkit.sources.receiver import Locator, Receiver, Tally
+from toolkit.sources.receiver import Receiver, Tally
 from toolkit.sources.segment import GROUP_KEY
 from toolkit.table import ProfileTable
 from toolkit.wording import count
@@ -283,7 +284,8 @@ def serve(
     group_key
         The group key of the profiles that Segment's ``group`` updates.
     geo
-        An object whose ``locate(messages, ip)`` puts locations into messages.
+        A :class:`toolkit.GeoDatabase`: locations are set from the messages' addresses, or with
+        ``ip=1`` from that of the sender (GEO-1).
     timeout
         Seconds a request may take to arrive.
 
