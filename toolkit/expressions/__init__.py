@@ -1,4 +1,4 @@
-"""Expressions on the properties of users and events.
+"""Expressions on the properties of users, events and groups.
 
 ``user["plan"] == "pro"`` in Python, ``user["plan"] == "pro"`` as text: both
 build the same tree, which is worked out on whole columns. What is true of which
@@ -45,9 +45,19 @@ EXPR-13  A value in place of a condition is true where it is the boolean true,
 """
 
 from toolkit.expressions.cells import Instants
-from toolkit.expressions.evaluation import Scope, SnapshotScope
+from toolkit.expressions.evaluation import Scope, SnapshotScope, Spread, spread_of
 from toolkit.expressions.expression import Expression
-from toolkit.expressions.nodes import Property, Side, conjuncts, event, literal, user
+from toolkit.expressions.nodes import (
+    Property,
+    Side,
+    conjuncts,
+    event,
+    group,
+    group_key_of,
+    group_side,
+    literal,
+    user,
+)
 from toolkit.expressions.parsing import as_expression, as_property, parse
 
 __all__ = [
@@ -57,11 +67,16 @@ __all__ = [
     "Scope",
     "Side",
     "SnapshotScope",
+    "Spread",
     "as_expression",
     "as_property",
     "conjuncts",
     "event",
+    "group",
+    "group_key_of",
+    "group_side",
     "literal",
     "parse",
+    "spread_of",
     "user",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -11,8 +11,19 @@ import numpy as np
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import EventsError, ReportError
 from toolkit.events import AnyEvents, Events, as_events
-from toolkit.expressions import Expression, Instants, Property, Scope, conjuncts
+from toolkit.expressions import (
+    Expression,
+    Instants,
+    Property,
+    Scope,
+    Spread,
+    conjuncts,
+    group_key_of,
+    group_side,
+    spread_of,
+)
 from toolkit.expressions.doubts import is_known, never_true, user_property
+from toolkit.groups import Groups
 from toolkit.join import At, Past, Profiles, as_past, as_snapshot, user_cells
 from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.segments import Segments
@@ -41,19 +52,31 @@ class Selection:
     past
         The states of the users at the times of the events (JOIN-4); None where the
         latest state counts.
+    known_groups
+        The groups that the events name.
     """
 
     events: Events
     snapshot: Snapshot | None
     positions: Positions | None = None
     past: Past | None = None
+    known_groups: Groups | None = None
 
     @classmethod
     def of(cls, events: AnyEvents, profiles: Profiles | None, at: At) -> Selection:
         """Return all events beside the users they are to be joined with."""
         events = as_events(events)
         snapshot = None if profiles is None else as_snapshot(profiles)
-        return cls(events, snapshot, past=as_past(events, profiles, at))
+        past = as_past(events, profiles, at)
+        groups = Groups(events, profiles, has_past=past is not None)
+        return cls(events, snapshot, past=past, known_groups=groups)
+
+    @property
+    def groups(self) -> Groups:
+        """The groups that the events name, beside their profiles."""
+        if self.known_groups is None:
+            return Groups(self.events, None, has_past=False)
+        return self.known_groups
 
     @cached_property
     def visible(self) -> Selection:
@@ -88,8 +111,16 @@ class Selection:
         if mask.all():
             return self
         chosen = np.flatnonzero(mask)
-        positions = chosen if self.positions is None else self.positions[chosen]
-        return Selection(self.events, self.snapshot, positions, self.past)
+        return self.at_rows(chosen if self.positions is None else self.positions[chosen])
+
+    def at_rows(self, positions: Positions | None) -> Selection:
+        """Return the events of some rows, beside the same users; None for all."""
+        return replace(self, positions=positions)
+
+    @property
+    def rows(self) -> Positions:
+        """The row of each selected event."""
+        return np.arange(len(self.events)) if self.positions is None else self.positions
 
     def named(self, event: str | None) -> Selection:
         """Return the selected events of one name, all of them for None."""
@@ -126,6 +157,9 @@ class Selection:
             if node.side == "event":
                 is_time = node.name == self.events.time_column
                 return Instants(self.events.times) if is_time else self.events.column(node.name)
+            if node.group_key is not None:
+                past = self.groups[node.group_key]
+                return None if past.has_past else user_property(node, past.snapshot)
             if self.snapshot is None or self.past is not None:  # the past may hold other types
                 return None
             return user_property(node, self.snapshot)
@@ -133,7 +167,7 @@ class Selection:
         return never_true(condition, look)
 
     def _is_of_events(self, part: Expression) -> bool:
-        return "event" in part.sides or (self.past is not None and "user" in part.sides)
+        return bool(part.sides - {"user"} if self.past is None else part.sides)
 
     def is_of_users(self, by: Breakdown) -> bool:
         """Whether what to break down by is one a user, whatever the event."""
@@ -201,6 +235,23 @@ class Selection:
                 f'user["{name}"] needs profiles, and profiles is None; give a ProfileTable'
             )
         return user_cells(self.events, self.snapshot, name)
+
+    def group_column(self, key: str, name: str) -> Column | Instants:
+        """Return a property of groups, a cell a selected event.
+
+        Raises
+        ------
+        ReportError
+            If events name several groups, so that there is no one value.
+        """
+        groups = self.groups[key]
+        owners, places = groups.ids.beside(self.rows)
+        if owners is not None and len(owners) > len(self):
+            raise ReportError(
+                f"events name several groups of {key}, so that there is no one value of "
+                f"{Property(group_side(key), name).label}; use it in by= or in a comparison"
+            )
+        return groups.cells_at(name, places)
 
     def _no_column(self, name: str) -> str:
         """Return what to say of an event property that is not there."""
@@ -270,7 +321,12 @@ class _EventScope:
             return self.selection.past_column(name)
         if side == "user":
             return self.selection.user_column(name).take(self.selection.ids.astype(np.int64))
+        if (key := group_key_of(side)) is not None:
+            return self.selection.group_column(key, name)
         return self.selection.event_column(name)
+
+    def spread(self, sides: frozenset[str]) -> Spread:
+        return self.selection.groups.spread(self, sides, lambda _: self.selection.rows)
 
 
 def segments_beside(
@@ -295,4 +351,7 @@ def segments_beside(
     if len(by.parts) > 1:
         parts = [segments_beside(part, selection, ids, scope) for part in by.parts]
         return Segments.crossed(parts)
+    spread = spread_of(scope, (prop.side for prop in by.properties))
+    if spread is not None:
+        return by.segments(spread.scope).of_groups(spread.cells, spread.owners, len(scope))
     return by.segments(scope)
