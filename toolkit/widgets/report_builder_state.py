@@ -134,7 +134,7 @@ class ReportBuilderState(HasTraits):
         self._counting, self._finding = Abandonable(), Abandonable()
         self._questions = Latest(self.job)
         self._searches = Latest(self.users_job)
-        self.choices = Choices(self.events, self._snapshot())
+        self.choices = self._choices()
         self.declarations: dict[str, Declaration] = {
             name: declaration
             for name, declaration in DECLARED.items()
@@ -153,6 +153,13 @@ class ReportBuilderState(HasTraits):
             self.report_name = next(iter(self.declarations))
         else:
             self.message = "There are no events. Give the builder events to report on."
+
+    def _choices(self) -> Choices:
+        # A part of a table has no tables of groups.
+        keys = getattr(self.profiles, "group_keys", ()) if self.events is not None else ()
+        named = () if self.events is None else self.events.frame.columns
+        groups = {key: as_snapshot(self.profiles.groups(key)) for key in keys if key in named}
+        return Choices(self.events, self._snapshot(), groups=groups)
 
     def _snapshot(self) -> Snapshot | None:
         return None if self.profiles is None else as_snapshot(self.profiles)
@@ -294,7 +301,7 @@ class ReportBuilderState(HasTraits):
 
     def refresh(self) -> None:
         """Ask again, of the profiles as they are now."""
-        self.choices = Choices(self.events, self._snapshot())
+        self.choices = self._choices()
         self.filter.reread()
         self.changed()
 
