@@ -22,7 +22,7 @@ from tests.funnel_logs import (
     profiles_of,
 )
 from toolkit import errors, event, user
-from toolkit.reports.durations import as_duration, in_words
+from toolkit.durations import as_duration, in_words
 
 DAY = 86_400
 

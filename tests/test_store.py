@@ -306,6 +306,7 @@ def test_an_interrupt_while_waiting_for_the_lock_leaves_the_table_usable(path: P
     code = """
 import os, signal, sqlite3, sys, threading, time
 import toolkit as tk
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
 profiles = tk.ProfileTable(sys.argv[1])
 profiles.set("0", {})
 other = sqlite3.connect(sys.argv[1], isolation_level=None, check_same_thread=False)

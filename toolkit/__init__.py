@@ -16,7 +16,21 @@ from toolkit.errors import RejectedUpdateWarning, ToolkitError
 from toolkit.events import Events
 from toolkit.expressions import event, group, user
 from toolkit.join import join, match
-from toolkit.reports import frequency, funnel, lifecycle, retention, segmentation, step
+from toolkit.reports import (
+    cohort,
+    cohort_of,
+    cohorts,
+    did,
+    flows,
+    frequency,
+    funnel,
+    lifecycle,
+    retention,
+    segmentation,
+    step,
+    times_did,
+    total_of,
+)
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
@@ -58,7 +72,12 @@ __all__ = [
     "ReportBuilder",
     "ToolkitError",
     "Users",
+    "cohort",
+    "cohort_of",
+    "cohorts",
+    "did",
     "event",
+    "flows",
     "frequency",
     "funnel",
     "group",
@@ -73,6 +92,8 @@ __all__ = [
     "sample_files",
     "segmentation",
     "step",
+    "times_did",
+    "total_of",
     "user",
     "workbench",
     "write_csv",

@@ -12,11 +12,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import JoinError
 from toolkit.events import Events
-from toolkit.expressions import Instants, Scope, Side, Spread, group_key_of, group_side
+from toolkit.expressions import Instants, Scope, Side, Spread, Tally, group_key_of, group_side
+from toolkit.expressions.evaluation import Counting
 from toolkit.history import Timeline
 from toolkit.reserved import FIRST_SEEN, LAST_SEEN
 from toolkit.series import CodedLists, Codes
@@ -251,3 +253,19 @@ class _SpreadScope:
             return self.groups[key].cells_at(name, self.places[key])
         cells = self.scope.column(side, name)
         return cells if self.owners is None else cells.take(self.owners)
+
+    def tally(self, node: Tally) -> Column:
+        cells = _counting(self.scope).tally(node)
+        return cells if self.owners is None else cells.take(self.owners)
+
+    def distinct_ids(self) -> pa.Array:
+        ids = _counting(self.scope).distinct_ids()
+        return ids if self.owners is None else ids.take(pa.array(self.owners))
+
+    def members(self, name: str) -> pa.Array:
+        return _counting(self.scope).members(name)
+
+
+def _counting(scope: Any) -> Counting:
+    counting: Counting = scope
+    return counting

@@ -711,8 +711,57 @@ def test_buckets_that_are_none_are_told_beside_the_field(
     assert said in state.fields["buckets"].error
 
 
+def test_a_report_with_several_charts_draws_the_one_chosen(
+    build: Build, profiles: tk.ProfileTable
+) -> None:
+    state = build()
+    assert state.kind == ""
+    state.set("Retention", birth="Buy")
+    report = answered(state)
+    curve, table = state.picture, report.table
+    assert state.kind == "curve" and "plot" not in state.python
+
+    state.kind = "triangle"
+
+    assert state.report is report  # nothing is counted again
+    assert state.picture is not None and curve is not None
+    assert state.picture.png != curve.png
+    names: dict[str, Any] = {"events": DF, "profiles": profiles}
+    exec(state.python, names)
+    assert state.python.endswith('report.plot(kind="triangle")')
+    pd.testing.assert_frame_equal(names["report"].table, table)
+    state.report_name = "Funnel"
+    assert state.kind == ""
+    state.report_name = "Retention"
+    assert state.kind == "triangle"
+
+
 def test_brackets_by_where_they_begin_are_shown_as_they_are_typed(build: Build) -> None:
     state = build()
     state.set("Retention", birth="Buy", buckets=[0, 1, 4, 8])
 
     assert state.fields["buckets"].raw == "0, 1-3, 4-7"
+
+
+def test_a_click_on_a_band_of_a_flow_shows_who_went_that_way(
+    build: Build, profiles: tk.ProfileTable
+) -> None:
+    state = build()
+    state.set("Flows", event=tk.step("View", where=event["item"] == "tea"), after=1)
+
+    report = answered(state)
+    picture = state.picture
+    assert picture is not None
+    band = next(
+        place
+        for place in range(len(picture.spots))
+        if picture.spots.words(place) == "View → Buy: 1 user"
+    )
+    left, top, right, bottom = picture.spots.boxes[band].tolist()
+    state.pick_place((left + right) / 2, (top + bottom) / 2)
+    assert state.wait(30)
+
+    assert state.users == ["ann"]
+    assert state.users_of == "step 1, from View, to Buy"
+    made = run(state.python, events=DF, profiles=profiles)
+    pd.testing.assert_frame_equal(made.table, report.table)

@@ -492,11 +492,17 @@ def test_a_cohort_of_a_condition_keeps_the_condition(profiles: tk.ProfileTable) 
     state = UsersState(profiles)
     state.filter.add("user.plan", "is", "pro")
     cohort = state.save_cohort(" Paying ")
-    assert state.cohorts == {"Paying": cohort}
-    assert repr(cohort) == '<Cohort "Paying": 30 users, where user["plan"] == "pro">'
-    assert list(profiles.where(cohort.expression)) == list(cohort)
+    assert list(state.cohorts) == ["Paying"]
+    assert repr(cohort) == '<Cohort "Paying": 30 of 60 users, where user["plan"] == "pro">'
+    assert sorted(profiles.where(cohort)) == list(cohort)
     profiles.set("99", {"plan": "pro"})
-    assert "99" not in cohort and "99" in profiles.where(cohort.expression)
+    assert "99" not in cohort and "99" in profiles.where(cohort.condition)
+
+
+def test_a_saved_cohort_is_there_for_reports_and_other_forms(profiles: tk.ProfileTable) -> None:
+    UsersState(profiles).save_cohort("All")
+    assert list(UsersState(profiles).cohorts) == ["All"]
+    assert len(tk.cohorts(profiles)["All"]) == 60
 
 
 def test_a_cohort_ticked_or_searched_keeps_the_ids(profiles: tk.ProfileTable) -> None:
@@ -504,12 +510,12 @@ def test_a_cohort_ticked_or_searched_keeps_the_ids(profiles: tk.ProfileTable) ->
     state.search = "person 1"
     searched = state.save_cohort("searched")
     assert len(searched) == 15
-    assert list(profiles.where(searched.expression)) == list(searched.ids)
+    assert sorted(profiles.where(searched)) == list(searched.ids)
     assert searched.definition == 'found by "person 1"'
     state.pick_on_page(["10", "11"])
     ticked = state.save_cohort("ticked")
     assert ticked.ids.tolist() == ["10", "11"]
-    assert ticked.expression.text == 'user["$distinct_id"] in ["10", "11"]'
+    assert ticked.condition is None and ticked.text == 'cohort("ticked")'
     assert 10 in ticked and None not in ticked
     assert XSS not in state.save_cohort(XSS)._repr_html_()
 

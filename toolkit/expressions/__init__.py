@@ -48,14 +48,17 @@ from toolkit.expressions.cells import Instants
 from toolkit.expressions.evaluation import Scope, SnapshotScope, Spread, spread_of
 from toolkit.expressions.expression import Expression
 from toolkit.expressions.nodes import (
+    Members,
     Property,
     Side,
+    Tally,
     conjuncts,
     event,
     group,
     group_key_of,
     group_side,
     literal,
+    period,
     user,
 )
 from toolkit.expressions.parsing import as_expression, as_property, parse
@@ -63,11 +66,13 @@ from toolkit.expressions.parsing import as_expression, as_property, parse
 __all__ = [
     "Expression",
     "Instants",
+    "Members",
     "Property",
     "Scope",
     "Side",
     "SnapshotScope",
     "Spread",
+    "Tally",
     "as_expression",
     "as_property",
     "conjuncts",
@@ -77,6 +82,7 @@ __all__ = [
     "group_side",
     "literal",
     "parse",
+    "period",
     "spread_of",
     "user",
 ]

@@ -13,6 +13,8 @@ from itertools import chain
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import ExpressionError
@@ -30,11 +32,13 @@ from toolkit.expressions.nodes import (
     In,
     IsSet,
     Literal,
+    Members,
     Not,
     Or,
     Property,
     Quantified,
     Side,
+    Tally,
     group_key_of,
     require_closed,
 )
@@ -94,6 +98,19 @@ def spread_of(scope: Scope, sides: Iterable[Side]) -> Spread | None:
     return None
 
 
+class Counting(Protocol):
+    """Rows that know what their users did, and which users a cohort holds."""
+
+    def tally(self, node: Tally) -> Column:
+        """Return how often each row's user did an event, or what it adds up to."""
+
+    def distinct_ids(self) -> pa.Array:
+        """Return the distinct ID of each row's user, null where there is none."""
+
+    def members(self, name: str) -> pa.Array:
+        """Return the distinct IDs of the cohort that was saved under a name."""
+
+
 class SnapshotScope:
     """The profiles of a snapshot: a row a profile, user properties only.
 
@@ -116,6 +133,10 @@ class SnapshotScope:
     def snapshot(self) -> Snapshot:
         """The profiles."""
         return self._snapshot
+
+    def distinct_ids(self) -> pa.Array:
+        """Return the distinct ID of each profile."""
+        return self._snapshot.ids
 
     def __len__(self) -> int:
         return len(self._snapshot)
@@ -208,10 +229,38 @@ class _Evaluation:
                 return Cells.constant(node.value)
             case Function(name, operand):
                 return _FUNCTIONS[name](self.value(operand))
+            case Tally():
+                return Cells.of(self._tally(node))
             case Arithmetic(operator, left, right):
                 return arithmetic.arithmetic(operator, self.value(left), self.value(right))
         true, undefined = self.truth(node)  # EXPR-13
         return Cells.joined(len(true), [("bool", ~undefined, true)])
+
+    def _tally(self, node: Tally) -> Column:
+        tally = getattr(self._scope, "tally", None)
+        if tally is None:
+            raise ExpressionError(
+                f"{node.text} counts events, and there are none here; use it in tk.cohort or in "
+                "a report, which have events"
+            )
+        found: Column = tally(node)
+        return found
+
+    def _members(self, node: Members) -> Mask:
+        ids = node.members
+        if ids is None:
+            members = getattr(self._scope, "members", None)
+            if members is None:
+                raise ExpressionError(
+                    f"{node.text} names a saved cohort, which reports know and this does not; "
+                    "give the cohort itself"
+                )
+            ids = members(node.name)
+        # Of the rows, whether or not there is a profile.
+        whose = self._scope.distinct_ids()  # type: ignore[attr-defined]
+        # A null, no user, is in no cohort: none of them holds one.
+        found: Mask = pc.is_in(whose, ids).to_numpy(zero_copy_only=False)
+        return found
 
     # -- conditions -----------------------------------------------------------------------
 
@@ -224,7 +273,10 @@ class _Evaluation:
                 return self._joined(np.logical_and, conditions)
             case Or(conditions):
                 return self._joined(np.logical_or, conditions)
-        spread = spread_of(self._scope, node.sides)
+            case Members():
+                return Truth.of(self._members(node))
+        is_of_users = any(isinstance(each, Tally | Members) for each in node._walked())
+        spread = spread_of(self._scope, node.sides | ({"user"} if is_of_users else set()))
         if spread is not None:
             return self._of_any(_Evaluation(spread.scope), spread, node)
         if node.is_condition:

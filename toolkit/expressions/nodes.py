@@ -9,12 +9,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NoReturn, Self, TypeAlias
 from typing import Literal as OneOf
 
-from toolkit.errors import ExpressionError, PropertyAccessError
+import pyarrow as pa
+
+from toolkit import times
+from toolkit.durations import DAY, as_duration
+from toolkit.errors import ExpressionError, InvalidTimeError, PropertyAccessError, ReportError
 from toolkit.expressions.expression import MAX_DEPTH, Expression
 from toolkit.expressions.literals import (
     as_literal,
@@ -57,6 +62,9 @@ def group_key_of(side: Side) -> str | None:
         return None
     key: str = json.loads(side[len(_GROUP) : -1])
     return key
+
+
+_A_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -248,6 +256,66 @@ class IsSet(Expression):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Members(Expression):
+    """Whether the user is one of a named set, a cohort; of a name alone, of the set saved so.
+
+    Attributes
+    ----------
+    name
+        What the set is called.
+    members
+        The distinct IDs in it, a ``large_string`` array; None where only the name is known.
+    """
+
+    is_condition = True
+
+    name: str
+    members: pa.Array | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tally(Expression):
+    """How often a user did an event, or what a property of it adds up to.
+
+    Attributes
+    ----------
+    event
+        The name of the event; None is any.
+    period
+        ``"30d"``: the time before the moment of the question; ``"2026-05-01/2026-05-31"``:
+        from a date or time to another; empty: all time.
+    where
+        What has to be true of the event; None is nothing.
+    of
+        The number that is added up; None counts events.
+    """
+
+    event: str | None
+    period: str = ""
+    where: Expression | None = None
+    of: Expression | None = None
+
+    def __post_init__(self) -> None:
+        if self.event is not None and not isinstance(self.event, str):
+            raise ExpressionError(
+                f"an event is named by text, or null for any event, not {shown(self.event)}"
+            )
+        for part in (self.where, self.of):
+            if part is not None:
+                require_closed(part)
+        period(self.period)
+        super().__post_init__()
+        inner = [part for part in (self.where, self.of) if part is not None]
+        # They are of the events that are looked for, not of the row asked about, and so no
+        # operands; they are as deep all the same.
+        deepest = 1 + max((part._depth for part in inner), default=0)
+        if deepest > MAX_DEPTH:
+            raise ExpressionError(f"the expression is nested more than {MAX_DEPTH} deep")
+        object.__setattr__(self, "_depth", deepest)
+        object.__setattr__(self, "_size", 1 + sum(part._size for part in inner))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Not(Expression):
     """True where the condition is false or undefined."""
 
@@ -294,6 +362,47 @@ class And(_Joined):
 @dataclass(frozen=True, eq=False, repr=False)
 class Or(_Joined):
     """True where at least one condition is true."""
+
+
+def period(text: str) -> tuple[int, int] | int | None:
+    """Return what the period of a tally says, in microseconds.
+
+    Returns
+    -------
+    tuple or int or None
+        From when (since 1970 UTC, included) to when (not included); or how long before the
+        moment of the question; None for all time.
+
+    Raises
+    ------
+    ExpressionError
+        If it says neither.
+
+    Examples
+    --------
+    >>> period("30d") == 30 * 86_400_000_000
+    True
+    >>> start, end = period("2026-05-01/2026-05-02")
+    >>> (end - start) // 3_600_000_000
+    48
+    """
+    if not text:
+        return None
+    first, is_range, last = text.partition("/")
+    try:
+        if not is_range:
+            return as_duration(text, "within")
+        start, end = times.parse_time(first), times.parse_time(last)
+        if _A_DAY.fullmatch(last.strip()):
+            end += DAY  # a date as the end is part of the period
+    except (InvalidTimeError, ReportError):
+        raise ExpressionError(
+            f'"{text[:60]}" is no period; write "30d" for the last 30 days, or '
+            '"2026-05-01/2026-05-31" for those days'
+        ) from None
+    if start >= end:
+        raise ExpressionError(f'the period "{text[:60]}" ends before it begins')
+    return start, end
 
 
 # -- building -----------------------------------------------------------------------------

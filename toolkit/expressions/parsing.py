@@ -24,10 +24,12 @@ from toolkit.expressions.nodes import (
     IsSet,
     ListOf,
     Literal,
+    Members,
     Not,
     Or,
     Property,
     Quantified,
+    Tally,
 )
 from toolkit.expressions.tokens import Token, syntax_error, tokens
 from toolkit.expressions.writing import COMPARISON, NOT, OR, PRECEDENCE, SIGN, SUM
@@ -49,7 +51,8 @@ _ONE_ARGUMENT: Final[dict[str, Callable[[Expression], Expression]]] = {
     "boolean": lambda operand: Function("boolean", operand),
     "datetime": lambda operand: Function("datetime", operand),
 }
-_FUNCTIONS: Final = (*_ONE_ARGUMENT, "contains")
+_TALLIES: Final = ("times_did", "total_of")
+_FUNCTIONS: Final = (*_ONE_ARGUMENT, "contains", "cohort", *_TALLIES)
 
 # What people write who know Python or SQL, by the lower-case word.
 _HINTS: Final = {
@@ -273,7 +276,7 @@ class _Parser:
         if word in _SIDES:
             return f'a property is written {word}["plan"]'
         if word in _FUNCTIONS:
-            arguments = "…, …" if word == "contains" else "…"
+            arguments = "…, …" if word in ("contains", "total_of") else "…"
             return f"a function takes its argument in parentheses: {word}({arguments})"
         if word.lower() in _HINTS and word not in PRECEDENCE:
             return f'found "{word}"; {_HINTS[word.lower()]}'
@@ -310,6 +313,12 @@ class _Parser:
     def _function(self, token: Token) -> Expression:
         self._expect("(")
         start = self._next
+        if token.text in _TALLIES:
+            return self._tally(token)
+        if token.text == "cohort":
+            name = self._text_argument('the name of a cohort in quotes, such as "Paying"')
+            self._expect(")")
+            return self._build(start, Members, name)
         argument = self._inner(OR)
         if token.text != "contains":
             self._expect(")")
@@ -318,6 +327,36 @@ class _Parser:
         element = self._inner(OR)
         self._expect(")")
         return self._build(token, Contains, argument, element)
+
+    def _tally(self, token: Token) -> Expression:
+        """Read ``times_did(event, period, condition)`` or ``total_of(number, …)``; null is none."""
+        of = None
+        if token.text == "total_of":
+            of = self._inner(OR)
+            self._expect(",")
+        start = self._next
+        event = self._text_argument("the name of an event in quotes, or null for any event")
+        within, where = "", None
+        if self._next.text == ",":
+            self._at += 1
+            start = self._next
+            within = self._text_argument('a period in quotes, such as "30d", or null') or ""
+        if self._next.text == ",":
+            self._at += 1
+            condition = self._inner(OR)
+            if not (isinstance(condition, Literal) and condition.is_null):
+                where = condition
+        self._expect(")", or_else=",")
+        return self._build(start, Tally, event, within, where, of)
+
+    def _text_argument(self, expected: str) -> str | None:
+        token = self._take()
+        if token.kind == "text" and isinstance(token.value, str):
+            return token.value
+        if token.kind == "word" and token.text == "null":
+            return None
+        self._at -= 1
+        self._unexpected(expected)
 
     def _items(self) -> list[Expression]:
         self._expect("[")

@@ -19,10 +19,12 @@ from toolkit.expressions.nodes import (
     IsSet,
     ListOf,
     Literal,
+    Members,
     Not,
     Or,
     Property,
     Quantified,
+    Tally,
 )
 from toolkit.values import dumps
 
@@ -76,6 +78,10 @@ def _text(node: Expression) -> tuple[str, int]:
             return f"{_in_text(left, SUM)} {operator} {_in_text(right, SUM)}", COMPARISON
         case In(operand, options):
             return f"{_in_text(operand, SUM)} in {as_text(options)}", COMPARISON
+        case Members(name):
+            return f"cohort({dumps(name)})", PRIMARY
+        case Tally():
+            return _tally(node), PRIMARY
         case Not(In(operand, options)):
             return f"{_in_text(operand, SUM)} not in {as_text(options)}", COMPARISON
         case Not(operand):
@@ -90,6 +96,20 @@ def _text(node: Expression) -> tuple[str, int]:
 def _in_text(node: Expression, least: int) -> str:
     text, level = _text(node)
     return text if level >= least else f"({text})"
+
+
+def _tally(node: Tally) -> str:
+    """Return the text of a tally: the last arguments are left out where they say nothing."""
+    given = [
+        "null" if node.event is None else dumps(node.event),
+        dumps(node.period) if node.period else "null",
+        "null" if node.where is None else as_text(node.where),
+    ]
+    while len(given) > 1 and given[-1] == "null":
+        given.pop()
+    if node.of is None:
+        return f"times_did({', '.join(given)})"
+    return f"total_of({', '.join([as_text(node.of), *given])})"
 
 
 # In Python & and | bind more tightly than comparisons.
@@ -138,6 +158,10 @@ def _python(node: Expression) -> tuple[str, int]:
             return written, _PYTHON_COMPARISON
         case In(operand, options):
             return f"{_in_python(operand, PRIMARY)}.isin({_value(options)})", PRIMARY
+        case Members(name):
+            return f"cohorts[{dumps(name)}]", PRIMARY
+        case Tally():
+            return _python_tally(node), PRIMARY
         case Not(operand):
             return f"~{_in_python(operand, SIGN)}", SIGN
         case And(conditions):
@@ -147,6 +171,19 @@ def _python(node: Expression) -> tuple[str, int]:
             parts = (_in_python(condition, _PYTHON_OR + 1) for condition in conditions)
             return " | ".join(parts), _PYTHON_OR
     raise AssertionError(type(node))
+
+
+def _python_tally(node: Tally) -> str:
+    given = [] if node.of is None else [as_python(node.of)]
+    given.append("None" if node.event is None else dumps(node.event))
+    start, is_range, end = node.period.partition("/")
+    if is_range:
+        given.append(f"within=({dumps(start)}, {dumps(end)})")
+    elif start:
+        given.append(f"within={dumps(start)}")
+    if node.where is not None:
+        given.append(f"where={as_python(node.where)}")
+    return f"{'times_did' if node.of is None else 'total_of'}({', '.join(given)})"
 
 
 def _in_python(node: Expression, least: int) -> str:

@@ -1,8 +1,10 @@
 """Reports: a definition goes in, numbers, a picture and the users behind them come out."""
 
 from toolkit.reports.base import Report
+from toolkit.reports.cohorts import Cohort, cohort, cohort_of, cohorts
 from toolkit.reports.segmentation import Segmentation, segmentation
 from toolkit.reports.steps import step
+from toolkit.reports.tallies import did, times_did, total_of
 
 # isort: split
 # In the order in which the form of all reports offers them.
@@ -13,17 +15,29 @@ from toolkit.reports.retention import Retention, retention
 from toolkit.reports.frequency import Frequency, frequency
 from toolkit.reports.lifecycle import Lifecycle, lifecycle
 
+# isort: split
+from toolkit.reports.flows import Flows, flows
+
 __all__ = [
+    "Cohort",
+    "Flows",
     "Frequency",
     "Funnel",
     "Lifecycle",
     "Report",
     "Retention",
     "Segmentation",
+    "cohort",
+    "cohort_of",
+    "cohorts",
+    "did",
+    "flows",
     "frequency",
     "funnel",
     "lifecycle",
     "retention",
     "segmentation",
     "step",
+    "times_did",
+    "total_of",
 ]

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from toolkit.columns import Column
 from toolkit.errors import ReportError
-from toolkit.expressions import Instants, Property, Scope, as_property
-from toolkit.reports.segments import Segments
+from toolkit.expressions import Instants, Members, Property, Scope, as_property
+from toolkit.reports.segments import Ordered, Segments
 from toolkit.reserved import HIDDEN
 from toolkit.series import iso_column
 
@@ -35,6 +37,11 @@ class Breakdown(ABC):
     @abstractmethod
     def segments(self, scope: Scope) -> Segments:
         """Return the segments of each row of a scope."""
+
+    @property
+    def is_timeless(self) -> bool:
+        """Whether a user is in the same segment at all times."""
+        return False
 
     @property
     def parts(self) -> tuple[Breakdown, ...]:
@@ -92,8 +99,36 @@ class Crossed(Breakdown):
         return Segments.crossed([part.segments(scope) for part in self.each])
 
 
+@dataclass(frozen=True, eq=False)
+class ByCohorts(Breakdown):
+    """Who is in a cohort and who is not; of several, each is judged alone (COHORT-4)."""
+
+    cohorts: tuple[Members, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("user.cohort",)
+
+    @property
+    def properties(self) -> tuple[Property, ...]:
+        return ()
+
+    @property
+    def is_timeless(self) -> bool:
+        return True
+
+    def segments(self, scope: Scope) -> Segments:
+        size, many = len(scope), len(self.cohorts)
+        codes = np.empty((size, many), np.int32)
+        for at, cohort in enumerate(self.cohorts):
+            codes[:, at] = 2 * at + ~cohort.mask(scope)
+        names = [f"{word} {cohort.name}" for cohort in self.cohorts for word in ("In", "Not in")]
+        owners = None if many == 1 else np.repeat(np.arange(size), many)
+        return Segments(codes.ravel(), Ordered(names), owners, size)
+
+
 #: What a report takes as ``by=``.
-AnyBreakdown: TypeAlias = str | Property | Breakdown
+AnyBreakdown: TypeAlias = str | Property | Members | Breakdown
 By: TypeAlias = AnyBreakdown | Sequence[AnyBreakdown] | None
 
 
@@ -109,10 +144,18 @@ def as_breakdown(by: Any) -> Breakdown | None:
     """
     if not isinstance(by, list | tuple):
         by = [] if by is None else [by]
-    parts = tuple(each if isinstance(each, Breakdown) else _by_property(each) for each in by)
+    cohorts = tuple(each for each in by if isinstance(each, Members))
+    parts: list[Breakdown] = []
+    for each in by:
+        if isinstance(each, Breakdown):
+            parts.append(each)
+        elif not isinstance(each, Members):
+            parts.append(_by_property(each))
+        elif each is cohorts[0]:  # all of them stand where the first does
+            parts.append(ByCohorts(cohorts))
     if not parts:
         return None
-    whole = parts[0] if len(parts) == 1 else Crossed(parts)
+    whole = parts[0] if len(parts) == 1 else Crossed(tuple(parts))
     if len(set(whole.columns)) < len(whole.columns):
         raise ReportError(f"by= names something twice: {whole.label}; give each once")
     return whole

@@ -11,6 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias
 
@@ -400,6 +401,9 @@ class Declaration:
         What the call begins with.
     imports
         What Python has to import for the call.
+    kinds
+        What its ``plot`` takes as ``kind=``, each with what a person reads for it: the one
+        drawn by default first. Empty if there is one picture.
     """
 
     title: str
@@ -409,6 +413,7 @@ class Declaration:
     about: str = ""
     inputs: tuple[Input, ...] = ("events", "profiles")
     imports: tuple[str, ...] = ("import toolkit as tk",)
+    kinds: tuple[tuple[str, str], ...] = ()
 
     def field(self, name: str) -> Field:
         """Return a field by its name."""
@@ -436,7 +441,12 @@ class Declaration:
         positional = [values.pop(field.name) for field in self.fields if field.is_positional]
         return self.function(*(inputs[name] for name in self.inputs), *positional, **values)
 
-    def python(self, names: Mapping[Input, str], values: Mapping[str, Any]) -> str:
+    def plot(self, report: Report, kind: str) -> Callable[..., Any]:
+        """Return what draws a report: one of the *kinds*, or its only picture for ``""``."""
+        plot: Callable[..., Any] = report.plot
+        return partial(plot, kind=kind) if self.kinds and kind else plot
+
+    def python(self, names: Mapping[Input, str], values: Mapping[str, Any], kind: str = "") -> str:
         """Return the Python that makes the same report, imports included.
 
         Parameters
@@ -445,6 +455,8 @@ class Declaration:
             What the inputs are called there.
         values
             A value for each field, by name.
+        kind
+            What is drawn, if not what is by default.
         """
         values = self.counted(values)
         arguments = [names[name] for name in self.inputs]
@@ -461,6 +473,8 @@ class Declaration:
         if len(call) > _LINE:
             lines = "".join(f"    {line},\n" for line in (", ".join(arguments), *named))
             call = f"{self.call}(\n{lines})"
+        if self.kinds and kind not in ("", self.kinds[0][1]):
+            call = f"report = {call}\nreport.plot(kind={_python(kind)})"
         imports = "\n".join([*self.imports, *_imports(values.values(), call)])
         return f"{imports}\n\n{call}" if imports else call
 

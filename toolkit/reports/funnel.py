@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit import times
+from toolkit.durations import Duration, in_words
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents
 from toolkit.expressions import Expression, Property, as_expression
@@ -18,7 +19,6 @@ from toolkit.join import At, Profiles
 from toolkit.reports import funnel_plot, remarks
 from toolkit.reports.base import Report
 from toolkit.reports.breakdowns import By, as_breakdown
-from toolkit.reports.durations import Duration, in_words
 from toolkit.reports.fields import (
     AT,
     RANGE,

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import ReportError
-from toolkit.expressions import Expression, Instants, Spread, conjuncts
+from toolkit.expressions import Expression, Instants, Spread, Tally, conjuncts
 from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.funnel_entries import Attempts, entries
 from toolkit.reports.funnel_plan import Plan
@@ -226,6 +227,19 @@ class _EntryScope:
     def spread(self, sides: frozenset[str]) -> Spread:
         groups = self.question.visible.groups
         return groups.spread(self, sides, lambda key: self.question.groups_at(self.among, key))
+
+    @property
+    def _ids(self) -> Positions:
+        return self.among.ids.astype(np.int64)
+
+    def distinct_ids(self) -> pa.Array:
+        return self.question.visible.all_ids.take(pa.array(self._ids))
+
+    def tally(self, node: Tally) -> Column:
+        return self.question.visible.tally(node).take(self._ids)
+
+    def members(self, name: str) -> pa.Array:
+        return self.question.visible.members(name)
 
 
 # -- counted ------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
+from toolkit.durations import Duration, as_duration
 from toolkit.errors import ReportError
 from toolkit.expressions import Property, as_property
-from toolkit.reports.durations import Duration, as_duration
 from toolkit.reports.steps import AnyStep, Step, as_step, is_whole
 from toolkit.reserved import HIDDEN
 from toolkit.wording import count, listed

@@ -17,6 +17,9 @@ GREY: Final = "#8C8C8C"
 #: The gid of words that stand on a colour, which theirs is chosen for.
 ON_COLOUR: Final = "on a colour"
 
+#: The gid of words that stand on pale colours, through which the page can be seen.
+ON_PALE: Final = "on pale colours"
+
 # Colours told apart by people with any common colour blindness (Okabe and Ito 2008):
 # without black and yellow, which vanish on a dark or a white page.
 _ON_LIGHT: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
@@ -36,17 +39,20 @@ class Ink:
         Of lines and bars, in order.
     ground
         What is behind, where something is.
+    plate
+        What words that stand on pale colours have behind them; None for nothing.
     """
 
     text: str
     palette: tuple[str, ...]
     ground: str
+    plate: str | None = None
 
 
 ON_LIGHT: Final = Ink("#333333", _ON_LIGHT, "#FFFFFF")
 ON_DARK: Final = Ink("#E3E3E3", _ON_DARK, "#1B1B1B")
 #: For a page of unknown colour: text as far from white as from JupyterLab's dark grey.
-ANYWHERE: Final = Ink("#7A7A7A", _ON_LIGHT, "#FFFFFF")
+ANYWHERE: Final = Ink("#7A7A7A", _ON_LIGHT, "#FFFFFF", plate="#F2F2F2")
 
 # Not matplotlib's own settings, which all threads share.
 _current: ContextVar[Ink | None] = ContextVar("ink", default=None)
@@ -87,7 +93,12 @@ def paint(figure: Figure, ink: Ink) -> None:
     for found in figure.findobj(Text):
         if not isinstance(found, Text) or found.get_gid() == ON_COLOUR:
             continue
-        if not same_color(found.get_color(), GREY):
+        if found.get_gid() == ON_PALE and ink.plate is not None:
+            # No grey can be read both on what a light and on what a dark page makes of them.
+            found.set_color(ON_LIGHT.text)
+            plate = {"facecolor": ink.plate, "alpha": 0.85, "linewidth": 0}
+            found.set_bbox({**plate, "boxstyle": "round,pad=0.12"})
+        elif not same_color(found.get_color(), GREY):
             found.set_color(ink.text)
     for ax in figure.axes:
         ax.tick_params(which="both", color=ink.text, labelcolor=ink.text)

@@ -229,6 +229,20 @@ def periods(
     return Periods(first, last, edges, unit, zone)
 
 
+def as_moment(moment: Moment, tz: str | tzinfo | None, role: str) -> int:
+    """Return a time in microseconds since 1970 UTC; of a date its last microsecond.
+
+    Raises
+    ------
+    ReportError
+        If it is neither.
+    """
+    zone = as_zone(tz)
+    start = _as_microseconds(moment, zone, role)
+    end = _as_microseconds(moment, zone, role, is_end=True)
+    return start if start == end else end - 1
+
+
 def _around(moment: int, unit: Unit, zone: tzinfo) -> tuple[int, int]:
     """Return where the bucket that a moment lies in starts and ends."""
     start, end = _edges(moment, moment + 1, unit, zone)

@@ -50,7 +50,9 @@ def never_true(everything: Selection, conditions: Iterable[Expression | None]) -
     return list(sentences)
 
 
-def left_out(everything: Selection, asked: Iterable[str | None], range_: Periods) -> list[str]:
+def left_out(
+    everything: Selection, asked: Iterable[str | None], range_: Periods | None
+) -> list[str]:
     """Return which events of some names no report counts.
 
     Parameters
@@ -60,7 +62,7 @@ def left_out(everything: Selection, asked: Iterable[str | None], range_: Periods
     asked
         The names; None is any name.
     range_
-        The range of the report.
+        The range of the report; None is all time.
     """
     if everything.events.is_counted.all():
         return []
@@ -70,6 +72,8 @@ def left_out(everything: Selection, asked: Iterable[str | None], range_: Periods
         codes = [known.texts.index(name).as_py() for name in names]
         codes = [code for code in codes if code >= 0]
         everything = everything.keep(np.isin(known.codes, codes))
+    if range_ is None:
+        return everything.left_out(None, times.NO_TIME, np.iinfo(np.int64).max)
     return everything.left_out(None, range_.start, range_.end)
 
 

@@ -483,6 +483,7 @@ declare(
         function=retention,
         call="tk.retention",
         about="Of those who did one thing, how many came back to do another, and when.",
+        kinds=(("Curve of the average", "curve"), ("Triangle of cohorts", "triangle")),
         fields=(
             *birth_fields(),
             BucketsField(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import EventsError, ReportError
@@ -17,15 +19,19 @@ from toolkit.expressions import (
     Property,
     Scope,
     Spread,
+    Tally,
     conjuncts,
     group_key_of,
     group_side,
+    period,
     spread_of,
 )
 from toolkit.expressions.doubts import is_known, never_true, user_property
 from toolkit.groups import Groups
 from toolkit.join import At, Past, Profiles, as_past, as_snapshot, user_cells
+from toolkit.operators import is_number
 from toolkit.reports.breakdowns import Breakdown
+from toolkit.reports.saved import saved_ids
 from toolkit.reports.segments import Segments
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
 from toolkit.series import Codes
@@ -35,6 +41,7 @@ from toolkit.wording import count, did_you_mean, listed
 
 # Properties that are not a column of the profiles, whatever a profile says.
 _WORKED_OUT: Final = (FIRST_SEEN, LAST_SEEN, "$distinct_id")
+_EARLIEST: Final = int(np.iinfo(np.int64).min) + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +61,11 @@ class Selection:
         latest state counts.
     known_groups
         The groups that the events name.
+    now
+        The moment that "the last 30 days" end at, in microseconds since 1970 UTC; None is
+        the last event.
+    saved
+        Returns the distinct IDs of a saved cohort.
     """
 
     events: Events
@@ -61,6 +73,8 @@ class Selection:
     positions: Positions | None = None
     past: Past | None = None
     known_groups: Groups | None = None
+    now: int | None = None
+    saved: Callable[[str], pa.Array] | None = None
 
     @classmethod
     def of(cls, events: AnyEvents, profiles: Profiles | None, at: At) -> Selection:
@@ -69,7 +83,8 @@ class Selection:
         snapshot = None if profiles is None else as_snapshot(profiles)
         past = as_past(events, profiles, at)
         groups = Groups(events, profiles, has_past=past is not None)
-        return cls(events, snapshot, past=past, known_groups=groups)
+        saved = partial(saved_ids, profiles)
+        return cls(events, snapshot, past=past, known_groups=groups, saved=saved)
 
     @property
     def groups(self) -> Groups:
@@ -147,7 +162,7 @@ class Selection:
             if self._is_of_events(part):
                 kept = kept.keep(part.mask(_EventScope(kept)))
             else:
-                kept = kept.keep(part.mask(_UserScope(self))[kept.ids])
+                kept = kept.keep(part.mask(UserScope(self))[kept.ids])
         return kept
 
     def never_true(self, condition: Expression) -> list[str]:
@@ -171,7 +186,7 @@ class Selection:
 
     def is_of_users(self, by: Breakdown) -> bool:
         """Whether what to break down by is one a user, whatever the event."""
-        return self.past is None and not by.is_by_event
+        return not by.is_by_event and (self.past is None or by.is_timeless)
 
     def with_id(self) -> Selection:
         """Return the selected events that have a distinct ID."""
@@ -179,13 +194,16 @@ class Selection:
 
     def user_segments(self, by: Breakdown) -> Segments:
         """Return the segments of every distinct ID, and last those of no ID."""
+        if len(by.parts) > 1:
+            return Segments.crossed([self.user_segments(part) for part in by.parts])
         snapshot = self.snapshot
         names = [prop.name for prop in by.properties]
-        is_stored = snapshot is not None and all(
-            name in snapshot.columns and name not in _WORKED_OUT for name in names
+        is_stored = bool(names) and all(
+            snapshot is not None and name in snapshot.columns and name not in _WORKED_OUT
+            for name in names
         )
         if snapshot is None or not is_stored:
-            return by.segments(_UserScope(self))
+            return by.segments(UserScope(self))
         # Of profiles, then looked up as numbers: that moves no text.
         of_profiles = by.segments(_ProfileScope(snapshot))
         rows = np.append(self.events.rows(snapshot), -1)
@@ -200,6 +218,46 @@ class Selection:
         """Return a user property as of the event, a cell a selected event."""
         assert self.past is not None
         return self.past.cells(name, self.positions)
+
+    @property
+    def all_ids(self) -> pa.Array:
+        """Every distinct ID of the events, and a last null for no ID."""
+        texts = self.events.ids.texts
+        return pa.concat_arrays([texts, pa.nulls(1, texts.type)])
+
+    def tally(self, node: Tally) -> Column:
+        """Return how often each distinct ID did an event, or what it adds up to; last no ID.
+
+        Of all events that take part in reports, whichever are selected.
+        """
+        everything = replace(self, positions=None).visible
+        start, end = self.period_of(node)
+        found = everything.named(node.event).between(start, end).where(node.where).with_id()
+        size = len(self.events.ids.texts) + 1
+        if node.of is None:
+            return Column.of_array(np.bincount(found.ids, minlength=size))
+        return _added_up(node.of.evaluate(_EventScope(found)), found.ids, size)
+
+    def period_of(self, node: Tally) -> tuple[int, int]:
+        """Return from when until before when a tally counts, in microseconds since 1970 UTC."""
+        observed = replace(self, positions=None).visible.observed
+        now = self.now if self.now is not None else observed[1] if observed else 0
+        span = period(node.period)
+        if isinstance(span, tuple):
+            return span[0], min(span[1], now + 1)
+        return (_EARLIEST if span is None else now - span), now + 1
+
+    def members(self, name: str) -> pa.Array:
+        """Return the distinct IDs of a saved cohort.
+
+        Raises
+        ------
+        ReportError
+            If there is none of that name.
+        """
+        if self.saved is None:
+            raise ReportError(f'no cohort is saved as "{name}", for there are no profiles')
+        return self.saved(name)
 
     def without_profile(self) -> tuple[int, int]:
         """Return how many selected events have an ID and no profile, and how many IDs those are."""
@@ -280,7 +338,7 @@ class Selection:
 
 
 @dataclass(frozen=True, eq=False)
-class _UserScope:
+class UserScope:
     """What an expression sees that is worked out once a distinct ID."""
 
     selection: Selection
@@ -291,6 +349,15 @@ class _UserScope:
     def column(self, side: str, name: str) -> Column | Instants:
         assert side == "user"
         return self.selection.user_column(name)
+
+    def distinct_ids(self) -> pa.Array:
+        return self.selection.all_ids
+
+    def tally(self, node: Tally) -> Column:
+        return self.selection.tally(node)
+
+    def members(self, name: str) -> pa.Array:
+        return self.selection.members(name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,13 +387,46 @@ class _EventScope:
         if side == "user" and self.selection.past is not None:
             return self.selection.past_column(name)
         if side == "user":
-            return self.selection.user_column(name).take(self.selection.ids.astype(np.int64))
+            return self.selection.user_column(name).take(self._ids)
         if (key := group_key_of(side)) is not None:
             return self.selection.group_column(key, name)
         return self.selection.event_column(name)
 
     def spread(self, sides: frozenset[str]) -> Spread:
         return self.selection.groups.spread(self, sides, lambda _: self.selection.rows)
+
+    @property
+    def _ids(self) -> Positions:
+        return self.selection.ids.astype(np.int64)
+
+    def distinct_ids(self) -> pa.Array:
+        return self.selection.all_ids.take(pa.array(self._ids % len(self.selection.all_ids)))
+
+    def tally(self, node: Tally) -> Column:
+        return self.selection.tally(node).take(self._ids)
+
+    def members(self, name: str) -> pa.Array:
+        return self.selection.members(name)
+
+
+def _added_up(column: Column, ids: Codes, size: int) -> Column:
+    """Return the sum of the numbers of each ID, 0 where there are none."""
+    if column.kind == "json":
+        numbers = [cell if is_number(cell) else 0 for cell in column.cells()]
+        column = Column.of(numbers) if len(numbers) else Column.absent(0)
+    if column.kind == "json":  # integers of any size
+        sums = [0] * size
+        for owner, number in zip(ids.tolist(), column.cells(), strict=True):
+            sums[owner] += number
+        return Column.of(sums)
+    if column.kind not in ("int", "float"):
+        return Column.of_array(np.zeros(size, np.int64))
+    values = np.where(column.has_value, column.values, 0)
+    if column.kind == "int" and np.abs(values.astype(np.float64)).sum() < 2**62:
+        exact = np.zeros(size, np.int64)
+        np.add.at(exact, ids, values)
+        return Column.of_array(exact)
+    return Column.of_array(np.bincount(ids, weights=values, minlength=size))
 
 
 def segments_beside(

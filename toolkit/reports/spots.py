@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
+    from matplotlib.patches import PathPatch
 
 #: The arguments with which a report's ``users`` gives the IDs behind a cell of its table.
 Cell: TypeAlias = Mapping[str, Any]
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+
+# Of so many pieces a curved band is near enough to its boxes for a click to hit it.
+_PIECES: Final = 8
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ def stands_for(
     Parameters
     ----------
     artist
-        A line; a bar, which is one point; or a mesh, whose squares are points row by row.
+        A line; a bar, which is one point; a mesh, whose squares are points row by row; or a
+        band from left to right, whose points are pieces of it that all stand for the same.
     cell
         Returns the cell of the n-th point; None if it stands for several.
     words
@@ -128,9 +134,12 @@ def _boxes(artist: Artist) -> Floats:
     """Return left, bottom, right, top in pixels from the lower left corner, a row a point."""
     from matplotlib.collections import QuadMesh
     from matplotlib.lines import Line2D
+    from matplotlib.patches import PathPatch
 
     if isinstance(artist, QuadMesh):
         return _squares(artist)
+    if isinstance(artist, PathPatch):
+        return _pieces(artist)
     if isinstance(artist, Line2D):
         points = artist.get_transform().transform(np.asarray(artist.get_xydata(), np.float64))
         return np.hstack([points, points])
@@ -152,3 +161,19 @@ def _squares(mesh: QuadMesh) -> Floats:
     boxes = np.hstack([low, high])
     boxes[np.ma.getmaskarray(np.ma.asarray(mesh.get_array())).ravel()] = np.nan
     return boxes
+
+
+def _pieces(band: PathPatch) -> Floats:
+    """Return the same of upright pieces of a band: of the whole most would be beside it."""
+    (outline,) = band.get_transform().transform_path(band.get_path()).to_polygons()
+    corners = np.asarray(outline, np.float64)
+    edges = np.linspace(corners[:, 0].min(), corners[:, 0].max(), _PIECES + 1)
+    (x0, y0), (x1, y1) = corners[:-1].T, corners[1:].T
+    boxes = []
+    for left, right in pairwise(edges.tolist()):
+        middle = (left + right) / 2
+        crossing = (x0 <= middle) != (x1 <= middle)
+        part = (middle - x0[crossing]) / (x1[crossing] - x0[crossing])
+        heights = y0[crossing] + part * (y1[crossing] - y0[crossing])
+        boxes.append((left, heights.min(), right, heights.max()))
+    return np.array(boxes)

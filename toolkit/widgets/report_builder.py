@@ -14,6 +14,7 @@ from toolkit.reports.base import Report
 from toolkit.reports.fields import FilterField
 from toolkit.widgets import parts
 from toolkit.widgets.chart import Chart
+from toolkit.widgets.choosing import Chooser
 from toolkit.widgets.code import Code
 from toolkit.widgets.download import Download
 from toolkit.widgets.filter_rows import FilterRows
@@ -96,6 +97,7 @@ class ReportBuilder(Form):
         self._wait.add_class("tk-report-first")
         self._message = parts.block()
         self._chart = Chart(state.pick_place)
+        self._kind = Chooser("Chart", {}, "", self._pick_kind, width="320px")
         self._notes = parts.block()
         self._table = _Table(state)
         self._download = Download()
@@ -108,7 +110,12 @@ class ReportBuilder(Form):
         self._code = Code(label="Python of this report")
         self._python = parts.column(parts.subheading("The same in Python"), self._code)
         self._answer = parts.column(
-            self._chart, self._notes, self._table.grid, self._keep, self._users.part
+            self._kind.widget,
+            self._chart,
+            self._notes,
+            self._table.grid,
+            self._keep,
+            self._users.part,
         )
         style = parts.block(Html(_STYLE))
         style.add_class("tk-style")
@@ -145,6 +152,7 @@ class ReportBuilder(Form):
         state.observe(lambda _: self._draw_question(), ["report_name", "choices"])
         state.observe(lambda _: self._draw_words(), ["error", "message", "python", "is_old"])
         state.observe(lambda _: self._draw_answer(), ["report", "picture"])
+        state.observe(lambda _: self._draw_kind(), "kind")
         self._draw_question()
         self._draw_words()
         self._draw_answer()
@@ -166,6 +174,17 @@ class ReportBuilder(Form):
             part.leave()
         filters = [each for each in state.declaration.fields if isinstance(each, FilterField)]
         self._filter.layout.display = "" if filters else "none"
+
+        self._draw_kind()
+
+    def _draw_kind(self) -> None:
+        kinds = {kind: words for words, kind in self.state.declaration.kinds}
+        if kinds:
+            self._kind.show(self.state.kind, kinds)
+        self._kind.widget.layout.display = "" if kinds else "none"
+
+    def _pick_kind(self, kind: Any) -> None:
+        self.state.kind = kind
 
     def _leave(self) -> None:
         """Stop what is under way; with nothing under way close the users."""

@@ -78,6 +78,8 @@ class ReportBuilderState(HasTraits):
         The answer; None while there is none.
     picture
         Its chart.
+    kind
+        Which of the charts that the report can draw; empty if it can draw one.
     python
         The Python that makes the same report; empty while the question is wrong.
     error
@@ -102,6 +104,7 @@ class ReportBuilderState(HasTraits):
     report_name = Unicode("")
     report = Instance("toolkit.reports.base.Report", allow_none=True)
     picture = Instance(plots.Picture, allow_none=True)
+    kind = Unicode("")
     python = Unicode("")
     error = Unicode("")
     message = Unicode("")
@@ -144,10 +147,13 @@ class ReportBuilderState(HasTraits):
         self._states: dict[tuple[str, str], FieldState] = {}
         # What was last typed into a field of a kind and name, in whatever report.
         self._typed: dict[tuple[type, str], Any] = {}
+        # The chart last chosen of each report.
+        self._kinds: dict[str, str] = {}
         self.filter = FilterState(lambda: self.choices)
         self.filter.on_change(self.changed)
         self.observe(lambda _: self._turn(), "report_name")
         self.observe(lambda _: self._redraw(), "dark")
+        self.observe(lambda _: self._draw_kind(), "kind")
         self._is_quiet = False
         if self.declarations:
             self.report_name = next(iter(self.declarations))
@@ -156,9 +162,10 @@ class ReportBuilderState(HasTraits):
 
     def _choices(self) -> Choices:
         # A part of a table has no tables of groups.
-        keys = getattr(self.profiles, "group_keys", ()) if self.events is not None else ()
+        profiles: Any = self.profiles
+        keys = getattr(profiles, "group_keys", ()) if self.events is not None else ()
         named = () if self.events is None else self.events.frame.columns
-        groups = {key: as_snapshot(self.profiles.groups(key)) for key in keys if key in named}
+        groups = {key: profiles.groups(key).snapshot() for key in keys if key in named}
         return Choices(self.events, self._snapshot(), groups=groups)
 
     def _snapshot(self) -> Snapshot | None:
@@ -189,6 +196,10 @@ class ReportBuilderState(HasTraits):
             if not isinstance(field, FilterField):
                 fields[field.name] = self._state(field)
         self.fields = fields
+        kinds = [kind for _, kind in self.declaration.kinds]
+        was_quiet, self._is_quiet = self._is_quiet, True
+        self.kind = self._kinds.get(self.report_name, kinds[0] if kinds else "")
+        self._is_quiet = was_quiet
         self.changed()
 
     def _state(self, field: Field) -> FieldState:
@@ -272,7 +283,7 @@ class ReportBuilderState(HasTraits):
             self._questions.drop()
             return
         self.error = ""
-        self.python = self.declaration.python(self._names, values)
+        self.python = self.declaration.python(self._names, values, self.kind)
         self._ask(values)
 
     def _read(self) -> dict[str, Any] | None:
@@ -308,12 +319,12 @@ class ReportBuilderState(HasTraits):
     # -- the answer -------------------------------------------------------------------------
 
     def _ask(self, values: Mapping[str, Any]) -> None:
-        declaration = self.declaration
+        declaration, kind = self.declaration, self.kind
         inputs: dict[Input, Any] = {"events": self.events, "profiles": self.profiles}
 
         def work(progress: Progress) -> tuple[Report, plots.Picture]:
             _pause(self.delay, progress)
-            make = _both(lambda: declaration.make(inputs, values), self.dark)
+            make = _both(declaration, inputs, values, kind=kind, dark=self.dark)
             return self._counting.run(make, progress, "Counting")
 
         self._questions.ask(work, self._answered, self._failed)
@@ -361,9 +372,24 @@ class ReportBuilderState(HasTraits):
     def _redraw(self) -> None:
         report = self.report
         if report is not None and not self._questions.is_open:
-            self.picture = plots.picture(report.plot, dark=self.dark)
+            self.picture = plots.picture(self._plot, dark=self.dark)
         elif report is not None:
             self.changed()
+
+    @property
+    def _plot(self) -> Callable[..., Any]:
+        """What draws the report."""
+        report = self._present()
+        return self.declaration.plot(report, self.kind)
+
+    def _draw_kind(self) -> None:
+        if self._is_quiet:
+            return
+        self._kinds[self.report_name] = self.kind
+        values = self._read()
+        if values is not None:
+            self.python = self.declaration.python(self._names, values, self.kind)
+        self._redraw()
 
     # -- users --------------------------------------------------------------------------------
 
@@ -448,7 +474,7 @@ class ReportBuilderState(HasTraits):
         ArgumentError
             If there is no report.
         """
-        return plots.as_png(self._present().plot, transparent=False, dark=False)
+        return plots.as_png(self._plot, transparent=False, dark=False)
 
     def csv(self) -> bytes:
         """Return the table as CSV, UTF-8, in which a spreadsheet runs no formula.
@@ -507,10 +533,19 @@ def _pause(seconds: float, progress: Progress) -> None:
         time.sleep(min(left, 0.02))
 
 
-def _both(make: Callable[[], Report], dark: bool) -> Callable[[], tuple[Report, plots.Picture]]:
+def _both(
+    declaration: Declaration,
+    inputs: Mapping[Input, Any],
+    values: Mapping[str, Any],
+    *,
+    kind: str,
+    dark: bool,
+) -> Callable[[], tuple[Report, plots.Picture]]:
+    """Return what makes a report and its chart."""
+
     def both() -> tuple[Report, plots.Picture]:
-        report = make()
-        return report, plots.picture(report.plot, dark=dark)
+        report = declaration.make(inputs, values)
+        return report, plots.picture(declaration.plot(report, kind), dark=dark)
 
     return both
 
@@ -521,5 +556,6 @@ def _cell_words(cell: Cell) -> str:
     >>> _cell_words({"segment": "pro", "time": pd.Timestamp("2026-05-01", tz="UTC")})
     'segment pro, time 2026-05-01'
     """
-    words = [f"{name} {cell_text(value)}" for name, value in cell.items()]
+    # "from" is a word of Python, so the parameter is called from_.
+    words = [f"{name.rstrip('_')} {cell_text(value)}" for name, value in cell.items()]
     return ", ".join(words) or "the whole report"

@@ -10,12 +10,12 @@ import ipywidgets
 
 from toolkit.events import AnyEvents, as_events
 from toolkit.html import Html, escape
+from toolkit.reports.cohorts import Cohort
 from toolkit.reserved import display_name, display_names
 from toolkit.table import ProfileTable
 from toolkit.widgets import parts
 from toolkit.widgets.form import ASSETS, Form
 from toolkit.widgets.grid import Grid, GridColumn, GridRow
-from toolkit.widgets.users_cohorts import Cohort
 from toolkit.widgets.users_list import UserRow
 from toolkit.widgets.users_panels import (
     BatchPanel,

@@ -16,12 +16,13 @@ from toolkit.columns import Column
 from toolkit.errors import ToolkitError
 from toolkit.events import Events
 from toolkit.progress import Progress, silent
+from toolkit.reports.cohorts import Cohort, SavedCohorts
 from toolkit.reserved import display_name, name_refusal
 from toolkit.results import ApplyResult
 from toolkit.table import ProfileTable
 from toolkit.widgets.job import Job
 from toolkit.widgets.users_batches import BatchList
-from toolkit.widgets.users_cohorts import Cohort
+from toolkit.widgets.users_cohorts import cohort_of_rows
 from toolkit.widgets.users_export import Exported, export
 from toolkit.widgets.users_list import UserList
 from toolkit.widgets.users_profile import ProfilePage
@@ -80,7 +81,7 @@ class UsersState(UserList):
     def __init__(self, profiles: ProfileTable, events: Events | None = None) -> None:
         super().__init__(profiles, events)
         self.job = Job(unit="profile")
-        self.cohorts: dict[str, Cohort] = {}
+        self.cohorts: dict[str, Cohort] = dict(SavedCohorts(profiles))
         self._asked: Callable[[], None] | None = None
         self.batches = BatchList(profiles, self.job, self._changed_elsewhere)
         self.batches.observe(self._batch_told, ["message", "problem"])
@@ -206,7 +207,7 @@ class UsersState(UserList):
             return None
         by_hand = self.picked_count > 0
         rows = self.chosen("picked" if by_hand else "found")
-        cohort = Cohort.of(
+        cohort = cohort_of_rows(
             name,
             self.source,
             rows,
@@ -214,8 +215,10 @@ class UsersState(UserList):
             search=self.search,
             is_by_hand=by_hand and not (self.inverse and not self.picked),
         )
-        replaced = "replaced" if name in self.cohorts else "saved"
-        self.cohorts = {**self.cohorts, name: cohort}
+        saved = SavedCohorts(self.profiles)
+        replaced = "replaced" if name in saved else "saved"
+        saved.save(cohort)
+        self.cohorts = dict(saved)
         self._tell(f'Cohort "{name}" {replaced}: {count(len(cohort), "user")}.')
         return cohort
 

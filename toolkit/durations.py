@@ -15,9 +15,12 @@ from toolkit.errors import ReportError
 #: What a report takes as a length of time.
 Duration: TypeAlias = str | timedelta
 
+#: A day, in microseconds.
+DAY: Final = 86_400_000_000
+
 _UNITS: Final[dict[str, int]] = {
     "week": 604_800_000_000,
-    "day": 86_400_000_000,
+    "day": DAY,
     "hour": 3_600_000_000,
     "minute": 60_000_000,
     "second": 1_000_000,
