@@ -25,6 +25,7 @@ from toolkit.errors import (
 )
 from toolkit.expressions import as_property, parse
 from toolkit.series import coded_lists
+from toolkit.widgets.report_builder_state import ReportBuilderState
 
 PLAN = group("company")["plan"]
 
@@ -526,3 +527,43 @@ def test_no_event_is_no_trouble() -> None:
         assert tk.join(events, companies(), PLAN).columns[-1] == "company.plan"
     assert len(events.by_group("company")) == 0
     assert repr(tk.match(events, companies(), group="company")).startswith("0 of 0 events")
+
+
+# -- beside cohorts -----------------------------------------------------------------------
+
+
+def test_what_users_did_stands_beside_their_groups() -> None:
+    events = log("acme", ["acme", "hooli"], "acme", None, "7", ids=["a", "b", "a", "c", "b"])
+    did = tk.did("View", where=PLAN == "free")
+    cohort = tk.cohort(events, companies(), did)
+    assert list(cohort) == ["b"]
+    assert counted(events, cohort) == {"pro": 1, "free": 1, "(not set)": 1}
+    assert number(events, cohort & (PLAN == "pro")) == 1
+    # b viewed twice, and its last company has one seat.
+    assert number(events, tk.times_did("View") > group("company")["seats"]) == 1
+    with pytest.raises(ReportError, match="property of the groups of one event"):
+        tk.cohort(events, companies(), PLAN == "pro")
+
+
+def test_the_report_builder_offers_groups_and_writes_the_call() -> None:
+    events, profiles = log("acme", ["acme", "hooli"]), companies()
+    state = ReportBuilderState(events, profiles, delay=0.0)
+    assert state.choices.properties["company.plan"].label == "Company: plan"
+    assert set(state.choices.about(PLAN).values) == {"pro", "free"}
+    assert state.choices.about(group("company")["seats"]).type == "number"
+    state.fields["event"].raw = "View"
+    state.fields["by"].raw = ["company.plan"]
+    state.filter.show('group("company")["seats"] > 5')
+    assert state.wait(20) and state.error == ""
+    assert state.report is not None
+    assert set(state.report.table["company.plan"]) == {"pro", "free"}
+    assert "from toolkit import group\n" in state.python
+    assert 'group("company")["plan"]' in state.python
+    assert 'group("company")["seats"] > 5' in state.python
+
+
+def test_groups_that_no_event_names_are_not_offered() -> None:
+    frame = log("acme").frame.drop(columns="company")
+    state = ReportBuilderState(Events(frame), companies(), delay=0.0)
+    assert "company.plan" not in state.choices.properties
+    assert state.wait(20)
