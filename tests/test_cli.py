@@ -376,3 +376,27 @@ def test_apply_sets_where_users_are(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main([*given, f"{tmp_path}/cities.mmdb"]) == 0
     with ProfileTable(tmp_path / "shop.db") as profiles:
         assert profiles["1"] == {"plan": "pro", "$country_code": "NO"}
+
+
+def test_groups_are_imported_exported_and_shown(
+    database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "companies.csv", tmp_path / "out.csv"
+    file.write_text("company_id,plan\nacme,pro\nhooli,free\n")
+    assert main(["show", str(database), "--group", "company"]) == 2
+    assert "the file has users only" in capsys.readouterr().err
+    assert main(["import", str(database), str(file), "--group", "company"]) == 0
+    assert main(["show", str(database), "acme", "--group", "company"]) == 0
+    assert '{"plan":"pro"}' in capsys.readouterr().out
+    assert main(["show", str(database), "--group", "team"]) == 2
+    assert "the group keys are company" in capsys.readouterr().err
+    assert main(["history", str(database), "acme", "plan", "--group", "company"]) == 0
+    where = ["--where", 'group("company")["plan"] == "pro"']
+    assert main(["export", str(database), str(out), "--group", "company", *where]) == 0
+    assert pd.read_csv(out)["$distinct_id"].tolist() == ["acme"]
+    messages = tmp_path / "out.jsonl"
+    assert main(["export", str(database), str(messages), "--group", "company"]) == 0
+    with ProfileTable() as copy:
+        copy.apply(map(json.loads, messages.read_text().splitlines()))
+        assert copy.groups("company")["hooli"] == {"plan": "free"}
+        assert len(copy) == 0

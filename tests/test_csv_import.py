@@ -862,3 +862,33 @@ def test_any_bytes_give_a_report_or_a_csv_error(
     assert isinstance(report, ImportReport)
     assert report.rows == report.imported + len(report.rejected)
     assert len(profiles) == report.created <= report.imported
+
+
+# Groups
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["group_id,plan", "$group_id,plan", "company_id,plan", "Company ID,plan", "company,plan"],
+)
+def test_CSV_2_the_ids_of_groups_are_found_by_their_name(header: str) -> None:
+    table = ProfileTable().groups("company")
+    report = import_csv(table, f"{header}\nacme,pro\nhooli,free\n".encode())
+    assert contents(table) == {"acme": {"plan": "pro"}, "hooli": {"plan": "free"}}
+    assert report.id_name == "group ID"
+
+
+def test_the_ids_of_groups_are_told_as_such(profiles: ProfileTable) -> None:
+    table = profiles.groups("company")
+    data = b"acme,pro\nacme,free\nnull,x\n,y\n"
+    report = import_csv(table, data, {0: "$group_id", 1: "plan"}, header=False, on_error="skip")
+    assert report.rejected["reason"].tolist() == ["no group ID"]
+    told = repr(report)
+    assert "1 group ID in several rows" in told
+    assert 'Group IDs that look like placeholders for none: "null"' in told
+    assert "istinct ID" not in told
+    without = import_csv(table, data, {1: "plan"}, header=False)
+    assert any('Map a column to "$group_id"' in each for each in without.warnings)
+    with pytest.raises(ColumnMappingError):
+        import_csv(profiles, data, {0: "$group_id", 1: "plan"}, header=False)
+    assert len(profiles) == 0

@@ -9,19 +9,12 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 import toolkit as tk
 from tests.funnel_logs import events_of, profiles_of
 from toolkit import errors, event, user
 
 mpl.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Any:
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -75,12 +75,6 @@ def profiles() -> tk.ProfileTable:
     return profiles_of({"ann": {"plan": "pro", "age": 30}, "bob": {"plan": "free", "age": 20}})
 
 
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Any:
-    yield
-    plt.close("all")
-
-
 # -- totals and users ---------------------------------------------------------------------
 
 

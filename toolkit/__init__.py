@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import RejectedUpdateWarning, ToolkitError
 from toolkit.events import Events
-from toolkit.expressions import event, user
+from toolkit.expressions import event, group, user
 from toolkit.join import join, match
 from toolkit.reports import (
     bucket,
@@ -109,6 +109,7 @@ __all__ = [
     "flows",
     "frequency",
     "funnel",
+    "group",
     "import_csv",
     "import_frame",
     "items",

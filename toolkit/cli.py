@@ -135,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         "--skip-errors", action="store_true", help="import the other rows when some cannot be"
     )
     load.add_argument("--dry-run", action="store_true", help="report only, write nothing")
+    _add_group(load)
     load.add_argument("--rejected", type=Path, metavar="CSV", help="write rejected rows here")
 
     apply = _command(commands, _apply, "apply", "apply a file of messages (JSON Lines or array)")
@@ -166,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--chunk", type=int, metavar="N", help="write lists of N messages, each a body to post"
     )
+    _add_group(export)
     export.add_argument("--where", help="only profiles for which this holds: 'user[\"plan\"] == …'")
 
     report = _command(commands, _report, "report", "count an event, by a property, over time")
@@ -183,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
         commands, _history, "history", "list the updates of a profile, or explain one property"
     )
     _add_database(history)
+    _add_group(history)
     history.add_argument("distinct_id")
     history.add_argument("property", nargs="?")
 
@@ -254,6 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     show = _command(commands, _show, "show", "show a table, or one profile as JSON")
     _add_database(show)
     show.add_argument("distinct_id", nargs="?")
+    _add_group(show)
     return parser
 
 
@@ -269,9 +273,30 @@ def _add_database(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("database", type=Path, help="the SQLite file of the profiles")
 
 
+def _add_group(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--group",
+        metavar="KEY",
+        help="profiles of groups, such as company, in place of users",
+    )
+
+
 def _opened(given: argparse.Namespace) -> ProfileTable:
     """Return the table of a file that must be there already."""
     return ProfileTable(_there(given.database))
+
+
+def _asked(profiles: ProfileTable, given: argparse.Namespace) -> ProfileTable:
+    """Return the table of the group key that is asked for, or of the users."""
+    if given.group is None:
+        return profiles
+    if given.group not in profiles.group_keys:
+        there = listed(profiles.group_keys)
+        raise ToolkitError(
+            f"--group {given.group}: there are no profiles of such groups; "
+            + (f"the group keys are {there}" if there else "the file has users only")
+        )
+    return profiles.groups(given.group)
 
 
 def _there(path: Path) -> Path:
@@ -353,7 +378,7 @@ def _import(given: argparse.Namespace) -> int:
     with ProfileTable(None if in_memory else given.database) as profiles:
         try:
             report = import_csv(
-                profiles,
+                profiles if given.group is None else profiles.groups(given.group),
                 given.csv,
                 mapping or None,
                 header=given.header,
@@ -408,7 +433,8 @@ def _export(given: argparse.Namespace) -> int:
     if is_csv and given.people:
         raise ToolkitError(f"{given.file}: --people is for JSON; name the file .jsonl or .json")
     losses: Sequence[str] = ()
-    with _opened(given) as table:
+    with _opened(given) as opened:
+        table = _asked(opened, given)
         profiles = table if given.where is None else table.where(given.where)
         if is_csv:
             export = export_csv(profiles, given.file)
@@ -487,7 +513,8 @@ def _serve(given: argparse.Namespace) -> int:
 
 
 def _show(given: argparse.Namespace) -> int:
-    with _opened(given) as profiles:
+    with _opened(given) as opened:
+        profiles = _asked(opened, given)
         if given.distinct_id is None:
             _say(profiles)
             _print_head(profiles.frame.head(_SHOWN_ROWS))
@@ -519,7 +546,8 @@ def _width(frame: pd.DataFrame) -> int:
 
 
 def _history(given: argparse.Namespace) -> int:
-    with _opened(given) as profiles:
+    with _opened(given) as opened:
+        profiles = opened if given.group is None else opened.groups(given.group)
         updates = profiles.history(given.distinct_id)
         if not len(updates):
             raise ToolkitError(f"no update ever named the profile {given.distinct_id!r}")

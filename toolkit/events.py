@@ -20,7 +20,7 @@ from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import EventsError
 from toolkit.ids import normalise_id
 from toolkit.reserved import HIDDEN
-from toolkit.series import Coded, Codes, Microseconds
+from toolkit.series import Coded, CodedLists, Codes, Microseconds
 from toolkit.snapshot import Snapshot
 from toolkit.wording import count, did_you_mean, listed
 
@@ -114,6 +114,7 @@ class Events:
         self.time_column = time
         self._columns: dict[str, Column] = {}
         self._named: dict[int, Positions] = {}
+        self._groups: dict[str, CodedLists] = {}
         # Keyed by the ID column of a snapshot, which outlives changes of properties.
         self._rows: dict[int, tuple[weakref.ref[pa.Array], Positions]] = {}
         # What cannot be read is refused now, not when somebody first asks.
@@ -146,6 +147,67 @@ class Events:
     def ids(self) -> Coded:
         """The distinct IDs as codes; events without an ID have the code -1 (JOIN-3)."""
         return series.coded(self._frame[self.id_column])
+
+    def groups(self, group_key: str) -> CodedLists:
+        """Return the group IDs that the events name: one, or a list of several (GROUP-2).
+
+        They stand in the property that is called like the group key.
+
+        Raises
+        ------
+        EventsError
+            If the events have no such property.
+        """
+        if group_key not in self._groups:
+            named = self._series(group_key, "the groups")
+            self._groups[group_key] = series.coded_lists(named)
+        return self._groups[group_key]
+
+    def by_group(self, group_key: str) -> Events:
+        """Return the events as those of groups: reports then count groups instead of users.
+
+        The group ID takes the place of the distinct ID, which becomes a property like any
+        other. An event that names several groups is there once for each (GROUP-5).
+
+        Parameters
+        ----------
+        group_key
+            The property with the group ID, or with a list of them.
+
+        Returns
+        -------
+        Events
+            To be joined with ``profiles.groups(group_key)``.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame(
+        ...     {
+        ...         "event": "View",
+        ...         "distinct_id": ["ann", "bob"],
+        ...         "time": "2026-05-01",
+        ...         "company": [["acme", "hooli"], "acme"],
+        ...     }
+        ... )
+        >>> Events(df).by_group("company").frame[["distinct_id", "company"]]
+          distinct_id company
+        0         ann    acme
+        0         ann   hooli
+        1         bob    acme
+        """
+        if group_key in (self.event_column, self.time_column):
+            raise EventsError(f'the column "{group_key}" is no group key of the events')
+        if group_key == self.id_column:
+            return self
+        ids = self.groups(group_key)
+        frame = self._frame
+        if ids.owners is not None:
+            names = pd.Index(ids.texts.to_pylist(), dtype="str")
+            one = pd.Categorical.from_codes(ids.codes, names)
+            frame = frame.take(ids.owners).assign(**{group_key: one})
+        result = Events(frame, self.event_column, group_key, self.time_column)
+        result.__dict__["ids"] = Coded(ids.codes, ids.texts)
+        return result
 
     @cached_property
     def event_names(self) -> Coded:

@@ -31,6 +31,7 @@ from toolkit.progress import Progress, silent
 from toolkit.snapshot import Snapshot
 from toolkit.state import Row, State
 from toolkit.values import ABSENT
+from toolkit.wording import count
 
 
 class Update(NamedTuple):
@@ -401,6 +402,24 @@ class Timeline:
     times: Positions
     values: Column
     since: int | None = None
+
+    def require_known(self, moments: Positions, whose: str) -> None:
+        """Raise if the events of some moments happened before the past that is known.
+
+        Raises
+        ------
+        CompactedError
+            Naming *whose* past it is, such as "users".
+        """
+        if self.since is None:
+            return
+        moments = moments[moments != times.NO_TIME]
+        if early := int((moments < self.since).sum()):
+            raise CompactedError(
+                f"{count(early, 'event')} happened before {times.iso(self.since)}; what their "
+                f"{whose} were then is no longer known, for the history was compacted. Use "
+                'at="latest", or only events from then on.'
+            )
 
     def at(self, ids: pa.Array, codes: Positions, moments: Positions) -> Column:
         """Return the property of some users at some moments.

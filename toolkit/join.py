@@ -7,7 +7,7 @@ events still joins all of them.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal, Protocol, TypeAlias
@@ -17,19 +17,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit import html, times
+from toolkit import html
 from toolkit.columns import Column, Positions
-from toolkit.errors import CompactedError, EventsError, JoinError, UnknownPropertyWarning
+from toolkit.errors import EventsError, JoinError, UnknownPropertyWarning
 from toolkit.events import AnyEvents, Events, as_events
-from toolkit.expressions import Instants, Property
+from toolkit.expressions import Instants, Property, group_key_of
 from toolkit.expressions.doubts import is_known, unknown
+from toolkit.groups import Groups, KeyedGroups
 from toolkit.history import Timeline
 from toolkit.ids import PLACEHOLDERS, near_miss_keys, near_miss_reasons
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
 from toolkit.series import Codes
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
-from toolkit.values import texts_where
+from toolkit.values import ABSENT, copied, key, texts_where
 from toolkit.wording import count
 
 #: Which state of its user an event meets.
@@ -77,7 +78,7 @@ def join(
     properties: str | Property | Iterable[str | Property] | None = None,
     at: At = "latest",
 ) -> pd.DataFrame:
-    """Return the events with a ``user.<property>`` column for each profile property.
+    """Return the events with a column for each profile property, such as ``user.plan``.
 
     Every event stays, in its order, with its index, columns and dtypes, and
     events never multiply (JOIN-2). Where an event has no profile, its profile no
@@ -93,7 +94,9 @@ def join(
     properties
         One property or several, in the order wanted; by default all that at least
         one profile has. ``"$last_seen"`` is Updated At, and
-        ``"$mp_first_event_time"`` the time of the ID's first event.
+        ``"$mp_first_event_time"`` the time of the ID's first event. ``group("company")["plan"]``
+        is a property of the group that the event names, and its column ``company.plan``; of
+        several groups with several values the cell is a list of these (GROUP-2).
     at
         ``"latest"``: every event meets the latest state of its user (JOIN-1).
         ``"event time"``: each event meets the state its user had then (JOIN-4), from the
@@ -134,15 +137,18 @@ def join(
     past = as_past(events := as_events(events), profiles, at)
     events, snapshot = as_events(events), as_snapshot(profiles)
     frame = events.frame
-    names = _names(properties, snapshot)
+    groups = Groups(events, profiles, has_past=past is not None)
     joined: dict[str, Any] = {}
-    for name in names:
-        if (title := f"user.{name}") in frame.columns:
+    for asked in _asked(properties, snapshot, groups):
+        name, group_key = asked.name, asked.group_key
+        if (title := asked.label) in frame.columns:
             raise EventsError(
                 f'the events already have a column "{title}"; rename or drop it: '
                 f'df.drop(columns="{title}")'
             )
-        if past is None:
+        if group_key is not None:
+            joined[title] = _group_array(groups[group_key], name)
+        elif past is None:
             joined[title] = _array(user_cells(events, snapshot, name), events.ids.codes)
         else:
             joined[title] = past.array(name)
@@ -154,17 +160,19 @@ def join(
     return result
 
 
-def _names(
-    properties: str | Property | Iterable[str | Property] | None, snapshot: Snapshot
-) -> list[str]:
+def _asked(
+    properties: str | Property | Iterable[str | Property] | None,
+    snapshot: Snapshot,
+    groups: Groups,
+) -> list[Property]:
     """Return the properties asked for, each once."""
     if properties is None:
-        return [name for name in snapshot.names if name not in HIDDEN]
+        return [Property("user", name) for name in snapshot.names if name not in HIDDEN]
     if isinstance(properties, str | Property):
         properties = [properties]
-    names = []
+    found: dict[str, Property] = {}
     for asked in properties:
-        if isinstance(asked, Property) and asked.side != "user":
+        if isinstance(asked, Property) and asked.side == "event":
             raise JoinError(f"{asked.label} is a property of events; they have it already")
         name = asked.name if isinstance(asked, Property) else asked
         if not isinstance(name, str):
@@ -173,12 +181,67 @@ def _names(
             raise JoinError(
                 f'"{name}" is hidden and cannot be joined; read it with profiles["…"]["{name}"]'
             )
-        names.append(name)
-    names = list(dict.fromkeys(names))
-    for name in names:
-        if not is_known(name, snapshot):
-            warnings.warn(unknown(name, snapshot), UnknownPropertyWarning, stacklevel=3)
-    return names
+        prop = asked if isinstance(asked, Property) else Property("user", name)
+        found[prop.label] = prop
+    for prop in found.values():
+        group_key = group_key_of(prop.side)
+        state = snapshot if group_key is None else groups[group_key].snapshot
+        if not is_known(prop.name, state):
+            text = unknown(prop.name, state, group_key)
+            warnings.warn(text, UnknownPropertyWarning, stacklevel=3)
+    return list(found.values())
+
+
+def _group_array(groups: KeyedGroups, name: str) -> Any:
+    """Return a property of groups beside each event; several values are a list."""
+    ids = groups.ids
+    if ids.owners is None and not groups.has_past:
+        return _array(groups.cells(name), ids.codes)
+    cells = groups.cells_at(name, np.arange(len(ids.codes)))
+    values: Any
+    if ids.owners is None:
+        if isinstance(cells, Instants):
+            return _array(cells, np.arange(len(cells), dtype=np.int32))
+        return cells.as_array(null_is_missing=True)
+    if isinstance(cells, Instants):
+        moments = pd.to_datetime(cells.microseconds, unit="us", utc=True)
+        values = moments.to_numpy(object)
+        values[moments.isna()] = None
+    else:
+        values = cells.cells()
+    # A list a combination of groups: the cells of one share it. In the past there is one an event.
+    codes = np.arange(len(ids.codes)) if groups.has_past else ids.codes
+    first = np.flatnonzero(np.diff(ids.owners, prepend=-1))
+    sizes = np.diff(np.append(first, len(codes)))
+    result = np.full(ids.length, np.nan, object)
+    for size in np.unique(sizes).tolist():
+        rows = np.flatnonzero(sizes == size)
+        combination = np.zeros(len(rows), np.int64)
+        for nth in range(size):
+            further = combination * (len(codes) + 1) + codes[first[rows] + nth] + 1
+            combination, known = pd.factorize(further)
+        begins = np.zeros(len(known), np.int64)
+        begins[combination[::-1]] = first[rows][::-1]
+        lists = np.empty(len(known), object)
+        for at, begin in enumerate(begins.tolist()):
+            places = range(begin, begin + size)
+            lists[at] = _one_or_list([values[place] for place in places])
+        result[rows] = lists[combination]
+    return result
+
+
+def _one_or_list(values: list[Any]) -> Any:
+    """Return the distinct values: NaN for none, one alone as it is."""
+    distinct: dict[Hashable, Any] = {}
+    for value in values:
+        if isinstance(value, pd.Timestamp):
+            distinct[value] = value
+        elif value is not None and value is not ABSENT:
+            distinct.setdefault(key(value), copied(value))
+    kept = list(distinct.values())
+    if not kept:
+        return np.nan
+    return kept[0] if len(kept) == 1 else kept
 
 
 def user_cells(events: Events, snapshot: Snapshot, name: str) -> Column | Instants:
@@ -203,7 +266,7 @@ class Past:
         self._events = events
         self._profiles = profiles
         self._cells: dict[str, Column] = {}
-        self._since: int | None = None
+        self._lines: dict[str, Timeline] = {}
 
     def cells(self, name: str, positions: Positions | None = None) -> Column:
         """Return a user property, a cell an event, or one for each of some events.
@@ -217,24 +280,12 @@ class Past:
             raise JoinError(f'"{name}" has no past; join it with at="latest"')
         if name not in self._cells:
             ids = self._events.ids
-            line = self._profiles.timeline(name)
-            self._since = line.since
+            self._lines[name] = line = self._profiles.timeline(name)
             self._cells[name] = line.at(ids.texts, ids.codes.astype(np.int64), self._events.times)
-        self._check(positions)
+        moments = self._events.times if positions is None else self._events.times[positions]
+        self._lines[name].require_known(moments, "users")
         cells = self._cells[name]
         return cells if positions is None else cells.take(positions)
-
-    def _check(self, positions: Positions | None) -> None:
-        if self._since is None:
-            return
-        moments = self._events.times if positions is None else self._events.times[positions]
-        moments = moments[moments != NO_TIME]
-        if early := int((moments < self._since).sum()):
-            raise CompactedError(
-                f"{count(early, 'event')} happened before {times.iso(self._since)}; what their "
-                'users were then is no longer known, for the history was compacted. Use at="latest"'
-                ", or only events from then on."
-            )
 
     def array(self, name: str) -> Any:
         """Return the same as a pandas array (or numpy object array)."""
@@ -309,6 +360,9 @@ class MatchReport:
         an ID such as ``null`` that programs send when they have none, or missing).
     without_id
         How many events have no distinct ID and why, in words; empty if all have one.
+    group_key
+        Whose IDs these are; None for users. Of groups an event is matched if one of those it
+        names is, and the table has ``group_id`` in place of ``distinct_id``.
     """
 
     events: int
@@ -319,6 +373,7 @@ class MatchReport:
     profiles: int
     unmatched: pd.DataFrame
     without_id: str = ""
+    group_key: str | None = None
 
     @property
     def unmatched_events(self) -> int:
@@ -340,10 +395,14 @@ class MatchReport:
         """The rows of ``unmatched`` whose ID looks like that of a profile (JOIN-3)."""
         return self.unmatched[self.unmatched["near_miss"].notna()].reset_index(drop=True)
 
+    @property
+    def _id(self) -> str:
+        return "distinct ID" if self.group_key is None else f"{self.group_key} ID"
+
     def __repr__(self) -> str:
         parts = [
             f"{self.matched_events:,} of {count(self.events, 'event')} "
-            f"({self.matched_ids:,} of {count(self.ids, 'distinct ID')}) have a profile"
+            f"({self.matched_ids:,} of {count(self.ids, self._id)}) have a profile"
         ]
         near = ""
         if number := len(self.near_misses):
@@ -358,7 +417,7 @@ class MatchReport:
     def _repr_html_(self) -> str:
         numbers = pd.DataFrame(
             {
-                "": ["events", "distinct IDs of events", "profiles"],
+                "": ["events", f"{self._id}s of events", "profiles"],
                 "all": [self.events, self.ids, self.profiles],
                 "matched": [self.matched_events, self.matched_ids, self.matched_ids],
                 "unmatched": [
@@ -374,10 +433,10 @@ class MatchReport:
             parts.append(html.notes([f"{self.without_id}."]))
         if near := len(self.near_misses):
             verb = "looks" if near == 1 else "look"
-            title = f"{count(near, 'distinct ID')} {verb} like one that a profile has; not joined:"
+            title = f"{count(near, self._id)} {verb} like one that a profile has; not joined:"
             frame = self.near_misses
             # In quotes, which show the spaces that make the difference.
-            quoted = {name: frame[name].map(repr) for name in ("distinct_id", "near_miss")}
+            quoted = {name: frame[name].map(repr) for name in (frame.columns[0], "near_miss")}
             parts += [html.paragraph(title), html.table(frame.assign(**quoted))]
         others = self.unmatched[self.unmatched["near_miss"].isna()].drop(columns="near_miss")
         if len(others):
@@ -389,12 +448,19 @@ class MatchReport:
         return html.card("Events and profiles", *parts)
 
 
-def match(events: AnyEvents, profiles: Profiles) -> MatchReport:
+def match(events: AnyEvents, profiles: Profiles, *, group: str | None = None) -> MatchReport:
     """Return how many events and IDs have a profile, and which have not.
 
     IDs that differ from a profile's only in case, surrounding spaces, leading
     zeros or a trailing ``.0`` are named as near misses; they are never joined
     (JOIN-3). Hidden events count here too.
+
+    Parameters
+    ----------
+    events, profiles
+        As for :func:`join`.
+    group
+        The group key of the groups to look for, such as ``"company"``, in place of users.
 
     Examples
     --------
@@ -410,7 +476,10 @@ def match(events: AnyEvents, profiles: Profiles) -> MatchReport:
       distinct_id  events near_miss reason
     0         Ann       1       ann   case
     """
-    events, snapshot = as_events(events), as_snapshot(profiles)
+    events = as_events(events)
+    if group is not None:
+        return _match_groups(Groups(events, profiles, has_past=False)[group])
+    snapshot = as_snapshot(profiles)
     counts, without_id = events.ids.counts()
     has_profile = events.rows(snapshot) >= 0
     return MatchReport(
@@ -424,6 +493,30 @@ def match(events: AnyEvents, profiles: Profiles) -> MatchReport:
             events.ids.texts.filter(pa.array(~has_profile)), counts[~has_profile], snapshot.ids
         ),
         without_id=events.without_id,
+    )
+
+
+def _match_groups(groups: KeyedGroups) -> MatchReport:
+    """Return how far events and the profiles of groups have the same group IDs."""
+    ids, rows, length = groups.ids, groups.ids.rows, groups.ids.length
+    has_profile = groups.rows[:-1] >= 0
+    is_matched = np.zeros(length, np.bool_)
+    is_matched[rows[np.append(has_profile, False)[ids.codes]]] = True
+    counts = np.bincount(ids.codes + 1, minlength=len(ids.texts) + 1)[1:]
+    unmatched = _unmatched(
+        ids.texts.filter(pa.array(~has_profile)), counts[~has_profile], groups.snapshot.ids
+    )
+    nameless = int((~groups.names_any).sum())
+    return MatchReport(
+        events=length,
+        matched_events=int(is_matched.sum()),
+        events_without_id=nameless,
+        ids=len(has_profile),
+        matched_ids=int(has_profile.sum()),
+        profiles=len(groups.snapshot),
+        unmatched=unmatched.rename(columns={"distinct_id": "group_id"}),
+        without_id=f"{count(nameless, 'event')} without a {groups.key} ID" if nameless else "",
+        group_key=groups.key,
     )
 
 

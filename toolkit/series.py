@@ -57,6 +57,59 @@ class Coded:
         return Column.of_array(self.texts).take(self.codes.astype(np.int64))
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class CodedLists:
+    """A column of texts or lists of texts, most of which stand in it often.
+
+    Attributes
+    ----------
+    codes
+        ``int32``: positions in *texts*, -1 for none. A row has each of its texts once, and
+        one -1 if it has none.
+    texts
+        Each text once, pyarrow ``large_string``.
+    owners
+        The row of each code, ascending; None if each row has one code.
+    length
+        The number of rows.
+    """
+
+    codes: Codes
+    texts: pa.Array
+    owners: Microseconds | None
+    length: int
+
+    @property
+    def rows(self) -> Microseconds:
+        """The row of each code."""
+        return np.arange(self.length) if self.owners is None else self.owners
+
+    def beside(self, rows: Any) -> tuple[Microseconds | None, Microseconds]:
+        """Return what some rows have; a row of -1 has nothing.
+
+        Parameters
+        ----------
+        rows
+            Any rows, in any order.
+
+        Returns
+        -------
+        owners, places
+            What stands at ``places[i]`` belongs to ``rows[owners[i]]``; -1 is the place of
+            nothing. *owners* is None if row i has the one place i.
+        """
+        if self.owners is None:
+            return None, rows
+        bounds = np.searchsorted(self.owners, np.arange(self.length + 1))
+        is_row = rows >= 0
+        sizes = np.where(is_row, np.diff(bounds)[rows] if self.length else 1, 1)
+        begins = np.where(is_row, bounds[rows], -1)
+        owners = np.repeat(np.arange(len(rows)), sizes)
+        # The n-th of a row's texts stands n places behind its first.
+        nth = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return owners, np.repeat(begins, sizes) + nth
+
+
 # -- distinct IDs and event names ---------------------------------------------------------
 
 
@@ -78,6 +131,46 @@ def coded(series: pd.Series) -> Coded:
     if _is_object(series):
         return _coded_objects(series)
     return _coded_array(_arrow(series), series)
+
+
+def coded_lists(series: pd.Series) -> CodedLists:
+    """Return a column of group IDs, or of lists of them, as codes.
+
+    As :func:`coded`; the elements of a list, tuple, set or array are read like cells.
+
+    >>> found = coded_lists(pd.Series(["a", ["b", "a", "b"], [], None]))
+    >>> found.codes.tolist(), found.owners.tolist()
+    ([0, 1, 0, -1, -1], [0, 1, 1, 2, 3])
+    """
+    if isinstance(series.dtype, pd.ArrowDtype) and pa.types.is_nested(series.dtype.pyarrow_dtype):
+        series = series.astype(object)
+    if not _is_object(series) or _is_text_only(series):
+        one = coded(series)
+        return CodedLists(one.codes, one.texts, None, len(series))
+    is_empty = np.fromiter((_is_empty(cell) for cell in series.array), np.bool_, len(series))
+    plain = pd.Series(series.array, name=series.name)
+    plain[is_empty] = None
+    cells = plain.explode()
+    each, owners = coded(cells.reset_index(drop=True)), cells.index.to_numpy().astype(np.int64)
+    if len(owners) == len(series):
+        return CodedLists(each.codes, each.texts, None, len(series))
+    # What names nothing counts only where nothing else is named.
+    has_any = np.zeros(len(series), np.bool_)
+    has_any[owners[each.codes >= 0]] = True
+    keys = owners * (len(each.texts) + 1) + each.codes + 1
+    is_kept = (each.codes >= 0) | ~has_any[owners]
+    first = np.sort(np.unique(keys[is_kept], return_index=True)[1])
+    codes, owners = each.codes[is_kept][first], owners[is_kept][first]
+    is_single = len(owners) == len(series)
+    return CodedLists(codes, each.texts, None if is_single else owners, len(series))
+
+
+def _is_text_only(series: pd.Series) -> bool:
+    return pd.api.types.infer_dtype(series, skipna=True) in ("string", "empty")
+
+
+def _is_empty(cell: object) -> bool:
+    return isinstance(cell, list | tuple | set | frozenset | np.ndarray) and not len(cell)
 
 
 def _categories(series: pd.Series) -> pd.Series:

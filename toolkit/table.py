@@ -116,6 +116,8 @@ class ProfileTable:
         self._group_key = USERS
         self._limits = limits
         self._timelines: tuple[object, dict[str, Timeline]] = (None, {})
+        # Of a table of the past: what it was made of.
+        self._groups_then: Callable[[str], ProfileTable] | None = None
 
     def groups(self, group_key: str) -> ProfileTable:
         """Return the table of the profiles of a group key, such as ``"company"``.
@@ -126,6 +128,8 @@ class ProfileTable:
         if not isinstance(group_key, str) or not group_key:
             raise ArgumentError(f"group_key={group_key!r}; text such as 'company' is needed")
         as_json(group_key)  # half a surrogate pair is no text
+        if self._groups_then is not None:
+            return self._groups_then(group_key)
         return self._beside(self._engine, group_key)
 
     def _beside(self, engine: Engine, group_key: str) -> ProfileTable:
@@ -133,6 +137,7 @@ class ProfileTable:
         table = object.__new__(type(self))
         table._engine, table._group_key, table._limits = engine, group_key, self._limits
         table._timelines = (None, {})
+        table._groups_then = None
         return table
 
     @property
@@ -830,7 +835,7 @@ class ProfileTable:
         """
         condition = as_expression(expression)
         snapshot = self.snapshot()
-        chosen = snapshot.keep(condition.mask(SnapshotScope(snapshot)))
+        chosen = snapshot.keep(condition.mask(SnapshotScope(snapshot, self.group_key)))
         return ProfileView(chosen, str(condition), self.group_key)
 
     # The past
@@ -919,7 +924,9 @@ class ProfileTable:
             moment = times.parse_time(time)
             told = f"as of {times.iso(moment)}"
             snapshot = self._engine.read(key, lambda _: snapshot_as_of(log, key, moment))
-        return self._beside(Engine.of_the_past({key: snapshot}, told), key)
+        table = self._beside(Engine.of_the_past({key: snapshot}, told), key)
+        table._groups_then = lambda key: self.groups(key).as_of(time, batch=batch)
+        return table
 
     def timeline(self, name: str) -> Timeline:
         """Return how a property changed, in all profiles, in effective time.

@@ -635,3 +635,36 @@ def test_hostile_text_is_only_text(profiles: ProfileTable, written: Callable[...
     read(state, written(f'distinct_id,"{HOSTILE}"\n1,{HOSTILE}\n'))
     go(state, "import")
     assert profiles["1"] == {HOSTILE: HOSTILE}
+
+
+# groups
+
+
+def test_a_file_of_groups_goes_into_their_table(
+    profiles: ProfileTable, written: Callable[..., Path]
+) -> None:
+    profiles.groups("company").set("acme", {"plan": "free"})
+    state = CsvImportState(profiles)
+    assert state.tables == {"": "Users", "company": "Groups: company"}
+    path = written("name,company_id,plan\nAcme,acme,pro\nHooli,hooli,free\n")
+    read(state, path)
+    assert state.identifier is None
+    state.into("company")
+    assert (state.identifier, state.id_name) == (1, "group ID")
+    go(state, "check")
+    assert state.dry is not None and (state.dry.created, state.dry.updated) == (1, 1)
+    state.next()
+    assert state.wait(20)
+    assert profiles.groups("company")["acme"] == {"plan": "pro", "$name": "Acme"}
+    assert len(profiles) == 0
+    state.undo()
+    assert state.wait(20)
+    assert profiles.groups("company")["acme"] == {"plan": "free"}
+
+
+def test_a_form_of_groups_stays_with_them(profiles: ProfileTable) -> None:
+    state = CsvImportState(profiles.groups("company"))
+    assert state.tables == {"company": "Groups: company"}
+    state.into("")
+    assert state.profiles.group_key == "company"
+    assert "random group ID" not in state.identifier_told

@@ -228,9 +228,22 @@ def test_everybody_seen_in_events(profiles: tk.ProfileTable, events: tk.Events) 
     assert shown(state) == ["stranger"]
 
 
-def test_events_of_users_are_not_for_groups(profiles: tk.ProfileTable, events: tk.Events) -> None:
-    with pytest.raises(errors.ArgumentError, match="events are of users"):
-        UsersState(profiles.groups("company"), events)
+def test_groups_have_the_events_that_name_them(
+    profiles: tk.ProfileTable, events: tk.Events
+) -> None:
+    companies = profiles.groups("company")
+    companies.set("acme", {"size": 3})
+    companies.set("idle", {"size": 1})
+    frame = events.frame.assign(company="acme")
+    frame["company"] = [["acme", "new"], *frame["company"].iloc[1:]]
+    state = UsersState(companies, tk.Events(frame))
+    assert state.summary == "2 profiles"
+    state.everybody = True
+    assert state.summary == "2 groups, 1 without a profile"
+    state.filter.show('user["$mp_first_event_time"] > "2000-01-01"')
+    assert shown(state) == ["acme", "new"]
+    with pytest.raises(errors.EventsError, match='no column "company"'):
+        UsersState(companies, events)
 
 
 def test_changes_of_others_are_seen_at_the_next_look(profiles: tk.ProfileTable) -> None:

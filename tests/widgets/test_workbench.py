@@ -54,3 +54,36 @@ def test_it_works_without_events() -> None:
     bench = tk.workbench(tk.ProfileTable())
     for name in TABS:
         bench.go_to(name)
+
+
+def test_groups_are_listed_edited_and_imported_in_the_same_tabs() -> None:
+    profiles = tk.ProfileTable()
+    profiles.set("7", {"plan": "of a user"})
+    profiles.groups("company").set("acme", {"plan": "pro"})
+    day = {"event": "View", "distinct_id": ["7"], "time": "2026-05-01"}
+    bench = tk.workbench(profiles, pd.DataFrame({**day, "company": ["acme"]}))
+    assert bench.whose.options == (("Users", ""), ("Groups: company", "company"))
+    report = bench.go_to("Report")
+    assert "company.plan" in report.state.choices.properties
+    bench.go_to("Users")
+    bench.whose.value = "company"
+    listed = bench.forms["Users"].state
+    assert (listed.profiles.group_key, listed.total) == ("company", 1)
+    assert bench.go_to("Edit a profile").state.id_name == "Group ID"
+    assert bench.go_to("Import a CSV").state.id_name == "group ID"
+    assert bench.go_to("Report") is report
+    bench.show_groups("")
+    assert bench.go_to("Users").state.profiles.group_key is None
+
+
+def test_groups_that_events_do_not_name_are_listed_without_events() -> None:
+    profiles = tk.ProfileTable()
+    profiles.groups("company").set("acme", {})
+    events = pd.DataFrame(columns=["event", "distinct_id", "time"])
+    bench = tk.workbench(profiles, events)
+    bench.show_groups("company")
+    assert bench.forms["Users"].state.events is None
+
+
+def test_without_groups_there_is_nothing_to_switch() -> None:
+    assert tk.workbench(tk.ProfileTable()).whose.layout.display == "none"

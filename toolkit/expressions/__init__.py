@@ -1,4 +1,4 @@
-"""Expressions on the properties of users and events.
+"""Expressions on the properties of users, events and groups.
 
 ``user["plan"] == "pro"`` in Python, ``user["plan"] == "pro"`` as text: both
 build the same tree, which is worked out on whole columns. What is true of which
@@ -45,7 +45,7 @@ EXPR-13  A value in place of a condition is true where it is the boolean true,
 """
 
 from toolkit.expressions.cells import Instants
-from toolkit.expressions.evaluation import Scope, SnapshotScope
+from toolkit.expressions.evaluation import Scope, SnapshotScope, Spread, spread_of
 from toolkit.expressions.expression import Expression
 from toolkit.expressions.nodes import (
     Members,
@@ -54,6 +54,9 @@ from toolkit.expressions.nodes import (
     Tally,
     conjuncts,
     event,
+    group,
+    group_key_of,
+    group_side,
     literal,
     period,
     user,
@@ -68,13 +71,18 @@ __all__ = [
     "Scope",
     "Side",
     "SnapshotScope",
+    "Spread",
     "Tally",
     "as_expression",
     "as_property",
     "conjuncts",
     "event",
+    "group",
+    "group_key_of",
+    "group_side",
     "literal",
     "parse",
     "period",
+    "spread_of",
     "user",
 ]

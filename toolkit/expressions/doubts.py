@@ -37,10 +37,11 @@ def is_known(name: str, snapshot: Snapshot) -> bool:
     return name in snapshot.columns or name in (LAST_SEEN, FIRST_SEEN, "$distinct_id")
 
 
-def unknown(name: str, snapshot: Snapshot) -> str:
-    """Return a sentence saying that no profile has the property."""
+def unknown(name: str, snapshot: Snapshot, group_key: str | None = None) -> str:
+    """Return a sentence saying that no profile, of the groups of a key, has the property."""
     hint = did_you_mean(name, (known for known in snapshot.names if known not in HIDDEN))
-    return f'No profile has a property "{name}".{hint}'
+    whose = "" if group_key is None else f" of a {group_key}"
+    return f'No profile{whose} has a property "{name}".{hint}'
 
 
 def warn_of_profiles(condition: Expression, snapshot: Snapshot, *, stacklevel: int) -> None:
@@ -56,7 +57,7 @@ def warn_of_profiles(condition: Expression, snapshot: Snapshot, *, stacklevel: i
     if not len(snapshot):
         return  # of no profiles every condition is true of none
     for node in condition.properties:
-        if node.side == "user" and not is_known(node.name, snapshot):
+        if node.side != "event" and not is_known(node.name, snapshot):
             text = unknown(node.name, snapshot)
             warnings.warn(text, UnknownPropertyWarning, stacklevel=stacklevel + 1)
     for sentence in never_true(condition, lambda node: user_property(node, snapshot)):
@@ -64,8 +65,8 @@ def warn_of_profiles(condition: Expression, snapshot: Snapshot, *, stacklevel: i
 
 
 def user_property(node: Property, snapshot: Snapshot) -> Column | Instants | None:
-    """Return a user property of all profiles, None if it is worked out from events."""
-    if node.side != "user" or node.name == FIRST_SEEN:
+    """Return a property of all profiles, None if it is worked out from events."""
+    if node.side == "event" or node.name == FIRST_SEEN:
         return None
     if node.name == LAST_SEEN:
         return Instants(snapshot.last_seen)

@@ -7,9 +7,10 @@ a :class:`~toolkit.expressions.comparing.Truth`. The rows come from a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +39,7 @@ from toolkit.expressions.nodes import (
     Quantified,
     Side,
     Tally,
+    group_key_of,
     require_closed,
 )
 from toolkit.reserved import FIRST_SEEN, LAST_SEEN
@@ -60,6 +62,42 @@ class Scope(Protocol):
         """
 
 
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """Rows that each stand for several of another scope, such as events for their groups.
+
+    Attributes
+    ----------
+    scope
+        The other scope.
+    cells
+        Rows of it.
+    owners
+        The row that each of the cells belongs to, ascending, at least one a row; None if
+        there is one a row.
+    """
+
+    scope: Scope
+    cells: Any
+    owners: Positions | None
+
+
+@runtime_checkable
+class _Spreading(Protocol):
+    """A scope in which a row may have several values of one property."""
+
+    def spread(self, sides: frozenset[Side]) -> Spread | None:
+        """Return where to look at what has properties of these sides; None for right here."""
+
+
+def spread_of(scope: Scope, sides: Iterable[Side]) -> Spread | None:
+    """Return where to look at what has properties of some sides; None for in *scope* itself."""
+    sides = frozenset(sides)
+    if isinstance(scope, _Spreading) and any(map(group_key_of, sides)):
+        return scope.spread(sides)
+    return None
+
+
 class Counting(Protocol):
     """Rows that know what their users did, and which users a cohort holds."""
 
@@ -77,7 +115,7 @@ class SnapshotScope:
     """The profiles of a snapshot: a row a profile, user properties only.
 
     ``user["$last_seen"]`` is Updated At, a time, and ``user["$distinct_id"]`` the
-    distinct ID.
+    distinct ID. Of the profiles of a *group_key* its properties of groups are the same.
 
     Examples
     --------
@@ -87,8 +125,9 @@ class SnapshotScope:
     array([], dtype=bool)
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, group_key: str | None = None) -> None:
         self._snapshot = snapshot
+        self._group_key = group_key
 
     @property
     def snapshot(self) -> Snapshot:
@@ -114,6 +153,13 @@ class SnapshotScope:
             raise ExpressionError(
                 f"{Property(side, name)!r} is a property of events, and profiles alone have none; "
                 f"use {Property('user', name)!r}, or a report, which has events"
+            )
+        key = group_key_of(side)
+        if key is not None and key != self._group_key:
+            whose = "users" if self._group_key is None else f"groups ({self._group_key})"
+            raise ExpressionError(
+                f"{Property(side, name)!r} is a property of groups, and these are profiles of "
+                f'{whose}; ask profiles.groups("{key}"), or a report, whose events name groups'
             )
         if name == LAST_SEEN:
             return Instants(self._snapshot.last_seen)
@@ -229,6 +275,10 @@ class _Evaluation:
                 return self._joined(np.logical_or, conditions)
             case Members():
                 return Truth.of(self._members(node))
+        is_of_users = any(isinstance(each, Tally | Members) for each in node._walked())
+        spread = spread_of(self._scope, node.sides | ({"user"} if is_of_users else set()))
+        if spread is not None:
+            return self._of_any(_Evaluation(spread.scope), spread, node)
         if node.is_condition:
             quantified = next((o._open for o in node.operands if o._open is not None), None)
             if quantified is None:
@@ -238,6 +288,23 @@ class _Evaluation:
         at = cells.where("bool")
         true = at & cells.parts["bool"].values if "bool" in cells.parts else at
         return Truth(true, ~at)
+
+    def _of_any(self, within: _Evaluation, spread: Spread, node: Expression) -> Truth:
+        """Return the truth of a comparison of which one value a row is enough (GROUP-3)."""
+        match node:
+            # Not set is what has no value in any of them.
+            case Comparison("==", operand, Literal("null")) | Comparison(
+                "==", Literal("null"), operand
+            ) if operand._open is None:
+                return Truth.of(~self._of_any(within, spread, IsSet(operand)).true)
+        true, undefined = (
+            np.broadcast_to(each, len(spread.scope))[spread.cells] for each in within.truth(node)
+        )
+        if spread.owners is None:
+            return Truth(true, undefined)
+        # Owners ascend, and there is one for each row.
+        first = np.flatnonzero(np.diff(spread.owners, prepend=-1))
+        return Truth(np.logical_or.reduceat(true, first), np.logical_and.reduceat(undefined, first))
 
     def _joined(self, join: Any, conditions: tuple[Expression, ...]) -> Truth:
         true = self.truth(conditions[0]).true

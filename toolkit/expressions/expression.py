@@ -124,7 +124,7 @@ class Expression:
 
     @property
     def sides(self) -> frozenset[nodes.Side]:
-        """Which of ``"user"`` and ``"event"`` it reads."""
+        """Whose properties it reads: ``"user"``, ``"event"``, ``'group("company")'``."""
         return frozenset(node.side for node in self.properties)
 
     @property

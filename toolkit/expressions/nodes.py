@@ -29,21 +29,52 @@ from toolkit.expressions.literals import (
     shown,
     time_text,
 )
-from toolkit.values import Json
+from toolkit.values import Json, dumps
 
-Side: TypeAlias = OneOf["user", "event"]
+#: Whose properties: ``user``, ``event`` or ``group("company")``, as it is written.
+Side: TypeAlias = str
+
+_GROUP: Final = "group("
+
+
+def group_side(group_key: str) -> Side:
+    """Return the side of the properties of groups.
+
+    >>> group_side("company")
+    'group("company")'
+    """
+    if not isinstance(group_key, str) or not group_key:
+        raise ExpressionError(
+            f'a group key is text such as "company", not {shown(group_key)}; '
+            'write group("company")["plan"]'
+        )
+    as_literal(group_key)
+    return f"{_GROUP}{dumps(group_key)})"
+
+
+def group_key_of(side: Side) -> str | None:
+    """Return the group key of a side, None for users and events.
+
+    >>> group_key_of('group("company")'), group_key_of("user")
+    ('company', None)
+    """
+    if not side.startswith(_GROUP):
+        return None
+    key: str = json.loads(side[len(_GROUP) : -1])
+    return key
+
 
 _A_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Property(Expression):
-    """A property of the user or of the event.
+    """A property of the user, of the event, or of the groups that the event names.
 
     Attributes
     ----------
     side
-        ``"user"`` or ``"event"``.
+        ``"user"``, ``"event"`` or ``'group("company")'``.
     name
         Its name: any text, the empty one too.
     """
@@ -62,8 +93,16 @@ class Property(Expression):
 
     @property
     def label(self) -> str:
-        """What a column with the property is called: ``user.plan``, ``event.item``."""
-        return f"{self.side}.{self.name}"
+        """What a column with it is called: ``user.plan``, ``event.item``, ``company.plan``."""
+        key = self.group_key
+        if key is None or key in ("user", "event") or set(key) & set('."'):
+            return f"{self.side}.{self.name}"
+        return f"{key}.{self.name}"
+
+    @property
+    def group_key(self) -> str | None:
+        """The group key if it is a property of groups, else None."""
+        return group_key_of(self.side)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -396,6 +435,35 @@ user: Final = Properties("user")
 event: Final = Properties("event")
 
 
+class Groups:
+    """The properties of groups: ``group("company")["plan"]`` is a :class:`Property`.
+
+    An event names its groups in the property that is called like the group key.
+    """
+
+    def __call__(self, group_key: str) -> Properties:
+        return Properties(group_side(group_key))
+
+    def __getitem__(self, name: str) -> NoReturn:
+        raise ExpressionError(
+            f'a property of groups needs the group key: write group("company")["{str(name)[:40]}"]'
+        )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):  # what copy, pickle and notebooks ask of every object
+            raise AttributeError(name)
+        raise PropertyAccessError(
+            f'group.{name} is no property; write group("{name}")["plan"] for that of a {name}'
+        )
+
+    def __repr__(self) -> str:
+        return "group"
+
+
+#: The properties of the groups that the event names, by group key.
+group: Final = Groups()
+
+
 def literal(value: object) -> Expression:
     """Return a value as an expression, for where Python would not build one by itself.
 
@@ -409,6 +477,8 @@ def as_node(value: object) -> Expression:
     """Return *value* itself if it is an expression, a literal otherwise; a time as a time."""
     if isinstance(value, Expression):
         return value
+    if isinstance(value, Groups):
+        raise ExpressionError('group is no value; name a property: group("company")["plan"]')
     if isinstance(value, Properties):
         raise ExpressionError(f'{value!r} is no value; name a property: {value!r}["plan"]')
     if is_time(value):

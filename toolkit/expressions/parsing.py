@@ -142,7 +142,7 @@ def parse_formula(text: str, names: Mapping[str, int]) -> Expression:
     return _FormulaParser(text, names).parse()
 
 
-_LOOKS_LIKE_A_PROPERTY: Final = re.compile(rf"\s*({'|'.join(_SIDES)})\s*\[")
+_LOOKS_LIKE_A_PROPERTY: Final = re.compile(rf"\s*(({'|'.join(_SIDES)})\s*\[|group\s*\()")
 
 
 def as_property(given: Property | str) -> Property:
@@ -293,6 +293,8 @@ class _Parser:
         follows = self._next.text
         if token.text in _SIDES and follows == "[":
             return self._property(_SIDES[token.text])
+        if token.text == "group" and follows == "(":
+            return self._group()
         if token.text in _CONSTANTS:
             return Literal.of(_CONSTANTS[token.text])
         if token.text in _FUNCTIONS and follows == "(":
@@ -300,6 +302,8 @@ class _Parser:
         self._fail(token, self._about_word(shortened(token.text), follows))
 
     def _about_word(self, word: str, follows: str) -> str:
+        if word == "group":
+            return 'a property of groups is written group("company")["plan"]'
         if word in _SIDES:
             return f'a property is written {word}["plan"]'
         if word in _FUNCTIONS:
@@ -324,6 +328,18 @@ class _Parser:
         if self._next.text == "[":
             self._fail(self._next, "nothing within a property can be named, only the whole")
         return self._build(name, Property, side, name.value)
+
+    def _group(self) -> Property:
+        self._expect("(")
+        key = self._next
+        if key.kind != "text":
+            self._unexpected('a group key in quotes, such as "company"')
+        self._at += 1
+        self._expect(")")
+        side = self._build(key, nodes.group_side, key.value)
+        if self._next.text != "[":
+            self._unexpected(f'the property of the group: {side}["plan"]')
+        return self._property(side)
 
     def _function(self, token: Token) -> Expression:
         self._expect("(")

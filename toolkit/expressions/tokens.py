@@ -166,7 +166,14 @@ def _token(text: str, position: int) -> Token:
     raise syntax_error(text, position, f"found {named}, which means nothing here")
 
 
+_GROUP: Final = re.compile(r"\bgroup\s*\([^()]{1,80}\)$")
+
+
 def _about_point(text: str, position: int) -> str:
+    of_group = _GROUP.search(text, max(0, position - 100), position)
+    name = re.compile(r"\w+").match(text, position + 1)
+    if of_group is not None and name is not None:
+        return f'a property is written {of_group.group()}["{name.group()}"]'
     match = _AROUND_POINT.search(text, max(0, position - 10), position + 40)
     if match is not None and match.group(1):
         return f'a property is written {match.group(1)}["{match.group(2)}"]'

@@ -66,8 +66,8 @@ class Breakdown(ABC):
 
     @property
     def is_by_event(self) -> bool:
-        """Whether it looks at a property of events."""
-        return any(prop.side == "event" for prop in self.properties)
+        """Whether it looks at a property of events, or of the groups they name."""
+        return any(prop.side != "user" for prop in self.properties)
 
 
 @dataclass(frozen=True, eq=False)

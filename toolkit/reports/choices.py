@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal, TypeAlias
@@ -14,7 +15,7 @@ from toolkit import series
 from toolkit.columns import Column, Positions
 from toolkit.errors import InvalidTimeError
 from toolkit.events import Events
-from toolkit.expressions import Property, Side
+from toolkit.expressions import Property, Side, group_key_of, group_side
 from toolkit.expressions.cells import NUMBERS, families_of
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN, display_name, display_names
 from toolkit.snapshot import Snapshot
@@ -75,14 +76,23 @@ class Choices:
     only_users
         Whether properties of users alone are to choose from; the events say then
         whether there is a First Seen.
+    groups
+        The profiles of the groups that the events name, by group key.
     """
 
     def __init__(
-        self, events: Events | None, snapshot: Snapshot | None, *, only_users: bool = False
+        self,
+        events: Events | None,
+        snapshot: Snapshot | None,
+        *,
+        only_users: bool = False,
+        groups: Mapping[str, Snapshot] | None = None,
     ) -> None:
         self.events = events
         self.snapshot = snapshot
         self.only_users = only_users
+        self._states: dict[Side, Snapshot | None] = {"user": snapshot}
+        self._states |= {group_side(key): each for key, each in (groups or {}).items()}
         self._known: dict[tuple[Side, str], Suggestions] = {}
 
     @cached_property
@@ -109,17 +119,19 @@ class Choices:
                 )
                 for name in names
             ]
-        if self.snapshot is not None:
+        for side, snapshot in self._states.items():
+            if snapshot is None:
+                continue
             names = sorted(
-                (name for name in self.snapshot.names if name not in HIDDEN),
+                (name for name in snapshot.names if name not in HIDDEN),
                 key=lambda name: display_name(name).lower(),
             )
             # Of users the toolkit knows some things that nobody wrote.
             computed = [LAST_SEEN, *([FIRST_SEEN] if self.events is not None else [])]
             names += [name for name in (*computed, "$distinct_id") if name not in names]
-            whose = "" if self.only_users else "User: "
+            whose = "" if self.only_users else f"{_whose(side)}: "
             found += [
-                Choice(Property("user", name), f"{whose}{label}")
+                Choice(Property(side, name), f"{whose}{label}")
                 for name, label in display_names(names).items()
             ]
         return {choice.property.label: choice for choice in found}
@@ -132,12 +144,12 @@ class Choices:
         return self._known[key]
 
     def _look(self, prop: Property) -> Suggestions:
-        if prop.side == "user" and prop.name in (LAST_SEEN, FIRST_SEEN):
+        if prop.side != "event" and prop.name in (LAST_SEEN, FIRST_SEEN):
             return Suggestions("time", "none", ())
         column = self._sample(prop)
         if column is None:
             return Suggestions("time", "none", ())
-        if prop.side == "user" and prop.name == "$distinct_id":  # text, be it of a date
+        if prop.side != "event" and prop.name == "$distinct_id":  # text, be it of a date
             return Suggestions("text", "none", _frequent(column))
         type_, element = type_of(column), type_of(Column.absent(0))
         has_dates = any(_dates(column))
@@ -153,12 +165,13 @@ class Choices:
 
     def _sample(self, prop: Property) -> Column | None:
         """Return some cells of a property, None for the time of the events."""
-        if prop.side == "user":
-            if self.snapshot is None:
+        if prop.side != "event":
+            snapshot = self._states.get(prop.side)
+            if snapshot is None:
                 return Column.absent(0)
             if prop.name == "$distinct_id":
-                return Column.of_array(self.snapshot.ids.slice(0, _SUGGESTED + 1))
-            column = self.snapshot.column(prop.name)
+                return Column.of_array(snapshot.ids.slice(0, _SUGGESTED + 1))
+            column = snapshot.column(prop.name)
             return column.take(_spread(len(column)))
         events = self.events
         if events is None or prop.name not in events.frame.columns:
@@ -174,6 +187,12 @@ class Choices:
         if prop.name == events.id_column:
             return series.coded(frame[prop.name]).column()
         return series.column(frame[prop.name])
+
+
+def _whose(side: Side) -> str:
+    """Return whose properties those of a side are, as a person reads it."""
+    key = group_key_of(side) or side
+    return f"{key[:1].upper()}{key[1:]}"
 
 
 def type_of(column: Column) -> Type:

@@ -174,10 +174,11 @@ def cohort(
     condition = as_expression(definition)
     if not condition.is_condition:
         raise ReportError(f"{condition.text} is a value, not a condition; compare it with one")
-    if "event" in condition.sides:
-        (first, *_) = (prop for prop in condition.properties if prop.side == "event")
+    if condition.sides - {"user"}:
+        (first, *_) = (prop for prop in condition.properties if prop.side != "user")
+        whose = "one event" if first.side == "event" else "the groups of one event"
         raise ReportError(
-            f"{first.text} is a property of one event, and a cohort is of users; write "
+            f"{first.text} is a property of {whose}, and a cohort is of users; write "
             f'tk.did("…", where=…) for who did such an event'
         )
     if events is None:

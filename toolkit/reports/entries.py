@@ -216,7 +216,7 @@ def course(
     codes: Codes | None = None
     segments: Segments | None = None
     if by is not None and not births.is_of_users(by):
-        segments = births.of_rows(steps.rows[at]).event_segments(by)
+        segments = births.at_rows(steps.rows[at]).event_segments(by)
         codes = segments.codes
         if segments.owners is not None:
             at, cohorts = at[segments.owners], cohorts[segments.owners]

@@ -16,7 +16,14 @@ from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias
 
 from toolkit.errors import ArgumentError, ExpressionError, InvalidTimeError
-from toolkit.expressions import Expression, Property, as_expression, as_property
+from toolkit.expressions import (
+    Expression,
+    Property,
+    Side,
+    as_expression,
+    as_property,
+    group_key_of,
+)
 from toolkit.reports.base import Report
 from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.choices import Choices
@@ -195,14 +202,14 @@ class PropertyField(Field):
     Attributes
     ----------
     sides
-        Whose properties may be chosen.
+        Whose properties may be chosen: ``"event"``, ``"user"``, ``"group"`` for any groups.
     most
         How many. Of one the value is that property or None, of several a list.
     types
         The types that may be chosen; empty for any.
     """
 
-    sides: tuple[str, ...] = ("event", "user")
+    sides: tuple[str, ...] = ("event", "user", "group")
     most: int = 1
     types: tuple[str, ...] = ()
     is_required: bool = False
@@ -232,7 +239,7 @@ class PropertyField(Field):
         return {
             label: choice.label
             for label, choice in choices.properties.items()
-            if choice.property.side in self.sides
+            if _kind(choice.property.side) in self.sides
             and (not self.types or choices.about(choice.property).type in self.types)
         }
 
@@ -528,15 +535,20 @@ def _arguments(step: Step) -> list[str]:
     return [_python(step.event), *given]
 
 
+def _kind(side: Side) -> str:
+    """Return whose properties those of a side are, and what is imported to write them."""
+    return side if group_key_of(side) is None else "group"
+
+
 def _imports(values: Any, call: str) -> list[str]:
     sides: set[str] = set()
     for value in values:
         for each in value if isinstance(value, list | tuple) else [value]:
             looked_at = each.where if isinstance(each, Step) else each
             if isinstance(looked_at, Expression):
-                sides |= looked_at.sides
+                sides |= {_kind(side) for side in looked_at.sides}
             elif isinstance(looked_at, Breakdown):
-                sides |= {prop.side for prop in looked_at.properties}
+                sides |= {_kind(prop.side) for prop in looked_at.properties}
     found = [f"from toolkit import {', '.join(sorted(sides))}"] if sides else []
     if "literal(" in call:
         found.append("from toolkit.expressions import literal")

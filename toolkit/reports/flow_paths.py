@@ -326,7 +326,7 @@ def _nodes(selection: Selection, rows: Positions, names: Any, plan: Plan) -> tup
 
 
 def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
-    chosen = selection.of_rows(rows)
+    chosen = selection.at_rows(rows)
     segments = chosen.event_segments(by)
     if segments.owners is not None:
         raise ReportError(
@@ -411,7 +411,8 @@ class Question:
             nodes = tuple(step[rows] for step in whole.nodes)
             return Paths(whole.users[rows], nodes, codes), segments
         at = self.candidates
-        segments = self.chosen.of_rows(self.track.rows[at]).event_segments(self.by)
+        of_rows = self.chosen.at_rows(self.track.rows[at])
+        segments = of_rows.event_segments(self.by)
         codes = segments.codes
         at = at if segments.owners is None else at[segments.owners]
         same = self._same(at)

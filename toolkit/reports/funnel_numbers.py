@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import ReportError
-from toolkit.expressions import Expression, Instants, Tally, conjuncts
+from toolkit.expressions import Expression, Instants, Spread, Tally, conjuncts
 from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.funnel_entries import Attempts, entries
 from toolkit.reports.funnel_plan import Plan
@@ -88,10 +88,10 @@ class Question:
 
     @cached_property
     def _parts(self) -> tuple[list[Expression], list[Expression]]:
-        """The conditions on events, and those on users alone."""
+        """The conditions on events and the groups they name, and those on users alone."""
         parts = [] if self.where is None else list(conjuncts(self.where))
-        of_events = [part for part in parts if "event" in part.sides]
-        return of_events, [part for part in parts if "event" not in part.sides]
+        of_events = [part for part in parts if part.sides - {"user"}]
+        return of_events, [part for part in parts if not part.sides - {"user"}]
 
     @property
     def is_by_event(self) -> bool:
@@ -182,23 +182,31 @@ class Question:
     def event_cells(self, among: Entries, name: str) -> Column | Instants:
         """Return an event property beside each entry, of the event it is attributed to."""
         visible = self.visible
-        cells = Selection(visible.events, visible.snapshot).event_column(name)
+        cells = visible.at_rows(None).event_column(name)
         if isinstance(cells, Instants):
             has_value = cells.microseconds != NO_TIME
         else:
             has_value = cells.has_value
+        return cells.take(self._attributed(among, has_value))
+
+    def groups_at(self, among: Entries, key: str) -> Positions:
+        """Return the event that each entry has its groups from, -1 for none (GROUP-4)."""
+        return self._attributed(among, self.visible.groups[key].names_any)
+
+    def _attributed(self, among: Entries, has_value: Mask) -> Positions:
+        """Return the event of each entry that a property is attributed to, -1 for none."""
         at, rows = among.found.at, among.track.rows
         attribution = self.plan.attribution
         if isinstance(attribution, int):
             step = at[attribution - 1]
-            return cells.take(np.where(step < 0, -1, rows[step]))
+            return np.where(step < 0, -1, rows[step])
         chosen = np.full(len(among), -1, np.int64)
         for step in at if attribution == "first" else at[::-1]:
             open_ = np.flatnonzero((chosen < 0) & (step >= 0))
             found = rows[step[open_]]
             defined = has_value[found]
             chosen[open_[defined]] = found[defined]
-        return cells.take(chosen)
+        return chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,6 +223,10 @@ class _EntryScope:
         if side == "user":
             return self.question.user_cells(self.among, name)
         return self.question.event_cells(self.among, name)
+
+    def spread(self, sides: frozenset[str]) -> Spread:
+        groups = self.question.visible.groups
+        return groups.spread(self, sides, lambda key: self.question.groups_at(self.among, key))
 
     @property
     def _ids(self) -> Positions:

@@ -168,7 +168,7 @@ def _found(visible: Selection, step: Step) -> Positions:
         positions = events.timelines.named(code) if code >= 0 else np.zeros(0, np.int64)
     if step.where is None:
         return positions
-    chosen = visible.of_rows(events.timelines.rows[positions])
+    chosen = visible.at_rows(events.timelines.rows[positions])
     kept = chosen.where(step.where).positions
     is_kept = np.zeros(len(events), np.bool_)
     is_kept[kept] = True
@@ -178,7 +178,7 @@ def _found(visible: Selection, step: Step) -> Positions:
 def _held(track: Track, visible: Selection, plan: Plan) -> Track:
     """Return the track with a lane for each user and values of the held properties."""
     positions = track.where(tuple(range(len(track.found))))
-    at_rows = visible.of_rows(track.rows[positions])
+    at_rows = visible.at_rows(track.rows[positions])
     is_held = np.ones(len(positions), np.bool_)
     keys: list[Any] = []
     for prop in plan.hold:

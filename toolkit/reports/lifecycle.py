@@ -223,8 +223,7 @@ class _Question:
         codes: Any = None
         segments: Segments | None = None
         if self.by is not None and not selection.is_of_users(self.by):
-            of_rows = selection.of_rows(rows)
-            segments = of_rows.event_segments(self.by)
+            segments = selection.at_rows(rows).event_segments(self.by)
             codes = segments.codes
             if segments.owners is not None:
                 users, at = users[segments.owners], at[segments.owners]

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from toolkit import times
+from toolkit.columns import Positions
 from toolkit.expressions import Expression, Property
 from toolkit.expressions.doubts import is_known, unknown
+from toolkit.groups import KeyedGroups
 from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.periods import Moment, Periods
 from toolkit.reports.segments import NOT_SET
@@ -116,10 +118,38 @@ def of_users(
                 f"Without a profile, so {NOT_SET} in every user property: "
                 f"{count(events, 'event')} of {count(ids, 'distinct ID')}{before}."
             )
+    for key in dict.fromkeys(prop.group_key for prop in asked if prop.group_key is not None):
+        notes += _of_groups(
+            selection.groups[key],
+            selection.rows,
+            [prop.name for prop in asked if prop.group_key == key],
+            ", before the filter" if before_filter else "",
+        )
     if without_id := int((selection.ids < 0).sum()):
         notes.append(
             f"Without a distinct ID, so counted for no user: {count(without_id, 'event')}."
         )
     if selection.events.has_times_without_zone:
         notes.append("Times without a time zone are read as UTC.")
+    return notes
+
+
+def _of_groups(groups: KeyedGroups, rows: Positions, names: list[str], before: str) -> list[str]:
+    """Return what is not known of the groups that some events name."""
+    notes = [
+        unknown(name, groups.snapshot, groups.key)
+        for name in dict.fromkeys(names)
+        if not is_known(name, groups.snapshot)
+    ]
+    if groups.has_past:
+        notes.append(f"Properties of each {groups.key} are as of each event.")
+        return notes
+    events, ids, nameless = groups.without_profile(rows)
+    if events:
+        notes.append(
+            f"Without a profile, so {NOT_SET} in every property of the {groups.key}: "
+            f"{count(ids, f'{groups.key} ID')} of {count(events, 'event')}{before}."
+        )
+    if nameless:
+        notes.append(f"Without a {groups.key}, so {NOT_SET}: {count(nameless, 'event')}{before}.")
     return notes

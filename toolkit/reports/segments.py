@@ -233,6 +233,28 @@ class Segments:
         rows, codes = self.beside(cells)
         return Segments(codes, self.values, rows, len(cells))
 
+    def of_groups(
+        self, cells: Positions | Codes, owners: Positions | None, length: int
+    ) -> Segments:
+        """Return the segments of rows that each belong to several cells, each segment once.
+
+        Parameters
+        ----------
+        cells
+            Cells of these segments.
+        owners
+            The row each of them belongs to, ascending; None if there is one a row.
+        length
+            The number of rows.
+        """
+        found = self.of_rows(cells)
+        if owners is None:
+            return found
+        rows = owners if found.owners is None else owners[found.owners]
+        keys = np.unique(rows * len(self) + found.codes)
+        codes = (keys % len(self)).astype(np.int32)
+        return Segments(codes, self.values, keys // len(self), length)
+
 
 def spread(owners: Positions, length: int, cells: Any) -> tuple[Positions, Positions]:
     """Return the elements of many rows, each of which belongs to a cell with some of them.

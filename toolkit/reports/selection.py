@@ -18,11 +18,16 @@ from toolkit.expressions import (
     Instants,
     Property,
     Scope,
+    Spread,
     Tally,
     conjuncts,
+    group_key_of,
+    group_side,
     period,
+    spread_of,
 )
 from toolkit.expressions.doubts import is_known, never_true, user_property
+from toolkit.groups import Groups
 from toolkit.join import At, Past, Profiles, as_past, as_snapshot, user_cells
 from toolkit.operators import is_number
 from toolkit.reports.breakdowns import Breakdown
@@ -54,6 +59,8 @@ class Selection:
     past
         The states of the users at the times of the events (JOIN-4); None where the
         latest state counts.
+    known_groups
+        The groups that the events name.
     now
         The moment that "the last 30 days" end at, in microseconds since 1970 UTC; None is
         the last event.
@@ -65,6 +72,7 @@ class Selection:
     snapshot: Snapshot | None
     positions: Positions | None = None
     past: Past | None = None
+    known_groups: Groups | None = None
     now: int | None = None
     saved: Callable[[str], pa.Array] | None = None
 
@@ -73,8 +81,17 @@ class Selection:
         """Return all events beside the users they are to be joined with."""
         events = as_events(events)
         snapshot = None if profiles is None else as_snapshot(profiles)
+        past = as_past(events, profiles, at)
+        groups = Groups(events, profiles, has_past=past is not None)
         saved = partial(saved_ids, profiles)
-        return cls(events, snapshot, past=as_past(events, profiles, at), saved=saved)
+        return cls(events, snapshot, past=past, known_groups=groups, saved=saved)
+
+    @property
+    def groups(self) -> Groups:
+        """The groups that the events name, beside their profiles."""
+        if self.known_groups is None:
+            return Groups(self.events, None, has_past=False)
+        return self.known_groups
 
     @cached_property
     def visible(self) -> Selection:
@@ -111,12 +128,16 @@ class Selection:
         if mask.all():
             return self
         chosen = np.flatnonzero(mask)
-        positions = chosen if self.positions is None else self.positions[chosen]
-        return self.of_rows(positions)
+        return self.at_rows(chosen if self.positions is None else self.positions[chosen])
 
-    def of_rows(self, rows: Positions) -> Selection:
-        """Return other events, given by their rows, beside the same users."""
-        return replace(self, positions=rows)
+    def at_rows(self, positions: Positions | None) -> Selection:
+        """Return the events of some rows, beside the same users; None for all."""
+        return replace(self, positions=positions)
+
+    @property
+    def rows(self) -> Positions:
+        """The row of each selected event."""
+        return np.arange(len(self.events)) if self.positions is None else self.positions
 
     def named(self, event: str | None) -> Selection:
         """Return the selected events of one name, all of them for None."""
@@ -127,7 +148,7 @@ class Selection:
             return self.keep(np.zeros(len(self), np.bool_))
         if self.positions is None:
             rows = self.events.rows_named(code)
-            return self.of_rows(rows)
+            return self.at_rows(rows)
         return self.keep(self._of(self.events.event_names.codes) == code)
 
     def any_of(self, names: Sequence[str | None]) -> Selection:
@@ -190,6 +211,9 @@ class Selection:
             if node.side == "event":
                 is_time = node.name == self.events.time_column
                 return Instants(self.events.times) if is_time else self.events.column(node.name)
+            if node.group_key is not None:
+                past = self.groups[node.group_key]
+                return None if past.has_past else user_property(node, past.snapshot)
             if self.snapshot is None or self.past is not None:  # the past may hold other types
                 return None
             return user_property(node, self.snapshot)
@@ -197,7 +221,7 @@ class Selection:
         return never_true(condition, look)
 
     def _is_of_events(self, part: Expression) -> bool:
-        return "event" in part.sides or (self.past is not None and "user" in part.sides)
+        return bool(part.sides - {"user"} if self.past is None else part.sides)
 
     def is_of_users(self, by: Breakdown) -> bool:
         """Whether what to break down by is one a user, whatever the event."""
@@ -305,6 +329,23 @@ class Selection:
             )
         return user_cells(self.events, self.snapshot, name)
 
+    def group_column(self, key: str, name: str) -> Column | Instants:
+        """Return a property of groups, a cell a selected event.
+
+        Raises
+        ------
+        ReportError
+            If events name several groups, so that there is no one value.
+        """
+        groups = self.groups[key]
+        owners, places = groups.ids.beside(self.rows)
+        if owners is not None and len(owners) > len(self):
+            raise ReportError(
+                f"events name several groups of {key}, so that there is no one value of "
+                f"{Property(group_side(key), name).label}; use it in by= or in a comparison"
+            )
+        return groups.cells_at(name, places)
+
     def _no_column(self, name: str) -> str:
         """Return what to say of an event property that is not there."""
         events = self.events
@@ -382,7 +423,12 @@ class _EventScope:
             return self.selection.past_column(name)
         if side == "user":
             return self.selection.user_column(name).take(self._ids)
+        if (key := group_key_of(side)) is not None:
+            return self.selection.group_column(key, name)
         return self.selection.event_column(name)
+
+    def spread(self, sides: frozenset[str]) -> Spread:
+        return self.selection.groups.spread(self, sides, lambda _: self.selection.rows)
 
     @property
     def _ids(self) -> Positions:
@@ -440,4 +486,7 @@ def segments_beside(
     if len(by.parts) > 1:
         parts = [segments_beside(part, selection, ids, scope) for part in by.parts]
         return Segments.crossed(parts)
+    spread = spread_of(scope, (prop.side for prop in by.properties))
+    if spread is not None:
+        return by.segments(spread.scope).of_groups(spread.cells, spread.owners, len(scope))
     return by.segments(scope)

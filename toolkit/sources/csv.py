@@ -180,7 +180,7 @@ def import_csv(
     started = perf_counter()
     with _watched_by(progress) as notice:
         file = _opened(source, mapping, header, encoding, delimiter, notice)
-        mapped = map_columns(mapping, file.columns)
+        mapped = map_columns(mapping, file.columns, profiles.group_key)
         if mapped.time is not None and time is not None:
             raise CsvError(
                 f"time={time!r}, and {file.columns.title(mapped.time)} is mapped to "
@@ -207,20 +207,21 @@ def import_csv(
     warnings = [*file.text.notes, *mapped.notes]
     if file.text.rows == 0:
         warnings.append("The file holds a header and no rows.")
+    marked = "$distinct_id" if profiles.group_key is None else "$group_id"
     if mapped.identifier is None:
         warnings.append(
-            "No column is the distinct ID, so each row got a random one, and another import of "
-            'the file would make the profiles again. Map a column to "$distinct_id" or "$email".'
+            f"No column is the {mapped.id_name}, so each row got a random one, and another import "
+            f'of the file would make the profiles again. Map a column to "{marked}" or "$email".'
         )
         if mapped.identifier_reason is not None:
             warnings.append(sentence(mapped.identifier_reason))
     else:
         if mapped.properties.get(mapped.identifier) == EMAIL:  # CSV-2
             warnings.append(
-                f"No column is the distinct ID, so {file.columns.title(mapped.identifier)}, the "
-                'e-mail, is. Map another column to "$distinct_id" if there is a better one.'
+                f"No column is the {mapped.id_name}, so {file.columns.title(mapped.identifier)}, "
+                f'the e-mail, is. Map another column to "{marked}" if there is a better one.'
             )
-        warnings += id_warnings(merged.ids)
+        warnings += id_warnings(merged.ids, mapped.id_name)
     return ImportReport(
         name=file.name,
         rows=file.text.rows,
@@ -246,6 +247,7 @@ def import_csv(
         batch_id=result.batch_id,
         dry_run=dry_run,
         seconds=perf_counter() - started,
+        id_name=mapped.id_name,
     )
 
 

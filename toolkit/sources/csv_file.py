@@ -116,9 +116,12 @@ class CsvFile:
             self._typed[position, kind] = typed(self.text.columns[position], kind)
         return self._typed[position, kind]
 
-    def preview(self, progress: Progress = silent) -> CsvPreview:
-        """Return what stands in the file, as :func:`toolkit.preview_csv` does."""
-        suggested, identifier_reason = suggest_names(self.columns)
+    def preview(self, progress: Progress = silent, group_key: str | None = None) -> CsvPreview:
+        """Return what stands in the file, as :func:`toolkit.preview_csv` does.
+
+        What it suggests is for profiles of users, or of a *group_key*.
+        """
+        suggested, identifier_reason = suggest_names(self.columns, group_key)
         columns = []
         for position, cells in enumerate(self.columns.cells):
             progress(

@@ -39,6 +39,8 @@ _OVERVIEW: Final = 100
 
 # Without case, spaces and signs.
 _ID_NAME: Final = "distinctid"
+#: What marks it too where the profiles are of groups.
+_GROUP_ID: Final = ("$group_id", "group_id")
 #: What else a column of distinct IDs is called; the first that fits is it (CSV-2).
 _ID_NAMES: Final = (
     *("userid", "customerid", "memberid", "subscriberid", "profileid", "contactid"),
@@ -90,6 +92,8 @@ class MappedColumns:
         Why a column was, or was not, guessed to be the identifier, in words.
     time
         Position of the column that says when each row happened, if there is one.
+    id_name
+        What the IDs are called: "distinct ID", or "group ID" for profiles of groups.
     """
 
     identifier: int | None
@@ -98,6 +102,7 @@ class MappedColumns:
     renamed: Mapping[str, str] = field(default_factory=dict)
     identifier_reason: str | None = None
     time: int | None = None
+    id_name: str = "distinct ID"
 
     @property
     def positions(self) -> list[int]:
@@ -206,15 +211,18 @@ class Suggestion(NamedTuple):
     identifier_reason: str | None = None
 
 
-def suggest_names(columns: FileColumns) -> Suggestion:
+def suggest_names(columns: FileColumns, group_key: str | None = None) -> Suggestion:
     """Return what an import without a mapping makes of the columns (CSV-2).
+
+    For profiles of groups the IDs are first looked for under names such as ``group_id`` and
+    ``company_id``, and last under that of the group key.
 
     They go by their names in the header, common ones under reserved names: ``email``
     is ``$email``. In the CSV of a table, which has a column ``$last_seen``, each column
     is the property it is named after. Without a header columns go by their cells.
     """
     is_exported = LAST_SEEN in columns.names
-    identifier, reason = _identifier_by_name(columns, is_exported)
+    identifier, reason = _identifier_by_name(columns, is_exported, group_key)
     suggested: list[str | None] = []
     for position, name in enumerate(columns.names):
         if position == identifier:
@@ -246,8 +254,12 @@ def _suggested_by_cells(columns: FileColumns, position: int) -> str | None:
     return None
 
 
-def map_columns(mapping: ColumnMapping | None, columns: FileColumns) -> MappedColumns:
+def map_columns(
+    mapping: ColumnMapping | None, columns: FileColumns, group_key: str | None = None
+) -> MappedColumns:
     """Return what a mapping says, or without one what the header suggests.
+
+    In a mapping for profiles of groups ``"$group_id"`` marks the identifier too.
 
     Raises
     ------
@@ -257,14 +269,14 @@ def map_columns(mapping: ColumnMapping | None, columns: FileColumns) -> MappedCo
     """
     reason, renamed = None, {}
     if mapping is None:
-        chosen, notes, reason = _by_header(columns)
+        chosen, notes, reason = _by_header(columns, group_key)
         renamed = {
             name: chosen[at]
             for at, name in enumerate(columns.names)
             if name is not None and at in chosen and chosen[at] != name and _plain(name) != _ID_NAME
         }
     else:
-        chosen = _by_mapping(mapping, columns)
+        chosen = _by_mapping(mapping, columns, group_key)
         notes = _slips(chosen, columns)
     _refuse_shared_names(chosen)
     identifier = next((at for at, name in chosen.items() if name == DISTINCT_ID), None)
@@ -272,10 +284,13 @@ def map_columns(mapping: ColumnMapping | None, columns: FileColumns) -> MappedCo
         identifier = next((at for at, name in chosen.items() if name == EMAIL), None)
     time = next((at for at, name in chosen.items() if name == TIME), None)
     properties = {at: chosen[at] for at in sorted(chosen) if chosen[at] not in (DISTINCT_ID, TIME)}
-    return MappedColumns(identifier, properties, tuple(notes), renamed, reason, time)
+    id_name = "distinct ID" if group_key is None else "group ID"
+    return MappedColumns(identifier, properties, tuple(notes), renamed, reason, time, id_name)
 
 
-def _by_mapping(mapping: ColumnMapping, columns: FileColumns) -> dict[int, str]:
+def _by_mapping(
+    mapping: ColumnMapping, columns: FileColumns, group_key: str | None
+) -> dict[int, str]:
     if not isinstance(mapping, Mapping):
         raise ColumnMappingError(
             f"mapping={mapping!r}; a dict of columns and property names is needed, "
@@ -296,7 +311,7 @@ def _by_mapping(mapping: ColumnMapping, columns: FileColumns) -> dict[int, str]:
                 f"{columns.title(position)} is mapped to {name!r}; a property name is needed, "
                 "or None to leave the column out"
             )
-        if name == "distinct_id":
+        if name == "distinct_id" or (group_key is not None and name in _GROUP_ID):
             name = DISTINCT_ID
         _check_name(name, columns.title(position))
         chosen[position] = name
@@ -365,7 +380,9 @@ def meant_name(name: str) -> str | None:
     return None
 
 
-def _by_header(columns: FileColumns) -> tuple[dict[int, str], list[str], str | None]:
+def _by_header(
+    columns: FileColumns, group_key: str | None
+) -> tuple[dict[int, str], list[str], str | None]:
     """Return every column under the name the preview suggests for it.
 
     Where a column with cells has none, nothing is left out in silence: it is refused.
@@ -379,7 +396,7 @@ def _by_header(columns: FileColumns) -> tuple[dict[int, str], list[str], str | N
         )
     chosen: dict[int, str] = {}
     notes: list[str] = []
-    suggested, reason = suggest_names(columns)
+    suggested, reason = suggest_names(columns, group_key)
     for position, name in enumerate(columns.names):
         suggestion = suggested[position]
         if suggestion is not None:
@@ -402,10 +419,12 @@ def _by_header(columns: FileColumns) -> tuple[dict[int, str], list[str], str | N
     return chosen, notes, reason
 
 
-def _identifier_by_name(columns: FileColumns, is_exported: bool) -> tuple[int | None, str | None]:
+def _identifier_by_name(
+    columns: FileColumns, is_exported: bool, group_key: str | None
+) -> tuple[int | None, str | None]:
     """Return the column of distinct IDs by its name, and why, if it is not named distinct_id."""
     plain = [_plain(name or "") for name in columns.names]
-    for exact in (DISTINCT_ID, "distinct_id"):
+    for exact in (DISTINCT_ID, "distinct_id", *(() if group_key is None else _GROUP_ID)):
         if exact in columns.names:
             return columns.names.index(exact), None
     if _ID_NAME in plain:
@@ -413,7 +432,11 @@ def _identifier_by_name(columns: FileColumns, is_exported: bool) -> tuple[int | 
     if is_exported:
         return None, None
     doubts = []
-    for wanted in _ID_NAMES:
+    wanted_names: tuple[str, ...] = _ID_NAMES
+    if group_key is not None:
+        key = _plain(group_key)
+        wanted_names = ("groupid", f"{key}id", *_ID_NAMES, key)
+    for wanted in wanted_names:
         for position, name in enumerate(plain):
             if name == wanted:
                 fits, facts = _as_identifier(columns.cells[position])

@@ -202,6 +202,8 @@ class ImportReport:
         Whether this only tells what an import would do.
     seconds
         How long it took.
+    id_name
+        What the IDs are called: "distinct ID", or "group ID" for profiles of groups.
     """
 
     name: str
@@ -228,6 +230,7 @@ class ImportReport:
     batch_id: int | None
     dry_run: bool
     seconds: float
+    id_name: str = "distinct ID"
 
     def write_rejected(self, path: str | PathLike[str]) -> None:
         """Write the rejected rows as CSV: line, reason, text.
@@ -252,17 +255,18 @@ class ImportReport:
         if len(self.duplicate_ids):
             rows = int(self.duplicate_ids["rows"].sum())
             notes.append(
-                f"{count(len(self.duplicate_ids), 'distinct ID')} in several rows ({rows:,} rows); "
+                f"{count(len(self.duplicate_ids), self.id_name)} in several rows ({rows:,} rows); "
                 "of each property the last cell counts."
             )
         if len(self.placeholder_ids):
             shown = listed((f'"{each}"' for each in self.placeholder_ids["distinct_id"]), 5)
-            notes.append(f"Distinct IDs that look like placeholders for none: {shown}.")
+            those = f"{self.id_name[:1].upper()}{self.id_name[1:]}s"
+            notes.append(f"{those} that look like placeholders for none: {shown}.")
         for number, what in ((self.same_email, "$email"), (self.same_name, "$name")):
             if number:
                 notes.append(
                     f"{count(number, 'new profile')} with the {what} of a profile "
-                    "under another distinct ID."
+                    f"under another {self.id_name}."
                 )
         if len(self.cut):
             notes.append(

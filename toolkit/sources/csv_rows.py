@@ -109,7 +109,7 @@ def typed_rows(
     else:
         ids = text.columns[mapped.identifier]
         for row in np.flatnonzero(~is_filled(pc.utf8_trim_whitespace(ids))).tolist():
-            reasons[row].insert(0, "no distinct ID")
+            reasons[row].insert(0, f"no {mapped.id_name}")
     times = None if mapped.time is None else _times(text.columns[mapped.time], reasons)
     rejected = _rejected(text, reasons)
     keep = np.ones(len(ids), np.bool_)
@@ -209,7 +209,7 @@ def placeholder_ids(merged: MergedRows, rows: Rows) -> pd.DataFrame:
     return _count_frame(counted.field(0), counted.field(1).to_numpy())
 
 
-def id_warnings(ids: pa.Array) -> list[str]:
+def id_warnings(ids: pa.Array, id_name: str = "distinct ID") -> list[str]:
     """Return in sentences what looks wrong with distinct IDs."""
     doubts = (
         (pc.not_equal(ids, pc.utf8_trim_whitespace(ids)), "with spaces around, kept as written"),
@@ -227,7 +227,7 @@ def id_warnings(ids: pa.Array) -> list[str]:
         number = pc.sum(doubtful).as_py() or 0
         if number:
             example = ids.filter(doubtful)[0].as_py()
-            warnings.append(f"{count(number, 'distinct ID')} {what}: {example[:40]!r}.")
+            warnings.append(f"{count(number, id_name)} {what}: {example[:40]!r}.")
     return warnings
 
 

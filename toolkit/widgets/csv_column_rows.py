@@ -74,13 +74,17 @@ class ColumnRow(ipywidgets.Box):
             self.kind.value = "text" if is_identifier else choice.type
             if self.name.options != tuple(names):
                 self.name.options = tuple(names)
-            self.name.value = "Distinct ID" if is_identifier else choice.name
+            self.name.value = _named(self._state.id_name) if is_identifier else choice.name
             self.error.show(choice.error)
             self.hint.value = Html(f'<p class="tk-hint">{escape(choice.hint)}</p>')
             self.hint.layout.display = "" if choice.hint and not choice.error else "none"
             (self.add_class if choice.ticked or is_identifier else self.remove_class)("tk-ticked")
         finally:
             self._filling = False
+
+
+def _named(id_name: str) -> str:
+    return f"{id_name[:1].upper()}{id_name[1:]}"
 
 
 def _about(choice: ColumnChoice, is_identifier: bool) -> Html:

@@ -72,7 +72,7 @@ def facts(report: ImportReport) -> list[Fact]:
         Fact("Profiles unchanged", report.unchanged, "already as in the file"),
         Fact("Stored values overwritten", report.changed_cells),
         Fact(
-            "Distinct IDs in several rows",
+            f"{report.id_name[:1].upper()}{report.id_name[1:]}s in several rows",
             len(report.duplicate_ids),
             f"{count(int(report.duplicate_ids['rows'].sum()), 'row')}; of each property the last "
             f"cell counts: {_some(report.duplicate_ids)}"
@@ -120,7 +120,7 @@ REJECTED_COLUMNS: Final[list[GridColumn]] = [
     {"key": "text", "label": "Row"},
 ]
 CHANGES_COLUMNS: Final[list[GridColumn]] = [
-    {"key": "distinct_id", "label": "Distinct ID"},
+    {"key": "distinct_id", "label": "ID"},
     {"key": "property", "label": "Property"},
     {"key": "old", "label": "Stored now"},
     {"key": "new", "label": "In the file"},

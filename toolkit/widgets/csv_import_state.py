@@ -127,10 +127,12 @@ class CsvImportState(HasTraits):
     skip_rejected = Bool(False)
     undone = Bool(False)
     conflicts = Int(0)
+    group_key = Unicode("")
 
     def __init__(self, profiles: ProfileTable) -> None:
         super().__init__()
-        self.profiles = profiles
+        self.profiles = self._given = profiles
+        self.group_key = profiles.group_key or ""
         self.job = Job()
         self._source: CsvSource | None = None
         self._file: CsvFile | None = None
@@ -196,7 +198,7 @@ class CsvImportState(HasTraits):
             if same:
                 with written(_as_field):
                     file = kept.with_header(wanted_header)
-                    return _Loaded(file, file.preview(progress))
+                    return _Loaded(file, file.preview(progress, self.profiles.group_key))
             return self._read(source, wanted_encoding, wanted_delimiter, wanted_header, progress)
 
         def done(loaded: _Loaded) -> None:
@@ -222,7 +224,7 @@ class CsvImportState(HasTraits):
                 delimiter=delimiter or None,
                 progress=progress,
             )
-            return _Loaded(file, file.preview(progress))
+            return _Loaded(file, file.preview(progress, self.profiles.group_key))
 
     def _take(self, loaded: _Loaded) -> None:
         self._file = loaded.file
@@ -242,6 +244,32 @@ class CsvImportState(HasTraits):
                     ["As the last file with these columns was imported.", self.template_note],
                 )
             )
+
+    # Whose profiles they are
+
+    @property
+    def id_name(self) -> str:
+        """What the IDs are called."""
+        return "distinct ID" if self.profiles.group_key is None else "group ID"
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """What a person reads for each group key to choose from; "" is the users.
+
+        A form that was given the profiles of groups stays with them.
+        """
+        if self._given.group_key is not None:
+            return {self.group_key: f"Groups: {self.group_key}"}
+        return {"": "Users", **{key: f"Groups: {key}" for key in self._given.group_keys}}
+
+    def into(self, group_key: str) -> None:
+        """Import into the profiles of a group key, or of the users for an empty one."""
+        if group_key == self.group_key or group_key not in self.tables or self.job.running:
+            return
+        self.profiles = self._given.groups(group_key) if group_key else self._given
+        self.group_key = group_key
+        if self._file is not None:
+            self._take(_Loaded(self._file, self._file.preview(group_key=group_key or None)))
 
     # The identifier and the columns
 
@@ -278,11 +306,11 @@ class CsvImportState(HasTraits):
         if email is not None:
             return (
                 f'No column is chosen, so the e-mail address in "{email.title}" becomes the '
-                f"distinct ID, and stays a property. {self._told_of_ids(email.position)}"
+                f"{self.id_name}, and stays a property. {self._told_of_ids(email.position)}"
             )
         return (
             "No column is chosen and none is an e-mail address, so each row gets a random "
-            "distinct ID. Another import of the file would make all the profiles again."
+            f"{self.id_name}. Another import of the file would make all the profiles again."
         )
 
     def _told_of_ids(self, position: int) -> str:
@@ -429,9 +457,10 @@ class CsvImportState(HasTraits):
     def _kind_of_file(self) -> str:
         """Return what files with the same columns have in common."""
         assert self.preview is not None
+        whose: list[Any] = [[self.group_key]] if self.group_key else []
         if self.preview.header:
-            return dumps([each.header for each in self.preview.columns])
-        return dumps([self.preview.name, len(self.preview.columns)])
+            return dumps([*whose, *(each.header for each in self.preview.columns)])
+        return dumps([*whose, self.preview.name, len(self.preview.columns)])
 
     def _remembered(self, kind: str, name: str) -> Template | None:
         found = self.profiles.remembered(kind).get(name)

@@ -90,8 +90,10 @@ class ChooseStep(StepView):
             for label, key in SAMPLES.items()
         ]
         self._open_now = parts.block()
+        self.whose = parts.dropdown("Profiles of", [("Users", "")], "", width="260px")
         super().__init__(
             state,
+            self.whose,
             self.drop,
             parts.hint(
                 f"Give files of more than {LARGE // 1_000_000} MB by their path: "
@@ -101,6 +103,7 @@ class ChooseStep(StepView):
             parts.row(parts.hint("Or try a sample:"), *samples),
             self._open_now,
         )
+        self._on(self.whose, state.into)
 
     def open_path(self) -> None:
         """Read the file whose path was typed."""
@@ -108,6 +111,9 @@ class ChooseStep(StepView):
 
     def _draw(self) -> None:
         name = self.state.name
+        tables = self.state.tables
+        _options(self.whose, [(label, key) for key, label in tables.items()], self.state.group_key)
+        self.whose.layout.display = "" if set(tables) != {""} else "none"
         told = f"{name} is open. Next goes on with it." if name else ""
         self._open_now.value = Html(f'<p class="tk-hint">{escape(told)}</p>')
 
@@ -207,6 +213,7 @@ class IdentifierStep(StepView):
 
     def _draw(self) -> None:
         state = self.state
+        self.column.description = f"{state.id_name[:1].upper()}{state.id_name[1:]}"
         options: list[tuple[str, int]] = [("No column", _NO_COLUMN)]
         for each in state.columns:
             samples = listed((sample[:24] for sample in each.about.samples[:2]), 2)

@@ -137,7 +137,7 @@ class ReportBuilderState(HasTraits):
         self._counting, self._finding = Abandonable(), Abandonable()
         self._questions = Latest(self.job)
         self._searches = Latest(self.users_job)
-        self.choices = Choices(self.events, self._snapshot())
+        self.choices = self._choices()
         given = {"events": events, "profiles": profiles}
         self.declarations: dict[str, Declaration] = {
             name: declaration
@@ -160,6 +160,14 @@ class ReportBuilderState(HasTraits):
             self.report_name = next(iter(self.declarations))
         else:
             self.message = "There are no events. Give the builder events to report on."
+
+    def _choices(self) -> Choices:
+        # A part of a table has no tables of groups.
+        profiles: Any = self.profiles
+        keys = getattr(profiles, "group_keys", ()) if self.events is not None else ()
+        named = () if self.events is None else self.events.frame.columns
+        groups = {key: profiles.groups(key).snapshot() for key in keys if key in named}
+        return Choices(self.events, self._snapshot(), groups=groups)
 
     def _snapshot(self) -> Snapshot | None:
         return None if self.profiles is None else as_snapshot(self.profiles)
@@ -305,7 +313,7 @@ class ReportBuilderState(HasTraits):
 
     def refresh(self) -> None:
         """Ask again, of the profiles as they are now."""
-        self.choices = Choices(self.events, self._snapshot())
+        self.choices = self._choices()
         self.filter.reread()
         self.changed()
 

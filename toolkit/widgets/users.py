@@ -112,7 +112,7 @@ class Users(Form):
         self.search.add_class("tk-users-search")
         self.everybody = parts.dropdown(
             "Who is listed",
-            [("Profiles only", False), ("All users seen in events", True)],
+            [("Profiles only", False), (f"All {state.noun}s seen in events", True)],
             state.everybody,
             place="hidden",
             width="190px",
@@ -170,8 +170,8 @@ class Users(Form):
             label="Users",
             selectable=True,
             page_size=state.page_size,
-            noun="user",
-            nouns="users",
+            noun=state.noun,
+            nouns=f"{state.noun}s",
             on_open=self._open,
             on_sort=state.sort,
             on_page=self._turn,
@@ -246,7 +246,9 @@ class Users(Form):
 
     def _draw_rows(self) -> None:
         state = self.state
-        heads: list[GridColumn] = [{"key": TITLE, "label": "User", "sortable": True}]
+        heads: list[GridColumn] = [
+            {"key": TITLE, "label": state.noun.capitalize(), "sortable": True}
+        ]
         heads += [self._head(name) for name in state.columns]
         with self.grid.hold_sync():
             self.grid.sort = [state.sort_by, state.descending]

@@ -11,7 +11,7 @@ import pyarrow as pa
 from traitlets import Bool, HasTraits, Int, List, Unicode, observe
 
 from toolkit.columns import Mask, Positions
-from toolkit.errors import ArgumentError, ToolkitError
+from toolkit.errors import ToolkitError
 from toolkit.events import Events
 from toolkit.expressions import Expression
 from toolkit.reports.choices import Choices
@@ -85,10 +85,7 @@ class UserList(HasTraits):
     def __init__(self, profiles: ProfileTable, events: Events | None = None) -> None:
         super().__init__()
         if events is not None and profiles.group_key is not None:
-            raise ArgumentError(
-                f"these are profiles of {profiles.group_key}, and events are of users; "
-                "leave the events out"
-            )
+            events = events.by_group(profiles.group_key)
         self.profiles = profiles
         self.events = events
         self.is_users = profiles.group_key is None
@@ -225,9 +222,14 @@ class UserList(HasTraits):
         return [DISTINCT_ID, *self.source.names]
 
     @property
+    def noun(self) -> str:
+        """What one of those that are listed is called."""
+        return "user" if self.is_users else "group"
+
+    @property
     def summary(self) -> str:
         """How many users there are and how many are found, in words."""
-        noun = "user" if self._wants_everybody else "profile"
+        noun = self.noun if self._wants_everybody else "profile"
         total = count(self.total, noun)
         told = total if self.matching == self.total else f"{self.matching:,} of {total}"
         if self._wants_everybody and (without := int((~self.source.has_profile).sum())):

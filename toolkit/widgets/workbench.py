@@ -24,6 +24,8 @@ from toolkit.widgets.users import Users
 if TYPE_CHECKING:
     from ipywidgets import Widget
 
+#: The forms that are about one table at a time.
+_OF_ONE_TABLE: Final = ("Users", "Edit a profile", "Import a CSV")
 #: Its codes are those of the reserved property, which the sample messages write too.
 _COUNTRY: Final = {"country": "$country_code"}
 
@@ -42,23 +44,57 @@ class Workbench(Form):
     def __init__(self, profiles: ProfileTable, events: Events | None, told: str = "") -> None:
         self.profiles, self.events = profiles, events
         self.forms: dict[str, Widget] = {}
+        self._group_key = ""
         self._makers: dict[str, Callable[[], Widget]] = self._tabs()
         self._places = [ipywidgets.VBox() for _ in self._makers]
         self.tabs = ipywidgets.Tab(self._places, titles=list(self._makers))
         note = parts.Note()
         note.show(told)
-        super().__init__("Workbench", [note, self.tabs])
+        # Only where there is a choice.
+        tables = [("Users", ""), *((f"Groups: {key}", key) for key in profiles.group_keys)]
+        self.whose = parts.dropdown("Profiles of", tables, "", width="260px")
+        self.whose.layout.display = "" if len(tables) > 1 else "none"
+        super().__init__("Workbench", [note, self.whose, self.tabs])
+        self.whose.observe(lambda change: self.show_groups(change["new"]), "value")
         self.tabs.observe(self._opened, "selected_index")
         self._opened()
 
     def _tabs(self) -> dict[str, Callable[[], Widget]]:
         return {
-            "Users": lambda: Users(self.profiles, self.events),
-            "Edit a profile": lambda: ProfileEditor(self.profiles),
-            "Import a CSV": lambda: CsvImport(self.profiles),
+            "Users": lambda: Users(self.shown, self._events_of_shown),
+            "Edit a profile": lambda: ProfileEditor(self.shown),
+            "Import a CSV": lambda: CsvImport(self.shown),
             "Report": lambda: ReportBuilder(self.events, self.profiles),
             "Operator lab": OperatorLab,
         }
+
+    @property
+    def shown(self) -> ProfileTable:
+        """The profiles that are listed, edited and imported: of users, or of groups."""
+        return self.profiles.groups(self._group_key) if self._group_key else self.profiles
+
+    @property
+    def _events_of_shown(self) -> Events | None:
+        """The events, None if they do not name the groups that are shown."""
+        key, events = self._group_key, self.events
+        return events if events is None or not key or key in events.properties else None
+
+    def show_groups(self, group_key: str) -> None:
+        """List, edit and import the profiles of a group key; "" is the users.
+
+        Reports are of both at any time.
+        """
+        if group_key == self._group_key:
+            return
+        self._group_key = group_key
+        self.whose.value = group_key
+        for name in _OF_ONE_TABLE:
+            form = self.forms.pop(name, None)
+            if form is not None:
+                self._places[list(self._makers).index(name)].children = []
+                form.close()
+        self.tabs.set_title(0, "Users" if not group_key else f"Groups: {group_key}")
+        self._opened()
 
     def go_to(self, name: str) -> Any:
         """Bring a tab to the front and return its form.
