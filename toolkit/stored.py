@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -182,12 +183,12 @@ class StoredProfiles:
             if row is not None
         )
 
-    def _write_snapshot(
-        self, snapshot: Snapshot, touched: Positions, dropped: Iterable[str]
-    ) -> None:
+    def _write_snapshot(self, snapshot: Snapshot, touched: Positions, dropped: Positions) -> None:
         """Write the touched rows of a snapshot whose rows stand in the order of the file's."""
-        self._delete(dropped)
         rowids = self._rowids()
+        if len(dropped):
+            self._delete_rows(rowids[dropped], len(rowids))
+            rowids = np.delete(rowids, dropped)
         touched = np.sort(touched)
         known, new = touched[touched < len(rowids)], touched[touched >= len(rowids)]
         for part, _, texts, seen in _json_parts(snapshot, known):
@@ -195,16 +196,36 @@ class StoredProfiles:
                 f"UPDATE {self._table} SET properties = ?, last_seen = ? WHERE rowid = ?",
                 zip(texts, seen, rowids[part].tolist(), strict=True),
             )
-        later = len(new) >= _INDEX_LATER_FROM and len(new) * 2 >= len(snapshot)
+        with self._index_later(len(new), len(snapshot)):
+            for _, ids, texts, seen in _json_parts(snapshot, new):
+                self._insert(zip(ids, texts, seen, strict=True))
+
+    @contextmanager
+    def _index_later(self, rows: int, of: int) -> Iterator[None]:
+        """Build the index at the end, if so many rows of the table are written inside."""
+        later = rows >= _INDEX_LATER_FROM and rows * 2 >= of
         index = f"{self._table}_{self._id}"
         if later:
             self._store.execute(f"DROP INDEX {index}")
-        for _, ids, texts, seen in _json_parts(snapshot, new):
-            self._insert(zip(ids, texts, seen, strict=True))
+        yield
         if later:
             self._store.execute(
                 f"CREATE UNIQUE INDEX {index} ON {self._table} ({', '.join(self._identifier)})"
             )
+
+    def _delete_rows(self, rowids: Positions, of: int) -> None:
+        """Delete some of the rows there are, run by run."""
+        rowids = np.sort(rowids)
+        starts = np.flatnonzero(np.diff(rowids, prepend=rowids[0] - 2) > 1)
+        stops = np.append(starts[1:], len(rowids))
+        # A statement for so many rows: whoever watches is told between them.
+        runs = (
+            (int(rowids[at]), int(rowids[min(at + _CHUNK, stop) - 1]))
+            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+            for at in range(start, stop, _CHUNK)
+        )
+        with self._index_later(len(rowids), of):
+            self._store.execute_many(f"DELETE FROM {self._table} WHERE rowid BETWEEN ? AND ?", runs)
 
     def _rowids(self) -> Positions:
         """Return the rowid of each row, in order."""
