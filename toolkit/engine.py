@@ -161,6 +161,9 @@ class Engine:
         rows = sum(change.writes for change in changes.values())
         with self.watched("Writing", rows, progress):
             self.log.append(batch, parts, changes)
+        if progress is not None and self.store is not None and rows:
+            # One statement may have written many: the last it told of were fewer.
+            progress("Writing", rows, rows)
         self._refuse_second_batch()
         self._pending = (batch.id, changes)
         return batch.id

@@ -291,7 +291,6 @@ class Store:
         self._notice = tell
         try:
             yield
-            tell()  # of the last rows, which may be many in one statement
         except (sqlite3.OperationalError, StoreError):
             if raised:
                 raise raised[0] from None
