@@ -134,6 +134,7 @@ def plan_edits(
         # Where the profiles that are left stand now.
         moved = np.cumsum(left) - 1
         positions = np.where(known & ~gone, moved[positions], -1)
+    progress("Comparing", 0, len(edits))
     written = ~known & sets
     # UNSET-1: there is nothing to take from where there is no profile.
     concerned = np.flatnonzero((known & ~edits.deleted) | written)
@@ -157,6 +158,7 @@ def plan_edits(
         # Taking from a property nobody ever had writes none.
         if name in base.columns or new.state.any():
             cells[name] = new
+    progress("Comparing", len(edits), len(edits))
     seen = np.full(len(at), NO_TIME, np.int64)
     seen[at >= 0] = base.last_seen[at[at >= 0]]
     seen[wrote] = np.maximum(seen[wrote], edits.seen[concerned][wrote])

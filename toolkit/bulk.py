@@ -23,7 +23,7 @@ from toolkit.messages import USERS, Message, Rejection, message_of_log, parse_me
 from toolkit.reserved import LAST_SEEN
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
-from toolkit.values import ABSENT, loads, loads_many, texts_where
+from toolkit.values import ABSENT, dumps, loads, loads_many, texts_where
 
 
 class UnreadableError(Exception):
@@ -53,6 +53,7 @@ _UNSET: Final = "$unset"
 _GROUP_FIRST: Final = '{"$group_key":'
 _KIND: Final = b"kind"
 _NAME: Final = b"name"
+_NAMES: Final = b"names"
 _TYPES: Final = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
 
 
@@ -77,13 +78,15 @@ def written_edits(edits: LoggedEdits) -> Iterator[tuple[int, bytes]]:
     for start in range(0, len(edits), ROWS):
         part = edits.rows(np.arange(start, min(start + ROWS, len(edits)), dtype=np.int64))
         extras: dict[str, pa.Array] = {}
+        # The names in the order in which a row lists them: no row need list them all.
+        notes = {_UNSET: {_NAMES: dumps(list(part.unset)).encode()}}
         if part.deleted.any():
             extras[_DELETE] = pa.array(part.deleted)
         if part.unset:
             extras[_UNSET] = _lists_of_names(part.unset, len(part))
         if (part.seen != NO_TIME).any():
             extras[LAST_SEEN] = pa.array(part.seen, pa.int64(), mask=part.seen == NO_TIME)
-        yield from _written(part.ids, part.columns, extras)
+        yield from _written(part.ids, part.columns, extras, notes)
 
 
 def read_edits(content: bytes, group_key: str) -> LoggedEdits:
@@ -96,7 +99,8 @@ def read_edits(content: bytes, group_key: str) -> LoggedEdits:
         if _DELETE in extras:
             deleted = extras[_DELETE].to_numpy(zero_copy_only=False)
         if _UNSET in extras:
-            unset = _masks_of_names(extras[_UNSET])
+            notes = pq.read_schema(pa.BufferReader(content)).field(_UNSET).metadata
+            unset = _masks_of_names(extras[_UNSET], loads_many([notes[_NAMES].decode()])[0])
         if LAST_SEEN in extras:
             seen = extras[LAST_SEEN].fill_null(NO_TIME).to_numpy()
     return LoggedEdits(ids, columns, unset, deleted, seen, group_key)
@@ -114,14 +118,13 @@ def _lists_of_names(masks: Mapping[str, Mask], length: int) -> pa.Array:
     return pa.ListArray.from_arrays(offsets, names)
 
 
-def _masks_of_names(lists: pa.Array) -> dict[str, Mask]:
-    """Return for each name in which rows it stands."""
+def _masks_of_names(lists: pa.Array, names: list[str]) -> dict[str, Mask]:
+    """Return for each of the names in which rows it stands."""
     rows = pc.list_parent_indices(lists).to_numpy()
     encoded = pc.list_flatten(lists).dictionary_encode()
     codes = encoded.indices.to_numpy()
-    masks: dict[str, Mask] = {}
+    masks: dict[str, Mask] = {name: np.zeros(len(lists), np.bool_) for name in names}
     for code, name in enumerate(encoded.dictionary.to_pylist()):
-        masks[name] = np.zeros(len(lists), np.bool_)
         masks[name][rows[codes == code]] = True
     return masks
 
@@ -144,16 +147,19 @@ def read_snapshot(contents: Iterable[bytes]) -> Snapshot | None:
 
 
 def _written(
-    ids: pa.Array, columns: Mapping[str, Column], extras: Mapping[str, pa.Array]
+    ids: pa.Array,
+    columns: Mapping[str, Column],
+    extras: Mapping[str, pa.Array],
+    notes: Mapping[str, Mapping[bytes, bytes]] | None = None,
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield IDs, extra fields and properties as (rows, Parquet file)."""
+    """Yield IDs, extra fields (with *notes* on them) and properties as (rows, Parquet file)."""
     for start in range(0, len(ids), ROWS):
         stop = min(start + ROWS, len(ids))
         part = np.arange(start, stop, dtype=np.int64)
         fields = [pa.field(_ID, pa.large_string())]
         arrays: list[Any] = [ids.slice(start, stop - start)]
         for name, extra in extras.items():
-            fields.append(pa.field(name, extra.type))
+            fields.append(pa.field(name, extra.type, metadata=(notes or {}).get(name)))
             arrays.append(extra.slice(start, stop - start))
         for name, column in columns.items():
             kind, array = _to_arrow(column.take(part))

@@ -442,6 +442,8 @@ class Store:
             )
             for (content,) in mixed:
                 keys |= bulk.keys_of_messages(content)
+            if not all(isinstance(key, str) for key in keys):
+                raise bulk.UnreadableError("the group keys of the log cannot be read")
         return keys
 
     def compaction(self) -> Compaction | None:

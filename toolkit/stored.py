@@ -19,7 +19,7 @@ from toolkit.operators import Profile
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change, Row, settle
 from toolkit.times import NO_TIME
-from toolkit.values import ABSENT, dumps, loads, loads_many
+from toolkit.values import ABSENT, dumps, glimpse, loads, loads_many
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +31,7 @@ _CHUNK: Final = 50_000
 # From so many new rows on, if they are half of the table or more, an index built
 # at the end is faster than one kept up row by row.
 _INDEX_LATER_FROM: Final = 20_000
-# A batch that touches so many rows, and half of the table or more, leaves a
+# A batch that writes or deletes so many rows, and half of the table or more, leaves a
 # checkpoint: reading columns back is several times faster than reading JSON.
 _CHECKPOINT_FROM: Final = 20_000
 _IDS_A_QUERY: Final = 500
@@ -163,8 +163,7 @@ class StoredProfiles:
             self._write_rows(change)
         elif change.touched is not None:
             self._write_snapshot(change.snapshot, change.touched, change.dropped)
-            touched = len(change.touched)
-            if touched >= _CHECKPOINT_FROM and touched * 2 >= len(change.snapshot):
+            if change.writes >= _CHECKPOINT_FROM and change.writes * 2 >= len(change.snapshot):
                 self._write_checkpoint(change.snapshot, batch_id)
 
     def rebuild(self, snapshot: Snapshot) -> None:
@@ -298,11 +297,11 @@ def _json_parts(
 def _profile(text: str) -> Profile:
     try:
         profile = loads(text)
-    except ValueError:
+    except (TypeError, ValueError):  # a damaged page may hold no text at all
         profile = None
     if not isinstance(profile, dict):
         raise StoreDamagedError(
-            f"a profile holds {text[:60]!r}, which is no JSON object. The file was changed by "
+            f"a profile holds {glimpse(text)!r}, which is no JSON object. The file was changed by "
             "something else; profiles.check(repair=True) writes it anew from the log."
         )
     return profile

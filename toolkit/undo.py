@@ -14,14 +14,13 @@ from typing import Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from toolkit.columns import Column, Mask, Positions, objects
 from toolkit.errors import UndoError
 from toolkit.history import Run, Update, runs_of, state_after, states_around
 from toolkit.log import Batch, Log, LoggedEdits
 from toolkit.progress import Progress, silent
-from toolkit.snapshot import Snapshot
+from toolkit.snapshot import Snapshot, places
 from toolkit.times import NO_TIME
 
 #: Up to so many edits an undo is logged as messages, which people can read, and which
@@ -201,13 +200,11 @@ class _Touched:
                     continue
                 for name in argument:
                     cells.setdefault(name, []).append(place)
-        for name, places in cells.items():
-            self._write(name, np.array(places, np.int64))
+        for name, found in cells.items():
+            self._write(name, np.array(found, np.int64))
 
     def _positions(self, ids: pa.Array) -> Positions:
-        found = pc.index_in(ids, value_set=self.ids)
-        positions: Positions = pc.fill_null(found, -1).to_numpy().astype(np.int64)
-        return positions
+        return places(ids, self.ids)
 
     def add_differences(
         self, after: Snapshot, at: Positions, now: Snapshot, progress: Progress
@@ -256,7 +253,10 @@ def plan_undo(
     names = list(dict.fromkeys([*before.columns, *after.columns]))
     # Only where a profile stands in both is there a cell to compare.
     left, right = np.where(stayed, then, -1), np.where(stayed, now, -1)
+    alike = np.array_equal(left, right)
     for name in _told(names, len(ids), progress):
+        if alike and before.columns.get(name) is after.columns.get(name):
+            continue  # a replay leaves a column that nobody writes to as it is
         old = before.column(name).take(left)
         differs = ~old.equals(after.column(name).take(right))
         if not differs.any():
