@@ -23,7 +23,7 @@ import pytest
 import toolkit as tk
 from tests import killed
 from tests.test_table_reference import exactly
-from toolkit import errors, times
+from toolkit import errors, times, undo
 from toolkit.table import ProfileTable
 
 #: More of everything random, for `make test-all`.
@@ -146,6 +146,7 @@ OPERATIONS: dict[str, Callable[[ProfileTable], object]] = {
         profiles, b"distinct_id,a\n1,5\n7,6\n", {0: "$distinct_id", 1: "a"}, progress=False
     ),
     "undo": lambda profiles: profiles.undo(2),
+    "undo in columns": lambda profiles: profiles.undo(2),
     "compact": lambda profiles: profiles.compact(keep=1),
     "read": lambda profiles: (profiles.frame, profiles.history("1"), profiles["1"]),
 }
@@ -163,8 +164,10 @@ def small_shop(path: Path | None) -> ProfileTable:
 @pytest.mark.parametrize("place", ["memory", "file", "file, loaded"])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_interrupt_at_any_line_leaves_the_table_whole(
-    name: str, place: str, tmp_path: Path
+    name: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if name == "undo in columns":
+        monkeypatch.setattr(undo, "_AS_MESSAGES_AT_MOST", 0)
     path = None if place == "memory" else tmp_path / "shop.db"
     small_shop(tmp_path / "whole.db").close()
 
@@ -316,7 +319,10 @@ told(work)
 
 
 def a_file_with_everything(path: Path) -> None:
-    with mock.patch("toolkit.stored._CHECKPOINT_FROM", 10):
+    with (
+        mock.patch("toolkit.stored._CHECKPOINT_FROM", 10),
+        mock.patch("toolkit.undo._AS_MESSAGES_AT_MOST", 10),
+    ):
         profiles = small_shop(path)
         rows = "".join(f"{n},{n % 7},text {n}\n" for n in range(300))
         tk.import_csv(profiles, f"distinct_id,n,t\n{rows}".encode(), progress=False)

@@ -50,6 +50,8 @@ class Planned:
     deleted: int = 0
     updated: int = 0
     unchanged: int = 0
+    #: The profiles there were before that were deleted, whether or not created again.
+    dropped: tuple[str, ...] = ()
     #: The index of the message that last created each new profile.
     born: dict[str, int] = field(default_factory=dict)
 
@@ -133,9 +135,8 @@ def _plan_rows(
         else:
             planned.updated += 1
         rows[key] = touched[key] = Row(after, seen, row is None or row.fresh)
-    planned.change = Change(
-        tuple(names), touched, dropped=tuple(dropped), born=frozenset(planned.born)
-    )
+    planned.change = Change(tuple(names), touched, born=frozenset(planned.born))
+    planned.dropped = tuple(dropped)
     return planned
 
 
@@ -191,7 +192,8 @@ def _plan_columns(
         arrival,
         progress=progress,
     )
-    base = without_rows(base, apart.change.dropped)
+    dropped = np.array([base.position(key) for key in apart.dropped], np.int64)
+    base = without_rows(base, apart.dropped)
     # What is left of a profile that was deleted on the way is a new one.
     batch = [each for each in messages if each[1].distinct_id not in deleting]
     batch = sorted([*batch, *_created_again(apart)], key=lambda each: each[0])
@@ -231,7 +233,7 @@ def _plan_columns(
         seen[order],
     )
     planned = _sorted_out(batch, outcome, set(born.values()), deleting)
-    planned.change = Change(tuple(names), {}, snapshot, touched, apart.change.dropped)
+    planned.change = Change(tuple(names), {}, snapshot, touched, dropped)
     planned.accepted = sorted(planned.accepted + apart.accepted, key=lambda each: each[0])
     planned.rejected = sorted(planned.rejected + apart.rejected, key=lambda each: each.index)
     planned.created += apart.created

@@ -1,4 +1,4 @@
-"""A ``$set`` of whole columns: how a bulk import becomes a change."""
+"""Whole columns at once: how a bulk import, and a large undo, become a change."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from toolkit.columns import Column, Mask
-from toolkit.log import LoggedColumns
+from toolkit.log import LoggedColumns, LoggedEdits
 from toolkit.progress import Progress, silent
 from toolkit.state import Change, State, merge
 from toolkit.times import NO_TIME
@@ -104,3 +105,73 @@ def plan_columns(
     )
     names = tuple(name for name, column in given.columns.items() if column.state.any())
     return Change(names, {}, snapshot, places), result
+
+
+class EditCounts(NamedTuple):
+    """How many rows of edits created, changed or deleted a profile, or had no effect."""
+
+    created: int
+    updated: int
+    deleted: int
+    unchanged: int
+
+
+def plan_edits(
+    state: State, edits: LoggedEdits, progress: Progress = silent
+) -> tuple[Change, EditCounts]:
+    """Return what edits lead to, as their messages one by one would, and the counts."""
+    progress("Comparing", 0, len(edits))
+    base = state.snapshot()
+    positions = base.positions(edits.ids)
+    known = positions >= 0
+    sets = edits.sets
+    gone = known & edits.deleted
+    dropped = positions[gone]
+    if len(dropped):
+        left = np.ones(len(base), np.bool_)
+        left[dropped] = False
+        base = base.keep(left)
+        # Where the profiles that are left stand now.
+        moved = np.cumsum(left) - 1
+        positions = np.where(known & ~gone, moved[positions], -1)
+    progress("Comparing", 0, len(edits))
+    written = ~known & sets
+    # UNSET-1: there is nothing to take from where there is no profile.
+    concerned = np.flatnonzero((known & ~edits.deleted) | written)
+    at = positions[concerned]
+    wrote: Mask = written[concerned]
+    cells: dict[str, Column] = {}
+    names = edits.names
+    for done, name in enumerate(names):
+        progress("Comparing", done * len(edits) // len(names), len(edits))
+        old = base.column(name).take(at)
+        new = old
+        if name in edits.columns:
+            given = edits.columns[name].take(concerned)
+            places = np.flatnonzero(given.is_present)
+            new = new.put(places, given.take(places))
+            wrote[places] = True
+        if name in edits.unset:
+            places = np.flatnonzero(edits.unset[name][concerned])
+            wrote |= edits.unset[name][concerned] & new.is_present
+            new = new.put(places, Column.absent(len(places)))
+        # Taking from a property nobody ever had writes none.
+        if name in base.columns or new.state.any():
+            cells[name] = new
+    progress("Comparing", len(edits), len(edits))
+    seen = np.full(len(at), NO_TIME, np.int64)
+    seen[at >= 0] = base.last_seen[at[at >= 0]]
+    seen[wrote] = np.maximum(seen[wrote], edits.seen[concerned][wrote])
+    touched = np.flatnonzero(wrote)
+    snapshot, places = merge(
+        base,
+        edits.ids.take(pa.array(concerned[touched])),
+        at[touched],
+        {name: column.take(touched) for name, column in cells.items()},
+        seen[touched],
+    )
+    created, deleted = int(written.sum()), len(dropped)
+    updated = len(touched) - created
+    counts = EditCounts(created, updated, deleted, len(edits) - created - updated - deleted)
+    named = tuple(name for name, column in edits.columns.items() if column.state.any())
+    return Change(named, {}, snapshot, places, dropped), counts

@@ -13,15 +13,17 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from toolkit import times
-from toolkit.columns import IS_ABSENT, IS_NULL, IS_VALUE, Column, Positions
-from toolkit.log import LoggedColumns
-from toolkit.messages import Message, Rejection, parse_message
+from toolkit.columns import IS_ABSENT, IS_NULL, IS_VALUE, Column, Mask
+from toolkit.log import LoggedColumns, LoggedEdits
+from toolkit.messages import USERS, Message, Rejection, message_of_log, parse_message
 from toolkit.reserved import LAST_SEEN
 from toolkit.snapshot import Snapshot
-from toolkit.values import ABSENT, loads, loads_many, texts_where
+from toolkit.times import NO_TIME
+from toolkit.values import ABSENT, dumps, loads, loads_many, texts_where
 
 
 class UnreadableError(Exception):
@@ -45,14 +47,19 @@ ROWS: Final = 250_000
 
 _ID: Final = "$distinct_id"
 _TIME: Final = "$time"
+_DELETE: Final = "$delete"
+_UNSET: Final = "$unset"
+#: How a message to a group begins.
+_GROUP_FIRST: Final = '{"$group_key":'
 _KIND: Final = b"kind"
 _NAME: Final = b"name"
+_NAMES: Final = b"names"
 _TYPES: Final = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
 
 
 def written_columns(logged: LoggedColumns) -> Iterator[tuple[int, bytes]]:
     """Yield a bulk import as (rows, Parquet file) in parts."""
-    extras = {} if logged.times is None else {_TIME: logged.times}
+    extras = {} if logged.times is None else {_TIME: pa.array(logged.times, pa.int64())}
     return _written(logged.ids, logged.columns, extras)
 
 
@@ -62,12 +69,70 @@ def read_columns(
     """Return one part of a bulk import."""
     with readable("the columns of an import"):
         ids, columns, extras = _read(content)
-    return LoggedColumns(ids, columns, seen, group_key, time, extras.get(_TIME))
+        moments = extras[_TIME].to_numpy() if _TIME in extras else None
+    return LoggedColumns(ids, columns, seen, group_key, time, moments)
+
+
+def written_edits(edits: LoggedEdits) -> Iterator[tuple[int, bytes]]:
+    """Yield a large undo as (rows, Parquet file) in parts."""
+    for start in range(0, len(edits), ROWS):
+        part = edits.rows(np.arange(start, min(start + ROWS, len(edits)), dtype=np.int64))
+        extras: dict[str, pa.Array] = {}
+        # The names in the order in which a row lists them: no row need list them all.
+        notes = {_UNSET: {_NAMES: dumps(list(part.unset)).encode()}}
+        if part.deleted.any():
+            extras[_DELETE] = pa.array(part.deleted)
+        if part.unset:
+            extras[_UNSET] = _lists_of_names(part.unset, len(part))
+        if (part.seen != NO_TIME).any():
+            extras[LAST_SEEN] = pa.array(part.seen, pa.int64(), mask=part.seen == NO_TIME)
+        yield from _written(part.ids, part.columns, extras, notes)
+
+
+def read_edits(content: bytes, group_key: str) -> LoggedEdits:
+    """Return one part of a large undo."""
+    with readable("the columns of an undo"):
+        ids, columns, extras = _read(content)
+        length = len(ids)
+        deleted, seen = np.zeros(length, np.bool_), np.full(length, NO_TIME, np.int64)
+        unset: dict[str, Mask] = {}
+        if _DELETE in extras:
+            deleted = extras[_DELETE].to_numpy(zero_copy_only=False)
+        if _UNSET in extras:
+            notes = pq.read_schema(pa.BufferReader(content)).field(_UNSET).metadata
+            unset = _masks_of_names(extras[_UNSET], loads_many([notes[_NAMES].decode()])[0])
+        if LAST_SEEN in extras:
+            seen = extras[LAST_SEEN].fill_null(NO_TIME).to_numpy()
+    return LoggedEdits(ids, columns, unset, deleted, seen, group_key)
+
+
+def _lists_of_names(masks: Mapping[str, Mask], length: int) -> pa.Array:
+    """Return for each row the names whose mask is true there."""
+    found = [np.flatnonzero(mask) for mask in masks.values()]
+    rows = np.concatenate(found)
+    codes = np.repeat(np.arange(len(found)), [len(each) for each in found])
+    order = np.argsort(rows, kind="stable")
+    stops = np.cumsum(np.bincount(rows, minlength=length))
+    offsets = pa.array(np.concatenate([[0], stops]), pa.int32())
+    names = pa.array(list(masks), pa.string()).take(pa.array(codes[order]))
+    return pa.ListArray.from_arrays(offsets, names)
+
+
+def _masks_of_names(lists: pa.Array, names: list[str]) -> dict[str, Mask]:
+    """Return for each of the names in which rows it stands."""
+    rows = pc.list_parent_indices(lists).to_numpy()
+    encoded = pc.list_flatten(lists).dictionary_encode()
+    codes = encoded.indices.to_numpy()
+    masks: dict[str, Mask] = {name: np.zeros(len(lists), np.bool_) for name in names}
+    for code, name in enumerate(encoded.dictionary.to_pylist()):
+        masks[name][rows[codes == code]] = True
+    return masks
 
 
 def written_snapshot(snapshot: Snapshot) -> Iterator[tuple[int, bytes]]:
     """Yield a snapshot as (rows, Parquet file) in parts."""
-    return _written(snapshot.ids, snapshot.columns, {LAST_SEEN: snapshot.last_seen})
+    extras = {LAST_SEEN: pa.array(snapshot.last_seen, pa.int64())}
+    return _written(snapshot.ids, snapshot.columns, extras)
 
 
 def read_snapshot(contents: Iterable[bytes]) -> Snapshot | None:
@@ -77,22 +142,25 @@ def read_snapshot(contents: Iterable[bytes]) -> Snapshot | None:
         if not parts:
             return None
         columns = {name: Column.joined([part[1][name] for part in parts]) for name in parts[0][1]}
-        seen = np.concatenate([part[2][LAST_SEEN] for part in parts])
+        seen = np.concatenate([part[2][LAST_SEEN].to_numpy() for part in parts])
         return Snapshot(pa.concat_arrays([part[0] for part in parts]), columns, seen)
 
 
 def _written(
-    ids: pa.Array, columns: Mapping[str, Column], extras: Mapping[str, Positions]
+    ids: pa.Array,
+    columns: Mapping[str, Column],
+    extras: Mapping[str, pa.Array],
+    notes: Mapping[str, Mapping[bytes, bytes]] | None = None,
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield IDs, extra whole-number fields and properties as (rows, Parquet file)."""
+    """Yield IDs, extra fields (with *notes* on them) and properties as (rows, Parquet file)."""
     for start in range(0, len(ids), ROWS):
         stop = min(start + ROWS, len(ids))
         part = np.arange(start, stop, dtype=np.int64)
         fields = [pa.field(_ID, pa.large_string())]
         arrays: list[Any] = [ids.slice(start, stop - start)]
-        for name, numbers in extras.items():
-            fields.append(pa.field(name, pa.int64()))
-            arrays.append(pa.array(numbers[start:stop], pa.int64()))
+        for name, extra in extras.items():
+            fields.append(pa.field(name, extra.type, metadata=(notes or {}).get(name)))
+            arrays.append(extra.slice(start, stop - start))
         for name, column in columns.items():
             kind, array = _to_arrow(column.take(part))
             # The field's name is for people, and no two fields may share one.
@@ -105,17 +173,17 @@ def _written(
         yield stop - start, _parquet(pa.Table.from_arrays(arrays, schema=pa.schema(fields)))
 
 
-def _read(content: bytes) -> tuple[pa.Array, dict[str, Column], dict[str, Positions]]:
+def _read(content: bytes) -> tuple[pa.Array, dict[str, Column], dict[str, pa.Array]]:
     """Return IDs, properties and extra fields."""
     table = pq.read_table(pa.BufferReader(content))
     columns: dict[str, Column] = {}
-    extras: dict[str, Positions] = {}
+    extras: dict[str, pa.Array] = {}
     for at, field in enumerate(table.schema):
         array = table.column(at).combine_chunks()
         if at == 0:
             ids = array.cast(pa.large_string())
         elif field.metadata is None or _NAME not in field.metadata:
-            extras[field.name] = array.to_numpy()
+            extras[field.name] = array
         else:
             columns[field.metadata[_NAME].decode()] = _from_arrow(
                 field.metadata[_KIND].decode(), array
@@ -148,16 +216,30 @@ def read_messages(content: bytes) -> list[tuple[int, Message]]:
         ]
 
 
+def keys_of_messages(content: bytes) -> set[str]:
+    """Return the group keys that the messages of one part are for."""
+    with readable("messages as Parquet"):
+        table = pq.read_table(pa.BufferReader(content), columns=["message"])
+        texts = table.column("message")
+        of_groups = pc.fill_null(pc.starts_with(texts, _GROUP_FIRST), False)
+        found = {each["$group_key"] for each in loads_many(texts.filter(of_groups).to_pylist())}
+        return found if len(texts) == pc.sum(of_groups).as_py() else {USERS, *found}
+
+
 def logged_message(raw: str | dict[str, Any]) -> Message:
     """Return a message of the log, which was valid when it was written."""
     rejected: list[Rejection] = []
     with readable("a message of the log"):
-        logged = loads(raw) if isinstance(raw, str) else raw
+        found = loads(raw) if isinstance(raw, str) else raw
+        known = message_of_log(found)
+        if known is not None:
+            return known
+        # Whatever is wrong with it, the parser finds the words.
         seen = None
-        if isinstance(logged, dict) and LAST_SEEN in logged:
-            seen = times.parse_time(logged[LAST_SEEN])
-            logged = {name: value for name, value in logged.items() if name != LAST_SEEN}
-        message = parse_message(logged, 0, rejected)
+        if isinstance(found, dict) and LAST_SEEN in found:
+            seen = times.parse_time(found[LAST_SEEN])
+            found = {name: value for name, value in found.items() if name != LAST_SEEN}
+        message = parse_message(found, 0, rejected)
     if message is None or rejected:
         raise UnreadableError(f"a message of the log is no message: {rejected[0].reason}")
     return message if seen is None else replace(message, seen=seen)

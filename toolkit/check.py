@@ -11,7 +11,7 @@ import numpy as np
 from toolkit import bulk, html
 from toolkit.columns import Column
 from toolkit.errors import StoreDamagedError
-from toolkit.history import logged_keys, state_after
+from toolkit.history import state_after
 from toolkit.messages import USERS
 from toolkit.snapshot import Snapshot
 from toolkit.store import Store
@@ -122,8 +122,7 @@ def _numbered(store: Store) -> tuple[int, bool]:
 def _keys(store: Store) -> list[str]:
     """Return the keys of all tables: those there are, and those that the log knows."""
     based = store.execute("SELECT DISTINCT group_key FROM bases").fetchall()
-    logged = logged_keys(store, [batch.id for batch in store.batches()])
-    return sorted({USERS, *store.group_keys(), *logged, *(row[0] for row in based)})
+    return sorted({USERS, *store.group_keys(), *store.keys(), *(row[0] for row in based)})
 
 
 def _compared(store: Store, group_key: str) -> _Compared:

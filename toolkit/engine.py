@@ -9,7 +9,7 @@ it was before, or catches up when it is next used.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from threading import RLock
@@ -20,7 +20,6 @@ from toolkit import times
 from toolkit.check import CheckReport, check_store
 from toolkit.compaction import CompactReport, compacted_bases, compaction_for, kept_batches
 from toolkit.errors import ReadOnlyError, StoreError
-from toolkit.history import logged_keys
 from toolkit.log import Batch, Changes, Compaction, Log, MemoryLog, Updates
 from toolkit.messages import USERS
 from toolkit.progress import Progress
@@ -86,8 +85,7 @@ class Engine:
 
     def _all_keys(self) -> list[str]:
         """Return the keys of all tables, those too that hold nothing any more."""
-        logged = logged_keys(self.log, [batch.id for batch in self.log.batches()])
-        return sorted({USERS, *self._group_keys(), *logged})
+        return sorted({USERS, *self._group_keys(), *self.log.keys()})
 
     def read(self, group_key: str, ask: Callable[[State], T]) -> T:
         """Return the answer of the latest state, of one moment."""
@@ -154,7 +152,7 @@ class Engine:
         self,
         source: str,
         counts: dict[str, int],
-        updates: Updates,
+        parts: Sequence[Updates],
         changes: Changes,
         time: int,
         undoes: int | None = None,
@@ -168,7 +166,10 @@ class Engine:
         batch = Batch(self.log.last() + 1, time, source, undoes=undoes, **counts)
         rows = sum(change.writes for change in changes.values())
         with self.watched("Writing", rows, progress):
-            self.log.append(batch, updates, changes)
+            self.log.append(batch, parts, changes)
+        if progress is not None and self.store is not None and rows:
+            # One statement may have written many: the last it told of were fewer.
+            progress("Writing", rows, rows)
         self._refuse_second_batch()
         self._pending = (batch.id, changes)
         return batch.id

@@ -10,7 +10,7 @@ the past from the time it names.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 
 from toolkit import times
 from toolkit.batch import plan
-from toolkit.batch_columns import plan_columns
+from toolkit.batch_columns import plan_columns, plan_edits
 from toolkit.columns import Column, Positions
 from toolkit.errors import CompactedError
-from toolkit.log import Batch, Compaction, Log, LoggedColumns, Updates
+from toolkit.log import Batch, Columnar, Compaction, Log, LoggedColumns, LoggedEdits, Updates
 from toolkit.messages import Message
 from toolkit.operators import OPERATORS, apply
 from toolkit.progress import Progress, silent
@@ -47,7 +47,7 @@ class Update(NamedTuple):
 
 
 #: Updates of one kind: messages with their effective times, or whole columns with theirs.
-Run: TypeAlias = list[Update] | tuple[int, LoggedColumns]
+Run: TypeAlias = list[Update] | tuple[int, Columnar]
 
 
 def runs(log: Log, group_key: str, until: int | None = None) -> Iterator[tuple[Batch, Run]]:
@@ -64,9 +64,16 @@ def runs(log: Log, group_key: str, until: int | None = None) -> Iterator[tuple[B
             yield from _runs(log, group_key, batch)
 
 
+def runs_of(log: Log, group_key: str, batches: Container[int]) -> Iterator[tuple[Batch, Run]]:
+    """Yield the updates of one table in some batches, in the order of arrival."""
+    for batch in log.batches():
+        if batch.id in batches:
+            yield from _runs(log, group_key, batch)
+
+
 def _runs(log: Log, group_key: str, batch: Batch) -> Iterator[tuple[Batch, Run]]:
     for part in log.updates(batch.id):
-        if isinstance(part, LoggedColumns):
+        if isinstance(part, Columnar):
             if part.group_key == group_key:
                 yield batch, (part.happened(batch.time), part)
         elif found := _dated(batch, part, group_key):
@@ -79,21 +86,6 @@ def _dated(batch: Batch, part: list[tuple[int, Message]], group_key: str) -> lis
         for position, message in part
         if message.group_key == group_key
     ]
-
-
-def logged_keys(log: Log, batches: Iterable[int]) -> list[str]:
-    """Return the group keys that updates of some batches are for, those of users first.
-
-    The log knows them, whatever became of their profiles.
-    """
-    keys: set[str] = set()
-    for batch_id in batches:
-        for part in log.updates(batch_id):
-            if isinstance(part, LoggedColumns):
-                keys.add(part.group_key)
-            else:
-                keys.update(message.group_key for _, message in part)
-    return sorted(keys)
 
 
 def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
@@ -113,7 +105,7 @@ def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
         for _, run in _runs(log, group_key, batch):
             if not isinstance(run, tuple):
                 found = [_Piece(update.time, rank, update) for update in run]
-            elif run[1].times is None:
+            elif isinstance(run[1], LoggedEdits) or run[1].times is None:
                 found = [_Piece(run[0], rank, run[1])]
             else:
                 within = (run[1].times > since) & (run[1].times <= until)
@@ -131,7 +123,7 @@ class _Piece(NamedTuple):
 
     time: int
     rank: int
-    what: Update | LoggedColumns
+    what: Update | Columnar
 
 
 _NEVER: Final = int(np.iinfo(np.int64).min)
@@ -200,7 +192,7 @@ def _places(times_: Positions, ranks: Positions, pieces: list[_Piece]) -> Positi
 
 def _joined(pieces: list[_Piece]) -> Iterator[Run]:
     """Yield pieces in their order, single updates that follow each other as one run."""
-    for is_columns, group in groupby(pieces, lambda piece: isinstance(piece.what, LoggedColumns)):
+    for is_columns, group in groupby(pieces, lambda piece: isinstance(piece.what, Columnar)):
         if is_columns:
             yield from ((piece.time, piece.what) for piece in group)  # type: ignore[misc]
         else:
@@ -222,10 +214,37 @@ def state_after(log: Log, group_key: str, batch_id: int, progress: Progress = si
             f"{compaction.batch} were compacted. batch={compaction.batch} is the first."
         )
     state = State() if compaction is None else State.of(log.base(group_key).arrived)
+    start = 0 if compaction is None else compaction.batch
+    total = sum(batch.messages for batch in log.batches() if start < batch.id <= batch_id)
+    done = 0
     for batch, run in runs(log, group_key, batch_id):
-        progress("Looking back", batch.id, batch_id)
-        _replay(state, run, batch.time)
+        length = len(run[1].ids) if isinstance(run, tuple) else len(run)
+        replay(state, run, batch.time, _looking_back(progress, done, length, total))
+        done += length
     return state
+
+
+def states_around(
+    log: Log, group_key: str, batch_id: int, progress: Progress = silent
+) -> tuple[Snapshot, Snapshot]:
+    """Return what the table held before a batch had arrived, and after.
+
+    Errors as for :func:`state_after`.
+    """
+    state = state_after(log, group_key, batch_id - 1, progress)
+    before = state.snapshot()
+    for batch, run in runs_of(log, group_key, {batch_id}):
+        replay(state, run, batch.time, _looking_back(progress, 0, 0, 0))
+    return before, state.snapshot()
+
+
+def _looking_back(progress: Progress, before: int, length: int, total: int) -> Progress:
+    """Return a progress of one run, told in how many updates of the log have been replayed."""
+
+    def tell(_stage: str, done: int, of: int, /) -> None:
+        progress("Looking back", before + (done * length // of if of else 0), total)
+
+    return tell
 
 
 def snapshot_as_of(log: Log, group_key: str, time: int) -> Snapshot:
@@ -241,7 +260,7 @@ def snapshot_as_of(log: Log, group_key: str, time: int) -> Snapshot:
         raise before_compaction(compaction, f"the table as of {times.iso(time)} is")
     state = State() if compaction is None else State.of(log.base(group_key).happened)
     for run in by_time(log, group_key, time):
-        _replay(state, run, time)
+        replay(state, run, time)
     return state.snapshot()
 
 
@@ -253,12 +272,18 @@ def before_compaction(compaction: Compaction, what: str) -> CompactedError:
     )
 
 
-def _replay(state: State, run: Run, arrival: int) -> None:
+def replay(state: State, run: Run, arrival: int, progress: Progress = silent) -> None:
+    """Bring a state of the past up to date with a run."""
+    progress("Replaying", 0, 0)
     if isinstance(run, tuple):
-        state.install(plan_columns(state, run[1])[0])
+        state.install(
+            plan_edits(state, run[1], progress)[0]
+            if isinstance(run[1], LoggedEdits)
+            else plan_columns(state, run[1], progress)[0]
+        )
         return
     messages = [(place, _with_time(update)) for place, update in enumerate(run)]
-    state.install(plan(state, messages, arrival).change)
+    state.install(plan(state, messages, arrival, progress=progress).change)
 
 
 def _with_time(update: Update) -> Message:
@@ -281,9 +306,10 @@ def updates_of(log: Log, group_key: str, distinct_id: str) -> list[Update]:
 
 def _of_profile(batch: Batch, part: Updates, group_key: str) -> list[Update]:
     """Return what a batch holds of one profile, a row of whole columns as a message."""
-    if not isinstance(part, LoggedColumns):
+    if not isinstance(part, Columnar):
         return _dated(batch, part, group_key)
-    moments = [part.happened(batch.time)] if part.times is None else part.times.tolist()
+    dated = None if isinstance(part, LoggedEdits) else part.times
+    moments = [part.happened(batch.time)] if dated is None else dated.tolist()
     return [
         Update(batch, 0, time, message)
         for time, message in zip(moments, part.messages(), strict=True)
@@ -471,13 +497,13 @@ def timeline(log: Log, group_key: str, name: str) -> Timeline:
     for run in by_time(log, group_key, np.iinfo(np.int64).max):
         if isinstance(run, tuple):
             time, given = run
-            column = given.columns.get(name)
-            if column is None or not column.state.any():
+            present = np.flatnonzero(given.writing(name))
+            if not len(present):
                 continue
-            present = np.flatnonzero(column.is_present)
+            column = given.columns.get(name, Column.absent(len(given.ids)))
             keys.append(given.ids.take(pa.array(present)))
             values.append(column.take(present))
-            dated = given.times
+            dated = None if isinstance(given, LoggedEdits) else given.times
             moments.append(
                 np.full(len(present), time, np.int64) if dated is None else dated[present]
             )

@@ -6,7 +6,7 @@ By default nothing is limited: the toolkit loses nothing. A table opened with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -147,6 +147,11 @@ def excess(before: Profile | None, after: Profile, message: Message) -> list[Cut
                 if reason is not None:
                     refused.append((operator, name, reason))
     return refused
+
+
+def may_be_exceeded(names: Iterable[str]) -> bool:
+    """Return whether a profile might have more properties than allowed, if these are all."""
+    return len(set(names)) > PROPERTIES
 
 
 def cut_columns(

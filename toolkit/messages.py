@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from toolkit import times
@@ -178,6 +179,48 @@ def parse_message(
         group_key,
         token if isinstance(token, str) and token.isascii() else None,
     )
+
+
+@lru_cache(maxsize=1_024)
+def _moment(text: str) -> int:
+    return times.parse_time(text)
+
+
+def message_of_log(raw: object) -> Message | None:
+    """Return what :meth:`Message.as_dict` wrote, None if it is anything else.
+
+    The log holds what was valid when it was written: only the shape is looked at.
+    """
+    if not isinstance(raw, dict):
+        return None
+    distinct_id, group_key, token = raw.get("$distinct_id"), USERS, None
+    time = seen = None
+    ignore_time = False
+    operations: list[tuple[str, Any]] = []
+    for name, value in raw.items():
+        if name in OPERATORS:
+            shape = str if name == "$delete" else list if name == "$unset" else dict
+            if not isinstance(value, shape):
+                return None
+            operations.append((name, value))
+        elif name in ("$time", LAST_SEEN):
+            if not isinstance(value, str):
+                return None
+            if name == "$time":
+                time = _moment(value)
+            else:
+                seen = _moment(value)
+        elif name == "$ignore_time":
+            ignore_time = value is True
+        elif name == "$group_key":
+            group_key, distinct_id = value, raw.get("$group_id")
+        elif name == "$token":
+            token = value
+        elif name not in ("$distinct_id", "$group_id"):
+            return None
+    if not operations or not isinstance(distinct_id, str) or not isinstance(group_key, str):
+        return None
+    return Message(distinct_id, tuple(operations), time, ignore_time, group_key, token, seen)
 
 
 def _addressee(raw: Mapping[Any, Any], group_key: str) -> tuple[str, object]:

@@ -87,8 +87,7 @@ class Snapshot:
         asked, rows = self.__dict__.get("_asked_last", (None, None))
         if asked is not ids:
             # An import asks several times for the same million.
-            found = pc.index_in(ids.cast(pa.large_string()), value_set=self.ids)
-            rows = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+            rows = places(ids.cast(pa.large_string()), self.ids)
             self.__dict__["_asked_last"] = (ids, rows)
         result: Positions = rows.copy()
         return result
@@ -154,6 +153,23 @@ class Snapshot:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.ids.to_pylist())
+
+
+def places(ids: pa.Array, within: pa.Array) -> Positions:
+    """Return where each distinct ID stands in others, each of which is there once; -1 for none.
+
+    >>> places(pa.array(["b", "x"]), pa.array(["a", "b"])).tolist()
+    [1, -1]
+    """
+    if len(ids):
+        # What is imported, undone or replayed is mostly asked for as it stands: to see
+        # that takes a tenth of the time of looking each up.
+        start = pc.index(within, ids[0]).as_py()
+        if start >= 0 and within.slice(start, len(ids)).equals(ids):
+            return np.arange(start, start + len(ids), dtype=np.int64)
+    found = pc.index_in(ids, value_set=within)
+    rows: Positions = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+    return rows
 
 
 def _name_text(name: str) -> str:

@@ -51,7 +51,8 @@ class Change:
     touched
         With *snapshot*: the rows of it that are new or not as before.
     dropped
-        With *snapshot*: IDs whose row was deleted, whether or not created again.
+        With *snapshot*: the rows of the state before that were deleted, whether or not
+        created again.
     born
         With *rows*: IDs of the profiles created, which stand behind all others.
     """
@@ -60,7 +61,7 @@ class Change:
     rows: Mapping[str, Row | None] = field(default_factory=dict)
     snapshot: Snapshot | None = None
     touched: Positions | None = None
-    dropped: tuple[str, ...] = ()
+    dropped: Positions = field(default_factory=lambda: np.zeros(0, np.int64))
     born: frozenset[str] = frozenset()
 
     @property

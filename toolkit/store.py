@@ -33,7 +33,18 @@ import sqlite_utils
 
 from toolkit import bulk, times
 from toolkit.errors import StoreDamagedError, StoreError
-from toolkit.log import Base, Batch, Changes, Compaction, LoggedColumns, Updates, after
+from toolkit.log import (
+    Base,
+    Batch,
+    Changes,
+    Columnar,
+    Compaction,
+    LoggedColumns,
+    LoggedEdits,
+    Updates,
+    after,
+    of_profile,
+)
 from toolkit.messages import USERS
 from toolkit.snapshot import Snapshot
 from toolkit.store_errors import RESTORE, explained_error
@@ -44,7 +55,7 @@ T = TypeVar("T")
 #: Marks a file as ours (``PRAGMA application_id``): "prof".
 APPLICATION_ID: Final = 0x70726F66
 #: The layout below (``PRAGMA user_version``).
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 #: Seconds a writer waits for another process to finish its transaction.
 TIMEOUT: Final = 30.0
 
@@ -88,8 +99,9 @@ CREATE TABLE bases (
     id INTEGER PRIMARY KEY, group_key TEXT NOT NULL, clock TEXT NOT NULL,
     profiles INTEGER NOT NULL, parquet BLOB NOT NULL);
 """
-#: What turns a layout into the next.
-_MIGRATIONS: Final = {1: _COMPACTION}
+#: What turns a layout into the next. Layout 3 has no other tables: it is what an older
+#: toolkit, which would take an undo in columns for an import, must not read.
+_MIGRATIONS: Final = {1: _COMPACTION, 2: ""}
 
 
 class Store:
@@ -322,14 +334,22 @@ class Store:
         with bulk.readable("the time of a batch"):
             return None if row is None else times.parse_time(row[0])
 
-    def append(self, batch: Batch, updates: Updates, changes: Changes) -> None:
+    def append(self, batch: Batch, parts: Sequence[Updates], changes: Changes) -> None:
         """Add a batch and what it leads to, inside a transaction."""
         row = (batch.id, times.iso(batch.time), *astuple(batch)[2:])
         marks = ", ".join("?" * len(row))
         names = ", ".join(each.name for each in fields(Batch))
         self._connection.execute(f"INSERT INTO batches ({names}) VALUES ({marks})", row)
+        for part in parts:
+            self._append_part(batch, part)
+        for group_key, change in changes.items():
+            StoredProfiles(self, group_key).write(change, batch.id)
+
+    def _append_part(self, batch: Batch, updates: Updates) -> None:
         if isinstance(updates, LoggedColumns):
             self._append_bulk(batch, "columns", updates, bulk.written_columns(updates))
+        elif isinstance(updates, LoggedEdits):
+            self._append_bulk(batch, "edits", updates, bulk.written_edits(updates))
         elif len(updates) > _MESSAGES_AS_ROWS:
             self._append_bulk(batch, "messages", None, bulk.written_messages(updates))
         else:
@@ -345,21 +365,20 @@ class Store:
                     for position, message in updates
                 ),
             )
-        for group_key, change in changes.items():
-            StoredProfiles(self, group_key).write(change, batch.id)
 
     def _append_bulk(
         self,
         batch: Batch,
         form: str,
-        columns: LoggedColumns | None,
+        columns: Columnar | None,
         parts: Iterable[tuple[int, bytes]],
     ) -> None:
-        about = (
-            (USERS, None, None)
-            if columns is None
-            else (columns.group_key, _optional_time(columns.time), _optional_time(columns.seen))
-        )
+        about: tuple[str, str | None, str | None] = (USERS, None, None)
+        if isinstance(columns, LoggedColumns):
+            moments = _optional_time(columns.time), _optional_time(columns.seen)
+            about = (columns.group_key, *moments)
+        elif columns is not None:
+            about = (columns.group_key, None, None)
         self._connection.executemany(
             "INSERT INTO bulk_updates"
             " (batch_id, form, group_key, time, last_seen, updates, parquet)"
@@ -403,18 +422,29 @@ class Store:
                 for batch_id, position, text in rows
             ]
             for row in self._connection.execute(f"{_SELECT_BULK} ORDER BY id"):
-                updates = _bulk_updates(row)
-                if isinstance(updates, LoggedColumns):
-                    own: Updates | None = updates.of_profile(group_key, distinct_id)
-                else:
-                    own = [
-                        (position, message)
-                        for position, message in updates
-                        if message.distinct_id == distinct_id and message.group_key == group_key
-                    ]
-                if own:
+                own = of_profile(_bulk_updates(row), group_key, distinct_id)
+                if own is not None:
                     found.append((row[0], own))
         yield from sorted(found, key=lambda each: each[0])
+
+    def keys(self, batch_id: int | None = None) -> set[str]:
+        """Return the group keys that updates are for: of a batch, or of all."""
+        of_batch, values = ("1", []) if batch_id is None else ("batch_id = ?", [batch_id])
+        with self.explained():
+            rows = self._connection.execute(
+                f"SELECT DISTINCT group_key FROM updates WHERE {of_batch} UNION SELECT DISTINCT"
+                f" group_key FROM bulk_updates WHERE form <> 'messages' AND {of_batch}",
+                values * 2,
+            ).fetchall()
+            keys = {row[0] for row in rows}
+            mixed = self._connection.execute(
+                f"SELECT parquet FROM bulk_updates WHERE form = 'messages' AND {of_batch}", values
+            )
+            for (content,) in mixed:
+                keys |= bulk.keys_of_messages(content)
+            if not all(isinstance(key, str) for key in keys):
+                raise bulk.UnreadableError("the group keys of the log cannot be read")
+        return keys
 
     def compaction(self) -> Compaction | None:
         """Return up to where the log has been compacted, None if it never was."""
@@ -571,6 +601,10 @@ def _bulk_updates(row: tuple[int, str, str, str | None, str | None, bytes]) -> U
     _, form, group_key, time, seen, content = row
     if form == "messages":
         return bulk.read_messages(content)
+    if form == "edits":
+        return bulk.read_edits(content, group_key)
+    if form != "columns":
+        raise bulk.UnreadableError(f"updates of the form {form!r} are unknown")
     with bulk.readable("the time of an import"):
         moments = [None if text is None else times.parse_time(text) for text in (seen, time)]
     return bulk.read_columns(content, moments[0], group_key, moments[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -18,7 +19,7 @@ from toolkit.operators import Profile
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change, Row, settle
 from toolkit.times import NO_TIME
-from toolkit.values import ABSENT, dumps, loads, loads_many
+from toolkit.values import ABSENT, dumps, glimpse, loads, loads_many
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,7 +31,7 @@ _CHUNK: Final = 50_000
 # From so many new rows on, if they are half of the table or more, an index built
 # at the end is faster than one kept up row by row.
 _INDEX_LATER_FROM: Final = 20_000
-# A batch that touches so many rows, and half of the table or more, leaves a
+# A batch that writes or deletes so many rows, and half of the table or more, leaves a
 # checkpoint: reading columns back is several times faster than reading JSON.
 _CHECKPOINT_FROM: Final = 20_000
 _IDS_A_QUERY: Final = 500
@@ -162,8 +163,7 @@ class StoredProfiles:
             self._write_rows(change)
         elif change.touched is not None:
             self._write_snapshot(change.snapshot, change.touched, change.dropped)
-            touched = len(change.touched)
-            if touched >= _CHECKPOINT_FROM and touched * 2 >= len(change.snapshot):
+            if change.writes >= _CHECKPOINT_FROM and change.writes * 2 >= len(change.snapshot):
                 self._write_checkpoint(change.snapshot, batch_id)
 
     def rebuild(self, snapshot: Snapshot) -> None:
@@ -182,12 +182,12 @@ class StoredProfiles:
             if row is not None
         )
 
-    def _write_snapshot(
-        self, snapshot: Snapshot, touched: Positions, dropped: Iterable[str]
-    ) -> None:
+    def _write_snapshot(self, snapshot: Snapshot, touched: Positions, dropped: Positions) -> None:
         """Write the touched rows of a snapshot whose rows stand in the order of the file's."""
-        self._delete(dropped)
         rowids = self._rowids()
+        if len(dropped):
+            self._delete_rows(rowids[dropped], len(rowids))
+            rowids = np.delete(rowids, dropped)
         touched = np.sort(touched)
         known, new = touched[touched < len(rowids)], touched[touched >= len(rowids)]
         for part, _, texts, seen in _json_parts(snapshot, known):
@@ -195,16 +195,36 @@ class StoredProfiles:
                 f"UPDATE {self._table} SET properties = ?, last_seen = ? WHERE rowid = ?",
                 zip(texts, seen, rowids[part].tolist(), strict=True),
             )
-        later = len(new) >= _INDEX_LATER_FROM and len(new) * 2 >= len(snapshot)
+        with self._index_later(len(new), len(snapshot)):
+            for _, ids, texts, seen in _json_parts(snapshot, new):
+                self._insert(zip(ids, texts, seen, strict=True))
+
+    @contextmanager
+    def _index_later(self, rows: int, of: int) -> Iterator[None]:
+        """Build the index at the end, if so many rows of the table are written inside."""
+        later = rows >= _INDEX_LATER_FROM and rows * 2 >= of
         index = f"{self._table}_{self._id}"
         if later:
             self._store.execute(f"DROP INDEX {index}")
-        for _, ids, texts, seen in _json_parts(snapshot, new):
-            self._insert(zip(ids, texts, seen, strict=True))
+        yield
         if later:
             self._store.execute(
                 f"CREATE UNIQUE INDEX {index} ON {self._table} ({', '.join(self._identifier)})"
             )
+
+    def _delete_rows(self, rowids: Positions, of: int) -> None:
+        """Delete some of the rows there are, run by run."""
+        rowids = np.sort(rowids)
+        starts = np.flatnonzero(np.diff(rowids, prepend=rowids[0] - 2) > 1)
+        stops = np.append(starts[1:], len(rowids))
+        # A statement for so many rows: whoever watches is told between them.
+        runs = (
+            (int(rowids[at]), int(rowids[min(at + _CHUNK, stop) - 1]))
+            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+            for at in range(start, stop, _CHUNK)
+        )
+        with self._index_later(len(rowids), of):
+            self._store.execute_many(f"DELETE FROM {self._table} WHERE rowid BETWEEN ? AND ?", runs)
 
     def _rowids(self) -> Positions:
         """Return the rowid of each row, in order."""
@@ -277,11 +297,11 @@ def _json_parts(
 def _profile(text: str) -> Profile:
     try:
         profile = loads(text)
-    except ValueError:
+    except (TypeError, ValueError):  # a damaged page may hold no text at all
         profile = None
     if not isinstance(profile, dict):
         raise StoreDamagedError(
-            f"a profile holds {text[:60]!r}, which is no JSON object. The file was changed by "
+            f"a profile holds {glimpse(text)!r}, which is no JSON object. The file was changed by "
             "something else; profiles.check(repair=True) writes it anew from the log."
         )
     return profile

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from toolkit import limits as product_limits
 from toolkit import times
 from toolkit.batch import Indexed, plan
-from toolkit.batch_columns import ColumnsResult, plan_columns
+from toolkit.batch_columns import ColumnsResult, EditCounts, plan_columns, plan_edits
 from toolkit.changes import Explanation, difference, explain, history_frame, steps
 from toolkit.check import CheckReport
 from toolkit.columns import Column, Positions
@@ -47,7 +47,7 @@ from toolkit.history import (
     updates_of,
 )
 from toolkit.ids import normalise_id
-from toolkit.log import LoggedColumns
+from toolkit.log import LoggedColumns, LoggedEdits
 from toolkit.messages import USERS, Locator, Rejection, hidden_properties, parse_message
 from toolkit.progress import Progress, silent
 from toolkit.remembered import Remembered
@@ -56,7 +56,7 @@ from toolkit.results import ApplyResult, ChangeReport
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import TIMEOUT, Store
-from toolkit.undo import messages_to_undo
+from toolkit.undo import edits_to_undo, is_small
 from toolkit.values import Json, as_json, copied, glimpse
 from toolkit.view import ProfileView, shown
 from toolkit.wording import count
@@ -597,7 +597,7 @@ class ProfileTable:
                 batch_id = self._engine.commit(
                     source,
                     {"messages": len(accepted), **counts, "rejected": refused + len(rejected)},
-                    accepted,
+                    [accepted],
                     {key: part.change for key, part in planned.items()},
                     arrival,
                     undoes,
@@ -702,7 +702,7 @@ class ProfileTable:
             changes = {self._group_key: change}
             progress("Writing", 0, change.writes)
             batch_id = self._engine.commit(
-                source, counts, given, changes, arrival, progress=progress
+                source, counts, [given], changes, arrival, progress=progress
             )
             return replace(result, batch_id=batch_id)
 
@@ -995,21 +995,66 @@ class ProfileTable:
         ------
         UndoError
             If there is no such batch, it is undone already, or later updates wrote to
-            what it changed; those are in ``conflicts``. Nothing is changed then.
+            what it changed; those are in ``conflicts``. Nothing is changed then. It is
+            ``toolkit.errors.UndoError``.
+        ArgumentError
+            If *batch_id* is no whole number.
         """
+        number = _batch_number(batch_id)
 
         def work(state: Callable[[str], State]) -> ApplyResult:
-            undone, messages = messages_to_undo(
-                self._engine.log,
-                batch_id,
-                only_untouched,
-                lambda key: state(key).snapshot(),
-                progress,
+            def latest(key: str) -> Snapshot:
+                with self._engine.watched("Loading", 0, progress):
+                    return state(key).snapshot()
+
+            undone, parts = edits_to_undo(
+                self._engine.log, number, only_untouched, latest, progress
             )
             source = f"undo of batch {undone}"
-            return self._apply_valid(list(enumerate(messages)), source, undone, progress)
+            as_messages = is_small(parts) or (
+                # To refuse what is too much takes whole profiles.
+                self._limits is not None
+                and any(
+                    product_limits.may_be_exceeded([*latest(part.group_key).columns, *part.columns])
+                    for part in parts
+                )
+            )
+            if as_messages:
+                messages = enumerate(message for part in parts for message in part.messages())
+                return self._apply_valid(list(messages), source, undone, progress)
+            return self._apply_edits(parts, source, undone, latest, progress)
 
         return self._engine.write(work)
+
+    def _apply_edits(
+        self,
+        parts: list[LoggedEdits],
+        source: str,
+        undoes: int,
+        latest: Callable[[str], Snapshot],
+        progress: Progress,
+    ) -> ApplyResult:
+        """Apply edits in whole columns, those of a table each, as one batch."""
+        arrival = self._engine.arrival()
+        changes: dict[str, Change] = {}
+        found: list[EditCounts] = []
+        for part in parts:
+            state = State.of(latest(part.group_key))
+            changes[part.group_key], of_table = plan_edits(state, part, progress)
+            found.append(of_table)
+        counts = EditCounts(*map(sum, zip(*found, strict=True)))
+        applied = sum(map(len, parts))
+        progress("Writing", 0, sum(change.writes for change in changes.values()))
+        batch_id = self._engine.commit(
+            source,
+            {"messages": applied, **counts._asdict(), "rejected": 0},
+            parts,
+            changes,
+            arrival,
+            undoes,
+            progress,
+        )
+        return ApplyResult(applied, *counts, batch_id=batch_id)
 
     def compact(self, keep: object, *, dry_run: bool = False) -> CompactReport:
         """Forget the history before a moment, so that the file shrinks; return what was done.
@@ -1069,6 +1114,7 @@ class ProfileTable:
         self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
     ) -> ApplyResult:
         """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
+        batch_id = _batch_number(batch_id)
         batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
         undos = [batch.id for batch in batches if batch.undoes == batch_id]
         if not undos:
@@ -1104,3 +1150,12 @@ class ProfileTable:
     def _repr_html_(self) -> str:
         snapshot = self.snapshot()
         return shown(snapshot, repr(self)[1:-1].removeprefix("ProfileTable: "))
+
+
+def _batch_number(batch_id: object) -> int:
+    """Return the number of a batch; True is none, though Python has it equal 1."""
+    if isinstance(batch_id, bool) or not isinstance(batch_id, Integral):
+        raise ArgumentError(
+            f"batch_id={batch_id!r}; the number of a batch is needed, as profiles.batches has it"
+        )
+    return int(batch_id)

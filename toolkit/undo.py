@@ -1,58 +1,80 @@
-"""Undoing a batch: the messages that put back what it changed, or why they cannot.
+"""Undoing a batch: the edits that put back what it changed, or why they cannot.
 
 An undo is a batch of its own at the end of the log, so nothing is ever taken out
-of the log, and undoing the undo is the redo.
+of the log, and undoing the undo is the redo. All of it is worked out in whole
+columns; a small one is logged as its messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.columns import Mask
+from toolkit.columns import Column, Mask, Positions, objects
 from toolkit.errors import UndoError
-from toolkit.history import Run, logged_keys, runs, state_after
-from toolkit.log import Batch, Log
-from toolkit.messages import Message
-from toolkit.progress import Progress, counted, silent
-from toolkit.snapshot import Snapshot
+from toolkit.history import Run, Update, runs_of, state_after, states_around
+from toolkit.log import Batch, Log, LoggedEdits
+from toolkit.progress import Progress, silent
+from toolkit.snapshot import Snapshot, places
 from toolkit.times import NO_TIME
-from toolkit.values import ABSENT
 
-#: A distinct ID, what is done to its profile, and the Updated At it gets back, if any.
-_Edit: TypeAlias = tuple[str, tuple[tuple[str, Any], ...], int | None]
+#: Up to so many edits an undo is logged as messages, which people can read, and which
+#: other handles and checkpoints follow profile by profile.
+_AS_MESSAGES_AT_MOST: Final = 1_000
 
-
-@dataclass(frozen=True)
-class Undoing:
-    """What an undo would do to one table.
-
-    Attributes
-    ----------
-    messages
-        What puts things back.
-    conflicts
-        (distinct ID, property or None for the whole profile, reason) of what later
-        updates touched and so is not put back.
-    """
-
-    messages: list[Message]
-    conflicts: list[tuple[str, str | None, str]]
+_MADE: Final = "created by the batch, and updated since"
+_GONE: Final = "deleted by the batch, and written again since"
+_CHANGED: Final = "changed by the batch, and written again since"
 
 
-def messages_to_undo(
+@dataclass
+class Conflicts:
+    """What later updates touched, and so is not put back."""
+
+    #: Distinct IDs, a property or None for the whole profile, and the reason.
+    parts: list[tuple[pa.Array, str | None, str]] = field(default_factory=list)
+
+    def add(self, ids: pa.Array, name: str | None, reason: str) -> None:
+        """Add the same property of some profiles."""
+        if len(ids):
+            self.parts.append((ids, name, reason))
+
+    def __len__(self) -> int:
+        return sum(len(ids) for ids, _, _ in self.parts)
+
+    def first(self, at_most: int) -> list[tuple[str, str | None, str]]:
+        """Return the first of them: distinct ID, property, reason."""
+        found = [
+            (key, name, reason)
+            for ids, name, reason in self.parts[:at_most]
+            for key in ids.slice(0, at_most).to_pylist()
+        ]
+        return found[:at_most]
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row each: ``distinct_id``, ``property``, ``reason`` (``object``)."""
+        lengths = [len(ids) for ids, _, _ in self.parts]
+        data = {
+            "distinct_id": objects([key for ids, _, _ in self.parts for key in ids.to_pylist()]),
+            "property": np.repeat(objects([name for _, name, _ in self.parts]), lengths),
+            "reason": np.repeat(objects([reason for _, _, reason in self.parts]), lengths),
+        }
+        return pd.DataFrame(data, dtype=object)
+
+
+def edits_to_undo(
     log: Log,
     batch_id: int,
     only_untouched: bool,
     latest: Callable[[str], Snapshot],
     progress: Progress = silent,
-) -> tuple[int, list[Message]]:
-    """Return the messages that put back what a batch changed, in all its tables.
+) -> tuple[int, list[LoggedEdits]]:
+    """Return the edits that put back what a batch changed, a part for each table.
 
     Before them, the batch they undo: where the batch asked for was undone and
     redone, that is the redo. *latest* gives the profiles of a group key as they are now.
@@ -69,19 +91,29 @@ def messages_to_undo(
             f"batch {batch_id} cannot be undone: its updates were compacted, as were all up to "
             f"batch {compaction.batch}"
         )
-    batch_id = _standing(log.batches(), batch_id)
-    keys = logged_keys(log, [batch_id])
-    plans = [plan_undo(log, key, batch_id, latest, progress) for key in keys]
-    conflicts = [each for part in plans for each in part.conflicts]
-    if conflicts and not only_untouched:
-        told = [f"{key!r} {name or '(profile)'}: {reason}" for key, name, reason in conflicts[:3]]
+    batches = log.batches()
+    batch_id = _standing(batches, batch_id)
+    conflicts = Conflicts()
+    planned = [
+        plan_undo(log, key, batch_id, latest, conflicts, progress)
+        for key in sorted(log.keys(batch_id))
+    ]
+    if len(conflicts) and not only_untouched:
+        told = [
+            f"{key!r} {name or '(profile)'}: {reason}" for key, name, reason in conflicts.first(3)
+        ]
         raise UndoError(
             f"batch {batch_id} cannot be undone whole: later updates wrote to {len(conflicts):,} "
             f"of its cells or profiles ({'; '.join(told)}). Nothing was changed. "
             "only_untouched=True undoes the rest.",
-            pd.DataFrame(conflicts, columns=["distinct_id", "property", "reason"], dtype=object),
+            conflicts.frame(),
         )
-    return batch_id, [message for part in plans for message in part.messages]
+    return batch_id, [part for part in planned if len(part)]
+
+
+def is_small(parts: list[LoggedEdits]) -> bool:
+    """Return whether an undo is to be logged, and applied, as its messages."""
+    return sum(map(len, parts)) <= _AS_MESSAGES_AT_MOST
 
 
 def _standing(batches: list[Batch], batch_id: int) -> int:
@@ -115,59 +147,85 @@ class _Touched:
 
     A batch that was undone since wrote to nothing, so the last batches can be undone
     one after the other. What its undo did not put back counts as written to.
+
+    Attributes
+    ----------
+    ids
+        The profiles asked about.
+    named, whole
+        Which of them an update named at all, and which it deleted.
     """
 
-    def __init__(
-        self,
-        log: Log,
-        group_key: str,
-        batch_id: int,
-        after: Snapshot,
-        latest: Callable[[str], Snapshot],
-    ) -> None:
-        self.whole: set[str] = set()
-        self.cells: dict[str, set[str]] = {}
-        self.ids: set[str] = set()
-        batches = log.batches()
-        standing = _standing_after(batches, batch_id)
-        for batch, run in runs(log, group_key):
-            if batch.id in standing:
-                self._add(run)
-        if len(standing) < sum(batch.id > batch_id for batch in batches):
-            self._add_differences(after, latest(group_key))
+    def __init__(self, ids: pa.Array) -> None:
+        self.ids = ids
+        self.named: Mask = np.zeros(len(ids), np.bool_)
+        self.whole: Mask = np.zeros(len(ids), np.bool_)
+        self._cells: dict[str, Mask] = {}
 
-    def _add(self, run: Run) -> None:
-        if isinstance(run, tuple):
-            given = run[1]
-            self.ids.update(given.ids.to_pylist())
-            for name, column in given.columns.items():
-                present = given.ids.filter(pa.array(column.is_present)).to_pylist()
-                self.cells.setdefault(name, set()).update(present)
+    def cells(self, name: str) -> Mask:
+        """Return whose property was written to."""
+        cells = self._cells.get(name)
+        return self.whole if cells is None else cells | self.whole
+
+    def _write(self, name: str, positions: Positions) -> None:
+        if len(positions):
+            cells = self._cells.setdefault(name, np.zeros(len(self.ids), np.bool_))
+            cells[positions] = True
+
+    def add(self, run: Run) -> None:
+        """Add what a batch wrote to."""
+        if not isinstance(run, tuple):
+            self._add_messages(run)
             return
-        for update in run:
-            key = update.message.distinct_id
-            self.ids.add(key)
+        given = run[1]
+        at = self._positions(given.ids)
+        asked = at >= 0
+        self.named[at[asked]] = True
+        if isinstance(given, LoggedEdits):
+            self.whole[at[asked & given.deleted]] = True
+        for name in given.names:
+            self._write(name, at[asked & given.writing(name)])
+
+    def _add_messages(self, run: list[Update]) -> None:
+        keys = pa.array([update.message.distinct_id for update in run], pa.large_string())
+        at = self._positions(keys)
+        self.named[at[at >= 0]] = True
+        cells: dict[str, list[int]] = {}
+        for place, update in zip(at.tolist(), run, strict=True):
+            if place < 0:
+                continue
             for operator, argument in update.message.operations:
                 if operator == "$delete":
-                    self.whole.add(key)
+                    self.whole[place] = True
                     continue
                 for name in argument:
-                    self.cells.setdefault(name, set()).add(key)
+                    cells.setdefault(name, []).append(place)
+        for name, found in cells.items():
+            self._write(name, np.array(found, np.int64))
 
-    def _add_differences(self, after: Snapshot, now: Snapshot) -> None:
-        ids = pa.concat_arrays([after.ids, now.ids]).unique()
-        then, here = after.positions(ids), now.positions(ids)
-        self.whole.update(ids.filter(pa.array((then < 0) != (here < 0))).to_pylist())
-        self.ids.update(self.whole)
-        for name in dict.fromkeys([*after.columns, *now.columns]):
-            same = after.column(name).take(then).equals(now.column(name).take(here))
-            keys = ids.filter(pa.array(~same)).to_pylist()
-            self.cells.setdefault(name, set()).update(keys)
-            self.ids.update(keys)
+    def _positions(self, ids: pa.Array) -> Positions:
+        return places(ids, self.ids)
 
-    def by(self, name: str, keys: list[str]) -> Mask:
-        cells = self.cells.get(name, set())
-        return np.array([key in cells or key in self.whole for key in keys], np.bool_)
+    def add_differences(
+        self, after: Snapshot, at: Positions, now: Snapshot, progress: Progress
+    ) -> None:
+        """Add what is no longer as it was *after* the batch, where the profiles stand *at*."""
+        here = now.positions(self.ids)
+        exists = (at >= 0) != (here >= 0)
+        self.whole |= exists
+        self.named |= exists
+        for name in _told(dict.fromkeys([*after.columns, *now.columns]), len(self.ids), progress):
+            same = after.column(name).take(at).equals(now.column(name).take(here))
+            self._write(name, np.flatnonzero(~same))
+            self.named |= ~same
+
+
+def _told(names: Iterable[str], rows: int, progress: Progress) -> Iterator[str]:
+    """Yield names of properties, and tell how much of the table has been looked at."""
+    all_names = list(names)
+    for done, name in enumerate(all_names):
+        progress("Looking back", done * rows // len(all_names), rows)
+        yield name
 
 
 def plan_undo(
@@ -175,87 +233,104 @@ def plan_undo(
     group_key: str,
     batch_id: int,
     latest: Callable[[str], Snapshot],
+    conflicts: Conflicts,
     progress: Progress = silent,
-) -> Undoing:
-    """Return what putting back a batch takes, in the table of a group key."""
-    before = state_after(log, group_key, batch_id - 1, progress).snapshot()
-    after = state_after(log, group_key, batch_id, progress).snapshot()
-    ids = pa.concat_arrays([after.ids, before.ids]).unique()
-    then, now = before.positions(ids), after.positions(ids)
-    touched = _Touched(log, group_key, batch_id, after, latest)
-    conflicts: list[tuple[str, str | None, str]] = []
-    messages = _profiles_made(ids, then, now, touched, conflicts)
-    messages += _profiles_gone(before, ids, then, now, touched, conflicts)
-    messages += _cells_changed(before, after, ids, then, now, touched, conflicts, progress)
-    edits = [
-        # An undo is an edit by hand: Updated At stays (SEEN-2).
-        Message(key, operations, ignore_time=True, group_key=group_key, seen=seen)
-        for key, operations, seen in counted("Looking back", messages, progress)
-    ]
-    return Undoing(edits, conflicts)
+) -> LoggedEdits:
+    """Return what putting back a batch takes, in the table of a group key.
 
+    Add to *conflicts* what later updates touched.
+    """
+    before, after = _around(log, group_key, batch_id, latest, progress)
+    ids, then, now = _aligned(before, after)
+    touched = _touched(log, group_key, batch_id, ids, (after, now), latest, progress)
 
-def _profiles_made(
-    ids: pa.Array, then: Any, now: Any, touched: _Touched, conflicts: list[Any]
-) -> list[_Edit]:
-    made = ids.filter(pa.array((then < 0) & (now >= 0))).to_pylist()
-    kept = [key for key in made if key in touched.ids]
-    conflicts += [(key, None, "created by the batch, and updated since") for key in kept]
-    return [(key, (("$delete", ""),), None) for key in made if key not in touched.ids]
-
-
-def _profiles_gone(
-    before: Snapshot, ids: pa.Array, then: Any, now: Any, touched: _Touched, conflicts: list[Any]
-) -> list[_Edit]:
-    gone = np.flatnonzero((then >= 0) & (now < 0))
-    keys = ids.take(pa.array(gone)).to_pylist()
-    messages: list[_Edit] = []
-    seen = before.last_seen[then[gone]].tolist()
-    for key, properties, moment in zip(keys, before.rows(then[gone]), seen, strict=True):
-        if key in touched.ids:
-            conflicts.append((key, None, "deleted by the batch, and written again since"))
-        else:
-            back = None if moment == NO_TIME else moment
-            messages.append((key, (("$set", properties),), back))
-    return messages
-
-
-def _cells_changed(
-    before: Snapshot,
-    after: Snapshot,
-    ids: pa.Array,
-    then: Any,
-    now: Any,
-    touched: _Touched,
-    conflicts: list[Any],
-    progress: Progress,
-) -> list[_Edit]:
-    """Return messages for the cells of profiles that were there before and after."""
-    stayed = np.flatnonzero((then >= 0) & (now >= 0))
-    keys: list[str] = ids.take(pa.array(stayed)).to_pylist()
-    writes: dict[str, dict[str, Any]] = {}
-    unsets: dict[str, list[str]] = {}
-    for name in dict.fromkeys([*before.columns, *after.columns]):
-        old, new = before.column(name).take(then[stayed]), after.column(name).take(now[stayed])
-        differs = np.flatnonzero(~old.equals(new))
-        if not len(differs):
+    was, is_now = then >= 0, now >= 0
+    made, gone, stayed = ~was & is_now, was & ~is_now, was & is_now
+    conflicts.add(ids.filter(pa.array(made & touched.named)), None, _MADE)
+    conflicts.add(ids.filter(pa.array(gone & touched.named)), None, _GONE)
+    writes: dict[str, Mask] = {}
+    unset: dict[str, Mask] = {}
+    names = list(dict.fromkeys([*before.columns, *after.columns]))
+    # Only where a profile stands in both is there a cell to compare.
+    left, right = np.where(stayed, then, -1), np.where(stayed, now, -1)
+    alike = np.array_equal(left, right)
+    for name in _told(names, len(ids), progress):
+        if alike and before.columns.get(name) is after.columns.get(name):
+            continue  # a replay leaves a column that nobody writes to as it is
+        old = before.column(name).take(left)
+        differs = ~old.equals(after.column(name).take(right))
+        if not differs.any():
             continue
-        concerned = [keys[at] for at in differs]
-        later = touched.by(name, concerned)
-        told = counted("Looking back", concerned, progress)
-        for key, cell, is_later in zip(told, old.take(differs).cells(), later, strict=True):
-            if is_later:
-                conflicts.append((key, name, "changed by the batch, and written again since"))
-            elif cell is ABSENT:
-                unsets.setdefault(key, []).append(name)
-            else:
-                writes.setdefault(key, {})[name] = cell
-    messages: list[_Edit] = []
-    for key in counted("Looking back", list(dict.fromkeys([*writes, *unsets])), progress):
-        operations: list[tuple[str, Any]] = []
-        if key in writes:
-            operations.append(("$set", writes[key]))
-        if key in unsets:
-            operations.append(("$unset", unsets[key]))
-        messages.append((key, tuple(operations), None))
-    return messages
+        later = touched.cells(name)
+        conflicts.add(ids.filter(pa.array(differs & later)), name, _CHANGED)
+        differs &= ~later
+        writes[name] = differs & old.is_present
+        unset[name] = differs & ~old.is_present
+
+    made &= ~touched.named
+    gone &= ~touched.named
+    changed = np.zeros(len(ids), np.bool_)
+    for mask in (*writes.values(), *unset.values()):
+        changed |= mask
+    # Profiles written again stand last, in the order they stood in.
+    rows = np.concatenate([np.flatnonzero(mask) for mask in (made, gone, changed)])
+    again = gone[rows]
+    columns: dict[str, Column] = {}
+    for name in _told(before.columns, len(ids), progress):
+        chosen = again | writes[name][rows] if name in writes else again
+        if chosen.any():
+            cells = before.column(name).take(np.where(chosen, then[rows], -1))
+            if cells.state.any():
+                columns[name] = cells
+    taken = {name: mask[rows] for name, mask in unset.items() if mask.any()}
+    seen = np.full(len(rows), NO_TIME, np.int64)
+    seen[again] = before.last_seen[then[rows[again]]]
+    return LoggedEdits(ids.take(pa.array(rows)), columns, taken, made[rows], seen, group_key)
+
+
+def _around(
+    log: Log,
+    group_key: str,
+    batch_id: int,
+    latest: Callable[[str], Snapshot],
+    progress: Progress,
+) -> tuple[Snapshot, Snapshot]:
+    """Return the table before and after a batch."""
+    [batch] = [each for each in log.batches() if each.id == batch_id]
+    if batch_id == log.last() and batch.messages > _AS_MESSAGES_AT_MOST:
+        # What it led to is there, and is needed anyway.
+        after = latest(group_key)
+        return state_after(log, group_key, batch_id - 1, progress).snapshot(), after
+    return states_around(log, group_key, batch_id, progress)
+
+
+def _aligned(before: Snapshot, after: Snapshot) -> tuple[pa.Array, Positions, Positions]:
+    """Return the IDs of both, those of *after* first, and where each stands in either."""
+    shared = min(len(before), len(after))
+    if before.ids.slice(0, shared).equals(after.ids.slice(0, shared)):
+        # Nearly always: a batch adds profiles at the end, an undo takes them away there.
+        ids = after.ids if len(after) > shared else before.ids
+        rows = np.arange(len(ids))
+        return ids, np.where(rows < len(before), rows, -1), np.where(rows < len(after), rows, -1)
+    ids = pa.concat_arrays([after.ids, before.ids]).unique()
+    return ids, before.positions(ids), after.positions(ids)
+
+
+def _touched(
+    log: Log,
+    group_key: str,
+    batch_id: int,
+    ids: pa.Array,
+    after: tuple[Snapshot, Positions],
+    latest: Callable[[str], Snapshot],
+    progress: Progress,
+) -> _Touched:
+    touched = _Touched(ids)
+    later = [batch.id for batch in log.batches() if batch.id > batch_id]
+    standing = _standing_after(log.batches(), batch_id)
+    for batch, run in runs_of(log, group_key, standing):
+        progress("Looking back", batch.id - batch_id, len(later))
+        touched.add(run)
+    if len(standing) < len(later):
+        touched.add_differences(*after, latest(group_key), progress)
+    return touched
