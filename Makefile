@@ -39,7 +39,7 @@ test: setup lint browser  ## Lint, types, all tests and the notebooks
 	@$(BIN)/python -m pytest
 
 test-all: test  ## The same, with the clients for Node, longer random tests, and on the oldest dependencies
-	@LONGER_TESTS=1 $(BIN)/python -m pytest tests/test_trust.py tests/test_stateful.py
+	@LONGER_TESTS=1 $(BIN)/python -m pytest tests --ignore=tests/browser
 	@NODE_CLIENTS=1 $(BIN)/python -m pytest tests/test_clients_node.py
 	@.ci/oldest
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from toolkit import errors, event, user
 from toolkit.expressions import parse
 
@@ -322,7 +323,7 @@ def test_a_saved_cohort_is_there_in_another_session(tmp_path: Path) -> None:
 _days = st.integers(0, 60).map(lambda half: pd.Timestamp("2026-02-01") + half * timedelta(hours=12))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(
     log=st.lists(
         st.tuples(

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from tests.strategies import IDS, NAMES, batches
 from tests.test_table_reference import exactly, state_of
 from toolkit import bulk, errors, store, stored, times, user
@@ -374,7 +375,7 @@ def test_without_room_for_the_copy_it_stays_as_it_was(
 # Whatever happened before and after
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     before=st.lists(batches, min_size=1, max_size=4),
     between=st.lists(batches, max_size=2),
@@ -470,7 +471,7 @@ group_messages = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(
     parts=st.lists(st.tuples(batches, group_messages, st.none() | st.integers(0, 3)), max_size=5),
     is_parquet=st.booleans(),

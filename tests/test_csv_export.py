@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from toolkit.sample import sample_files
 
 
@@ -80,7 +81,7 @@ columns = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.dictionaries(words, st.fixed_dictionaries({}, optional=columns), max_size=6))
 def test_what_was_written_is_imported_the_same(
     tmp_path_factory: pytest.TempPathFactory, given: dict[str, dict[str, Any]]

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from toolkit.errors import ColumnMappingError, CsvError, CsvRowsError
 from toolkit.sources import csv_file
 from toolkit.sources.csv import import_csv, preview_csv
@@ -732,7 +733,7 @@ rows_of_ids = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(rows_of_ids)
 def test_CSV_8_the_result_equals_setting_row_after_row(rows: list[tuple[str, str, int]]) -> None:
     one_by_one, imported = ProfileTable(), ProfileTable()
@@ -840,7 +841,7 @@ csv_like = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     st.binary(max_size=200) | csv_like,
     st.sampled_from([None, {0: "$distinct_id"}, {"distinct_id": "$distinct_id", 1: "x"}, {0: "x"}]),

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from toolkit.errors import CsvEncodingError, CsvError, CsvFileError, CsvFileNotFoundError
 from toolkit.sources import csv_reading, csv_source
 from toolkit.sources.csv_dialect import guess_header, sniff
@@ -381,7 +382,7 @@ def test_CSV_6_more_rows_than_asked_for_are_counted_and_not_kept(
     assert len(text.lines) < 3_000
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text(alphabet='a",\r\n é', max_size=60), st.sampled_from([64, 1 << 20]))
 def test_rows_and_lines_are_those_of_pythons_reader(content: str, block: int) -> None:
     reader = csv.reader(io.StringIO(content, newline=""))

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from tests.strategies import IDS, NAMES, batches, cells
 from tests.test_table_reference import exactly, state_of
 from toolkit import bulk, errors, history, store, times
@@ -201,7 +202,7 @@ rows = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     parts=st.lists(rows | batches, min_size=1, max_size=4),
     form=st.sampled_from(["memory", "file", "Parquet"]),

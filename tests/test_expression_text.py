@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.expression_reference import conditions, rows
 from toolkit import event, user
 from toolkit.errors import ExpressionError
@@ -18,13 +19,13 @@ a, b, c = user["a"], user["b"], user["c"]
 # -- there and back -----------------------------------------------------------------------
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(conditions())
 def test_the_text_form_reads_back_as_the_same_expression(expression: Expression) -> None:
     assert parse(repr(expression)).same_as(expression)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(conditions())
 def test_the_python_form_builds_the_same_expression(expression: Expression) -> None:
     names = {"user": user, "event": event, "literal": literal}
@@ -242,7 +243,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.lists(WORDS, max_size=12).map(" ".join) | st.text(max_size=9) | st.text(string.printable))
 def test_any_text_is_an_expression_or_an_expression_error(text: str) -> None:
     try:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.expression_reference import (
     NO_VALUE,
     NUMBERS,
@@ -62,7 +63,7 @@ def results(expression: Expression, *cells: Any) -> list[Any]:
 # -- against the reference ----------------------------------------------------------------
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(conditions(), tables())
 def test_a_condition_on_columns_is_what_it_is_cell_by_cell(
     expression: Expression, table: Rows
@@ -72,7 +73,7 @@ def test_a_condition_on_columns_is_what_it_is_cell_by_cell(
     assert expression.mask(table).tolist() == expected
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(values(3), tables())
 def test_a_value_on_columns_is_what_it_is_cell_by_cell(expression: Expression, table: Rows) -> None:
     found = expression.evaluate(table).cells()
@@ -144,7 +145,7 @@ def test_EXPR_2_a_number_with_a_fraction_lies_between_two_integers() -> None:
     assert truths(x < 3, 2.5, 3.5) == [True, False]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(NUMBERS, min_size=1, max_size=5), NUMBERS, OPERATORS)
 def test_EXPR_4_numbers_compare_as_python_compares_them(
     cells: list[float], other: float, operator: str

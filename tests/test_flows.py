@@ -17,6 +17,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 import toolkit as tk
+from tests.effort import examples
 from tests.funnel_logs import clock, events_of, one_user, profiles_of
 from toolkit import errors, event, user
 from toolkit.reports import ink, plots
@@ -703,7 +704,7 @@ def test_it_composes_with_a_figure_of_ones_own(shop: pd.DataFrame) -> None:
         assert not any(text.get_usetex() for text in report.plot().texts)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(name=st.text(st.characters(codec="utf-8"), min_size=1, max_size=60))
 def test_any_name_is_drawn_and_escaped(name: str) -> None:
     df = events_of((name, "ann", 1), ("B", "ann", 2))

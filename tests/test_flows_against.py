@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from tests.funnel_logs import events_of, profiles_of
 from toolkit import event, user
 from toolkit.reports.segments import label
@@ -225,7 +226,7 @@ def asked_of(question: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(questions())
 def test_random_events_counted_in_SQL_give_the_same(question: dict[str, Any]) -> None:
     df = frame_of(question["log"])
@@ -384,7 +385,7 @@ more_questions = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(questions(), more_questions)
 def test_a_loop_over_users_gives_the_same_links_nodes_paths_and_users(
     question: dict[str, Any], more: dict[str, Any]

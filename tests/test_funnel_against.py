@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from tests.funnel_logs import (
     by_segment,
     counts,
@@ -110,7 +111,7 @@ def by_hand(asked: dict[str, Any]) -> list[tuple[str, Entry]]:
     return found
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(asked=questions())
 def test_numbers_and_users_are_those_of_a_loop(asked: dict[str, Any]) -> None:
     items = pd.Series([row[3] for row in asked["log"]], dtype=object)
@@ -148,7 +149,7 @@ def test_numbers_and_users_are_those_of_a_loop(asked: dict[str, Any]) -> None:
             assert report.users(step=step, dropped=True) == sorted(dropped)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(asked=questions(), attribution=st.sampled_from(["first", "last", 1, 2]))
 def test_segments_are_those_of_a_loop(asked: dict[str, Any], attribution: Any) -> None:
     # The entries of all; which of them count in a segment is worked out here.
@@ -405,7 +406,7 @@ def check_other_ways(
         assert counts(report) == list(database.rows(query, steps, window=window)[0]), options
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     log=st.lists(
         st.tuples(

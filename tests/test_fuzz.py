@@ -18,6 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from toolkit import errors
 from toolkit.expressions import as_expression
 from toolkit.table import ProfileTable
@@ -80,7 +81,7 @@ def cyclic() -> Any:
     return value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(messages, max_size=5) | anything)
 @example([{"$distinct_id": 10**5_000, "$set": {}}])
 @example([{"$distinct_id": "1", "$add": {"a": 10**5_000}}])
@@ -118,7 +119,7 @@ def test_messages_that_go_deep_are_rejected(sent: Any) -> None:
     assert len(profiles) == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.binary(max_size=200)
     | st.lists(st.sampled_from([*'[]{}:,"\n\\', "1", "null", "$set", "1e999", "\ufeff"])).map(
@@ -166,7 +167,7 @@ csv_bytes = (
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(csv_bytes, st.sampled_from([None, True, False]))
 @example(b'"' * 1_000_001, None)
 @example(b"," * 3_000 + b"\n1", None)
@@ -216,7 +217,7 @@ words = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.text(max_size=60) | st.lists(words, max_size=15).map("".join))
 @example("(" * 1_000_000)
 @example("not " * 100_000)

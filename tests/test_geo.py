@@ -18,6 +18,7 @@ from mmdb_writer import MMDBWriter, TreeWriter
 from netaddr import IPSet
 
 import toolkit as tk
+from tests.effort import examples
 from tests.test_table_reference import state_of
 from toolkit.sources.geo_places import Places, _children, address_of_each_record
 
@@ -282,7 +283,7 @@ points = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(points, max_size=12), points, st.sampled_from([0.0, 5.0, 100.0, 3000.0, 30000.0]))
 def test_the_nearest_place_is_the_one_a_look_at_all_would_find(
     places: list[tuple[float, float]], point: tuple[float, float], within: float

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from tests.strategies import NAMES, batches, cells, messages
 from tests.test_table_reference import expected_of, reference, state_of
 from toolkit import bulk, errors, event, operators, store, times, user
@@ -199,7 +200,7 @@ def test_diff_of_two_moments(profiles: ProfileTable) -> None:
     assert profiles.diff(profiles.as_of(batch=0))["change"].tolist().count("created") == 2
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=FIXTURES)
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=FIXTURES)
 @given(sent=st.lists(batches, max_size=3), until=st.integers(0, 3))
 def test_PAST_1_as_of_a_batch_is_the_reference_after_it(
     monkeypatch: pytest.MonkeyPatch, sent: list[list[dict[str, Any]]], until: int
@@ -215,7 +216,7 @@ def test_PAST_1_as_of_a_batch_is_the_reference_after_it(
     assert state_of(past) == expected_of(reference(sent[:until])[0])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=FIXTURES)
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=FIXTURES)
 @given(
     sent=st.lists(st.lists(messages(), max_size=8), max_size=3),
     moment=st.integers(1_699_999_999, 1_700_000_010),
@@ -389,7 +390,7 @@ def test_undo_reaches_a_group_table_that_is_empty_and_never_had_a_property(
     assert companies["acme"] == {}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=FIXTURES)
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=FIXTURES)
 @given(first=batches, second=batches)
 def test_undo_of_the_last_batch_gives_the_table_before_it(
     first: list[dict[str, Any]], second: list[dict[str, Any]]
@@ -475,7 +476,7 @@ def test_JOIN_4_needs_the_table_and_a_property_with_a_past(profiles: ProfileTabl
         tk.join(purchases(), profiles, "plan", at="then")  # type: ignore[arg-type]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     changes=st.lists(
         st.tuples(

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from toolkit import errors, event, user
 from toolkit.reports import plots
 from toolkit.reports.fields import DECLARED
@@ -313,7 +314,7 @@ moments = st.integers(0, 30 * 8).map(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     log=st.lists(
         st.tuples(st.just("A"), st.sampled_from(["x", "y", "z", None]), moments), max_size=14

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.strategies import IDS, batches
 from tests.test_compaction import START, a_clock, compact, dated
 from toolkit import errors, store, times
@@ -38,7 +39,7 @@ def told(table: ProfileTable, distinct_id: str, moment: int) -> Any:
     return texts_of(row.properties), times.timestamp(row.last_seen)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     before=st.lists(batches, min_size=1, max_size=3),
     after=st.lists(batches, max_size=2),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import toolkit as tk
+from tests.effort import examples
 from tests.strategies import batches
 from tests.test_table_reference import state_of
 from toolkit.cli import main
@@ -26,7 +27,9 @@ def profiles() -> tk.ProfileTable:
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.json", "out.jsonl.gz", "out.json.gz"])
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(messages=batches)
 def test_people_read_back_to_the_same_table(

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from toolkit import errors, event, user
 from toolkit.reports import entries, plots
 from toolkit.reports.choices import Choices
@@ -918,7 +919,7 @@ moments = st.integers(0, 75 * 8).map(
 some_brackets = st.lists(st.integers(0, 9), min_size=2, max_size=5, unique=True).map(sorted)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     log=st.lists(
         st.tuples(st.sampled_from("ABC"), st.sampled_from(["x", "y", "z", None]), moments),
@@ -984,7 +985,7 @@ def test_random_events_counted_in_SQL_give_the_same_cell_by_cell(
 values_ = st.sampled_from([None, "", "a", 1, True, [], ["a", "b", "a"], ["b", None]])
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(
     log=st.lists(
         st.tuples(

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from tests.funnel_logs import profiles_of
 from toolkit import event, user
 
@@ -146,7 +147,7 @@ BREAKDOWNS: list[tuple[Any, list[str], str]] = [
 ]
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=examples(120))
 @given(
     log=happenings,
     people=crowds,
@@ -204,7 +205,7 @@ def test_each_measure_is_what_sql_says_of_its_cell(
         assert report.users(**cell) == sorted(row[0] for row in found if row[1:] == wanted)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     log=happenings,
     people=crowds,
@@ -250,7 +251,7 @@ def test_of_a_property_of_the_user_each_user_counts_once_in_a_cell(
     assert_alike(told(report, columns), theirs, empty=empty_of(measure))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(
     log=happenings,
     people=crowds,
@@ -307,7 +308,7 @@ def test_the_segments_beyond_the_largest_are_counted_as_one(
             assert report.users(segment="(other)") == sorted(row[0] for row in who)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(
     log=happenings,
     people=crowds,
@@ -354,7 +355,7 @@ def test_active_users_are_those_of_the_days_up_to_the_bucket(
         assert report.users(**report.cell(place)) == who
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(log=happenings, by=st.sampled_from([None, "item"]))
 def test_sessions_are_runs_of_a_users_events_half_an_hour_apart_at_most(
     log: list[Any], by: str | None
@@ -383,7 +384,7 @@ def test_sessions_are_runs_of_a_users_events_half_an_hour_apart_at_most(
     assert_alike(told(report, columns), {tuple(row[:-1]): row[-1] for row in rows})
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(log=happenings, measure=st.sampled_from(["total", "unique", "sum", "average"]))
 def test_the_period_before_stands_beside_each_bucket(log: list[Any], measure: str) -> None:
     frame = frame_of(log)

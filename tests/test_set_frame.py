@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from tests.test_table_reference import exactly
 from toolkit.errors import ArgumentError, FrameError, ReadOnlyError
 
@@ -176,7 +177,7 @@ frames = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(frames, frames, st.sampled_from(["leave", "unset"]))
 def test_FRAME_1_the_result_is_that_of_setting_all_and_twice_is_once(
     first: list[dict[str, Any]], second: list[dict[str, Any]], missing: Any

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tests.effort import examples
 from tests.strategies import batches
 from toolkit import batch as batch_module
 from toolkit import operators, times
@@ -85,7 +86,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=FIXTURES)
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=FIXTURES)
 @given(sent=batches.flatmap(lambda first: batches.map(lambda second: [first, second])))
 def test_MSG_2_a_batch_equals_the_reference_one_message_at_a_time(
     way: str, sent: list[list[dict[str, Any]]]
@@ -106,7 +107,7 @@ def test_MSG_2_a_batch_equals_the_reference_one_message_at_a_time(
     assert len(table) == len(profiles)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=FIXTURES)
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=FIXTURES)
 @given(sent=batches.flatmap(lambda first: batches.map(lambda second: [first, second])))
 def test_MSG_2_memory_equals_SQLite_reopened_equals_one_at_a_time(
     way: str, sent: list[list[dict[str, Any]]]

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 import toolkit as tk
 from tests import undo_reference
+from tests.effort import examples
 from tests.strategies import IDS, NAMES, batches, cells
 from tests.test_columns import same
 from tests.test_table_reference import exactly
@@ -133,7 +134,7 @@ def _exact(cell: Any) -> str | None:
     return None if cell is ABSENT else exactly({"": cell})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(taken=st.lists(steps(), min_size=2, max_size=9))
 def test_UNDO_1_in_columns_is_what_it_is_as_messages(taken: list[tuple[str, Any]]) -> None:
     found = []
@@ -147,7 +148,7 @@ def test_UNDO_1_in_columns_is_what_it_is_as_messages(taken: list[tuple[str, Any]
     assert found[0][1] == found[1][1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(taken=st.lists(steps(), min_size=2, max_size=9), in_columns=st.booleans())
 def test_UNDO_2_puts_back_and_leaves_what_it_does_profile_by_profile(
     taken: list[tuple[str, Any]], in_columns: bool
@@ -185,7 +186,7 @@ def _whole(message: Any, operator: str) -> bool:
     return first == operator and not more and (operator == "$delete" or message.seen is not None)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(taken=st.lists(steps(), min_size=2, max_size=8))
 def test_a_file_takes_an_undo_in_columns_as_a_table_in_memory_does(
     taken: list[tuple[str, Any]],
@@ -242,7 +243,7 @@ def edits(draw: st.DrawFn) -> LoggedEdits:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(before=batches, given_edits=edits())
 def test_edits_lead_to_what_their_messages_lead_to(
     before: list[dict[str, Any]], given_edits: LoggedEdits

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from tests.strategies import NAMES, cells, messages, values
 from toolkit.rules import RULES
 from toolkit.values import ABSENT, equal
@@ -277,7 +278,7 @@ anything = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[*HealthCheck])
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=[*HealthCheck])
 @given(anything, anything, anything, st.booleans())
 def test_whatever_is_typed_is_answered_and_can_travel_to_the_page(
     profile: str, message: str, guess: str, predict: bool

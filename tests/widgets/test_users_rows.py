@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from tests.strategies import values
 from toolkit import reserved, user
 from toolkit.widgets.users_rows import DISTINCT_ID, TITLE, Rows
@@ -40,7 +41,7 @@ PEOPLE = {
 }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.lists(
         st.dictionaries(
@@ -112,7 +113,7 @@ def _compare(left: Any, right: Any) -> int:
     return (_place(left) > _place(right)) - (_place(left) < _place(right))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.lists(
         st.none()
@@ -128,7 +129,7 @@ def test_any_mixture_is_sorted_type_by_type_and_equals_stay_in_order(cells: list
     assert rows.order("p").tolist() == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(values, max_size=6))
 def test_down_is_up_turned_round_but_for_equals_and_not_set(cells: list[Any]) -> None:
     rows = rows_of({str(number): {"p": cell} for number, cell in enumerate(cells)})
