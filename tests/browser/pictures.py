@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser.conftest import ROOT, Lab, Notebook, launched
 
 # What is lower is cut off: a table of many rows says no more than its first ones.
-_TALLEST: Final = {"users": 640}
+_TALLEST: Final = {"users": 640, "users-page": 1190, "report-builder": 1270}
 IMAGES: Final = ROOT / "docs" / "images"
 SAMPLE: Final = """
 import pandas as pd
@@ -49,6 +49,25 @@ def users(book: Notebook) -> None:
     book.form.locator(".tk-users-summary").click()
 
 
+def one_user(book: Notebook) -> None:
+    """A user's page, as it was in April."""
+    grid = book.form.get_by_role("table", name="Users", exact=True)
+    grid.locator("tbody tr").first.click()
+    book.sees("Properties")
+
+
+def report(book: Notebook) -> None:
+    """Purchases by plan, and the users behind one bar."""
+    book.field("Event").select_option("Purchase")
+    book.field("Break down by").select_option("User: plan")
+    book.field("Unit").select_option("The range as a whole")
+    table = book.form.get_by_role("table", name="Table of the report")
+    book.page.wait_for_timeout(1500)
+    table.locator("tbody tr").nth(1).click()
+    book.sees("Users of segment")
+    book.page.wait_for_timeout(1500)
+
+
 def workbench(book: Notebook) -> None:
     """The list of users."""
     book.sees("of 1,772")
@@ -60,6 +79,11 @@ PICTURES: Final[dict[str, tuple[str, Callable[[Notebook], None]]]] = {
         'profiles.apply(tk.read_messages(files["updates"]))\ntk.Users(profiles, events)',
         users,
     ),
+    "users-page": (
+        'profiles.apply(tk.read_messages(files["updates"]))\ntk.Users(profiles, events)',
+        one_user,
+    ),
+    "report-builder": ("tk.ReportBuilder(events, profiles)", report),
     "workbench": ("tk.workbench(profiles, events)", workbench),
 }
 

@@ -419,7 +419,7 @@ declare(
             ),
             NumberField(
                 name="top",
-                label="Largest segments",
+                label="Top segments",
                 help="All others as one; empty: each for itself.",
                 is_whole=True,
                 least=1,

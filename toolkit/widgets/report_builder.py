@@ -29,7 +29,9 @@ _PAGE: Final = 10
 _STYLE: Final = """<style>
 .tk-form .tk-report-field:has(.tk-is-wide) { grid-column: 1 / -1; }
 .tk-form .tk-event-choice > .tk-column { padding: 0 0 6px 118px; }
-.tk-form .tk-event-choice > button { margin-left: 118px; }
+.tk-form .tk-report-field .tk-event-choice.tk-column > button {
+  align-self: flex-start; margin-left: 118px; width: auto;
+}
 .tk-form .tk-report-fields {
   display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: 6px 12px;
   align-items: start;
