@@ -38,8 +38,9 @@ test: setup lint browser  ## Lint, types, all tests and the notebooks
 	@echo "Running the tests …"
 	@$(BIN)/python -m pytest
 
-test-all: test  ## The same, on the oldest dependencies too, and longer random tests
+test-all: test  ## The same, with the clients for Node, longer random tests, and on the oldest dependencies
 	@LONGER_TESTS=1 $(BIN)/python -m pytest tests/test_trust.py tests/test_stateful.py
+	@NODE_CLIENTS=1 $(BIN)/python -m pytest tests/test_clients_node.py
 	@.ci/oldest
 
 browser: setup  ## The browser that the tests of the forms need
@@ -59,6 +60,7 @@ pictures: setup browser  ## The pictures of forms in the documents
 	@$(BIN)/python -m tests.browser.pictures
 
 bench: setup  ## The speed claims, each against its peer (some minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean:  ## Remove the virtual environment and caches

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet
 
 from toolkit.cli import main
 from toolkit.sample import sample_files
@@ -359,6 +361,21 @@ def test_an_undo_with_nothing_left_to_put_back_says_so(
         profiles.set("2", {"plan": "basic"})
     assert main(["undo", str(database), str(batch), "--only-untouched"]) == 0
     assert f"nothing of batch {batch} is left to undo" in capsys.readouterr().out
+
+
+def test_apply_sets_where_users_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = MMDBWriter(ip_version=4, database_type="Test-City")
+    writer.insert_network(IPSet(["1.0.0.0/24"]), {"country": {"iso_code": "NO"}})
+    writer.to_db_file(str(tmp_path / "cities.mmdb"))
+    message = {"$distinct_id": "1", "$ip": "1.0.0.1", "$set": {"plan": "pro"}}
+    (tmp_path / "m.jsonl").write_text(json.dumps(message))
+    given = ["apply", f"{tmp_path}/shop.db", f"{tmp_path}/m.jsonl", "--geo"]
+    assert main([*given, f"{tmp_path}/none.mmdb"]) == 2
+    assert "there is no location database" in capsys.readouterr().err
+    assert not (tmp_path / "shop.db").exists()
+    assert main([*given, f"{tmp_path}/cities.mmdb"]) == 0
+    with ProfileTable(tmp_path / "shop.db") as profiles:
+        assert profiles["1"] == {"plan": "pro", "$country_code": "NO"}
 
 
 def test_groups_are_imported_exported_and_shown(

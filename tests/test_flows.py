@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import unicodedata
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -26,12 +25,6 @@ from toolkit.reports.fields import DECLARED
 from toolkit.reports.spots import Spots
 
 mpl.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def told(report: Any) -> list[tuple[Any, ...]]:

@@ -10,7 +10,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 import toolkit as tk
 from toolkit import errors, user
@@ -33,12 +32,6 @@ def first(report: Any) -> list[int]:
     """Return the users of the first cohort."""
     table = report.table
     return table.loc[table["cohort"] == table["cohort"].iloc[0], "users"].tolist()
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Any:
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

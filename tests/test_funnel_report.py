@@ -35,12 +35,6 @@ mpl.use("Agg")
 DAY = 86_400
 
 
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Any:
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def three() -> pd.DataFrame:
     texts = {"ann": "ABC", "bob": "AB", "eve": "A"}

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib import pyplot as plt
 
 import toolkit as tk
 from toolkit import errors, event, user
@@ -46,12 +45,6 @@ def lives(report: Any, segment: str | None = None) -> dict[str, list[int]]:
     if segment is not None:
         table = table[table.iloc[:, 0] == segment]
     return {status: table.loc[table["status"] == status, "value"].tolist() for status in STATUSES}
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Any:
-    yield
-    plt.close("all")
 
 
 def test_a_user_is_new_then_returning_then_dormant_once_then_resurrecting() -> None:

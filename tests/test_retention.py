@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib import pyplot as plt
 
 import toolkit as tk
 from toolkit import errors, event, user
@@ -61,12 +60,6 @@ def row(report: Any, column: str = "retained") -> list[Any]:
     """Return the cells of the first cohort."""
     table = report.table
     return table.loc[table["cohort"] == table["cohort"].iloc[0], column].tolist()
-
-
-@pytest.fixture(autouse=True)
-def _no_figures_left() -> Any:
-    yield
-    plt.close("all")
 
 
 # -- the worked numbers -------------------------------------------------------------------

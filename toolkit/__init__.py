@@ -17,6 +17,7 @@ from toolkit.events import Events
 from toolkit.expressions import event, group, user
 from toolkit.join import join, match
 from toolkit.reports import (
+    bucket,
     cohort,
     cohort_of,
     cohorts,
@@ -24,30 +25,51 @@ from toolkit.reports import (
     flows,
     frequency,
     funnel,
+    items,
     lifecycle,
+    metric,
+    profile_report,
     retention,
     segmentation,
     step,
     times_did,
     total_of,
 )
+from toolkit.revenue import revenue
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_export import CsvLossWarning, write_csv
 from toolkit.sources.frame import import_frame
+from toolkit.sources.geo import GeoDatabase
 from toolkit.sources.jsonlines import read_messages, write_messages
+from toolkit.sources.people import read_people, write_people
 from toolkit.table import ProfileTable
+from toolkit.upkeep import (
+    deduplicate,
+    delete_where,
+    find_duplicates,
+    rename_where,
+    set_where,
+    unset_where,
+    update_where,
+)
 
 if TYPE_CHECKING:
+    from toolkit.sources.consumer import consumer
+    from toolkit.sources.server import serve
     from toolkit.widgets.csv_import import CsvImport
     from toolkit.widgets.editor import ProfileEditor
+    from toolkit.widgets.live import LiveView
     from toolkit.widgets.operator_lab import OperatorLab
     from toolkit.widgets.report_builder import ReportBuilder
     from toolkit.widgets.users import Users
     from toolkit.widgets.workbench import workbench
 
-# Forms are loaded when they are asked for: scripts do without the libraries they need.
-_FORMS = {
+# Loaded when they are asked for: scripts do without the libraries they need.
+_LATER = {
+    "consumer": "toolkit.sources.consumer",
+    "serve": "toolkit.sources.server",
+    "LiveView": "toolkit.widgets.live",
     "OperatorLab": "toolkit.widgets.operator_lab",
     "CsvImport": "toolkit.widgets.csv_import",
     "ProfileEditor": "toolkit.widgets.editor",
@@ -65,6 +87,8 @@ __all__ = [
     "CsvImport",
     "CsvLossWarning",
     "Events",
+    "GeoDatabase",
+    "LiveView",
     "OperatorLab",
     "ProfileEditor",
     "ProfileTable",
@@ -72,36 +96,52 @@ __all__ = [
     "ReportBuilder",
     "ToolkitError",
     "Users",
+    "bucket",
     "cohort",
     "cohort_of",
     "cohorts",
+    "consumer",
+    "deduplicate",
+    "delete_where",
     "did",
     "event",
+    "find_duplicates",
     "flows",
     "frequency",
     "funnel",
     "group",
     "import_csv",
     "import_frame",
+    "items",
     "join",
     "lifecycle",
     "match",
+    "metric",
     "preview_csv",
+    "profile_report",
     "read_messages",
+    "read_people",
+    "rename_where",
     "retention",
+    "revenue",
     "sample_files",
     "segmentation",
+    "serve",
+    "set_where",
     "step",
     "times_did",
     "total_of",
+    "unset_where",
+    "update_where",
     "user",
     "workbench",
     "write_csv",
     "write_messages",
+    "write_people",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FORMS:
-        return getattr(import_module(_FORMS[name]), name)
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO, get_args
 
@@ -37,7 +38,10 @@ from toolkit.sources.arguments import written
 from toolkit.sources.csv import import_csv
 from toolkit.sources.csv_defuse import defused_frame
 from toolkit.sources.csv_export import export_csv
+from toolkit.sources.geo import GeoDatabase
 from toolkit.sources.jsonlines import read_messages, write_messages
+from toolkit.sources.people import read_people, write_people
+from toolkit.sources.serving import serve_until_stopped
 from toolkit.table import ProfileTable
 from toolkit.values import dumps
 from toolkit.wording import count, listed
@@ -140,11 +144,28 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument(
         "--skip-errors", action="store_true", help="apply the other lines when some are no messages"
     )
+    apply.add_argument(
+        "--people", action="store_true", help="the file holds profiles as the query API has them"
+    )
+    apply.add_argument(
+        "--geo",
+        type=Path,
+        metavar="MMDB",
+        help="a location database: $set and $set_once set the location of $ip or coordinates too",
+    )
 
     export = _command(commands, _export, "export", "write profiles as messages or CSV")
     _add_database(export)
     export.add_argument(
         "file", type=Path, help="its end says what to write: " + ", ".join(_EXPORTS)
+    )
+    export.add_argument(
+        "--people",
+        action="store_true",
+        help="write JSON in the shape of the query API in place of messages",
+    )
+    export.add_argument(
+        "--chunk", type=int, metavar="N", help="write lists of N messages, each a body to post"
     )
     _add_group(export)
     export.add_argument("--where", help="only profiles for which this holds: 'user[\"plan\"] == …'")
@@ -203,6 +224,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_database(check)
     check.add_argument("--repair", action="store_true", help="write the profiles anew from the log")
+
+    serving = _command(
+        commands,
+        _serve,
+        "serve",
+        "take what analytics clients send, until Ctrl-C; the file is made if missing",
+    )
+    _add_database(serving)
+    serving.add_argument(
+        "--port", type=int, default=0, help="where to listen (default: a free port)"
+    )
+    serving.add_argument(
+        "--host", default="127.0.0.1", help="0.0.0.0 lets other machines in (default: 127.0.0.1)"
+    )
+    serving.add_argument("--token", help="what clients must know (default: any token is taken)")
+    serving.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        help="a web page's origin that may send, such as http://localhost:3000; repeat",
+    )
+    serving.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name clients call this machine by, such as host.docker.internal; repeat",
+    )
+    serving.add_argument("--log", action="store_true", help="print a line for each request")
 
     show = _command(commands, _show, "show", "show a table, or one profile as JSON")
     _add_database(show)
@@ -349,11 +399,17 @@ def _import(given: argparse.Namespace) -> int:
 
 
 def _apply(given: argparse.Namespace) -> int:
-    messages = read_messages(
-        _there(given.messages), on_error="skip" if given.skip_errors else "raise"
-    )
-    with ProfileTable(given.database) as profiles:
-        result = profiles.apply(messages, source=given.messages.name)
+    if given.people:
+        messages = read_people(_there(given.messages))
+    else:
+        messages = read_messages(
+            _there(given.messages), on_error="skip" if given.skip_errors else "raise"
+        )
+    with ExitStack() as opened:
+        # The database first: where there is none, no file of profiles is made.
+        geo = None if given.geo is None else opened.enter_context(GeoDatabase(given.geo))
+        profiles = opened.enter_context(ProfileTable(given.database))
+        result = profiles.apply(messages, source=given.messages.name, geo=geo)
     for line, reason in messages.skipped[["line", "reason"]].to_numpy().tolist():
         _say(f"line {line} is no message: {reason}", file=sys.stderr)
     for index, reason in result.rejected[["index", "reason"]].to_numpy().tolist():
@@ -371,15 +427,22 @@ def _export(given: argparse.Namespace) -> int:
             f"{given.file}: the end of the name says what to write; "
             f"allowed are {', '.join(_EXPORTS)}"
         )
+    is_csv = given.file.name.endswith((".csv", ".csv.gz"))
+    if (is_csv or given.people) and given.chunk is not None:
+        raise ToolkitError("--chunk is for messages; leave it out")
+    if is_csv and given.people:
+        raise ToolkitError(f"{given.file}: --people is for JSON; name the file .jsonl or .json")
     losses: Sequence[str] = ()
     with _opened(given) as opened:
         table = _asked(opened, given)
         profiles = table if given.where is None else table.where(given.where)
-        if given.file.name.endswith((".csv", ".csv.gz")):
+        if is_csv:
             export = export_csv(profiles, given.file)
             number, losses = export.profiles, export.losses
+        elif given.people:
+            number = write_people(profiles, given.file)
         else:
-            number = write_messages(profiles, given.file)
+            number = write_messages(profiles, given.file, chunk=given.chunk)
     _say(f"{count(number, 'profile')} written to {given.file}")
     for loss in losses:
         _say(f"Note: {loss}")
@@ -428,6 +491,25 @@ def _read_events(path: Path) -> pd.DataFrame:
         kind = "Parquet" if path.suffix == ".parquet" else "CSV"
         reason = str(error).partition("\n")[0]
         raise ToolkitError(f"{path} cannot be read as {kind}: {reason}") from error
+
+
+def _serve(given: argparse.Namespace) -> int:
+    def say(line: str) -> None:
+        _say(line)
+        sys.stdout.flush()
+
+    with ProfileTable(given.database) as profiles:
+        serve_until_stopped(
+            profiles,
+            say,
+            log=given.log,
+            port=given.port,
+            host=given.host,
+            token=given.token,
+            origins=given.origin,
+            hosts=given.allow_host,
+        )
+    return OK
 
 
 def _show(given: argparse.Namespace) -> int:

@@ -67,6 +67,12 @@ class Engine:
         """For profiles of the past: of when they are, in words."""
         return self._moment_told
 
+    def close(self) -> None:
+        """Close the file, once no thread is using it."""
+        with self._lock:
+            if self.store is not None:
+                self.store.close()
+
     def group_keys(self) -> list[str]:
         """Return the group keys that have a table."""
         return self._at_one_moment(self._group_keys, write=False)

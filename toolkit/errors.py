@@ -168,8 +168,34 @@ class StoreBusyError(StoreError, TimeoutError):
     """Another process held the SQLite file's write lock for too long."""
 
 
+class ServeError(ToolkitError, OSError):
+    """A server cannot listen where it was told to."""
+
+
+class RequestError(ToolkitError, ValueError):
+    """A request that is refused as a whole: nothing of it was written.
+
+    ``status`` is the HTTP status that says so.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.status, str(self))
+
+
 class WorkCancelled(ToolkitError):  # noqa: N818 - nothing went wrong
     """Long work was stopped by whoever waited for it; it has changed nothing."""
+
+
+class GeoError(ToolkitError, ValueError):
+    """A file that is no location database, or is damaged."""
+
+
+class GeoFileNotFoundError(GeoError, FileNotFoundError):
+    """There is no such location database."""
 
 
 class MissingExtraError(ToolkitError, ImportError):

@@ -113,6 +113,7 @@ class Events:
         self.id_column = distinct_id
         self.time_column = time
         self._columns: dict[str, Column] = {}
+        self._named: dict[int, Positions] = {}
         self._groups: dict[str, CodedLists] = {}
         # Keyed by the ID column of a snapshot, which outlives changes of properties.
         self._rows: dict[int, tuple[weakref.ref[pa.Array], Positions]] = {}
@@ -241,6 +242,24 @@ class Events:
         """Whether each event takes part in reports: not hidden, and with a readable time."""
         counted: Mask = ~self.is_hidden & (self.times != times.NO_TIME)
         return counted
+
+    @cached_property
+    def observed(self) -> tuple[int, int] | None:
+        """The first and the last time, of all events that have one; None if there is none."""
+        known = self.times[self.times != times.NO_TIME] if len(self) else self.times
+        return (int(known.min()), int(known.max())) if len(known) else None
+
+    @cached_property
+    def counts_of_ids(self) -> Microseconds:
+        """How many events each distinct ID has."""
+        return self.ids.counts()[0]
+
+    def rows_named(self, code: int) -> Positions:
+        """Return the rows of the events of a name, ascending; found once."""
+        if code not in self._named:
+            self._named[code] = np.flatnonzero(self.event_names.codes == code)
+            self._named[code].setflags(write=False)
+        return self._named[code]
 
     @cached_property
     def first_times(self) -> Microseconds:

@@ -10,9 +10,9 @@ why not. What it lets through can be applied by :mod:`toolkit.operators`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from toolkit import times
 from toolkit.errors import InvalidIdError, InvalidTimeError, InvalidValueError, MessageError
@@ -26,6 +26,15 @@ USERS_ONLY: Final = frozenset({"$add", "$append"})
 
 #: The group key of user profiles, which belong to no group.
 USERS: Final = ""
+
+
+class Locator(Protocol):
+    """Whatever knows where users are, such as :class:`toolkit.GeoDatabase`."""
+
+    def locate(
+        self, messages: Iterable[Mapping[str, Any]], ip: str | None = None, profiles: Any = None
+    ) -> list[Any]:
+        """Return messages that set the location of their users, too."""
 
 
 @dataclass(frozen=True, slots=True)

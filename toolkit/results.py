@@ -10,6 +10,7 @@ import pandas as pd
 
 from toolkit import html
 from toolkit.messages import Rejection
+from toolkit.wording import count
 
 
 def rejection_frame(rejected: Iterable[Rejection]) -> pd.DataFrame:
@@ -93,3 +94,86 @@ class ApplyResult:
             if len(frame):
                 parts += [html.paragraph(f"{title}:"), html.table(frame)]
         return html.card("Batch applied", *parts)
+
+
+@dataclass(frozen=True, eq=False)
+class ChangeReport:
+    """What a change of many profiles did, or in a dry run would do.
+
+    Attributes
+    ----------
+    matched
+        The profiles it was about.
+    created, updated, deleted, unchanged
+        How many of them are new, differ, are gone, or are as they were before.
+    properties
+        DataFrame, a row a property that differs: ``property``, and how many profiles had
+        it ``added``, ``changed`` or ``removed``.
+    changes
+        The first 100 differences: ``distinct_id``, ``property``, ``change`` (``"added"``,
+        ``"changed"``, ``"removed"``), ``old`` and ``new`` (NaN where there is nothing).
+    rejected
+        DataFrame of what was left out: ``distinct_id``, ``property``, ``reason``.
+    notes
+        What is worth knowing, in sentences.
+    dry_run
+        Whether nothing was written, for it was only asked what would be.
+    batch_id
+        The batch in the log, which ``profiles.undo`` takes; None if nothing was written.
+    """
+
+    matched: int
+    created: int
+    updated: int
+    deleted: int
+    unchanged: int
+    properties: pd.DataFrame
+    changes: pd.DataFrame
+    rejected: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    dry_run: bool = False
+    batch_id: int | None = None
+
+    def _sentence(self) -> str:
+        names = ("created", "updated", "deleted", "unchanged")
+        counts = [(getattr(self, name), name) for name in names]
+        told = ", ".join(f"{number:,} {name}" for number, name in counts if number)
+        parts = [f"{count(self.matched, 'profile')}: {told}" if told else "no profiles"]
+        if self.dry_run:
+            parts.append("dry run, nothing written")
+        return "; ".join(parts)
+
+    def _lines(self) -> list[str]:
+        """Return what differs, a line a property."""
+        lines = []
+        for name, *numbers in self.properties.head(12).to_numpy().tolist():
+            kinds = zip(numbers, ("added", "changed", "removed"), strict=True)
+            told = ", ".join(f"{number:,} {kind}" for number, kind in kinds if number)
+            lines.append(f"{name}: {told}")
+        if len(self.properties) > 12:
+            more = len(self.properties) - 12
+            lines.append(f"… and {more:,} more {'property' if more == 1 else 'properties'}")
+        for key, name, reason in self.rejected.head(5).to_numpy().tolist():
+            lines.append(f"left out: {' '.join(filter(None, (key, name)))}: {reason}")
+        if len(self.rejected) > 5:
+            lines.append(f"… and {len(self.rejected) - 5:,} more left out")
+        return [*lines, *self.notes]
+
+    def __repr__(self) -> str:
+        return "\n  ".join([f"<ChangeReport: {self._sentence()}>", *self._lines()])
+
+    def _repr_html_(self) -> str:
+        parts = [html.paragraph(self._sentence())]
+        if len(self.properties):
+            parts.append(html.table(self.properties))
+        if len(self.changes):
+            parts += [html.paragraph("For example:"), html.table(self.changes)]
+        if len(self.rejected):
+            parts += [html.paragraph("Left out:"), html.table(self.rejected)]
+        parts.append(html.notes(self.notes))
+        return html.card("What would change" if self.dry_run else "What changed", *parts)
+
+
+def left_out_frame(rows: Iterable[tuple[str, str | None, str]]) -> pd.DataFrame:
+    """Return (distinct ID, property, reason) of what was left out as a DataFrame."""
+    return pd.DataFrame(rows, columns=["distinct_id", "property", "reason"], dtype=object)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
 from numbers import Integral
 from os import PathLike, fspath
-from typing import Any, Literal, NoReturn, Self, TypeVar
+from typing import Any, Final, Literal, NoReturn, Self, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,8 @@ from toolkit.errors import (
     UndoError,
 )
 from toolkit.expressions import Expression, SnapshotScope, as_expression
+from toolkit.frame_plan import plan_frame
+from toolkit.frames import read_frame
 from toolkit.history import (
     ProfilePast,
     Timeline,
@@ -46,16 +48,16 @@ from toolkit.history import (
 )
 from toolkit.ids import normalise_id
 from toolkit.log import LoggedColumns
-from toolkit.messages import USERS, Rejection, hidden_properties, parse_message
+from toolkit.messages import USERS, Locator, Rejection, hidden_properties, parse_message
 from toolkit.progress import Progress, silent
 from toolkit.remembered import Remembered
 from toolkit.reserved import HIDDEN, title
-from toolkit.results import ApplyResult
+from toolkit.results import ApplyResult, ChangeReport
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import TIMEOUT, Store
 from toolkit.undo import messages_to_undo
-from toolkit.values import Json, as_json, copied
+from toolkit.values import Json, as_json, copied, glimpse
 from toolkit.view import ProfileView, shown
 from toolkit.wording import count
 
@@ -63,6 +65,7 @@ _T = TypeVar("_T")
 # A progress bar appears once a loop has run for so many seconds.
 _PATIENCE = 1.0
 _WORTH_A_BAR = 10_000
+_NOT_GIVEN: Final = object()
 
 
 class ProfileTable:
@@ -153,14 +156,21 @@ class ProfileTable:
         store = self._engine.store
         return None if store is None else str(store.path)
 
+    @property
+    def moment(self) -> str | None:
+        """For profiles of the past: of when they are, in words. None for the table itself."""
+        return self._engine.moment_told
+
     def remembered(self, kind: str) -> Remembered:
         """Return what forms keep beside the profiles, such as ``"csv templates"``, by name."""
         return Remembered(self._engine, kind)
 
     def close(self) -> None:
-        """Close the SQLite file; a second call does nothing."""
-        if self._engine.store is not None:
-            self._engine.store.close()
+        """Close the SQLite file; a second call does nothing.
+
+        What another thread is doing with the table is done first.
+        """
+        self._engine.close()
 
     def __enter__(self) -> Self:
         return self
@@ -170,6 +180,20 @@ class ProfileTable:
 
     # Operators
 
+    @overload
+    def set(
+        self,
+        distinct_id: pd.DataFrame,
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+        key: str = "distinct_id",
+        missing: Literal["leave", "unset"] = "leave",
+        dry_run: bool = False,
+        source: str = "DataFrame",
+    ) -> ChangeReport: ...
+
+    @overload
     def set(
         self,
         distinct_id: object,
@@ -177,27 +201,126 @@ class ProfileTable:
         *,
         time: object = None,
         ignore_time: bool = False,
-    ) -> ApplyResult:
+    ) -> ApplyResult: ...
+
+    def set(
+        self,
+        distinct_id: object,
+        properties: Any = _NOT_GIVEN,
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+        **of_frame: Any,
+    ) -> ApplyResult | ChangeReport:
         """Write properties, creating the profile if it is missing (SET-1, SET-2).
+
+        ``profiles.set(frame)`` does it for each row of a DataFrame, as one batch of the
+        cells that differ from what is stored; where nothing differs, there is no batch
+        (FRAME-1).
 
         Parameters
         ----------
         distinct_id
-            Text or a number.
+            Text or a number. Or a DataFrame: a row a profile, a column a property.
         properties
-            Names and JSON values; None is null.
+            Names and JSON values; None is null. Not for a DataFrame.
         time
             When it happened: unix seconds or milliseconds, ISO 8601 text, a datetime.
             By default now. Updated At moves there, but never back (SEEN-1).
         ignore_time
             Whether Updated At stays as it is (SEEN-2).
+        key
+            For a DataFrame: the column, or the name of the index, with the distinct IDs.
+        missing
+            For a DataFrame: ``"leave"`` what is stored where a cell is missing (NaN,
+            None, NA), or ``"unset"`` it.
+        dry_run
+            For a DataFrame: whether only to say what would change.
+        source
+            For a DataFrame: where it comes from, in words, for the log.
 
         Returns
         -------
-        ApplyResult
-            What was applied. Of a rejection there is a ``RejectedUpdateWarning`` too.
+        ApplyResult or ChangeReport
+            What was applied; of a rejection there is a ``RejectedUpdateWarning`` too. For
+            a DataFrame what changed, property by property.
+
+        Raises
+        ------
+        FrameError
+            If a column of the DataFrame is missing or there twice, has a name that no
+            property may have, or holds an ID that is none. Nothing is written then.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> frame = pd.DataFrame({"id": [7, 8], "plan": ["pro", None]})
+        >>> profiles.set(frame, key="id")
+        <ChangeReport: 2 profiles: 2 created>
+          plan: 1 added
+        >>> profiles.set(frame, key="id")
+        <ChangeReport: 2 profiles: 2 unchanged>
         """
+        if isinstance(distinct_id, pd.DataFrame):
+            if properties is not _NOT_GIVEN:
+                raise ArgumentError(
+                    "a DataFrame has the properties in its columns; its distinct IDs are "
+                    'named with key=, as in profiles.set(frame, key="customer_id")'
+                )
+            return self._set_frame(distinct_id, time, ignore_time, **of_frame)
+        if of_frame:
+            raise ArgumentError(
+                f"{', '.join(f'{name}=' for name in of_frame)} is for a DataFrame; one profile "
+                'is set as in profiles.set("123", {"plan": "pro"})'
+            )
+        if properties is _NOT_GIVEN:
+            raise ArgumentError(
+                f"set takes a distinct ID and properties, or a DataFrame, not "
+                f"{glimpse(distinct_id)!r} alone"
+            )
         return self._send("$set", distinct_id, properties, time, ignore_time)
+
+    def _set_frame(
+        self,
+        frame: pd.DataFrame,
+        time: object,
+        ignore_time: bool,
+        key: str = "distinct_id",
+        missing: Literal["leave", "unset"] = "leave",
+        dry_run: bool = False,
+        source: str = "DataFrame",
+    ) -> ChangeReport:
+        if missing not in ("leave", "unset"):
+            raise ArgumentError(f'missing={missing!r}; "leave" or "unset" is allowed')
+        as_json(source)
+        moment = None if time is None else times.parse_time(time)
+        rows = read_frame(frame, key, parameter="key")
+
+        def work() -> ChangeReport:
+            planned = plan_frame(self.snapshot(), rows, missing, self._limits is not None)
+            if dry_run or not planned.writes:
+                return replace(planned.report, dry_run=dry_run)
+            batch_id: int | None
+            if planned.removes:
+                messages = [
+                    {**self.address(each), **operations} for each, operations in planned.messages()
+                ]
+                if moment is not None:
+                    messages = [{**each, "$time": times.iso(moment)} for each in messages]
+                sent = self.apply(messages, source=source, ignore_time=ignore_time)
+                batch_id = sent.batch_id
+            else:
+                arrival = self._engine.arrival() if moment is None else moment
+                batch_id = self.set_columns(
+                    planned.ids,
+                    planned.columns,
+                    source=source,
+                    seen=None if ignore_time else arrival,
+                    time=moment,
+                ).batch_id
+            return replace(planned.report, batch_id=batch_id)
+
+        return work() if dry_run else self.exclusively(work)
 
     def set_once(
         self,
@@ -343,6 +466,13 @@ class ProfileTable:
 
         return self._engine.write(work)
 
+    def exclusively(self, work: Callable[[], _T]) -> _T:
+        """Return what *work* returns; meanwhile nobody else writes to the profiles.
+
+        What it reads is of one moment, and it may write one batch.
+        """
+        return self._engine.write(lambda _: work())
+
     def address(self, distinct_id: object) -> dict[str, Any]:
         """Return the fields of a message that say whose it is, in this table.
 
@@ -360,6 +490,8 @@ class ProfileTable:
         source: str = "messages",
         ignore_time: bool = False,
         progress: bool = True,
+        geo: Locator | None = None,
+        ip: str | None = None,
     ) -> ApplyResult:
         """Apply messages in order, each seeing the ones before it (MSG-2).
 
@@ -379,6 +511,11 @@ class ProfileTable:
             hand (SEEN-2).
         progress
             Whether to show a progress bar if it takes more than a second.
+        geo
+            A :class:`toolkit.GeoDatabase`: ``$set`` and ``$set_once`` set the location of
+            their user too, from the message's coordinates or ``$ip`` (GEO-1).
+        ip
+            The address of whoever sent the messages, for those without an ``$ip``.
 
         Returns
         -------
@@ -410,6 +547,14 @@ class ProfileTable:
         if not isinstance(messages, Iterable):
             raise MessageError(f"apply takes messages, not {type(messages).__name__}")
         as_json(source)
+        if geo is not None:
+            given = list(messages)
+            messages = geo.locate(given, ip, self)
+            if len(messages) != len(given):
+                raise ArgumentError(
+                    f"geo.locate returned {len(messages):,} of {count(len(given), 'message')}; "
+                    "it returns one for each"
+                )
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
         result = self._apply_valid(valid, source, refused=len(rejected))
         rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)

@@ -281,8 +281,17 @@ def test_without_events_profiles_or_matches_it_says_so(build: Build) -> None:
     assert nothing.message == ""
 
 
-def test_without_any_events_there_is_no_report_to_choose(build: Build) -> None:
+def test_without_any_events_there_are_reports_on_profiles_alone(build: Build) -> None:
     state = build(None)
+    assert list(state.declarations) == ["Profiles"]
+    state.set(by=user["plan"])
+    table = answered(state).table
+    assert table["value"].sum() == 3
+    assert run(state.python, profiles=state.profiles).table.equals(table)
+
+
+def test_without_events_and_profiles_there_is_no_report_to_choose(build: Build) -> None:
+    state = build(None, None)
     assert state.message == "There are no events. Give the builder events to report on."
     assert state.wait(1)
 
@@ -741,6 +750,48 @@ def test_brackets_by_where_they_begin_are_shown_as_they_are_typed(build: Build) 
     state.set("Retention", birth="Buy", buckets=[0, 1, 4, 8])
 
     assert state.fields["buckets"].raw == "0, 1-3, 4-7"
+
+
+# -- what segmentation asks for -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"measure": "sum", "of": event["amount"], "by": [user["plan"], event["item"]], "top": 1},
+        {"measure": "p90", "of": user["age"], "unit": "week"},
+        {"measure": "unique", "by": tk.bucket(user["age"], 10), "cumulative": True},
+        {"by": tk.bucket(user["age"], 7), "unit": None},
+        {"by": tk.bucket(event["time"], "day of week"), "rolling": 2, "compare": "previous"},
+        {"measure": "mau", "compare": "previous year", "start": "2026-05-01"},
+    ],
+)
+def test_the_python_shown_makes_the_same_report(build: Build, asked: dict[str, Any]) -> None:
+    state = build()
+    state.set("Segmentation", event="Buy", **asked)
+    table = answered(state).table
+    again = run(state.python, events=state.events, profiles=state.profiles)
+    assert again.table.equals(table)
+    assert again.definition == tk.segmentation(DF, state.profiles, "Buy", **asked).definition
+
+
+def test_fields_are_shown_with_the_measures_they_go_with(build: Build) -> None:
+    state = build()
+    shown = {name: field.shown for name, field in state.fields.items()}
+    assert not shown["of"] and shown["cumulative"] and shown["rolling"]
+    state.set(measure="mau", unit=None)
+    assert not state.fields["cumulative"].shown and not state.fields["rolling"].shown
+    state.set(measure="average")
+    assert state.fields["of"].error == "Choose a property."
+
+
+def test_times_and_numbers_are_offered_in_buckets(build: Build) -> None:
+    state = build()
+    offered = state.fields["by"].field.offered(state.choices)
+    assert offered["event.time / day of week"].endswith(", by day of week")
+    assert any(label.startswith("user.age / ") for label in offered)
+    state.set(by=tk.bucket(user["age"], 5), unit=None)
+    assert state.python.count('tk.bucket(user["age"], 5)') == 1
 
 
 def test_a_click_on_a_band_of_a_flow_shows_who_went_that_way(

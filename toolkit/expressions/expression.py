@@ -127,6 +127,11 @@ class Expression:
         """Whose properties it reads: ``"user"``, ``"event"``, ``'group("company")'``."""
         return frozenset(node.side for node in self.properties)
 
+    @property
+    def is_of_users(self) -> bool:
+        """Whether it asks what users did, or in which cohorts they are, profile or none."""
+        return any(isinstance(node, nodes.Members | nodes.Tally) for node in self._walked())
+
     def _walked(self) -> Iterator[Expression]:
         waiting: list[Expression] = [self]
         while waiting:

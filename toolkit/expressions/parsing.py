@@ -7,7 +7,7 @@ time in proportion to the text, and nothing of the text is ever executed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
 from toolkit.errors import ExpressionError
@@ -33,7 +33,7 @@ from toolkit.expressions.nodes import (
 )
 from toolkit.expressions.tokens import Token, syntax_error, tokens
 from toolkit.expressions.writing import COMPARISON, NOT, OR, PRECEDENCE, SIGN, SUM
-from toolkit.wording import did_you_mean
+from toolkit.wording import did_you_mean, listed
 
 Built = TypeVar("Built")
 
@@ -53,6 +53,7 @@ _ONE_ARGUMENT: Final[dict[str, Callable[[Expression], Expression]]] = {
 }
 _TALLIES: Final = ("times_did", "total_of")
 _FUNCTIONS: Final = (*_ONE_ARGUMENT, "contains", "cohort", *_TALLIES)
+_FORMULA_FUNCTIONS: Final = ("floor", "round", "ceil")
 
 # What people write who know Python or SQL, by the lower-case word.
 _HINTS: Final = {
@@ -109,6 +110,36 @@ def as_expression(given: Expression | str) -> Expression:
         )
     nodes.require_closed(given)
     return given
+
+
+def parse_formula(text: str, names: Mapping[str, int]) -> Expression:
+    """Return the expression that a formula of named numbers stands for.
+
+    Parameters
+    ----------
+    text
+        Such as ``Revenue / Buyers * 100``; a name that is no single word, in quotes.
+    names
+        The names there are, and the number of each, which becomes a property's name.
+
+    Raises
+    ------
+    ExpressionError
+        If it is no formula. The message shows the text with a caret under the
+        character that could not be understood.
+
+    Examples
+    --------
+    >>> parse_formula('A / "Sign Up"', {"A": 0, "Sign Up": 1})
+    event["0"] / event["1"]
+    >>> parse_formula("A / C", {"A": 0, "B": 1})
+    Traceback (most recent call last):
+    ...
+    toolkit.errors.ExpressionError: nothing is called "C"; there are A, B
+        A / C
+            ^
+    """
+    return _FormulaParser(text, names).parse()
 
 
 _LOOKS_LIKE_A_PROPERTY: Final = re.compile(rf"\s*(({'|'.join(_SIDES)})\s*\[|group\s*\()")
@@ -431,3 +462,36 @@ class _Parser:
 
     def _fail(self, token: Token, message: str) -> NoReturn:
         raise syntax_error(self._text, token.start, message)
+
+
+class _FormulaParser(_Parser):
+    """A formula being read: its values are named numbers and number literals."""
+
+    def __init__(self, text: str, names: Mapping[str, int]) -> None:
+        super().__init__(text)
+        self._names = names
+
+    def _primary(self) -> Expression:
+        token = self._next
+        if token.kind == "text":
+            self._at += 1
+            return self._named(token, str(token.value))
+        if token.kind == "word" and token.text in self._names:
+            self._at += 1
+            return self._named(token, token.text)
+        if token.kind == "symbol" and token.text in ("[", "{"):
+            self._unexpected("a name, a number, or a parenthesis")
+        return super()._primary()
+
+    def _word(self) -> Expression:
+        token = self._next
+        if token.text in _FORMULA_FUNCTIONS and self._tokens[self._at + 1].text == "(":
+            return super()._word()
+        return self._named(token, token.text)
+
+    def _named(self, token: Token, name: str) -> Expression:
+        if name not in self._names:
+            meant = did_you_mean(name, self._names)
+            there = f"there are {listed(self._names)}"
+            self._fail(token, f'nothing is called "{shortened(name)}"; {there}.{meant}'.rstrip("."))
+        return Property("event", str(self._names[name]))

@@ -1,8 +1,11 @@
 """Reports: a definition goes in, numbers, a picture and the users behind them come out."""
 
 from toolkit.reports.base import Report
+from toolkit.reports.buckets import bucket, items
 from toolkit.reports.cohorts import Cohort, cohort, cohort_of, cohorts
-from toolkit.reports.segmentation import Segmentation, segmentation
+from toolkit.reports.metrics import Metric, metric
+from toolkit.reports.segmentation import segmentation
+from toolkit.reports.segmented import Segmentation
 from toolkit.reports.steps import step
 from toolkit.reports.tallies import did, times_did, total_of
 
@@ -17,6 +20,7 @@ from toolkit.reports.lifecycle import Lifecycle, lifecycle
 
 # isort: split
 from toolkit.reports.flows import Flows, flows
+from toolkit.reports.profile_report import ProfileReport, profile_report
 
 __all__ = [
     "Cohort",
@@ -24,9 +28,12 @@ __all__ = [
     "Frequency",
     "Funnel",
     "Lifecycle",
+    "Metric",
+    "ProfileReport",
     "Report",
     "Retention",
     "Segmentation",
+    "bucket",
     "cohort",
     "cohort_of",
     "cohorts",
@@ -34,7 +41,10 @@ __all__ = [
     "flows",
     "frequency",
     "funnel",
+    "items",
     "lifecycle",
+    "metric",
+    "profile_report",
     "retention",
     "segmentation",
     "step",

@@ -187,7 +187,7 @@ def ask(
     check_choice("mode", mode, get_args(Mode))
     check_choice("birth_mode", birth_mode, get_args(BirthMode))
     born, came = as_step(birth, "birth"), as_step(back, "back")
-    prop = as_breakdown(by)
+    prop = as_breakdown(by, tz)
     condition = None if where is None else as_expression(where)
     everything = Selection.of(events, profiles, at)
     visible = everything.visible

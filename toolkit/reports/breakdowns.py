@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from toolkit.columns import Column
 from toolkit.errors import ReportError
 from toolkit.expressions import Instants, Members, Property, Scope, as_property
+from toolkit.reports.periods import as_zone
 from toolkit.reports.segments import Ordered, Segments
 from toolkit.reserved import HIDDEN
 from toolkit.series import iso_column
@@ -54,6 +56,15 @@ class Breakdown(ABC):
         return ", ".join(self.columns)
 
     @property
+    def python(self) -> str:
+        """The Python that makes it."""
+        raise NotImplementedError(type(self))
+
+    def in_zone(self, zone: tzinfo) -> Breakdown:
+        """Return the same with days and hours of a time zone, that of the report."""
+        return self
+
+    @property
     def is_by_event(self) -> bool:
         """Whether it looks at a property of events, or of the groups they name."""
         return any(prop.side != "user" for prop in self.properties)
@@ -72,6 +83,10 @@ class ByProperty(Breakdown):
     @property
     def properties(self) -> tuple[Property, ...]:
         return (self.prop,)
+
+    @property
+    def python(self) -> str:
+        return self.prop.python
 
     def segments(self, scope: Scope) -> Segments:
         return Segments.of(as_column(scope.column(self.prop.side, self.prop.name)))
@@ -95,6 +110,13 @@ class Crossed(Breakdown):
     def parts(self) -> tuple[Breakdown, ...]:
         return self.each
 
+    @property
+    def label(self) -> str:
+        return ", ".join(part.label for part in self.each)
+
+    def in_zone(self, zone: tzinfo) -> Breakdown:
+        return Crossed(tuple(part.in_zone(zone) for part in self.each))
+
     def segments(self, scope: Scope) -> Segments:
         return Segments.crossed([part.segments(scope) for part in self.each])
 
@@ -117,6 +139,10 @@ class ByCohorts(Breakdown):
     def is_timeless(self) -> bool:
         return True
 
+    @property
+    def python(self) -> str:
+        return ", ".join(cohort.python for cohort in self.cohorts)
+
     def segments(self, scope: Scope) -> Segments:
         size, many = len(scope), len(self.cohorts)
         codes = np.empty((size, many), np.int32)
@@ -132,8 +158,15 @@ AnyBreakdown: TypeAlias = str | Property | Members | Breakdown
 By: TypeAlias = AnyBreakdown | Sequence[AnyBreakdown] | None
 
 
-def as_breakdown(by: Any) -> Breakdown | None:
+def as_breakdown(by: Any, tz: str | tzinfo | None = None) -> Breakdown | None:
     """Return what a report is broken down by, None for nothing.
+
+    Parameters
+    ----------
+    by
+        What the report was given.
+    tz
+        The time zone of the report: whose days and hours buckets of a time have.
 
     Raises
     ------
@@ -158,14 +191,27 @@ def as_breakdown(by: Any) -> Breakdown | None:
     whole = parts[0] if len(parts) == 1 else Crossed(tuple(parts))
     if len(set(whole.columns)) < len(whole.columns):
         raise ReportError(f"by= names something twice: {whole.label}; give each once")
-    return whole
+    return whole.in_zone(as_zone(tz))
 
 
 def _by_property(by: Any) -> Breakdown:
-    prop = as_property(by)
+    return ByProperty(shown_property(by))
+
+
+def shown_property(given: Any) -> Property:
+    """Return a property that a report may show.
+
+    Raises
+    ------
+    ReportError
+        If it is a hidden one.
+    ExpressionError
+        If it is none.
+    """
+    prop = as_property(given)
     if prop.name in HIDDEN:
         raise ReportError(f"{prop.label} is hidden and never shown in a report")
-    return ByProperty(prop)
+    return prop
 
 
 def as_column(cells: Column | Instants) -> Column:

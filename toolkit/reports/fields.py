@@ -25,6 +25,7 @@ from toolkit.expressions import (
     group_key_of,
 )
 from toolkit.reports.base import Report
+from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.choices import Choices
 from toolkit.reports.periods import as_zone
 from toolkit.reports.steps import Step
@@ -507,7 +508,7 @@ def _same(value: Any, default: Any) -> bool:
 
 
 def _python(value: Any) -> str:
-    if isinstance(value, Expression):
+    if isinstance(value, Expression | Breakdown):
         return value.python
     if isinstance(value, str):
         return dumps(value)
@@ -546,6 +547,8 @@ def _imports(values: Any, call: str) -> list[str]:
             looked_at = each.where if isinstance(each, Step) else each
             if isinstance(looked_at, Expression):
                 sides |= {_kind(side) for side in looked_at.sides}
+            elif isinstance(looked_at, Breakdown):
+                sides |= {_kind(prop.side) for prop in looked_at.properties}
     found = [f"from toolkit import {', '.join(sorted(sides))}"] if sides else []
     if "literal(" in call:
         found.append("from toolkit.expressions import literal")

@@ -157,7 +157,7 @@ def funnel(
         hold=hold,
         attribution=attribution,
     )
-    prop = as_breakdown(by)
+    prop = as_breakdown(by, tz)
     condition = None if where is None else as_expression(where)
     everything = Selection.of(events, profiles, at)
     visible = everything.visible

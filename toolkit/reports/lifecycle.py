@@ -130,7 +130,7 @@ def lifecycle(
     if unit is None:
         raise ReportError(f"unit=None; a lifecycle needs periods: {listed(get_args(Unit))}")
     active = as_step(event, "event")
-    prop = as_breakdown(by)
+    prop = as_breakdown(by, tz)
     condition = None if where is None else as_expression(where)
     everything = Selection.of(events, profiles, at)
     events, visible = everything.events, everything.visible

@@ -115,16 +115,24 @@ class Periods:
         """Return the bucket of each time, all of which lie in the range."""
         if len(self) <= 1:
             return np.zeros(len(microseconds), np.int64)
+        grain, buckets = self._grains
+        if not grain:
+            return np.searchsorted(self.edges[1:], microseconds, side="right")
+        grains: Positions = (microseconds - self.edges[0]) // grain
+        return grains if buckets is None else buckets[grains]
+
+    @cached_property
+    def _grains(self) -> tuple[int, Positions | None]:
+        """The length that all buckets are multiples of, and the bucket of each such piece.
+
+        None if that is the bucket itself; a length of 0 is none.
+        """
         widths = np.diff(self.edges)
         grain = int(np.gcd.reduce(widths))
         cells = widths // grain
         if cells.sum() > _FINEST:  # a zone whose clock was once set by odd seconds
-            return np.searchsorted(self.edges[1:], microseconds, side="right")
-        grains = (microseconds - self.edges[0]) // grain
-        buckets: Positions = grains
-        if cells.max() > 1:
-            buckets = np.repeat(np.arange(len(self)), cells)[grains]
-        return buckets
+            return 0, None
+        return grain, np.repeat(np.arange(len(self)), cells) if cells.max() > 1 else None
 
     def find(self, moment: Moment) -> int:
         """Return the bucket that *moment* lies in.
@@ -241,6 +249,22 @@ def as_moment(moment: Moment, tz: str | tzinfo | None, role: str) -> int:
     start = _as_microseconds(moment, zone, role)
     end = _as_microseconds(moment, zone, role, is_end=True)
     return start if start == end else end - 1
+
+
+def edges_from(first: int, number: int, unit: Unit, zone: tzinfo) -> Positions:
+    """Return where so many buckets start, from that of a moment on, and where the last ends."""
+    last = _wall(first, zone) + (number + 2) * to_offset(_STEPS[unit])
+    return _edges(first, when_shown(last, zone), unit, zone)[: number + 1]
+
+
+def shown_by_clock(microseconds: int, zone: tzinfo) -> pd.Timestamp:
+    """Return what a clock shows at a moment, as a time without a zone."""
+    return _wall(microseconds, zone)
+
+
+def when_shown(wall: pd.Timestamp, zone: tzinfo) -> int:
+    """Return when a clock shows a time, in microseconds since 1970 UTC."""
+    return int(_instants(pd.DatetimeIndex([wall]).as_unit("us"), zone)[0])
 
 
 def _around(moment: int, unit: Unit, zone: tzinfo) -> tuple[int, int]:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from toolkit.html import cell_text
 from toolkit.reports.ink import ANYWHERE, GREY, ON_DARK, ON_LIGHT, drawing_in, paint, palette
-from toolkit.reports.segments import NOT_SET
+from toolkit.reports.segments import NOT_SET, OTHER
 from toolkit.reports.spots import Cell, Spots, stands_for
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def lines(
     by: str,
     incomplete: Sequence[int] = (),
     cell: Callable[[str, int], Cell | None] | None = None,
+    before: Sequence[Any] | None = None,
 ) -> Axes:
     """Draw a line for each label over the start of each bucket.
 
@@ -93,6 +94,8 @@ def lines(
         Buckets the range cuts, to be shaded: a line falls there for no other reason.
     cell
         Returns the cell that the point of a label at a bucket stands for.
+    before
+        For each label the values of another period, drawn dashed in the same colour.
     """
     from matplotlib import dates as untyped
 
@@ -106,6 +109,10 @@ def lines(
             ax.plot(days, values, marker=marker, markersize=4, linewidth=1.6, **style)[0]
             for (_, values), style in zip(series, styles(labels), strict=True)
         ]
+        earlier = [
+            ax.plot(days, values, linewidth=1.2, linestyle=(0, (4, 3)), color=line.get_color())[0]
+            for line, values in zip(drawn, before or (), strict=before is not None)
+        ]
         if cell is not None:
             for line, (label, values) in zip(drawn, series, strict=True):
                 name = label if by else ""
@@ -117,25 +124,30 @@ def lines(
             remarks.append("shaded: incomplete")
         ax.set_xlabel(plain("; ".join(remarks), 80), usetex=False)
         ax.set_ylabel(plain(of), usetex=False)
-        dress(ax, title, values_on="y")
-        say_if_empty(ax, [values for _, values in series], of)
+        shown = [*(values for _, values in series), *(before or ())]
+        dress(ax, title, values_on="y", values=shown)
+        say_if_empty(ax, shown, of)
         if by and drawn:
-            legend(ax, drawn, labels, by)
+            extra = [earlier[0]] if earlier else []
+            names = [*labels, *(["the period before"] if earlier else [])]
+            legend(ax, [*drawn, *extra], names, by)
     return ax
 
 
 def bars(
     ax: Axes | None,
-    totals: Sequence[tuple[str, int]],
+    totals: Sequence[tuple[str, float]],
     *,
     title: str,
     of: str,
     by: str,
     cell: Callable[[str], Cell | None] | None = None,
+    before: Sequence[Any] | None = None,
 ) -> Axes:
     """Draw a bar for each (label, value), from left to right so that labels can be read.
 
-    *cell* returns the cell that the bar of a label stands for.
+    *cell* returns the cell that the bar of a label stands for; *before* has for each the
+    value of another period, drawn as an outline.
     """
     with literal_text():
         ax = figure_axes() if ax is None else ax
@@ -147,14 +159,31 @@ def bars(
             for bar, (label, value) in zip(drawn, totals, strict=True):
                 told = ": ".join(filter(None, [label, cell_text(value)]))
                 stands_for(bar, partial(_of_one, cell, label), partial(_of_one, str, told))
-        ax.bar_label(drawn, fmt="{:,.0f}", padding=4, fontsize="small")
+        values = [value for _, value in totals]
+        texts = [_written(value) if value == value else "–" for value in values]
+        ends = [max(value, 0) if value == value else 0 for value in values]
+        if before is not None:
+            outline: dict[str, Any] = {"fill": False, "edgecolor": GREY, "linestyle": "--"}
+            ax.barh(places, before, height=0.7, **outline)
+            ends = [np.nanmax([end, last, 0]) for end, last in zip(ends, before, strict=True)]
+            of = f"{of}; dashed: the period before"
+        for place, end, text in zip(places, ends, texts, strict=True):
+            ax.annotate(
+                text,
+                (float(end), place),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize="small",
+            )
         ax.set_yticks(places, [plain(label) for label in labels])
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(max(len(labels), 3) - 0.5, -0.5)  # the largest on top, no bar too thick
-        ax.set_xlabel(plain(of), usetex=False)
+        ax.set_xlabel(plain(of, 80), usetex=False)
         ax.set_ylabel(plain(by), usetex=False)
-        dress(ax, title, values_on="x")
-        say_if_empty(ax, [value for _, value in totals], of)
+        shown = [*values, *(before or ())]
+        dress(ax, title, values_on="x", values=shown)
+        say_if_empty(ax, shown, of)
     return ax
 
 
@@ -213,11 +242,11 @@ def picture(
             figure.set_facecolor(ink.ground)
             for ax in figure.axes:
                 ax.set_facecolor(ink.ground)
-        png = _written(figure, transparent)
+        png = _as_png(figure, transparent)
     return Picture(png, Spots.of(figure), _SIZE[1] / _SIZE[0])
 
 
-def _written(figure: Figure, transparent: bool) -> bytes:
+def _as_png(figure: Figure, transparent: bool) -> bytes:
     written = io.BytesIO()
     # Not what the user's style says: the image has the size of the figure.
     options: dict[str, Any] = {"dpi": figure.dpi, "bbox_inches": figure.bbox_inches}
@@ -252,11 +281,26 @@ def _of_one(function: Callable[[str], Any], label: str, _: int) -> Any:
 
 
 def _is_rest(label: str) -> bool:
-    return _is_unset(label) or label.startswith("other (")
+    return _is_unset(label) or label.startswith("other (") or _is_all(label, OTHER)
 
 
 def _is_unset(label: str) -> bool:
-    return set(label.split(", ")) == {NOT_SET}  # by none of what it is broken down by
+    return _is_all(label, NOT_SET)  # by none of what it is broken down by
+
+
+def _is_all(label: str, segment: str) -> bool:
+    return set(label.split(", ")) == {segment}
+
+
+def _written(value: float) -> str:
+    """Return a number as a bar has it beside it.
+
+    >>> _written(1234), _written(1234.5), _written(0.0321)
+    ('1,234', '1,234.5', '0.0321')
+    """
+    if value == int(value) or abs(value) >= 1e6:
+        return f"{value:,.0f}"
+    return f"{value:,.2f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.3g}"
 
 
 def styles(labels: Sequence[str]) -> list[dict[str, Any]]:
@@ -297,27 +341,34 @@ def _shade(ax: Axes, days: Any, buckets: Sequence[int]) -> None:
         ax.axvspan(days[bucket] - half, days[bucket] + half, color=GREY, alpha=0.15, linewidth=0)
 
 
-def dress(ax: Axes, title: str, *, values_on: str) -> None:
+def dress(ax: Axes, title: str, *, values_on: str, values: Sequence[Any] = ()) -> None:
+    """Write the title, and give the axis of the values a scale: of integers if they are."""
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     # Broken over lines where it would run out of the figure.
     ax.set_title(plain(title, 160), loc="left", fontsize="medium", usetex=False, wrap=True)
     axis = ax.yaxis if values_on == "y" else ax.xaxis
-    axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
-    axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    numbers = np.concatenate([np.ravel(each) for each in values]) if len(values) else np.zeros(0)
+    numbers = numbers[np.isfinite(numbers)].astype(np.float64)
+    is_whole = bool((numbers == np.floor(numbers)).all() or np.ptp(numbers) >= 20)
+    axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=is_whole))
+    axis.set_major_formatter(StrMethodFormatter("{x:,.0f}" if is_whole else "{x:,.4g}"))
+    lowest, highest = numbers.min(initial=0), numbers.max(initial=0 if not is_whole else 1)
     ax.set_axisbelow(True)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     if values_on == "y":
-        ax.set_ylim(0, max(ax.get_ylim()[1], 1))
+        ax.set_ylim(ax.get_ylim()[0] if lowest < 0 else 0, max(ax.get_ylim()[1], highest))
         ax.grid(visible=True, axis="y", alpha=0.3, linewidth=0.6)
     else:
-        ax.set_xlim(0, max(ax.get_xlim()[1], 1) * 1.08)  # room for the numbers at the bars
+        # Room for the numbers at the bars.
+        right = max(ax.get_xlim()[1], highest) * 1.08
+        ax.set_xlim(ax.get_xlim()[0] if lowest < 0 else 0, right or 1)
 
 
 def say_if_empty(ax: Axes, values: Sequence[Any], of: str) -> None:
     """Write so where there is nothing to be seen: an empty chart looks like a broken one."""
-    if not any(np.any(each) for each in values):
+    if not any(np.any(np.nan_to_num(np.asarray(each, np.float64))) for each in values):
         noun = of.split(" per ")[0]
         style: dict[str, Any] = {"color": GREY, "fontsize": "large", "usetex": False}
         place: dict[str, Any] = {"transform": ax.transAxes, "ha": "center", "va": "center"}

@@ -13,7 +13,7 @@ import pandas as pd
 from toolkit.columns import Mask, Positions
 from toolkit.errors import ReportError
 from toolkit.reports.breakdowns import Breakdown
-from toolkit.reports.segments import NOT_SET, Level, Segments, label
+from toolkit.reports.segments import NOT_SET, OTHER, Level, Segments, label
 from toolkit.values import dumps
 from toolkit.wording import did_you_mean, listed
 
@@ -22,8 +22,8 @@ from toolkit.wording import did_you_mean, listed
 class Ranked:
     """The segments that occur, in the order of the table.
 
-    Larger segments come first, equal ones by name, and ``(not set)`` last; those with an
-    order of their own, such as ranges of a number, in that. Of several breakdowns the
+    Larger segments come first, equal ones by name, ``(other)`` and ``(not set)`` last; those
+    with an order of their own, such as ranges of a number, in that. Of several breakdowns the
     first counts most, and within each of its segments the next.
 
     Attributes
@@ -52,7 +52,15 @@ class Ranked:
         return cls(None, np.zeros(1, np.int64), np.zeros(1, np.int64), (), np.ones(1))
 
     @classmethod
-    def of(cls, by: Breakdown, segments: Segments, used: Positions, sizes: Any) -> Ranked:
+    def of(
+        cls,
+        by: Breakdown,
+        segments: Segments,
+        used: Positions,
+        sizes: Any,
+        *,
+        by_size: bool = False,
+    ) -> Ranked:
         """Rank the segments that occur.
 
         Parameters
@@ -62,11 +70,13 @@ class Ranked:
         used
             The codes that occur, ascending.
         sizes
-            How large each of them is.
+            How large each of them is; NaN is as good as 0.
+        by_size
+            Whether this counts even where segments have an order of their own.
         """
         levels = segments.values.levels(used)
-        sizes = np.asarray(sizes, np.float64)
-        order = _order(levels, sizes)
+        sizes = np.nan_to_num(np.asarray(sizes, np.float64))
+        order = _order(levels, sizes, by_size=by_size)
         labels = tuple(tuple(level.labels[at] for at in order.tolist()) for level in levels)
         return cls(by, used[order], order, labels, sizes[order])
 
@@ -200,15 +210,16 @@ class Ranked:
         return {names: at for at, names in enumerate(zip(*self.levels, strict=True))}
 
 
-def _order(levels: list[Level], sizes: Any) -> Positions:
+def _order(levels: list[Level], sizes: Any, *, by_size: bool) -> Positions:
     """Return the order of the segments."""
     keys: list[Any] = []
     group = np.zeros(len(sizes), np.int64)
     for level in levels:
         # Segments that are alike up to this level are one group, as large as all of them.
         group = pd.factorize(group * (int(level.codes.max(initial=0)) + 1) + level.codes)[0]
-        keys.append(np.array([name == NOT_SET for name in level.labels], np.bool_))
-        if level.is_ordered:
+        last = {OTHER: 1, NOT_SET: 2}
+        keys.append(np.array([last.get(name, 0) for name in level.labels], np.int8))
+        if level.is_ordered and not by_size:
             keys.append(level.codes)
         else:
             keys.append(-np.bincount(group, weights=sizes, minlength=len(sizes))[group])

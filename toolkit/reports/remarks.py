@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit import times
 from toolkit.columns import Positions
-from toolkit.expressions import Expression
+from toolkit.expressions import Expression, Property
 from toolkit.expressions.doubts import is_known, unknown
 from toolkit.groups import KeyedGroups
 from toolkit.reports.breakdowns import Breakdown
@@ -83,6 +83,7 @@ def of_users(
     conditions: Iterable[Expression | None],
     *,
     before_filter: bool = False,
+    further: Iterable[Property] = (),
 ) -> list[str]:
     """Return what is not known of the users of the selected events.
 
@@ -94,9 +95,12 @@ def of_users(
         What the report looks at in them.
     before_filter
         Whether a filter leaves fewer of them to be counted.
+    further
+        Other properties that it looks at.
     """
     asked = [prop for each in conditions if each is not None for prop in each.properties]
     asked += [] if by is None else by.properties
+    asked += further
     names = dict.fromkeys(prop.name for prop in asked if prop.side == "user")
     snapshot = selection.snapshot
     notes = []

@@ -18,6 +18,8 @@ from toolkit.values import ABSENT, Json, dumps, key, texts_where
 NOT_SET: Final = "(not set)"
 EMPTY_TEXT: Final = "(empty string)"
 EMPTY_LIST: Final = "(empty list)"
+#: The segment of all that a report does not show one by one.
+OTHER: Final = "(other)"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -73,6 +75,27 @@ class Ordered:
 
     def levels(self, chosen: Positions) -> list[Level]:
         return [Level(chosen, [self.names[at] for at in chosen.tolist()], is_ordered=True)]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class WithOther:
+    """Some segments, and after them one for all that are not shown one by one."""
+
+    shown: Values
+
+    def __len__(self) -> int:
+        return len(self.shown) + 1
+
+    def levels(self, chosen: Positions) -> list[Level]:
+        is_shown = chosen < len(self.shown)
+        found = []
+        for level in self.shown.levels(chosen[is_shown]):
+            codes = np.full(len(chosen), len(self.shown), np.int64)
+            codes[is_shown] = level.codes
+            labels = np.full(len(chosen), OTHER, object)
+            labels[is_shown] = level.labels
+            found.append(Level(codes, labels.tolist(), level.is_ordered))
+        return found
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -182,12 +205,28 @@ class Segments:
         """
         if self.owners is None:
             return None, self.codes[cells]
-        first = np.searchsorted(self.owners, np.arange(self.length + 1))
-        begins, sizes = first[:-1][cells], np.diff(first)[cells]
-        rows = np.repeat(np.arange(len(cells)), sizes)
-        # The n-th of a row's elements stands n places behind its first.
-        nth = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return rows, self.codes[np.repeat(begins, sizes) + nth]
+        rows, places = spread(self.owners, self.length, cells)
+        return rows, self.codes[places]
+
+    def recoded(self, codes: Any, values: Values) -> Segments:
+        """Return the segments with others in the place of these; a cell has each once.
+
+        Parameters
+        ----------
+        codes
+            For each of these segments the other, -1 for none.
+        values
+            What the others are.
+        """
+        found = np.asarray(codes, np.int32)[self.codes]
+        if self.owners is None and (found >= 0).all():
+            return Segments(found, values, None, self.length)
+        owners = np.arange(self.length) if self.owners is None else self.owners
+        keys = owners[found >= 0] * len(values) + found[found >= 0]
+        # Kept in the order of the owners.
+        keys = np.unique(keys)
+        owners, found = keys // max(len(values), 1), keys % max(len(values), 1)
+        return Segments(found.astype(np.int32), values, owners, self.length)
 
     def of_rows(self, cells: Positions | Codes) -> Segments:
         """Return the segments of many rows, each of which belongs to a cell."""
@@ -217,13 +256,38 @@ class Segments:
         return Segments(codes, self.values, keys // len(self), length)
 
 
+def spread(owners: Positions, length: int, cells: Any) -> tuple[Positions, Positions]:
+    """Return the elements of many rows, each of which belongs to a cell with some of them.
+
+    Parameters
+    ----------
+    owners
+        The cell of each element, ascending.
+    length
+        The number of cells.
+    cells
+        The cell of each row.
+
+    Returns
+    -------
+    rows, places
+        Row ``rows[i]`` has the element at ``places[i]``.
+    """
+    first = np.searchsorted(owners, np.arange(length + 1))
+    begins, sizes = first[:-1][cells], np.diff(first)[cells]
+    rows = np.repeat(np.arange(len(cells)), sizes)
+    # The n-th of a row's elements stands n places behind its first.
+    nth = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return rows, np.repeat(begins, sizes) + nth
+
+
 def _labels(cells: list[Any]) -> list[str]:
     """Return what to call some values, no two alike.
 
     A text that would read like something else (the text "(not set)", or "true"
     beside the boolean) stands in quotes.
     """
-    taken = {NOT_SET, EMPTY_TEXT, EMPTY_LIST}
+    taken = {NOT_SET, EMPTY_TEXT, EMPTY_LIST, OTHER}
     taken.update(label(cell) for cell in cells if not isinstance(cell, str))
     result = []
     for cell in cells:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
@@ -101,6 +101,8 @@ class Selection:
     @cached_property
     def observed(self) -> tuple[int, int] | None:
         """The first and the last time, in microseconds since 1970 UTC; None if there is none."""
+        if self.positions is None:
+            return self.events.observed
         return (int(self.times.min()), int(self.times.max())) if len(self) else None
 
     def __len__(self) -> int:
@@ -144,7 +146,18 @@ class Selection:
         code = self.events.event_names.texts.index(event).as_py()
         if code < 0:
             return self.keep(np.zeros(len(self), np.bool_))
+        if self.positions is None:
+            rows = self.events.rows_named(code)
+            return self.at_rows(rows)
         return self.keep(self._of(self.events.event_names.codes) == code)
+
+    def any_of(self, names: Sequence[str | None]) -> Selection:
+        """Return the selected events of some names, all of them if None is among them."""
+        if len(names) == 1 or None in names:
+            return self.named(None if None in names else names[0])
+        known = self.events.event_names
+        codes = [known.texts.index(name).as_py() for name in names]
+        return self.keep(np.isin(self._of(known.codes), [code for code in codes if code >= 0]))
 
     def between(self, start: int, end: int) -> Selection:
         """Return the selected events from *start* until before *end*, microseconds UTC."""
@@ -162,8 +175,34 @@ class Selection:
             if self._is_of_events(part):
                 kept = kept.keep(part.mask(_EventScope(kept)))
             else:
-                kept = kept.keep(part.mask(UserScope(self))[kept.ids])
+                kept = kept.keep(self._of_users(part)[kept.ids])
         return kept
+
+    def _of_users(self, condition: Expression) -> Mask:
+        """Return for each distinct ID, and last for no ID, whether a condition is true."""
+        names = [prop.name for prop in condition.properties]
+        if self._is_stored(names) and not condition.is_of_users:
+            assert self.snapshot is not None
+            # Of profiles, then looked up: that moves no text.
+            of_profiles = condition.mask(_ProfileScope(self.snapshot))
+            return of_profiles[self._profile_rows]
+        return condition.mask(UserScope(self))
+
+    def _is_stored(self, names: list[str]) -> bool:
+        """Whether there are some user properties, all of them columns of the profiles."""
+        snapshot = self.snapshot
+        return bool(names) and all(
+            snapshot is not None and name in snapshot.columns and name not in _WORKED_OUT
+            for name in names
+        )
+
+    @property
+    def _profile_rows(self) -> Positions:
+        """The profile of each distinct ID, and last that of no ID; of none the row after all."""
+        assert self.snapshot is not None
+        rows = np.append(self.events.rows(self.snapshot), -1)
+        rows[rows < 0] = len(self.snapshot)
+        return rows
 
     def never_true(self, condition: Expression) -> list[str]:
         """Return, as sentences, the comparisons that no event and no profile can make true."""
@@ -197,18 +236,10 @@ class Selection:
         if len(by.parts) > 1:
             return Segments.crossed([self.user_segments(part) for part in by.parts])
         snapshot = self.snapshot
-        names = [prop.name for prop in by.properties]
-        is_stored = bool(names) and all(
-            snapshot is not None and name in snapshot.columns and name not in _WORKED_OUT
-            for name in names
-        )
-        if snapshot is None or not is_stored:
+        if snapshot is None or not self._is_stored([prop.name for prop in by.properties]):
             return by.segments(UserScope(self))
         # Of profiles, then looked up as numbers: that moves no text.
-        of_profiles = by.segments(_ProfileScope(snapshot))
-        rows = np.append(self.events.rows(snapshot), -1)
-        rows[rows < 0] = of_profiles.length - 1
-        return of_profiles.of_rows(rows)
+        return by.segments(_ProfileScope(snapshot)).of_rows(self._profile_rows)
 
     def event_segments(self, by: Breakdown) -> Segments:
         """Return the segments of every selected event."""
@@ -263,9 +294,13 @@ class Selection:
         """Return how many selected events have an ID and no profile, and how many IDs those are."""
         if self.snapshot is None:
             return 0, 0
-        lacks = np.append(self.events.rows(self.snapshot) < 0, False)
-        codes = self.ids[lacks[self.ids]]
-        return len(codes), int(np.count_nonzero(np.bincount(codes)))
+        lacks = self.events.rows(self.snapshot) < 0
+        if self.positions is None:
+            counts = self.events.counts_of_ids[lacks]
+        else:
+            codes = self.ids[np.append(lacks, False)[self.ids]]
+            counts = np.bincount(codes)
+        return int(counts.sum()), int(np.count_nonzero(counts))
 
     def left_out(self, event: str | None, start: int, end: int) -> list[str]:
         """Return, as sentences, which events of a name no report counts.

@@ -35,7 +35,7 @@ def stacked(
     of: str,
     by: str,
     incomplete: Sequence[int] = (),
-    cell: Callable[[str, int], Cell],
+    cell: Callable[[str, int], Cell | None],
 ) -> Axes:
     """Draw a bar for each bucket, of parts that stand on each other.
 
@@ -68,7 +68,7 @@ def stacked(
         # From its start to that of the next, the tick at its start as for a line.
         heights = {True: np.zeros(len(starts)), False: np.zeros(len(starts))}
         drawn = []
-        for (label, values), colour in zip(parts, _COLOURS, strict=True):
+        for (label, values), colour in zip(parts, _colours(parts), strict=True):
             is_below = label in below
             signed = -values if is_below else values
             bars = ax.bar(
@@ -77,7 +77,7 @@ def stacked(
                 width=widths * 0.86,
                 align="edge",
                 bottom=heights[is_below],
-                color=palette()[colour],
+                color=colour,
                 linewidth=0,
             )
             heights[is_below] = heights[is_below] + signed
@@ -108,6 +108,12 @@ def stacked(
         labels = [f"{label} (below)" if label in below else label for label, _ in parts]
         plots.legend(ax, drawn, labels, by)
     return ax
+
+
+def _colours(parts: Sequence[tuple[str, Any]]) -> list[Any]:
+    if len(parts) == len(_COLOURS):
+        return [palette()[colour] for colour in _COLOURS]
+    return [style["color"] for style in plots.styles([label for label, _ in parts])]
 
 
 def _of_one(function: Callable[[Any], Any], given: Any, _: int) -> Any:

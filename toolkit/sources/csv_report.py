@@ -260,8 +260,8 @@ class ImportReport:
             )
         if len(self.placeholder_ids):
             shown = listed((f'"{each}"' for each in self.placeholder_ids["distinct_id"]), 5)
-            kind = f"{self.id_name[:1].upper()}{self.id_name[1:]}s"
-            notes.append(f"{kind} that look like placeholders for none: {shown}.")
+            those = f"{self.id_name[:1].upper()}{self.id_name[1:]}s"
+            notes.append(f"{those} that look like placeholders for none: {shown}.")
         for number, what in ((self.same_email, "$email"), (self.same_name, "$name")):
             if number:
                 notes.append(

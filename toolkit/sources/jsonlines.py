@@ -7,6 +7,7 @@ import io
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, NoReturn
@@ -19,6 +20,7 @@ from toolkit.errors import ArgumentError, MessageFileError, MessageFileNotFoundE
 from toolkit.messages import Message
 from toolkit.progress import Progress, silent
 from toolkit.sources.arguments import argument
+from toolkit.sources.strict_json import loads
 from toolkit.sources.whole_file import whole_file
 from toolkit.table import ProfileTable
 from toolkit.times import NO_TIME
@@ -70,6 +72,9 @@ def read_messages(
 ) -> Messages:
     """Return the messages of a JSON Lines file or a file of one JSON array.
 
+    A line, or an element of the array, may be a list of messages too, as
+    :func:`write_messages` writes them with ``chunk``.
+
     They are not checked as updates yet: ``profiles.apply`` does that, and names each
     one it rejects.
 
@@ -109,8 +114,9 @@ def read_messages(
     )
     for line, entry in bar:
         try:
-            messages.append(_message(entry))
-            lines.append(line)
+            for message in _messages_in(entry):
+                messages.append(message)
+                lines.append(line)
         except ValueError as error:
             reason = str(error)
             text = entry if isinstance(entry, str) else json.dumps(entry)
@@ -154,7 +160,7 @@ def _array_or_lines(
     path: Path, number: int, first: bytes, rest: bytes
 ) -> Iterator[tuple[int, Any]]:
     try:
-        found = _loads((first + rest).decode("utf-8"))
+        found = loads((first + rest).decode("utf-8"))
     except json.JSONDecodeError as error:
         if error.msg != "Extra data":
             _refuse_array(path, error)
@@ -171,44 +177,40 @@ def _refuse_array(path: Path, error: Exception) -> NoReturn:
     raise MessageFileError(f"{path}, {where}the array cannot be read: {error}") from error
 
 
-def _message(entry: Any) -> dict[str, Any]:
+def _messages_in(entry: Any) -> list[dict[str, Any]]:
+    """Return the message of an entry, or those of a chunk of them."""
+    entry = _read(entry)
+    if not isinstance(entry, list) or not entry:
+        return [_checked(entry)]
+    return [_checked(each) for each in entry]
+
+
+def _read(entry: Any) -> Any:
     if isinstance(entry, str):
         try:
             entry.encode("utf-8")
         except UnicodeEncodeError:
             raise ValueError("not UTF-8") from None
         try:
-            entry = _loads(entry)
+            entry = loads(entry)
         except json.JSONDecodeError as error:
             raise ValueError(f"no JSON ({error.msg} at character {error.colno})") from None
         except RecursionError:
             raise ValueError("nested too deeply") from None
-    if not isinstance(entry, dict):
-        raise ValueError(f"a JSON object is needed, not {type(entry).__name__}")
     return entry
 
 
-def _loads(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+def _checked(entry: Any) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise ValueError(f"a JSON object is needed, not {type(entry).__name__}")
+    return entry
 
 
 def write_messages(
     profiles: ProfileTable | ProfileView,
     path: str | PathLike[str],
     *,
+    chunk: int | None = None,
     progress: bool = True,
     notice: Progress = silent,
 ) -> int:
@@ -225,24 +227,38 @@ def write_messages(
     path
         The file to write, one message a line; gzipped if it ends in ``.gz``, one JSON
         array if it ends in ``.json``. It replaces an older one only when it is whole.
+    chunk
+        So many messages stand in one list: a line is a list, or the array one of lists,
+        each a body to post as it is. An endpoint takes 2,000 (documented), older scripts
+        send 200. None writes message by message.
     progress
         Whether to show a progress bar if it takes more than a second.
     notice
         Told how far it is; may stop it, and an older file stays as it was then.
     """
+    if chunk is not None and (isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1):
+        raise ArgumentError(f"chunk={chunk!r}; a number of messages from 1 on, or None, is needed")
     is_array = fspath(path).removesuffix(".gz").endswith(".json")
-    count = 0
+    count = entries = 0
     with whole_file(path) as out:
         texts = (message.as_text() for message in _all_messages(profiles))
-        for text in tqdm(texts, "Writing", delay=_PATIENCE, disable=not progress, leave=False):
-            if not count % _NOTICE_EVERY:
+        told = tqdm(texts, "Writing", delay=_PATIENCE, disable=not progress, leave=False)
+        for group in _chunks(told, chunk or 1):
+            if count // _NOTICE_EVERY != (count + len(group)) // _NOTICE_EVERY or not count:
                 notice("Writing", count, len(profiles))
-            opening = ("[\n" if count == 0 else ",\n") if is_array else ""
-            out.write(f"{opening}{text}{'' if is_array else chr(10)}".encode())
-            count += 1
+            entry = group[0] if chunk is None else f"[{','.join(group)}]"
+            opening = ("[\n" if entries == 0 else ",\n") if is_array else ""
+            out.write(f"{opening}{entry}{'' if is_array else chr(10)}".encode())
+            count, entries = count + len(group), entries + 1
         if is_array:
             out.write(b"\n]\n" if count else b"[]\n")
     return count
+
+
+def _chunks(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    iterator = iter(texts)
+    while group := list(islice(iterator, size)):
+        yield group
 
 
 def _all_messages(profiles: ProfileTable | ProfileView) -> Iterator[Message]:

@@ -138,10 +138,11 @@ class ReportBuilderState(HasTraits):
         self._questions = Latest(self.job)
         self._searches = Latest(self.users_job)
         self.choices = self._choices()
+        given = {"events": events, "profiles": profiles}
         self.declarations: dict[str, Declaration] = {
             name: declaration
             for name, declaration in DECLARED.items()
-            if events is not None or "events" not in declaration.inputs
+            if all(given[name] is not None for name in _needed(declaration))
         }
         self.fields: dict[str, FieldState] = {}
         self._states: dict[tuple[str, str], FieldState] = {}
@@ -524,6 +525,11 @@ class ReportBuilderState(HasTraits):
         """Stop what is under way."""
         self.job.cancel()
         self.users_job.cancel()
+
+
+def _needed(declaration: Declaration) -> Sequence[Input]:
+    """Return what a report cannot be made without: events, or else profiles."""
+    return ["events"] if "events" in declaration.inputs else declaration.inputs
 
 
 def _pause(seconds: float, progress: Progress) -> None:

@@ -1,0 +1,131 @@
+"""What of a DataFrame differs from the profiles there are, and so is written (FRAME-1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from toolkit import limits
+from toolkit.columns import IS_ABSENT, Column
+from toolkit.comparison import compare
+from toolkit.frames import FrameRows
+from toolkit.results import ChangeReport, left_out_frame
+from toolkit.snapshot import Snapshot
+from toolkit.values import ABSENT, Json
+from toolkit.wording import count
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FramePlan:
+    """What is to be written.
+
+    Attributes
+    ----------
+    ids
+        The profiles that are new or differ, pyarrow ``large_string``.
+    columns
+        Their cells that differ and are set; the others are absent.
+    removed
+        For each property that is unset somewhere: in which of these profiles.
+    report
+        What it comes to.
+    """
+
+    ids: pa.Array
+    columns: Mapping[str, Column]
+    removed: Mapping[str, Any]
+    report: ChangeReport
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything to write."""
+        return len(self.ids) > 0
+
+    @property
+    def removes(self) -> bool:
+        """Whether a property of a profile is to be unset."""
+        return bool(self.removed)
+
+    def messages(self) -> Iterator[tuple[str, dict[str, Json]]]:
+        """Yield each distinct ID with the operators that write its row."""
+        ids = self.ids.to_pylist()
+        sets: list[dict[str, Json]] = [{} for _ in ids]
+        unsets: list[list[str]] = [[] for _ in ids]
+        for name, column in self.columns.items():
+            for properties, value in zip(sets, column.cells(), strict=True):
+                if value is not ABSENT:
+                    properties[name] = value
+        for name, mask in self.removed.items():
+            for at in np.flatnonzero(mask).tolist():
+                unsets[at].append(name)
+        for distinct_id, properties, names in zip(ids, sets, unsets, strict=True):
+            operations: dict[str, Json] = {"$unset": names} if names else {}
+            if properties or not names:
+                operations = {"$set": properties, **operations}
+            yield distinct_id, operations
+
+
+def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -> FramePlan:
+    """Return what of the rows of a DataFrame is to be written.
+
+    Parameters
+    ----------
+    before
+        The profiles there are.
+    rows
+        What the DataFrame says.
+    missing
+        What a missing cell means: ``"leave"`` or ``"unset"``.
+    limited
+        Whether the hosted product's limits hold (LIMITS).
+    """
+    columns = rows.columns
+    left_out: list[limits.Cut] = []
+    if limited:  # as they would be stored, or they would differ each time
+        columns, left_out = limits.cut_columns(before, rows.ids, columns)
+    positions = before.positions(rows.ids)
+    known = positions >= 0
+    old = {name: before.column(name).take(positions) for name in columns}
+    new = dict(columns)
+    if missing == "leave":
+        for name, column in columns.items():
+            sent = np.flatnonzero(column.is_present)
+            new[name] = old[name].put(sent, column.take(sent))
+    found = compare(rows.ids, old, new)
+
+    differs = np.zeros(len(known), np.bool_)
+    for mask in found.differs.values():
+        differs |= mask
+    written = np.flatnonzero(differs | ~known)
+    cells: dict[str, Column] = {}
+    removed: dict[str, Any] = {}
+    for name, mask in found.differs.items():
+        column = new[name].take(written)
+        state = np.where(mask[written], column.state, IS_ABSENT)
+        cells[name] = Column(column.kind, column.values, state)
+        gone = mask[written] & ~column.is_present
+        if gone.any():
+            removed[name] = gone
+    cells = {name: column for name, column in cells.items() if column.is_present.any()}
+
+    created, updated = int((~known).sum()), int((differs & known).sum())
+    notes = []
+    if rows.repeated:
+        repeated = count(rows.repeated, "row")
+        notes.append(f"{repeated} of an ID that stands there before: the last cell wins (CSV-8).")
+    report = ChangeReport(
+        matched=len(known),
+        created=created,
+        updated=updated,
+        deleted=0,
+        unchanged=len(known) - created - updated,
+        properties=found.properties,
+        changes=found.changes,
+        rejected=left_out_frame(left_out),
+        notes=tuple(notes),
+    )
+    return FramePlan(rows.ids.take(pa.array(written)), cells, removed, report)

@@ -1,0 +1,136 @@
+"""DataFrames read as updates: a row a profile, a column a property."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from toolkit import series
+from toolkit.columns import Column, last_of_each
+from toolkit.errors import FrameError, InvalidValueError
+from toolkit.reserved import LAST_SEEN, name_refusal
+from toolkit.times import NO_TIME
+from toolkit.values import as_json
+from toolkit.wording import count, did_you_mean, listed
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FrameRows:
+    """What a DataFrame says of profiles.
+
+    Attributes
+    ----------
+    ids
+        Distinct IDs, pyarrow ``large_string``; each once, unless there are times.
+    columns
+        For each property a column of as many cells. A missing cell is absent.
+    times
+        When each row happened, in microseconds since 1970 UTC; None if no column says so.
+    repeated
+        How many rows were merged into another of their ID.
+    """
+
+    ids: pa.Array
+    columns: dict[str, Column]
+    times: series.Microseconds | None
+    repeated: int
+
+
+def read_frame(
+    frame: object, distinct_id: str, time: str | None = None, *, parameter: str = "distinct_id"
+) -> FrameRows:
+    """Return what the rows of a DataFrame say of profiles.
+
+    Parameters
+    ----------
+    frame
+        A row an update, a column a property. A column ``$last_seen`` is left out.
+    distinct_id
+        The column, or the name of the index, that holds the distinct IDs. Of rows with
+        the same ID the last one wins, property by property (CSV-8), unless *time* is
+        given.
+    time
+        A column that holds when each row happened.
+    parameter
+        What the caller's argument *distinct_id* is called, for errors.
+
+    Raises
+    ------
+    FrameError
+        If a column is missing or there twice, has a name that no property may have, or
+        holds an ID or a time that is none.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise FrameError(f"frame is of type {type(frame).__name__}; a DataFrame is needed")
+    if distinct_id not in frame.columns and frame.index.name == distinct_id:
+        frame = frame.reset_index()
+    ids = _ids(_column(frame, distinct_id, parameter))
+    times = None if time is None else _times(_column(frame, time, "time"))
+    columns: dict[str, Column] = {}
+    for name in frame.columns:
+        if name not in (distinct_id, time, LAST_SEEN):
+            _check_name(name)
+            columns[name] = series.column(_column(frame, name, "a property"))
+    repeated = 0
+    if times is None:
+        ids, columns, rows = last_of_each(ids, columns)
+        repeated = int(rows.sum()) - len(ids)
+    return FrameRows(ids, columns, times, repeated)
+
+
+def _column(frame: pd.DataFrame, name: object, role: str) -> pd.Series:
+    found = np.flatnonzero(frame.columns == name)
+    if len(found) == 1:
+        return frame.iloc[:, int(found[0])]
+    there = f"the columns are {listed(map(str, frame.columns))}"
+    if len(found):
+        raise FrameError(f'{len(found)} columns are named "{name}"; rename one: {there}')
+    meant = did_you_mean(str(name), [str(each) for each in frame.columns])
+    raise FrameError(f'no column "{name}" for {role}; {there}.{meant}')
+
+
+def _ids(given: pd.Series) -> pa.Array:
+    try:
+        coded = series.coded(given)
+    except ValueError as error:
+        raise FrameError(f"{error}. Nothing was written.") from error
+    without = int((coded.codes < 0).sum())
+    if without:
+        raise FrameError(
+            f'{count(without, "row")} without a distinct ID in "{given.name}": '
+            f"{series.why_no_code(given, coded.codes)}. Nothing was written; drop them first: "
+            f'frame.dropna(subset="{given.name}")'
+        )
+    return coded.texts.take(pa.array(coded.codes))
+
+
+def _times(given: pd.Series) -> series.Microseconds:
+    try:
+        moments = series.times(given).microseconds
+    except ValueError as error:
+        raise FrameError(f"{error}. Nothing was written.") from error
+    bad = np.flatnonzero(moments == NO_TIME)
+    if len(bad):
+        raise FrameError(
+            f'{count(len(bad), "row")} without a readable time in "{given.name}"; the first, row '
+            f"{bad[0]}, holds {str(given.iloc[bad[0]])[:40]!r}. Nothing was written; ISO 8601 "
+            "text, datetimes, unix seconds or milliseconds are read"
+        )
+    return moments
+
+
+def _check_name(name: object) -> None:
+    reason = None if isinstance(name, str) else "a property's name is text"
+    try:
+        as_json(name)
+    except InvalidValueError as error:
+        reason = str(error)
+    reason = reason or name_refusal(str(name))
+    if reason is not None:
+        raise FrameError(
+            f"column {str(name)[:80]!r} cannot be imported: {reason}. Rename it, or leave it out: "
+            f"frame.drop(columns={name!r})"
+        )

@@ -1,0 +1,113 @@
+"""Which requests come from where they may: against web pages that talk to this machine.
+
+A page of another origin can send requests to a server on loopback, and a name that
+is made to point here (DNS rebinding) makes it the page's own. Browsers say where a
+request comes from; what they say is checked here. Programs say nothing, and pass.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from toolkit.errors import ArgumentError, RequestError
+
+_ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+")
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Guard:
+    """Lets requests pass, or refuses them.
+
+    Parameters
+    ----------
+    host
+        Where the server listens.
+    origins
+        Origins of web pages that may send, such as ``"http://localhost:3000"``.
+    hosts
+        Further names this machine is called by.
+
+    Raises
+    ------
+    ArgumentError
+        If an origin is none.
+    """
+
+    def __init__(self, host: str, origins: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:
+        if isinstance(origins, str) or isinstance(hosts, str):
+            raise ArgumentError("origins and hosts are lists of texts, not one text")
+        self.origins = frozenset(origin.rstrip("/").lower() for origin in origins)
+        for origin in self.origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ArgumentError(
+                    f"origins has {origin!r}; an origin is such as 'http://localhost:3000': "
+                    "scheme, host and port, no path and no *"
+                )
+        self._hosts = {*_LOOPBACK, host.lower(), *(name.lower() for name in hosts)}
+        self._is_open = not is_loopback(host)
+        if self._is_open:
+            self._hosts.add(socket.gethostname().lower())
+
+    def check(self, headers: Mapping[str, str]) -> str | None:
+        """Return the origin of the page that sent a request, None if no page did.
+
+        Raises
+        ------
+        RequestError
+            403 if it may not send.
+        """
+        self._check_host(headers.get("Host", ""))
+        origin = headers.get("Origin", "")
+        if not origin and headers.get("Referer"):
+            # What a page fetches as a picture or a script names no origin.
+            parts = urlsplit(headers["Referer"])
+            origin = f"{parts.scheme}://{parts.netloc}"
+        is_foreign = headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+        if origin.lower() in self.origins:
+            return origin
+        if origin.lower() == f"http://{headers.get('Host', '')}".lower():
+            return None
+        if origin or is_foreign:
+            raise RequestError(
+                403,
+                f"a web page of {origin or 'another origin'} sent this, which the server does "
+                "not allow. To allow it: toolkit.serve(…, origins=[…]) with the page's origin",
+            )
+        return None
+
+    def _check_host(self, given: str) -> None:
+        name = re.sub(r":\d*$", "", given.lower())
+        if name in self._hosts or (self._is_open and _is_address(name)):
+            return
+        raise RequestError(
+            403,
+            f"the request is for the host {given[:100]!r}, which is not this server. To allow "
+            "the name: toolkit.serve(…, hosts=[…])",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine alone.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
