@@ -567,3 +567,35 @@ def test_groups_that_no_event_names_are_not_offered() -> None:
     state = ReportBuilderState(Events(frame), companies(), delay=0.0)
     assert "company.plan" not in state.choices.properties
     assert state.wait(20)
+
+
+# -- measures and reports on profiles -----------------------------------------------------
+
+
+def test_a_property_of_the_one_group_of_an_event_is_measured() -> None:
+    seats = group("company")["seats"]
+    asked = {"measure": "sum", "of": seats, "unit": None}
+    report = tk.segmentation(log("acme", "hooli", None, "acme"), companies(), "View", **asked)
+    assert report.table["value"].tolist() == [110]
+    with pytest.raises(ReportError, match="several groups of company"):
+        tk.segmentation(log(["acme", "hooli"]), companies(), "View", **asked)
+
+
+def test_a_report_on_groups_is_of_their_table() -> None:
+    table = companies().groups("company")
+    found = tk.profile_report(table, by=PLAN).table
+    assert dict(zip(found["company.plan"], found["value"], strict=True)) == {
+        "pro": 2,
+        "free": 1,
+        "(not set)": 1,
+    }
+    with pytest.raises(ReportError, match=r'profiles\.groups\("company"\)'):
+        tk.profile_report(companies(), by=PLAN)
+
+
+def test_numbers_of_groups_fall_in_ranges() -> None:
+    by = tk.bucket(group("company")["seats"], [0, 50, 100])
+    table = tk.segmentation(
+        log("acme", ["acme", "7"], ["acme", "hooli"], None), companies(), "View", by=by, unit=None
+    ).table
+    assert table["value"].tolist() == [3, 1, 1]

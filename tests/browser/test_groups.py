@@ -56,13 +56,14 @@ def test_groups_are_listed_edited_and_reported_on(
     book.picture("edit")
     book.button("Save").click()
     book.sees("Saved")
-    assert json.loads(elsewhere(READ, str(lab.folder / f"{name}.db"))) == [
+    assert json.loads(elsewhere(READ, str(lab.files / f"{name}.db"))) == [
         {"$name": "Acme", "plan": "team", "seats": 0},
         1,
     ]
 
     book.form.get_by_role("tab", name="Import a CSV").click()
-    expect(book.field("Profiles of").last).to_be_visible()
+    book.sees("Import a CSV file of company profiles")
+    expect(book.field("Profiles of").last).to_be_hidden()
     book.picture("import")
 
     book.form.get_by_role("tab", name="Report").click()

@@ -236,6 +236,8 @@ class Question:
             return None
         if prop.side == "user":
             cells: Column | Instants = part.selection.user_column(prop.name)
+        elif prop.group_key is not None:
+            cells = part.selection.group_column(prop.group_key, prop.name)
         else:
             cells = part.selection.event_column(prop.name)
         return (Amounts.distinct if part.metric.measure == "distinct" else Amounts.numbers)(cells)

@@ -40,7 +40,10 @@ class CsvImport(Form):
     Parameters
     ----------
     profiles
-        The table to import into.
+        The table to import into, of users or of groups. Where the file of users has groups too,
+        the form asks whose profiles they are.
+    keeps_table
+        Whether it does not ask.
 
     Attributes
     ----------
@@ -56,8 +59,9 @@ class CsvImport(Form):
     (True, 'read', 1772)
     """
 
-    def __init__(self, profiles: ProfileTable) -> None:
-        self.state = state = CsvImportState(profiles)
+    def __init__(self, profiles: ProfileTable, *, keeps_table: bool = False) -> None:
+        self.state = state = CsvImportState(profiles, keeps_table=keeps_table)
+        whose = "" if profiles.group_key is None else f" of {profiles.group_key} profiles"
         self._steps = parts.block()
         self._place = parts.column()
         self._choose = ChooseStep(state)
@@ -78,7 +82,7 @@ class CsvImport(Form):
         super().__init__(
             "CSV import",
             [
-                parts.heading("Import a CSV file"),
+                parts.heading(f"Import a CSV file{whose}"),
                 self._steps,
                 self._place,
                 self._progress,

@@ -129,10 +129,11 @@ class CsvImportState(HasTraits):
     conflicts = Int(0)
     group_key = Unicode("")
 
-    def __init__(self, profiles: ProfileTable) -> None:
+    def __init__(self, profiles: ProfileTable, *, keeps_table: bool = False) -> None:
         super().__init__()
         self.profiles = self._given = profiles
         self.group_key = profiles.group_key or ""
+        self._keeps_table = keeps_table or profiles.group_key is not None
         self.job = Job()
         self._source: CsvSource | None = None
         self._file: CsvFile | None = None
@@ -258,8 +259,8 @@ class CsvImportState(HasTraits):
 
         A form that was given the profiles of groups stays with them.
         """
-        if self._given.group_key is not None:
-            return {self.group_key: f"Groups: {self.group_key}"}
+        if self._keeps_table:
+            return {self.group_key: f"Groups: {self.group_key}" if self.group_key else "Users"}
         return {"": "Users", **{key: f"Groups: {key}" for key in self._given.group_keys}}
 
     def into(self, group_key: str) -> None:

@@ -113,7 +113,7 @@ class ChooseStep(StepView):
         name = self.state.name
         tables = self.state.tables
         _options(self.whose, [(label, key) for key, label in tables.items()], self.state.group_key)
-        self.whose.layout.display = "" if set(tables) != {""} else "none"
+        self.whose.layout.display = "" if len(tables) > 1 else "none"
         told = f"{name} is open. Next goes on with it." if name else ""
         self._open_now.value = Html(f'<p class="tk-hint">{escape(told)}</p>')
 

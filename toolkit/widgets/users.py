@@ -211,6 +211,8 @@ class Users(Form):
     def _take_columns(self) -> None:
         names = list(dict.fromkeys([*self.state.available, *self.state.columns]))
         self._labels = display_names(names)
+        if not self.state.is_users:
+            self._labels["$distinct_id"] = "Group ID"
         shown = [self._labels[name] for name in self.state.columns]
         self.columns.allowed_tags = list(self._labels.values())
         if self.columns.value != shown:
