@@ -23,6 +23,7 @@ from toolkit.reports import plots
 from toolkit.reports.base import Report
 from toolkit.reports.choices import Choices
 from toolkit.reports.fields import DECLARED, Declaration, Field, FilterField, Input
+from toolkit.reports.saved import saved_names
 from toolkit.reports.spots import Cell
 from toolkit.reserved import title
 from toolkit.snapshot import Snapshot
@@ -137,7 +138,7 @@ class ReportBuilderState(HasTraits):
         self._counting, self._finding = Abandonable(), Abandonable()
         self._questions = Latest(self.job)
         self._searches = Latest(self.users_job)
-        self.choices = Choices(self.events, self._snapshot())
+        self.choices = self._choices()
         given = {"events": events, "profiles": profiles}
         self.declarations: dict[str, Declaration] = {
             name: declaration
@@ -160,6 +161,9 @@ class ReportBuilderState(HasTraits):
             self.report_name = next(iter(self.declarations))
         else:
             self.message = "There are no events. Give the builder events to report on."
+
+    def _choices(self) -> Choices:
+        return Choices(self.events, self._snapshot(), cohorts=saved_names(self.profiles))
 
     def _snapshot(self) -> Snapshot | None:
         return None if self.profiles is None else as_snapshot(self.profiles)
@@ -304,8 +308,8 @@ class ReportBuilderState(HasTraits):
         return values if is_right else None
 
     def refresh(self) -> None:
-        """Ask again, of the profiles as they are now."""
-        self.choices = Choices(self.events, self._snapshot())
+        """Ask again, of the profiles and the saved cohorts as they are now."""
+        self.choices = self._choices()
         self.filter.reread()
         self.changed()
 
