@@ -816,3 +816,155 @@ def test_a_click_on_a_band_of_a_flow_shows_who_went_that_way(
     assert state.users_of == "step 1, from View, to Buy"
     made = run(state.python, events=DF, profiles=profiles)
     pd.testing.assert_frame_equal(made.table, report.table)
+
+
+# -- saved cohorts --------------------------------------------------------------------------
+
+PAYING = 'Pay"ing / day'
+
+
+@pytest.fixture
+def paying(profiles: tk.ProfileTable) -> tk.Cohort:
+    """Two saved cohorts, of which one holds a user without a profile; return that."""
+    cohort = tk.cohort_of(["ann", "nobody"], PAYING)
+    tk.cohorts(profiles).save(cohort)
+    tk.cohorts(profiles).save(tk.cohort_of(["bob"], "Late"))
+    return cohort
+
+
+@pytest.mark.parametrize(
+    ("operator", "joined", "value"),
+    [("includes the user", "", 2), ("does not include the user", "~", 2)],
+)
+def test_a_row_of_the_filter_asks_for_a_saved_cohort(
+    build: Build,
+    profiles: tk.ProfileTable,
+    paying: tk.Cohort,
+    operator: str,
+    joined: str,
+    value: int,
+) -> None:
+    state = build(names={"events": "df", "profiles": "people"})
+    state.set(event="Buy", unit=None)
+    label = f"cohort.{PAYING}"
+    assert state.filter.offered[label] == f"Cohort: {PAYING}"
+    row = state.filter.add(label)
+    assert row.operators == ("includes the user", "does not include the user")
+    assert row.operator == "includes the user" and not row.takes_value and not row.error
+    row.operator = operator
+    report = answered(state)
+    assert report.table["value"].tolist() == [value]
+    expected = ["ann", "nobody"] if not joined else ["bob", "eve"]
+    assert report.users() == expected
+    lines = state.python.splitlines()
+    assert "cohorts = tk.cohorts(people)" in lines
+    assert f'where={joined}cohorts["Pay\\"ing / day"]' in state.python
+    made = run(state.python, df=DF, people=profiles)
+    pd.testing.assert_frame_equal(made.table, report.table)
+    assert made.users() == expected
+
+
+BY = [f"cohort.{PAYING}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen"),
+    [
+        ("Segmentation", {"event": "Buy", "unit": None}),
+        ("Funnel", {"steps": ["View", "Buy"]}),
+        ("Retention", {"birth": "View", "back": "Buy", "unit": "day"}),
+        ("Frequency", {"birth": "View", "back": "Buy"}),
+        ("Lifecycle", {"event": "Buy"}),
+        ("Flows", {"event": "View"}),
+        ("Profiles", {}),
+    ],
+)
+def test_every_report_is_broken_down_by_a_saved_cohort(
+    build: Build, profiles: tk.ProfileTable, paying: tk.Cohort, name: str, chosen: dict[str, Any]
+) -> None:
+    state = build()
+    state.set(name, **chosen, by=paying)
+    assert state.fields["by"].raw == BY
+    report = answered(state)
+    assert f"In {PAYING}" in set(report.table["user.cohort"])
+    made = run(state.python, events=DF, profiles=profiles)
+    pd.testing.assert_frame_equal(made.table, report.table)
+    assert made.title == report.title
+
+
+def test_several_cohorts_and_properties_break_down_together(
+    build: Build, profiles: tk.ProfileTable, paying: tk.Cohort
+) -> None:
+    state = build()
+    state.set(event="Buy", unit=None)
+    state.fields["by"].raw = [*BY, "user.plan", "cohort.Late"]
+    report = answered(state)
+    assert report.table["value"].sum() == 8  # each cohort is judged alone
+    assert {f"In {PAYING}", "In Late"} <= set(report.table["user.cohort"])
+    made = run(state.python, events=DF, profiles=profiles)
+    pd.testing.assert_frame_equal(made.table, report.table)
+    state.fields["by"].raw = [*BY, *BY]
+    assert state.fields["by"].error == "A property is there twice; choose each once."
+
+
+def test_only_fields_to_break_down_by_offer_cohorts(build: Build, paying: tk.Cohort) -> None:
+    state = build()
+    for name, declaration in state.declarations.items():
+        for field in declaration.fields:
+            if isinstance(field, fields.PropertyField):
+                offers = any("Cohort: " in each for each in field.offered(state.choices).values())
+                assert offers == (field.name == "by"), (name, field.name)
+
+
+def test_a_step_is_filtered_by_a_saved_cohort(
+    build: Build, profiles: tk.ProfileTable, paying: tk.Cohort
+) -> None:
+    state = build()
+    state.set("Funnel", steps=["View", tk.step("Buy", where=paying)])
+    report = answered(state)
+    assert 'tk.step("Buy", where=cohorts[' in state.python
+    made = run(state.python, events=DF, profiles=profiles)
+    pd.testing.assert_frame_equal(made.table, report.table)
+
+
+def test_a_text_of_what_users_did_is_shown_with_all_it_needs(
+    build: Build, profiles: tk.ProfileTable, paying: tk.Cohort
+) -> None:
+    state = build()
+    text = 'times_did("Buy", null, event["amount"] > 8 and cohort("Late")) >= 1'
+    state.set(event="Buy", unit=None, where=text)
+    report = answered(state)
+    assert report.users() == ["bob"]
+    assert "from toolkit import event, times_did" in state.python
+    assert run(state.python, events=DF, profiles=profiles).users() == ["bob"]
+
+
+def test_refresh_offers_the_cohorts_saved_meanwhile_and_looks_at_their_users_anew(
+    build: Build, profiles: tk.ProfileTable
+) -> None:
+    state = build()
+    state.set(event="Buy", unit=None)
+    state.fields["by"].raw = ["cohort.New"]
+    assert state.fields["by"].error.startswith('No cohort is saved as "New"; choose one')
+    assert state.python == ""
+    row = state.filter.add("cohort.New", "includes the user")
+    assert row.error == 'No cohort is saved as "New". Choose one of the list.'
+    tk.cohorts(profiles).save(tk.cohort_of(["ann"], "New"))
+    state.refresh()
+    assert answered(state).users() == ["ann"]
+    assert not row.error and not state.fields["by"].error
+    tk.cohorts(profiles).save(tk.cohort_of(["bob", "eve"], "New"))
+    state.refresh()
+    assert answered(state).users() == ["bob", "eve"]
+    del tk.cohorts(profiles)["New"]
+    state.refresh()
+    assert row.error and state.fields["by"].error
+    assert state.python == ""
+
+
+def test_without_a_table_to_save_in_no_cohorts_are_offered(build: Build) -> None:
+    state = build(people=None)
+    assert not any(label.startswith("cohort.") for label in state.filter.offered)
+    state.set(where='cohort("Paying")')
+    assert state.wait(20)
+    assert 'No cohort is saved as "Paying"' in state.error and state.python == ""

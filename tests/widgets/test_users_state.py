@@ -621,3 +621,49 @@ def test_one_ticked_row_is_edited(profiles: tk.ProfileTable) -> None:
     state.end_edit()
     assert state.editing == ""
     assert state.rows[7].cells[3] == "gold"
+
+
+def test_saved_cohorts_filter_the_list(profiles: tk.ProfileTable, events: tk.Events) -> None:
+    state = UsersState(profiles, events)
+    assert not any(label.startswith("cohort.") for label in state.filter.offered)
+    state.pick_on_page(["3", "4"])
+    state.save_cohort("Few")
+    assert state.filter.offered["cohort.Few"] == "Cohort: Few"  # at once
+    row = state.filter.add("cohort.Few")
+    assert (shown(state), state.expression, row.error) == (["3", "4"], 'cohort("Few")', "")
+    state.filter.add("user.plan", "is", "pro")
+    assert shown(state) == ["3"]
+    state.filter.rows[0].operator = "does not include the user"
+    assert state.matching == 29
+    state.filter.clear()
+    tk.cohorts(profiles)["Few"] = tk.cohort_of(["5", "stranger"], "Few")
+    state.filter.show('cohort("Few")')  # as text too
+    assert shown(state) == ["5"]
+    state.everybody = True
+    assert shown(state) == ["stranger"]
+    assert state.filter.error == ""
+
+
+def test_refresh_looks_at_the_cohorts_as_they_are_by_now(profiles: tk.ProfileTable) -> None:
+    state = UsersState(profiles)
+    row = state.filter.add("cohort.New", "includes the user")
+    assert row.error == 'No cohort is saved as "New". Choose one of the list.'
+    assert shown(state) == []
+    tk.cohorts(profiles).save(tk.cohort_of(["7"], "New"))
+    state.look_again()
+    assert (shown(state), row.error) == (["7"], "")
+    tk.cohorts(profiles).save(tk.cohort_of(["8"], "New"))
+    state.look_again()
+    assert shown(state) == ["8"]
+    found = state.save_cohort("Found")
+    assert list(tk.cohort(None, profiles, found.condition)) == ["8"]
+    del tk.cohorts(profiles)["New"]
+    state.look_again()
+    assert shown(state) == [] and row.error
+
+
+def test_a_cohort_that_is_not_saved_is_told_beside_the_text(profiles: tk.ProfileTable) -> None:
+    state = UsersState(profiles)
+    state.filter.show('cohort("Nope")')
+    assert shown(state) == []
+    assert state.filter.error.startswith('no cohort is saved as "Nope"')

@@ -284,7 +284,12 @@ def further_fields() -> tuple[Field, ...]:
             default="any",
             options=(("Each period", "any"), ("With their first ever", "first")),
         ),
-        PropertyField(name="by", label="Break down by", help="Of events, that of the first one."),
+        PropertyField(
+            name="by",
+            label="Break down by",
+            may_be_cohort=True,
+            help="Of events, that of the first one.",
+        ),
         FilterField(name="where", label="Filter"),
         *RANGE,
         AT,

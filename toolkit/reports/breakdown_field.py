@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from toolkit.errors import ArgumentError
-from toolkit.expressions import as_property
+from toolkit.expressions import Members, Property, as_property
 from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.buckets import ByCalendar, ByRange, bucket
-from toolkit.reports.choices import Choices
+from toolkit.reports.choices import COHORT, Choices, label_of
 from toolkit.reports.fields import PropertyField
 
 #: The measures of a property that a form offers.
@@ -32,25 +32,28 @@ _CALENDARS: Final = ("day", "week", "month", "year", "hour of day", "day of week
 
 @dataclass(frozen=True, kw_only=True)
 class BreakdownField(PropertyField):
-    """What to break down by: properties, numbers in steps, times by the calendar.
+    """What to break down by: properties, numbers in steps, times by the calendar, cohorts.
 
     Labels are those of properties, or with how they are cut: ``"user.age / 10"``,
-    ``"user.$created / month"``.
+    ``"user.$created / month"``; of a saved cohort ``"cohort.Paying"``.
     """
+
+    may_be_cohort: bool = True
 
     def read(self, raw: Any, choices: Choices) -> Any:
         found = [self._breakdown(label, choices) for label in raw if label]
         if len(found) > self.most:
             raise ArgumentError(f"{len(found)} properties; choose at most {self.most}")
-        if len(found) > 1 and len({each.label for each in found}) < len(found):
+        if len({_named(each) for each in found}) < len(found):
             raise ArgumentError("a property is there twice; choose each once")
         return None if not found else found[0] if len(found) == 1 else found
 
     def _breakdown(self, label: str, choices: Choices) -> Any:
-        if label in choices.properties or _CUT not in label:
+        if label in choices.properties or _CUT not in label or label.startswith(COHORT):
             return self._property(label, choices)
         name, how = label.rsplit(_CUT, 1)
         prop = self._property(name, choices)
+        assert isinstance(prop, Property)  # the labels of cohorts are not cut
         try:
             return bucket(prop, how if how in _CALENDARS else float(how))
         except ValueError:
@@ -73,6 +76,12 @@ class BreakdownField(PropertyField):
         return [_label(each) for each in values]
 
 
+def _named(by: Any) -> str:
+    """Return what may be there once: a property is the same however it is cut."""
+    label: str = label_of(by) if isinstance(by, Members) else by.label
+    return label
+
+
 def _label(by: Any) -> str:
     if isinstance(by, ByCalendar):
         return f"{by.prop.label}{_CUT}{by.by}"
@@ -80,7 +89,7 @@ def _label(by: Any) -> str:
         return f"{by.prop.label}{_CUT}{by.width:g}"
     if isinstance(by, Breakdown):
         raise ArgumentError(f"the form has no way to show {by.label}; make the report in Python")
-    return as_property(by).label
+    return label_of(by if isinstance(by, Members) else as_property(by))
 
 
 def _width(values: Sequence[Any]) -> float:

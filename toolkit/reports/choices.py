@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal, TypeAlias
@@ -15,7 +15,7 @@ from toolkit import series
 from toolkit.columns import Column, Positions
 from toolkit.errors import InvalidTimeError
 from toolkit.events import Events
-from toolkit.expressions import Property, Side, group_key_of, group_side
+from toolkit.expressions import Members, Property, Side, group_key_of, group_side
 from toolkit.expressions.cells import NUMBERS, families_of
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN, display_name, display_names
 from toolkit.snapshot import Snapshot
@@ -23,7 +23,9 @@ from toolkit.times import parse_time
 from toolkit.values import ABSENT, Json, dumps
 
 #: What a property holds, for a person to compare it with. Text of dates is a time.
-Type: TypeAlias = Literal["text", "number", "boolean", "time", "list", "object", "mixed", "none"]
+Type: TypeAlias = Literal[
+    "text", "number", "boolean", "time", "list", "object", "mixed", "none", "cohort"
+]
 
 # Of more rows, so many from end to end: which values are frequent shows in them.
 _SAMPLED: Final = 50_000
@@ -32,6 +34,8 @@ _SUGGESTED: Final = 20
 _READ: Final = 200
 # Longer values are no good to choose from a list.
 _LONGEST: Final = 80
+#: What the labels of cohorts begin with.
+COHORT: Final = "cohort."
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]|$)")
 
 
@@ -60,10 +64,19 @@ class Suggestions:
 
 @dataclass(frozen=True)
 class Choice:
-    """A property to choose, and what a person calls it."""
+    """A property or a saved cohort to choose, and what a person calls it."""
 
-    property: Property
+    property: Property | Members
     label: str
+
+
+def label_of(asked: Property | Members) -> str:
+    """Return the label that a property or a cohort is chosen by.
+
+    >>> label_of(Property("user", "plan")), label_of(Members("Paying"))
+    ('user.plan', 'cohort.Paying')
+    """
+    return f"{COHORT}{asked.name}" if isinstance(asked, Members) else asked.label
 
 
 class Choices:
@@ -78,6 +91,8 @@ class Choices:
         whether there is a First Seen.
     groups
         The profiles of the groups that the events name, by group key.
+    cohorts
+        The names of the saved cohorts.
     """
 
     def __init__(
@@ -87,7 +102,9 @@ class Choices:
         *,
         only_users: bool = False,
         groups: Mapping[str, Snapshot] | None = None,
+        cohorts: Iterable[str] = (),
     ) -> None:
+        self.cohorts = tuple(cohorts)
         self.events = events
         self.snapshot = snapshot
         self.only_users = only_users
@@ -102,7 +119,10 @@ class Choices:
 
     @cached_property
     def properties(self) -> dict[str, Choice]:
-        """All properties by their labels, ``event.item`` and ``user.plan``; events first."""
+        """All properties by their labels, ``event.item`` and ``user.plan``; events first.
+
+        The saved cohorts come last, as ``cohort.Paying``.
+        """
         found: list[Choice] = []
         if self.events is not None and not self.only_users:
             events = self.events
@@ -134,10 +154,13 @@ class Choices:
                 Choice(Property(side, name), f"{whose}{label}")
                 for name, label in display_names(names).items()
             ]
-        return {choice.property.label: choice for choice in found}
+        found += [Choice(Members(name), f"Cohort: {name}") for name in self.cohorts]
+        return {label_of(choice.property): choice for choice in found}
 
-    def about(self, prop: Property) -> Suggestions:
+    def about(self, prop: Property | Members) -> Suggestions:
         """Return the type and the frequent values of a property, worked out once."""
+        if isinstance(prop, Members):
+            return Suggestions("cohort", "none", ())
         key = (prop.side, prop.name)
         if key not in self._known:
             self._known[key] = self._look(prop)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 import pandas as pd
 
 from toolkit.errors import ArgumentError, InvalidTimeError
-from toolkit.expressions import Expression, Property, literal
+from toolkit.expressions import Expression, Members, Property, literal
 from toolkit.reports.choices import Suggestions, Type
 from toolkit.times import parse_time
 from toolkit.values import Json, dumps, loads
@@ -32,12 +32,12 @@ class Operator:
     takes
         How many values it needs.
     build
-        Returns the condition on a property and its value, or the list of its values.
+        Returns the condition on a property (or cohort) and its value, or the list of its values.
     """
 
     name: str
     takes: Takes
-    build: Callable[[Property, Any], Expression]
+    build: Callable[[Any, Any], Expression]
 
 
 def _until(prop: Property, value: Any) -> Expression:
@@ -112,6 +112,11 @@ _BOOLEANS: Final = (
     Operator("is false", "none", lambda prop, _: prop == False),  # noqa: E712
 )
 
+_COHORTS: Final = (
+    Operator("includes the user", "none", lambda cohort, _: cohort),
+    Operator("does not include the user", "none", lambda cohort, _: ~cohort),
+)
+
 _OPERATORS: Final[dict[Type, tuple[Operator, ...]]] = {
     "text": (*_EQUAL, *_CONTAINS, *_SET),
     "number": (*_EQUAL, *_ORDER, *_SET),
@@ -121,6 +126,7 @@ _OPERATORS: Final[dict[Type, tuple[Operator, ...]]] = {
     "object": _SET,
     "mixed": (*_EQUAL, *_ORDER, *_CONTAINS, *_SET),
     "none": (*_EQUAL, *_CONTAINS, *_SET),
+    "cohort": _COHORTS,
 }
 
 
@@ -139,7 +145,9 @@ def operators(known: Suggestions) -> tuple[Operator, ...]:
     return (*fitting[: -len(_SET)], *_TIMES, *_SET)
 
 
-def condition(prop: Property, operator: str, typed: str, known: Suggestions) -> Expression:
+def condition(
+    prop: Property | Members, operator: str, typed: str, known: Suggestions
+) -> Expression:
     """Return the condition that a person chose.
 
     Text is taken without the white space around it; in straight double quotes it is
@@ -149,7 +157,7 @@ def condition(prop: Property, operator: str, typed: str, known: Suggestions) -> 
     Parameters
     ----------
     prop
-        The property.
+        The property, or the cohort.
     operator
         The name of an operator that fits its type.
     typed
@@ -197,6 +205,7 @@ _A: Final[dict[Type, str]] = {
     "object": "an object",
     "mixed": "values of several types",
     "none": "a property without values",
+    "cohort": "a cohort",
 }
 
 

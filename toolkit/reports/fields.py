@@ -15,22 +15,20 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias
 
-from toolkit.errors import ArgumentError, ExpressionError, InvalidTimeError
+from toolkit.errors import ArgumentError, InvalidTimeError
 from toolkit.expressions import (
     Expression,
+    Members,
     Property,
-    Side,
     as_expression,
     as_property,
-    group_key_of,
 )
 from toolkit.reports.base import Report
-from toolkit.reports.breakdowns import Breakdown
-from toolkit.reports.choices import Choices
+from toolkit.reports.calls import imports_of, kind_of, nodes_of, written
+from toolkit.reports.choices import COHORT, Choices, label_of
 from toolkit.reports.periods import as_zone
 from toolkit.reports.steps import Step
 from toolkit.times import parse_time
-from toolkit.values import dumps
 from toolkit.wording import count, did_you_mean, listed
 
 #: What stands before the fields in the call of a report.
@@ -207,12 +205,15 @@ class PropertyField(Field):
         How many. Of one the value is that property or None, of several a list.
     types
         The types that may be chosen; empty for any.
+    may_be_cohort
+        Whether saved cohorts may be chosen too, as ``"cohort.Paying"``.
     """
 
     sides: tuple[str, ...] = ("event", "user", "group")
     most: int = 1
     types: tuple[str, ...] = ()
     is_required: bool = False
+    may_be_cohort: bool = False
 
     def read(self, raw: Any, choices: Choices) -> Any:
         labels = [label for label in raw if label]
@@ -225,9 +226,14 @@ class PropertyField(Field):
             return found or self.default
         return found[0] if found else None
 
-    def _property(self, label: str, choices: Choices) -> Property:
+    def _property(self, label: str, choices: Choices) -> Property | Members:
         offered = self.offered(choices)
         if label not in offered:
+            if label.startswith(COHORT) and self.may_be_cohort:
+                raise ArgumentError(
+                    f'no cohort is saved as "{label.removeprefix(COHORT):.60}"; choose one of '
+                    "the list, or save it with tk.cohorts(profiles).save(cohort)"
+                )
             meant = did_you_mean(label, offered.values() if ": " in label else offered)
             raise ArgumentError(
                 f'there is no property "{label:.60}"; choose one of the list.{meant}'
@@ -239,13 +245,20 @@ class PropertyField(Field):
         return {
             label: choice.label
             for label, choice in choices.properties.items()
-            if _kind(choice.property.side) in self.sides
-            and (not self.types or choices.about(choice.property).type in self.types)
+            if self._may_be(choice.property, choices)
         }
+
+    def _may_be(self, asked: Property | Members, choices: Choices) -> bool:
+        if isinstance(asked, Members):
+            return self.may_be_cohort
+        has_type = not self.types or choices.about(asked).type in self.types
+        return kind_of(asked.side) in self.sides and has_type
 
     def raw(self, value: Any) -> Any:
         values = value if isinstance(value, list | tuple) else [] if value is None else [value]
-        return [as_property(each).label for each in values]
+        return [
+            label_of(each if isinstance(each, Members) else as_property(each)) for each in values
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -467,17 +480,22 @@ class Declaration:
                 continue
             value = values[field.name]
             if field.is_positional:
-                arguments.append(_python(value))
+                arguments.append(written(value))
             elif not _same(value, field.default):
-                named.append(f"{field.name}={_python(value)}")
+                named.append(f"{field.name}={written(value)}")
         call = f"{self.call}({', '.join([*arguments, *named])})"
         if len(call) > _LINE:
             lines = "".join(f"    {line},\n" for line in (", ".join(arguments), *named))
             call = f"{self.call}(\n{lines})"
         if self.kinds and kind not in ("", self.kinds[0][1]):
-            call = f"report = {call}\nreport.plot(kind={_python(kind)})"
-        imports = "\n".join([*self.imports, *_imports(values.values(), call)])
-        return f"{imports}\n\n{call}" if imports else call
+            call = f"report = {call}\nreport.plot(kind={written(kind)})"
+        nodes = list(nodes_of(values.values()))
+        imports = [*self.imports, *imports_of(nodes, call)]
+        before = []
+        if any(isinstance(node, Members) for node in nodes):
+            imports = list(dict.fromkeys(["import toolkit as tk", *imports]))
+            before = [f"cohorts = tk.cohorts({names.get('profiles', 'profiles')})"]
+        return "\n\n".join(["\n".join(imports), *before, call]).lstrip()
 
 
 #: The reports there are, by title.
@@ -505,51 +523,3 @@ def _same(value: Any, default: Any) -> bool:
     if isinstance(value, list | tuple) and isinstance(default, list | tuple):
         return len(value) == len(default) and all(map(_same, value, default))
     return type(value) is type(default) and bool(value == default)
-
-
-def _python(value: Any) -> str:
-    if isinstance(value, Expression | Breakdown):
-        return value.python
-    if isinstance(value, str):
-        return dumps(value)
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_python, value))})"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_python, value))}]"
-    if isinstance(value, Step):
-        return f"tk.step({', '.join(_arguments(value))})"
-    if value is None or isinstance(value, bool | int | float):
-        return repr(value)
-    raise ExpressionError(f"{value!r:.60} ({type(value).__name__}) cannot be written as Python")
-
-
-def _arguments(step: Step) -> list[str]:
-    """Return the arguments of ``tk.step`` that make a step."""
-    named = {
-        "where": step.where,
-        "anchored": step.anchored or None,
-        "between": step.between,
-        "label": step.called or None,
-    }
-    given = [f"{name}={_python(value)}" for name, value in named.items() if value is not None]
-    return [_python(step.event), *given]
-
-
-def _kind(side: Side) -> str:
-    """Return whose properties those of a side are, and what is imported to write them."""
-    return side if group_key_of(side) is None else "group"
-
-
-def _imports(values: Any, call: str) -> list[str]:
-    sides: set[str] = set()
-    for value in values:
-        for each in value if isinstance(value, list | tuple) else [value]:
-            looked_at = each.where if isinstance(each, Step) else each
-            if isinstance(looked_at, Expression):
-                sides |= {_kind(side) for side in looked_at.sides}
-            elif isinstance(looked_at, Breakdown):
-                sides |= {_kind(prop.side) for prop in looked_at.properties}
-    found = [f"from toolkit import {', '.join(sorted(sides))}"] if sides else []
-    if "literal(" in call:
-        found.append("from toolkit.expressions import literal")
-    return found

@@ -472,7 +472,7 @@ declare(
                 most=1_000,
                 is_whole=True,
             ),
-            PropertyField(name="by", label="Break down by"),
+            PropertyField(name="by", label="Break down by", may_be_cohort=True),
             FilterField(name="where", label="Filter"),
             *RANGE,
             AT,

@@ -463,7 +463,9 @@ declare(
                 most=MOST_HELD,
                 default=(),
             ),
-            PropertyField(name="by", label="Break down by", help="Bars for each value."),
+            PropertyField(
+                name="by", label="Break down by", may_be_cohort=True, help="Bars for each value."
+            ),
             ChoiceField(
                 name="attribution",
                 label="Property of",

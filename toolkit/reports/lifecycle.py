@@ -440,7 +440,7 @@ declare(
         fields=(
             EventField(name="event", label="Active by", is_positional=True, may_be_filtered=True),
             unit_field("week", may_be_none=False),
-            PropertyField(name="by", label="Break down by"),
+            PropertyField(name="by", label="Break down by", may_be_cohort=True),
             FilterField(name="where", label="Filter"),
             *RANGE,
             AT,

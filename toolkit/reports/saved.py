@@ -31,6 +31,11 @@ def remembered(profiles: Any) -> MutableMapping[str, Any]:
     return kept
 
 
+def saved_names(profiles: Any) -> tuple[str, ...]:
+    """Return the names of the cohorts saved beside some profiles, none where none can be."""
+    return tuple(remembered(profiles)) if hasattr(profiles, "remembered") else ()
+
+
 def saved_ids(profiles: Any, name: str) -> pa.Array:
     """Return the distinct IDs of a saved cohort.
 

@@ -11,7 +11,7 @@ from traitlets import HasTraits, Instance, Int, List, Unicode
 from toolkit.errors import ArgumentError, ToolkitError
 from toolkit.expressions import Expression, parse
 from toolkit.expressions.nodes import And, Or, require_closed
-from toolkit.reports.choices import Choices, Suggestions
+from toolkit.reports.choices import COHORT, Choices, Suggestions
 from toolkit.reports.conditions import condition, operators, spelled
 from toolkit.reserved import HIDDEN
 from toolkit.wording import sentence
@@ -25,7 +25,8 @@ class FilterRow(HasTraits):
     Attributes
     ----------
     prop
-        The label of a property, such as ``"user.plan"``; empty for none yet.
+        The label of a property, such as ``"user.plan"``, or of a saved cohort, such as
+        ``"cohort.Paying"``; empty for none yet.
     operator
         The name of an operator that fits the property.
     value
@@ -97,6 +98,8 @@ class FilterRow(HasTraits):
         if choice is None:
             if self.prop.partition(".")[2] in HIDDEN:
                 told = f'"{self.prop}" is hidden from every form.'
+            elif self.prop.startswith(COHORT):
+                told = f'No cohort is saved as "{self.prop.removeprefix(COHORT):.60}".'
             else:
                 told = f'There is no property "{self.prop:.60}".'
             return None, f"{told} Choose one of the list.", ""

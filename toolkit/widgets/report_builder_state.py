@@ -23,6 +23,7 @@ from toolkit.reports import plots
 from toolkit.reports.base import Report
 from toolkit.reports.choices import Choices
 from toolkit.reports.fields import DECLARED, Declaration, Field, FilterField, Input
+from toolkit.reports.saved import saved_names
 from toolkit.reports.spots import Cell
 from toolkit.reserved import title
 from toolkit.snapshot import Snapshot
@@ -167,7 +168,8 @@ class ReportBuilderState(HasTraits):
         keys = getattr(profiles, "group_keys", ()) if self.events is not None else ()
         named = () if self.events is None else self.events.frame.columns
         groups = {key: profiles.groups(key).snapshot() for key in keys if key in named}
-        return Choices(self.events, self._snapshot(), groups=groups)
+        cohorts = saved_names(profiles)
+        return Choices(self.events, self._snapshot(), groups=groups, cohorts=cohorts)
 
     def _snapshot(self) -> Snapshot | None:
         return None if self.profiles is None else as_snapshot(self.profiles)
@@ -312,7 +314,7 @@ class ReportBuilderState(HasTraits):
         return values if is_right else None
 
     def refresh(self) -> None:
-        """Ask again, of the profiles as they are now."""
+        """Ask again, of the profiles and the saved cohorts as they are now."""
         self.choices = self._choices()
         self.filter.reread()
         self.changed()

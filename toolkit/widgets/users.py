@@ -232,7 +232,7 @@ class Users(Form):
         self.search.value, self.everybody.value = self.state.search, self.state.everybody
 
     def _refresh(self) -> None:
-        self.state.refresh()
+        self.state.look_again()
         self.state.batches.reload()
         self._take_columns()
 

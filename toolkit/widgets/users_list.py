@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -15,7 +16,9 @@ from toolkit.errors import ToolkitError
 from toolkit.events import Events
 from toolkit.expressions import Expression
 from toolkit.reports.choices import Choices
+from toolkit.reports.saved import saved_ids, saved_names
 from toolkit.reserved import FIRST_SEEN, LAST_SEEN
+from toolkit.snapshot import Snapshot
 from toolkit.table import ProfileTable
 from toolkit.widgets.filter_state import FilterState
 from toolkit.widgets.users_rows import DISTINCT_ID, TITLE, Rows
@@ -94,8 +97,8 @@ class UserList(HasTraits):
         self._found: tuple[str, Mask | None] = ("", None)
         self._positions: Positions = np.zeros(0, np.int64)
         self._joined: Expression | None = None
-        self.source = Rows(profiles.snapshot(), events)
-        self.choices = Choices(events, self.source.snapshot, only_users=True)
+        self.source = self._rows(profiles.snapshot())
+        self.choices = self._choices()
         self.filter = FilterState(lambda: self.choices)
         self.filter.on_change(self._ask_anew)
         with self.together():
@@ -142,7 +145,7 @@ class UserList(HasTraits):
             snapshot is not self.source.snapshot or self.source.everybody != self._wants_everybody
         )
         if is_new:
-            self._look_at(Rows(snapshot, self.events, everybody=self.everybody))
+            self._look_at(self._rows(snapshot))
         mask, notes = self._mask()
         source = self.source
         self._joined = self.filter.condition if self.filter.is_right else None
@@ -163,6 +166,25 @@ class UserList(HasTraits):
         self.rows = self._page_rows()
         self.revision += 1
 
+    def look_again(self) -> None:
+        """List the users as they are now, and offer the cohorts saved by now."""
+        self.choices = self._choices()
+        self._masks = {}
+        self.filter.reread()
+        self.refresh()
+
+    def _rows(self, snapshot: Snapshot) -> Rows:
+        saved = partial(saved_ids, self.profiles)
+        return Rows(snapshot, self.events, everybody=self.everybody, saved=saved)
+
+    def _choices(self, rows: Rows | None = None) -> Choices:
+        return Choices(
+            self.events,
+            (rows or self.source).snapshot,
+            only_users=True,
+            cohorts=saved_names(self.profiles),
+        )
+
     @property
     def _wants_everybody(self) -> bool:
         return self.everybody and self.events is not None
@@ -178,7 +200,7 @@ class UserList(HasTraits):
     def _look_at(self, rows: Rows) -> None:
         """Turn to other rows; what the filter was found to be depends on them."""
         if rows.snapshot is not self.source.snapshot:
-            self.choices = Choices(self.events, rows.snapshot, only_users=True)
+            self.choices = self._choices(rows)
         self.source = rows
         self._masks, self._found = {}, ("", None)
         self.filter.reread()

@@ -22,6 +22,7 @@ from toolkit.expressions import Expression, Instants, Property
 from toolkit.expressions.cells import NUMBERS, Cells, Family
 from toolkit.expressions.doubts import is_known, never_true, unknown
 from toolkit.expressions.nodes import require_closed
+from toolkit.reports.saved import saved_ids
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
@@ -53,11 +54,19 @@ class Rows:
     everybody
         Whether the rows are the users seen in events, with or without a profile, in
         the order of their first appearance, in place of the profiles.
+    saved
+        Returns the distinct IDs of a saved cohort by its name; None if there are none.
     """
 
     def __init__(
-        self, snapshot: Snapshot, events: Events | None = None, *, everybody: bool = False
+        self,
+        snapshot: Snapshot,
+        events: Events | None = None,
+        *,
+        everybody: bool = False,
+        saved: Callable[[str], pa.Array] | None = None,
     ) -> None:
+        self._saved = saved
         self.snapshot = snapshot
         self.events = events
         self.everybody = everybody and events is not None
@@ -144,6 +153,20 @@ class Rows:
             Instants(self.snapshot.last_seen) if name == LAST_SEEN else self.snapshot.column(name)
         )
         return cells if self._at is None else cells.take(self._at)
+
+    def distinct_ids(self) -> pa.Array:
+        """Return the distinct ID of each row."""
+        return self.ids
+
+    def members(self, name: str) -> pa.Array:
+        """Return the distinct IDs of a saved cohort.
+
+        Raises
+        ------
+        ReportError
+            If there is none of that name.
+        """
+        return saved_ids(None, name) if self._saved is None else self._saved(name)
 
     def where(self, condition: Expression) -> tuple[Mask, list[str]]:
         """Return for which rows a condition is true, and what is odd about it, in sentences."""

@@ -219,6 +219,7 @@ class UsersState(UserList):
         replaced = "replaced" if name in saved else "saved"
         saved.save(cohort)
         self.cohorts = dict(saved)
+        self.look_again()
         self._tell(f'Cohort "{name}" {replaced}: {count(len(cohort), "user")}.')
         return cohort
 
