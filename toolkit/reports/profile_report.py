@@ -128,6 +128,11 @@ def profile_report(
     for prop in asked:
         if prop.side == "event":
             raise ReportError(f"{prop.text} is of events; a report on profiles is of users alone")
+        if prop.group_key not in (None, getattr(profiles, "group_key", None)):
+            raise ReportError(
+                f"{prop.text} is of groups, and these are other profiles; report on "
+                f'profiles.groups("{prop.group_key}"), or on events, which name groups'
+            )
         if prop.name == FIRST_SEEN and people.events is None:
             raise ReportError(f"{prop.text} (First Seen) is worked out from events; give events=")
     chosen = np.arange(len(people))
