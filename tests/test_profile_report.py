@@ -12,7 +12,7 @@ import pytest
 
 import toolkit as tk
 from tests.funnel_logs import events_of, profiles_of
-from toolkit import errors, event, user
+from toolkit import errors, event, group, user
 
 mpl.use("Agg")
 
@@ -111,6 +111,9 @@ def test_no_profiles_make_no_segments() -> None:
         ({"of": "age"}, "is of no property"),
         ({"by": event["item"]}, "is of events"),
         ({"where": event["item"] == 1}, "is of events"),
+        ({"by": group("company")["plan"]}, "is of groups"),
+        ({"where": group("company")["plan"] == "pro"}, "is of groups"),
+        ({"measure": "sum", "of": group("company")["seats"]}, "is of groups"),
         ({"by": user["$mp_first_event_time"]}, "give events="),
         ({"top": 1}, "top= needs a breakdown"),
         ({"top": 0, "by": "plan"}, "top=0"),

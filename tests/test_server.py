@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 import requests
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet
 
 import toolkit as tk
 from tests import server_load
@@ -536,6 +538,24 @@ def test_the_command_serves_until_it_is_stopped(tmp_path: Path, how: signal.Sign
     assert lines[-1] == "Stopped: 2 updates, 0 events, 3 rejected."
     with tk.ProfileTable(path) as profiles:
         assert profiles["7"] == {"plan": "pro"}
+
+
+def test_the_command_sets_where_users_are_and_names_the_groups_of_Segment(tmp_path: Path) -> None:
+    writer = MMDBWriter(ip_version=4, database_type="Test-City")
+    writer.insert_network(IPSet(["127.0.0.0/8"]), {"country": {"iso_code": "NO"}})
+    writer.to_db_file(str(tmp_path / "cities.mmdb"))
+    path = tmp_path / "shop.db"
+    given = ["--geo", f"{tmp_path}/cities.mmdb", "--group-key", "company"]
+    process, line = started(str(path), *given)
+    url = line.split()[2]
+    assert requests.post(f"{url}/engage?ip=1", json=GOOD, timeout=10).text == "1"
+    group = {"userId": "7", "groupId": "acme", "traits": {"plan": "pro"}}
+    assert requests.post(f"{url}/v1/group", json=group, timeout=10).json() == {"success": True}
+    process.terminate()
+    assert process.communicate(timeout=20)[1] == ""
+    with tk.ProfileTable(path) as profiles:
+        assert profiles["7"] == {"plan": "pro", "$country_code": "NO"}
+        assert profiles.groups("company")["acme"] == {"plan": "pro"}
 
 
 def test_the_command_explains_a_port_in_use(tmp_path: Path) -> None:

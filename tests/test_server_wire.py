@@ -575,6 +575,29 @@ def test_Segment_is_answered_in_its_words(receiver: Receiver) -> None:
     assert receiver.tally.events == 3
 
 
+def test_the_context_of_a_batch_is_that_of_its_messages(receiver: Receiver) -> None:
+    buy = {"type": "track", "userId": "7", "event": "Buy"}
+    own = {**buy, "context": {"groupId": "hooli"}}
+    batch = {"batch": [buy, own, 5], "context": {"groupId": "acme", "library": {"name": "x"}}}
+    status, found = asked(receiver, call("/v1/batch", batch))
+    assert (status, [each["index"] for each in found["rejected"]]) == (200, [2])
+    assert receiver.arrived.frame["$group_id"].tolist() == ["acme", "hooli"]
+    located = []
+
+    class Locator:
+        def locate(self, messages: list[Any], ip: str | None, profiles: Any) -> list[Any]:
+            located.extend(each["$ip"] for each in messages)
+            return messages
+
+    known = Receiver(tk.ProfileTable(), geo=Locator())
+    identify = {"type": "identify", "userId": "7"}
+    batch = {"batch": [identify, {**identify, "context": None}], "context": {"ip": "10.0.0.1"}}
+    assert asked(known, call("/v1/batch", batch)) == (200, {"success": True})
+    assert located == ["10.0.0.1"] * 2
+    batch["context"] = {"groupId": "x" * 10_000}
+    assert asked(known, call("/v1/batch", batch))[0] == 413
+
+
 def test_locations_are_found_before_updates_are_applied() -> None:
     class Oslo:
         asked: list[Any] = []

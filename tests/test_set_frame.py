@@ -57,6 +57,18 @@ def test_FRAME_1_only_what_differs_is_written_and_the_report_says_what(
     assert report.batch_id == profiles.batches.index[-1]
 
 
+@pytest.mark.parametrize("cells", [["a"], [True], [[1]], [7]], ids=str)
+def test_FRAME_1_a_profile_without_the_number_that_others_have_gets_any_value(
+    profiles: tk.ProfileTable, cells: list[Any]
+) -> None:
+    profiles.apply([{"$distinct_id": "1", "$set": {"x": 1.5}}, {"$distinct_id": "2", "$set": {}}])
+    profiles.set(pd.DataFrame({"distinct_id": ["2"], "x": pd.Series(cells, dtype=object)}))
+    assert contents(profiles) == {"1": {"x": 1.5}, "2": {"x": cells[0]}}
+    profiles.unset("2", ["x"])
+    tk.import_frame(profiles, pd.DataFrame({"distinct_id": ["2"], "x": pd.Series(cells)}))
+    assert contents(profiles) == {"1": {"x": 1.5}, "2": {"x": cells[0]}}
+
+
 def test_FRAME_1_a_second_run_writes_nothing_and_makes_no_batch(profiles: tk.ProfileTable) -> None:
     frame = pd.DataFrame(
         {

@@ -184,3 +184,21 @@ def test_UPKEEP_3_lists_are_united_on_request(doubles: tk.ProfileTable) -> None:
     tk.deduplicate(doubles, merge="union", dry_run=False)
     assert doubles["b"]["tags"] == ["y", 1, "z", "x"]
     assert tk.deduplicate(doubles, dry_run=False).batch_id is None
+
+
+def test_UPKEEP_3_no_charge_is_lost_by_uniting_and_equal_ones_are_not_one() -> None:
+    charge = {"$amount": 5}
+    profiles = tk.ProfileTable()
+    for key, charges in {"1": [charge, charge], "2": None, "3": [charge], "4": [charge]}.items():
+        profiles.set(key, {"$email": "a@x.org"} | ({"$transactions": charges} if charges else {}))
+    before = tk.revenue(profiles).total
+    for kept in "12":  # one that has charges, and one that has none
+        found = tk.deduplicate(profiles, keep=lambda _, kept=kept: kept, merge="union")
+        assert found.deleted == 3
+        done = tk.deduplicate(
+            profiles, keep=lambda _, kept=kept: kept, merge="union", dry_run=False
+        )
+        assert profiles[kept]["$transactions"] == [charge] * 4
+        assert tk.revenue(profiles).total == before == 20
+        assert done.batch_id is not None
+        profiles.undo(done.batch_id)

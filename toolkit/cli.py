@@ -41,6 +41,7 @@ from toolkit.sources.csv_export import export_csv
 from toolkit.sources.geo import GeoDatabase
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.sources.people import read_people, write_people
+from toolkit.sources.segment import GROUP_KEY
 from toolkit.sources.serving import serve_until_stopped
 from toolkit.table import ProfileTable
 from toolkit.values import dumps
@@ -147,12 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument(
         "--people", action="store_true", help="the file holds profiles as the query API has them"
     )
-    apply.add_argument(
-        "--geo",
-        type=Path,
-        metavar="MMDB",
-        help="a location database: $set and $set_once set the location of $ip or coordinates too",
-    )
+    _add_geo(apply)
 
     export = _command(commands, _export, "export", "write profiles as messages or CSV")
     _add_database(export)
@@ -252,6 +248,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a further name clients call this machine by, such as host.docker.internal; repeat",
     )
+    serving.add_argument(
+        "--group-key", default=GROUP_KEY, help="the group key of Segment's groups (%(default)s)"
+    )
+    _add_geo(serving)
     serving.add_argument("--log", action="store_true", help="print a line for each request")
 
     show = _command(commands, _show, "show", "show a table, or one profile as JSON")
@@ -271,6 +271,15 @@ def _command(
 
 def _add_database(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("database", type=Path, help="the SQLite file of the profiles")
+
+
+def _add_geo(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--geo",
+        type=Path,
+        metavar="MMDB",
+        help="a location database: $set and $set_once set the location of $ip or coordinates too",
+    )
 
 
 def _add_group(parser: argparse.ArgumentParser) -> None:
@@ -498,9 +507,10 @@ def _serve(given: argparse.Namespace) -> int:
         _say(line)
         sys.stdout.flush()
 
-    with ProfileTable(given.database) as profiles:
+    with ExitStack() as opened:
+        geo = None if given.geo is None else opened.enter_context(GeoDatabase(given.geo))
         serve_until_stopped(
-            profiles,
+            opened.enter_context(ProfileTable(given.database)),
             say,
             log=given.log,
             port=given.port,
@@ -508,6 +518,8 @@ def _serve(given: argparse.Namespace) -> int:
             token=given.token,
             origins=given.origin,
             hosts=given.allow_host,
+            group_key=given.group_key,
+            geo=geo,
         )
     return OK
 

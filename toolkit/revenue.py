@@ -17,7 +17,7 @@ from toolkit.values import ABSENT, Json, dumps
 from toolkit.view import ProfileView
 from toolkit.wording import count
 
-_TRANSACTIONS: Final = "$transactions"
+TRANSACTIONS: Final = "$transactions"
 _PERIODS: Final = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
 
 
@@ -90,7 +90,7 @@ def revenue(
     snapshot = profiles.snapshot()
     rows: list[tuple[int, float, int]] = []
     without_amount = without_time = 0
-    for at, cell in enumerate(snapshot.column(_TRANSACTIONS).cells()):
+    for at, cell in enumerate(snapshot.column(TRANSACTIONS).cells()):
         if cell is ABSENT or cell is None:
             continue
         for each in cell if isinstance(cell, list) else [cell]:

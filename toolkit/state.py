@@ -291,6 +291,7 @@ def _identical(left: Column, right: Column) -> bool:
         return False
     if left.kind == "json" or right.kind == "json":
         return False
-    if left.kind == "float" and (np.signbit(left.values) != np.signbit(right.values)).any():
+    are_floats = left.kind == right.kind == "float"  # a column without values has any kind
+    if are_floats and (np.signbit(left.values) != np.signbit(right.values)).any():
         return False
     return bool(left.equals(right).all())

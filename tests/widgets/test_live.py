@@ -78,6 +78,10 @@ def test_paused_it_stands_still_and_says_how_many_wait(taker: Any) -> None:
     assert [row.distinct_id for row in state.rows] == ["user 1"]
     assert state.told == "1 update, 0 events · paused, 2 more arrived"
     assert taker.profiles["user 2"] == {"n": 2}
+    state.only_rejected = True
+    assert (state.rows, state.rejected) == ([], 0)
+    state.only_rejected = False
+    assert [row.distinct_id for row in state.rows] == ["user 1"]
     state.pause()
     assert [row.distinct_id for row in state.rows] == ["8", "user 2", "user 1"]
     assert state.waiting == 0

@@ -130,7 +130,8 @@ def profile_report(
             raise ReportError(f"{prop.text} is of events; a report on profiles is of users alone")
         if prop.group_key not in (None, getattr(profiles, "group_key", None)):
             raise ReportError(
-                f'{prop.text} is of groups; report on them: profiles.groups("{prop.group_key}")'
+                f"{prop.text} is of groups, and these are other profiles; report on "
+                f'profiles.groups("{prop.group_key}"), or on events, which name groups'
             )
         if prop.name == FIRST_SEEN and people.events is None:
             raise ReportError(f"{prop.text} (First Seen) is worked out from events; give events=")

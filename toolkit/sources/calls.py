@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from toolkit.errors import RequestError, StoreBusyError, ToolkitError
 from toolkit.sources.receiver import Outcome, Receiver
+from toolkit.sources.segment import CONTEXT
 from toolkit.sources.wire import (
     MAX_MESSAGE,
     MAX_MESSAGES,
@@ -32,6 +33,7 @@ SEGMENT: Final = tuple(
     for name in ("identify", "group", "track", "page", "screen", "alias", "batch", "import")
 )
 _FEW: Final = 100
+_MAX_SHARED: Final = 10_000
 
 
 class Call(NamedTuple):
@@ -209,8 +211,18 @@ def _batch(content: dict[str, Any]) -> list[Record]:
         raise RequestError(400, 'no list "batch" in the body')
     if len(messages) > MAX_MESSAGES:
         raise RequestError(413, f"more than {MAX_MESSAGES:,} messages in one batch")
+    context = content.get("context")
+    shared = {}
+    if isinstance(context, dict):
+        shared = {name: context[name] for name in CONTEXT if name in context}
+    if _size(shared) > _MAX_SHARED:  # each message gets it
+        raise RequestError(413, f"the context of the batch has more than {_MAX_SHARED:,} bytes")
     records = []
     for index, message in enumerate(messages):
+        if shared and isinstance(message, dict):
+            own = message.get("context")
+            if own is None or isinstance(own, dict):
+                message = {**message, "context": {**shared, **(own or {})}}
         size = _size(message)
         if size > MAX_MESSAGE:
             raise RequestError(

@@ -37,6 +37,8 @@ TRAITS: Final[Mapping[str, str]] = {
 GROUP_KEY: Final = "$group_id"
 #: Names that an event of the toolkit has a meaning for, and one of Segment has not.
 _TAKEN: Final = ("distinct_id", "time", "token", "ip")
+#: What of a context means something here; that of a batch holds for each of its messages.
+CONTEXT: Final = ("ip", "groupId")
 KINDS: Final = ("identify", "group", "track", "page", "screen", "alias")
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from toolkit import html
 from toolkit.errors import ArgumentError, InvalidTimeError
 from toolkit.results import ChangeReport
+from toolkit.revenue import TRANSACTIONS
 from toolkit.snapshot import Snapshot
 from toolkit.table import ProfileTable
 from toolkit.times import NO_TIME, parse_time
@@ -142,7 +143,8 @@ def deduplicate(
     merge
         What the others leave to it (UPKEEP-3): ``"fill"`` what it lacks, from the
         others in the order in which they would be kept; ``"union"`` that, and the
-        elements of lists that both have; ``"none"`` nothing.
+        elements of lists that both have, of ``$transactions`` every one; ``"none"``
+        nothing.
     dry_run
         Whether only to say what would change.
     """
@@ -205,6 +207,7 @@ def _merged(
     """Return the operators that give a profile what others leave to it."""
     filled: dict[str, Json] = {}
     united: dict[str, list[Json]] = {}
+    charged: dict[str, Json] = {}
     if merge != "none":
         for other in others:
             for name, value in other.items():
@@ -212,6 +215,9 @@ def _merged(
                 if have is ABSENT:
                     filled[name] = value
                 elif merge == "union" and isinstance(have, list) and isinstance(value, list):
-                    united.setdefault(name, []).extend(value)
-    operations: dict[str, Any] = {"$set_once": filled} if filled else {}
-    return {**operations, "$union": united} if united else operations
+                    if name == TRANSACTIONS:  # two charges of one amount are two charges
+                        charged[name] = [*charged.get(name, have), *value]
+                    else:
+                        united.setdefault(name, []).extend(value)
+    operators = {"$set_once": filled, "$set": charged, "$union": united}
+    return {operator: argument for operator, argument in operators.items() if argument}

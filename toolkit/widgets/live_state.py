@@ -64,7 +64,7 @@ class LiveState(HasTraits):
         self._receiver = source.receiver
         self._cleared = Tally()
         self._cleared_at = 0
-        self._at_pause = Tally()
+        self._at_pause, self._paused_at = Tally(), 0
         self._samples: deque[tuple[float, int]] = deque()
         self.observe(self._turned, ["paused", "only_rejected"])
         self.refresh()
@@ -86,7 +86,8 @@ class LiveState(HasTraits):
         self.events = tally.events - self._cleared.events
         self.rejected = tally.rejected - self._cleared.rejected
         recent = self._receiver.recent(self.only_rejected)
-        rows: list[Arrival] = [each for each in recent if each.time > self._cleared_at]
+        until = self._paused_at if self.paused else times.now()
+        rows: list[Arrival] = [each for each in recent if self._cleared_at < each.time <= until]
         self.rows = rows[:SHOWN]
 
     def _rate(self, total: int) -> float:
@@ -103,9 +104,9 @@ class LiveState(HasTraits):
 
     def _turned(self, change: Any) -> None:
         if change["name"] == "paused" and self.paused:
-            self._at_pause = self._receiver.tally
+            self._at_pause, self._paused_at = self._receiver.tally, times.now()
             return
-        if self.paused:  # another filter shows what there is now, and no more
+        if self.paused:  # another filter shows what there was then
             self._show(self._at_pause)
             return
         self.refresh()
