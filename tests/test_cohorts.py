@@ -254,7 +254,15 @@ def test_all_text_is_escaped(profiles: tk.ProfileTable) -> None:
         (lambda p: tk.cohort(SHOP, None, user["plan"] == "pro"), "needs profiles"),
         (lambda p: tk.cohort(SHOP, p, 'cohort("Nobody")'), 'no cohort is saved as "Nobody"'),
         (lambda p: p.where(tk.did("Buy")), "counts events, and there are none here"),
-        (lambda p: p.where('cohort("A")'), "names a saved cohort"),
+        (lambda p: p.where('cohort("A")'), 'no cohort is saved as "A"'),
+        (
+            lambda p: (
+                tk.segmentation(
+                    SHOP, p, None, by=[tk.cohort_of(["a"], "A"), tk.cohort_of(["b"], "A")]
+                ).table
+            ),
+            "two cohorts of one name",
+        ),
         (lambda p: tk.did("Buy", within="soon"), '"soon" is no period'),
         (lambda p: tk.did("Buy", within=("2026-05-02", "2026-05-01")), "ends before it begins"),
         (lambda p: tk.did("Buy", at_least=-1), "no number of times"),
@@ -401,3 +409,32 @@ def test_flows_take_a_cohort_too(profiles: tk.ProfileTable) -> None:
     by = tk.flows(SHOP, profiles, "Buy", by=found)
     assert set(by.table["user.cohort"]) == {"In Ann", "Not in Ann"}
     assert by.users(segment="Not in Ann") == ["bob"]
+
+
+def test_COHORT_1_hidden_and_later_events_make_nobody_a_user(profiles: tk.ProfileTable) -> None:
+    df = pd.DataFrame(
+        {
+            "event": "View",
+            "distinct_id": ["ann", "hid", "odd", "new"],
+            "time": ["2026-05-01", "2026-05-01", "soon", "2026-06-01"],
+            "$bucket": [None, "x", None, None],
+        }
+    )
+    nobody = tk.did("Buy", at_most=0)
+
+    assert list(tk.cohort(df, None, nobody)) == ["ann", "new"]
+    before = tk.cohort(df, profiles, nobody, now="2026-05-10")
+    assert list(before) == ["ann", "bob", "cem"] and before.among == 3
+
+
+def test_ids_that_are_missing_are_left_out_and_noted() -> None:
+    found = tk.cohort_of(["ann", None, float("nan")], "A")
+
+    assert list(found) == ["ann"]
+    assert found.notes == ["Left out, for there is no distinct ID: 2 values."]
+
+
+def test_profiles_know_the_cohorts_saved_beside_them(profiles: tk.ProfileTable) -> None:
+    tk.cohorts(profiles).save(tk.cohort_of(["ann"], "A"))
+
+    assert list(profiles.where('cohort("A") or user["plan"] == "free"')) == ["ann", "bob"]

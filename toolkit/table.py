@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
+from functools import partial
 from numbers import Integral
 from os import PathLike, fspath
 from typing import Any, Final, Literal, NoReturn, Self, TypeVar, overload
@@ -53,6 +54,7 @@ from toolkit.progress import Progress, silent
 from toolkit.remembered import Remembered
 from toolkit.reserved import HIDDEN, title
 from toolkit.results import ApplyResult, ChangeReport
+from toolkit.saved_cohorts import saved_ids
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import TIMEOUT, Store
@@ -835,7 +837,9 @@ class ProfileTable:
         """
         condition = as_expression(expression)
         snapshot = self.snapshot()
-        chosen = snapshot.keep(condition.mask(SnapshotScope(snapshot, self.group_key)))
+        chosen = snapshot.keep(
+            condition.mask(SnapshotScope(snapshot, self.group_key, partial(saved_ids, self)))
+        )
         return ProfileView(chosen, str(condition), self.group_key)
 
     # The past

@@ -116,6 +116,7 @@ class SnapshotScope:
 
     ``user["$last_seen"]`` is Updated At, a time, and ``user["$distinct_id"]`` the
     distinct ID. Of the profiles of a *group_key* its properties of groups are the same.
+    *saved* returns the distinct IDs of a saved cohort.
 
     Examples
     --------
@@ -125,9 +126,15 @@ class SnapshotScope:
     array([], dtype=bool)
     """
 
-    def __init__(self, snapshot: Snapshot, group_key: str | None = None) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        group_key: str | None = None,
+        saved: Callable[[str], pa.Array] | None = None,
+    ) -> None:
         self._snapshot = snapshot
         self._group_key = group_key
+        self._saved = saved
 
     @property
     def snapshot(self) -> Snapshot:
@@ -137,6 +144,21 @@ class SnapshotScope:
     def distinct_ids(self) -> pa.Array:
         """Return the distinct ID of each profile."""
         return self._snapshot.ids
+
+    def members(self, name: str) -> pa.Array:
+        """Return the distinct IDs of a saved cohort.
+
+        Raises
+        ------
+        ExpressionError
+            If nobody said where they are.
+        """
+        if self._saved is None:
+            raise ExpressionError(
+                f'cohort("{name}") names a saved cohort, and there is none here; give the cohort '
+                "itself"
+            )
+        return self._saved(name)
 
     def __len__(self) -> int:
         return len(self._snapshot)

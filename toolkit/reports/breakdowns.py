@@ -178,6 +178,11 @@ def as_breakdown(by: Any, tz: str | tzinfo | None = None) -> Breakdown | None:
     if not isinstance(by, list | tuple):
         by = [] if by is None else [by]
     cohorts = tuple(each for each in by if isinstance(each, Members))
+    if len({cohort.name for cohort in cohorts}) < len(cohorts):
+        raise ReportError(
+            "by= has two cohorts of one name, which nobody could tell apart; give one another "
+            'name: cohort.named("…")'
+        )
     parts: list[Breakdown] = []
     for each in by:
         if isinstance(each, Breakdown):

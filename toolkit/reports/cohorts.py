@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit import html, times
-from toolkit.columns import Column
+from toolkit.columns import Column, Mask
 from toolkit.errors import ArgumentError, ReportError
 from toolkit.events import AnyEvents
 from toolkit.expressions import Expression, Instants, Members, Tally, as_expression, parse
@@ -21,9 +21,9 @@ from toolkit.ids import normalise_id
 from toolkit.join import Profiles
 from toolkit.reports import remarks
 from toolkit.reports.periods import Moment, as_moment
-from toolkit.reports.saved import remembered
 from toolkit.reports.selection import Selection, UserScope
 from toolkit.reserved import FIRST_SEEN, LAST_SEEN
+from toolkit.saved_cohorts import remembered
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
 from toolkit.values import dumps
@@ -189,11 +189,13 @@ def cohort(
     moment = None if now is None else as_moment(now, None, "now")
     everything = replace(everything, now=moment)
     users = UserScope(everything)
-    ids = everything.events.ids.texts
-    found = [ids.filter(pa.array(condition.mask(users)[:-1]))]
-    among = len(ids)
+    ids, begun = everything.events.ids.texts, everything.events.first_times
+    # Hidden events and those after the moment make nobody a user.
+    is_there = begun != NO_TIME if moment is None else (begun != NO_TIME) & (begun <= moment)
+    found = [ids.filter(pa.array(condition.mask(users)[:-1] & is_there))]
+    among = int(is_there.sum())
     if everything.snapshot is not None:
-        others = _Quiet(everything)
+        others = _Quiet(everything, is_there)
         found.append(others.ids.filter(pa.array(condition.mask(others))))
         among += len(others)
     members = pa.array(sorted(pa.concat_arrays(found).to_pylist()), pa.large_string())
@@ -210,7 +212,8 @@ def cohort_of(ids: Iterable[object], name: str) -> Cohort:
     Parameters
     ----------
     ids
-        Distinct IDs; numbers are read as in messages (MSG-4). Each counts once.
+        Distinct IDs; numbers are read as in messages (MSG-4). Each counts once; missing
+        values are left out, and noted.
     name
         What to call it.
 
@@ -228,8 +231,15 @@ def cohort_of(ids: Iterable[object], name: str) -> Cohort:
         return ids.named(name)
     if isinstance(ids, str):
         raise ArgumentError(f"ids={ids!r:.60}; give a list of distinct IDs")
-    known = sorted({normalise_id(each) for each in ids})
-    return Cohort(_as_name(name), pa.array(known, pa.large_string()), "given as distinct IDs")
+    given = list(ids)
+    is_missing = pd.isna(pd.Series(given, dtype=object)).tolist()
+    there = [each for each, missing in zip(given, is_missing, strict=True) if not missing]
+    known = sorted({normalise_id(each) for each in there})
+    notes = []
+    if missing := len(given) - len(there):
+        notes.append(f"Left out, for there is no distinct ID: {count(missing, 'value')}.")
+    members = pa.array(known, pa.large_string())
+    return Cohort(_as_name(name), members, "given as distinct IDs", notes=notes)
 
 
 def _as_name(name: object) -> str:
@@ -243,13 +253,14 @@ class _Quiet:
     """The users with a profile and no event; a row a profile."""
 
     selection: Selection
+    has_events: Mask
 
     @cached_property
     def snapshot(self) -> Snapshot:
         assert self.selection.snapshot is not None
         rows = self.selection.events.rows(self.selection.snapshot)
         is_quiet = np.ones(len(self.selection.snapshot), np.bool_)
-        is_quiet[rows[rows >= 0]] = False
+        is_quiet[rows[(rows >= 0) & self.has_events]] = False
         return self.selection.snapshot.keep(is_quiet)
 
     @property

@@ -35,11 +35,11 @@ from toolkit.reports.fields import (
 )
 from toolkit.reports.measures import Happened
 from toolkit.reports.ranked import Ranked
-from toolkit.reports.saved import saved_ids
 from toolkit.reports.segments import NOT_SET, OTHER, Segments, WithOther
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import is_whole
 from toolkit.reserved import FIRST_SEEN, LAST_SEEN
+from toolkit.saved_cohorts import saved_ids
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
 from toolkit.values import Json

@@ -31,9 +31,9 @@ from toolkit.groups import Groups
 from toolkit.join import At, Past, Profiles, as_past, as_snapshot, user_cells
 from toolkit.operators import is_number
 from toolkit.reports.breakdowns import Breakdown
-from toolkit.reports.saved import saved_ids
 from toolkit.reports.segments import Segments
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
+from toolkit.saved_cohorts import saved_ids
 from toolkit.series import Codes
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME

@@ -23,9 +23,9 @@ from toolkit.reports import plots
 from toolkit.reports.base import Report
 from toolkit.reports.choices import Choices
 from toolkit.reports.fields import DECLARED, Declaration, Field, FilterField, Input
-from toolkit.reports.saved import saved_names
 from toolkit.reports.spots import Cell
 from toolkit.reserved import title
+from toolkit.saved_cohorts import saved_names
 from toolkit.snapshot import Snapshot
 from toolkit.sources.csv_defuse import defused_frame
 from toolkit.widgets.abandon import Abandonable

@@ -16,8 +16,8 @@ from toolkit.errors import ToolkitError
 from toolkit.events import Events
 from toolkit.expressions import Expression
 from toolkit.reports.choices import Choices
-from toolkit.reports.saved import saved_ids, saved_names
 from toolkit.reserved import FIRST_SEEN, LAST_SEEN
+from toolkit.saved_cohorts import saved_ids, saved_names
 from toolkit.snapshot import Snapshot
 from toolkit.table import ProfileTable
 from toolkit.widgets.filter_state import FilterState

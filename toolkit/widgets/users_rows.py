@@ -22,8 +22,8 @@ from toolkit.expressions import Expression, Instants, Property
 from toolkit.expressions.cells import NUMBERS, Cells, Family
 from toolkit.expressions.doubts import is_known, never_true, unknown
 from toolkit.expressions.nodes import require_closed
-from toolkit.reports.saved import saved_ids
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
+from toolkit.saved_cohorts import saved_ids
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
 from toolkit.values import ABSENT, dumps, joined_texts, texts_where
