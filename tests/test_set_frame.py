@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -67,6 +68,25 @@ def test_FRAME_1_a_profile_without_the_number_that_others_have_gets_any_value(
     profiles.unset("2", ["x"])
     tk.import_frame(profiles, pd.DataFrame({"distinct_id": ["2"], "x": pd.Series(cells)}))
     assert contents(profiles) == {"1": {"x": 1.5}, "2": {"x": cells[0]}}
+
+
+@pytest.mark.parametrize("dtype", ["float64", object, "Float64"], ids=str)
+@pytest.mark.parametrize("missing", ["leave", "unset"])
+def test_FRAME_2_an_infinity_is_reported_and_what_is_stored_stays(
+    profiles: tk.ProfileTable, missing: Any, dtype: Any
+) -> None:
+    profiles.set("1", {"x": 1, "y": 1})
+    cells = pd.Series([math.inf, -math.inf, 2.5], dtype=dtype)
+    frame = pd.DataFrame({"distinct_id": ["1", "2", "3"], "x": cells, "y": [None] * 3})
+    report = profiles.set(frame, missing=missing)
+    assert report.rejected[["distinct_id", "property"]].to_numpy().tolist() == [
+        ["1", "x"],
+        ["2", "x"],
+    ]
+    assert "infinity" in report.rejected["reason"][0]
+    left = {"x": 1} if missing == "unset" else {"x": 1, "y": 1}
+    assert contents(profiles) == {"1": left, "2": {}, "3": {"x": 2.5}}
+    assert len(tk.import_frame(profiles, frame).rejected) == 2
 
 
 def test_FRAME_1_a_second_run_writes_nothing_and_makes_no_batch(profiles: tk.ProfileTable) -> None:

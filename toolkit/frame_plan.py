@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from toolkit import limits
 from toolkit.columns import IS_ABSENT, Column
@@ -84,9 +85,10 @@ def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -
         Whether the hosted product's limits hold (LIMITS).
     """
     columns = rows.columns
-    left_out: list[limits.Cut] = []
+    left_out: list[limits.Cut] = list(rows.left_out)
     if limited:  # as they would be stored, or they would differ each time
-        columns, left_out = limits.cut_columns(before, rows.ids, columns)
+        columns, cuts = limits.cut_columns(before, rows.ids, columns)
+        left_out += cuts
     positions = before.positions(rows.ids)
     known = positions >= 0
     old = {name: before.column(name).take(positions) for name in columns}
@@ -95,6 +97,13 @@ def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -
         for name, column in columns.items():
             sent = np.flatnonzero(column.is_present)
             new[name] = old[name].put(sent, column.take(sent))
+    elif rows.left_out:
+        # An infinity is no missing cell, which would unset what is stored.
+        for name in {each for _, each, _ in rows.left_out} & new.keys():
+            of_name = [key for key, each, _ in rows.left_out if each == name]
+            at = pc.index_in(pa.array(of_name, pa.large_string()), rows.ids).to_numpy()
+            at = np.unique(at[~new[name].is_present[at]]).astype(np.int64)
+            new[name] = new[name].put(at, old[name].take(at))
     found = compare(rows.ids, old, new)
 
     differs = np.zeros(len(known), np.bool_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from toolkit.reserved import LAST_SEEN, name_refusal
 from toolkit.times import NO_TIME
 from toolkit.values import as_json
 from toolkit.wording import count, did_you_mean, listed
+
+_INFINITE: Final = "an infinity is no JSON number; what is stored stays"  # SET-1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -31,12 +34,15 @@ class FrameRows:
         When each row happened, in microseconds since 1970 UTC; None if no column says so.
     repeated
         How many rows were merged into another of their ID.
+    left_out
+        (distinct ID, property, reason) of each cell that is an infinity, and so is absent.
     """
 
     ids: pa.Array
     columns: dict[str, Column]
     times: series.Microseconds | None
     repeated: int
+    left_out: list[tuple[str, str, str]]
 
 
 def read_frame(
@@ -70,15 +76,18 @@ def read_frame(
     ids = _ids(_column(frame, distinct_id, parameter))
     times = None if time is None else _times(_column(frame, time, "time"))
     columns: dict[str, Column] = {}
+    left_out: list[tuple[str, str, str]] = []
     for name in frame.columns:
         if name not in (distinct_id, time, LAST_SEEN):
             _check_name(name)
-            columns[name] = series.column(_column(frame, name, "a property"))
+            cells = _column(frame, name, "a property")
+            columns[name] = series.column(cells)
+            left_out += [(ids[at].as_py(), name, _INFINITE) for at in series.infinite(cells)]
     repeated = 0
     if times is None:
         ids, columns, rows = last_of_each(ids, columns)
         repeated = int(rows.sum()) - len(ids)
-    return FrameRows(ids, columns, times, repeated)
+    return FrameRows(ids, columns, times, repeated, left_out)
 
 
 def _column(frame: pd.DataFrame, name: object, role: str) -> pd.Series:

@@ -6,6 +6,7 @@ have, and works on its distinct values where that is less than on all.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -512,6 +513,22 @@ def column(series: pd.Series) -> Column:
     if pa.types.is_null(array.type):
         return Column.absent(len(array))
     return _column_of_cells(array.to_pylist())
+
+
+def infinite(series: pd.Series) -> list[int]:
+    """Return the rows whose cell is an infinity, ascending.
+
+    >>> infinite(pd.Series([1.0, float("inf"), None]))
+    [1]
+    """
+    if pd.api.types.is_float_dtype(series.dtype):
+        numbers = series.to_numpy("float64", na_value=np.nan)
+        return np.flatnonzero(np.isinf(numbers)).tolist()
+    if not _is_object(series) or pd.api.types.infer_dtype(series) in ("string", "empty"):
+        return []
+    kinds = (float, np.floating, Decimal)
+    cells = enumerate(series.array)
+    return [at for at, cell in cells if isinstance(cell, kinds) and abs(cell) == math.inf]
 
 
 def _text_column(texts: pa.Array) -> Column:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from toolkit.batch_columns import ColumnsResult
@@ -72,4 +74,5 @@ def import_frame(
         )
     rows = read_frame(frame, distinct_id, time)
     columns = {name: column for name, column in rows.columns.items() if column.is_present.any()}
-    return profiles.set_columns(rows.ids, columns, source=source, row_times=rows.times)
+    result = profiles.set_columns(rows.ids, columns, source=source, row_times=rows.times)
+    return replace(result, rejected=[*rows.left_out, *result.rejected])

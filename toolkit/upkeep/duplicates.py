@@ -207,7 +207,7 @@ def _merged(
     """Return the operators that give a profile what others leave to it."""
     filled: dict[str, Json] = {}
     united: dict[str, list[Json]] = {}
-    charged: dict[str, Json] = {}
+    charged: dict[str, list[Json]] = {}
     if merge != "none":
         for other in others:
             for name, value in other.items():
@@ -219,5 +219,5 @@ def _merged(
                         charged[name] = [*charged.get(name, have), *value]
                     else:
                         united.setdefault(name, []).extend(value)
-    operators = {"$set_once": filled, "$set": charged, "$union": united}
+    operators: dict[str, Any] = {"$set_once": filled, "$set": charged, "$union": united}
     return {operator: argument for operator, argument in operators.items() if argument}
