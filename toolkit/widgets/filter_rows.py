@@ -11,6 +11,8 @@ from toolkit.widgets import parts
 from toolkit.widgets.choosing import Chooser
 from toolkit.widgets.filter_state import FilterRow, FilterState
 
+# So many letters of an operator stand in the usual width.
+_SHORT: Final = 16
 _HELP: Final = 'For example: user["plan"] == "pro" and event["amount"] > 10'
 
 
@@ -120,9 +122,10 @@ class _Row(ipywidgets.Box):
 
     def _offer_operators(self) -> None:
         self._operators = self._row.operators
+        longest = max(map(len, self._operators))
         self._operator = Chooser(
             "Operator", _same(self._operators), self._row.operator, self._choose,
-            place="hidden", width="150px",
+            place="hidden", width="205px" if longest > _SHORT else "150px",
         )  # fmt: skip
         self._operator_place.children = (self._operator.widget,)
 
