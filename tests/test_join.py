@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
@@ -240,6 +240,7 @@ simple = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from("abcd"), st.dictionaries(st.just("p"), simple), max_size=4),
     st.lists(st.sampled_from(["a", "b", "c", "d", "e", "", None]), max_size=8),

@@ -100,7 +100,9 @@ class StoredProfiles:
         if parts:
             edited = self._store.edited_since(checkpoint)
             try:
-                base = None if edited is None else bulk.read_snapshot(parts)
+                # Passed by a later import it serves no more, and yet may be looked at.
+                unused = edited is None and trusting_rows
+                base = None if unused else bulk.read_snapshot(parts)
             except bulk.UnreadableError:
                 if not trusting_rows:
                     raise
