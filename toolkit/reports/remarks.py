@@ -62,7 +62,7 @@ def left_out(
     range_
         The range of the report; None is all time.
     """
-    if everything.events.is_counted.all():
+    if everything.events.all_counted:
         return []
     names = list(dict.fromkeys(asked))
     if None not in names:
@@ -116,7 +116,7 @@ def of_users(
                 f"Without a profile, so {NOT_SET} in every user property: "
                 f"{count(events, 'event')} of {count(ids, 'distinct ID')}{before}."
             )
-    if without_id := int((selection.ids < 0).sum()):
+    if without_id := selection.without_id:
         notes.append(
             f"Without a distinct ID, so counted for no user: {count(without_id, 'event')}."
         )
