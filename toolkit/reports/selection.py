@@ -24,10 +24,10 @@ from toolkit.expressions import (
 )
 from toolkit.expressions.doubts import is_known, never_true, user_property
 from toolkit.join import At, Past, Profiles, as_past, as_snapshot, user_cells
-from toolkit.operators import is_number
 from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.periods import Periods
 from toolkit.reports.saved import saved_ids
+from toolkit.reports.scopes import ColumnScope, EveryScope, ProfileScope, added_up
 from toolkit.reports.segments import Segments
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
 from toolkit.series import Codes
@@ -218,12 +218,23 @@ class Selection:
         if self._is_stored(names) and not condition.is_of_users:
             assert self.snapshot is not None
             # Of profiles, then looked up: that moves no text.
-            scopes = _ProfileScope(self.snapshot), _NobodyScope()
-            of_profiles = np.concatenate([condition.mask(scope) for scope in scopes])
+            of_profiles = self._of_profiles(condition, self.snapshot)
             rows = self.events.rows(self.snapshot)
             # -1, no profile, is the last one.
             return np.append(of_profiles.take(rows, mode="wrap"), of_profiles[-1])
         return condition.mask(UserScope(self))
+
+    @staticmethod
+    def _of_profiles(condition: Expression, snapshot: Snapshot) -> Mask:
+        """Return for each profile, and last for no profile, whether a condition is true."""
+        names = {prop.name for prop in condition.properties}
+        coded = snapshot.coded(names.pop()) if len(names) == 1 else None
+        if coded is not None:
+            codes, texts = coded
+            of_texts = condition.mask(ColumnScope(texts))
+            return np.append(of_texts.take(codes), of_texts[-1])
+        of_nobody = condition.mask(ColumnScope(Column.absent(1)))
+        return np.append(condition.mask(ProfileScope(snapshot)), of_nobody)
 
     def _is_stored(self, names: list[str]) -> bool:
         """Whether there are some user properties, all of them columns of the profiles."""
@@ -275,7 +286,7 @@ class Selection:
         if snapshot is None or not self._is_stored([prop.name for prop in by.properties]):
             return by.segments(UserScope(self))
         # Of profiles, then looked up as numbers: that moves no text.
-        return by.segments(_EveryScope(snapshot)).of_rows(self._profile_rows)
+        return by.segments(EveryScope(snapshot)).of_rows(self._profile_rows)
 
     def event_segments(self, by: Breakdown) -> Segments:
         """Return the segments of every selected event."""
@@ -303,7 +314,7 @@ class Selection:
         size = len(self.events.ids.texts) + 1
         if node.of is None:
             return Column.of_array(np.bincount(found.ids, minlength=size))
-        return _added_up(node.of.evaluate(_EventScope(found)), found.ids, size)
+        return added_up(node.of.evaluate(_EventScope(found)), found.ids, size)
 
     def period_of(self, node: Tally) -> tuple[int, int]:
         """Return from when until before when a tally counts, in microseconds since 1970 UTC."""
@@ -430,46 +441,6 @@ class UserScope:
 
 
 @dataclass(frozen=True, eq=False)
-class _ProfileScope:
-    """What an expression sees that is worked out once a profile."""
-
-    snapshot: Snapshot
-
-    def __len__(self) -> int:
-        return len(self.snapshot)
-
-    def column(self, side: str, name: str) -> Column | Instants:
-        assert side == "user"
-        return self.snapshot.column(name)
-
-
-@dataclass(frozen=True, eq=False)
-class _NobodyScope:
-    """What an expression sees of a user without a profile."""
-
-    def __len__(self) -> int:
-        return 1
-
-    def column(self, side: str, name: str) -> Column | Instants:
-        assert side == "user"
-        return Column.absent(1)
-
-
-@dataclass(frozen=True, eq=False)
-class _EveryScope:
-    """What a breakdown sees that is worked out once a profile, and last for no profile."""
-
-    snapshot: Snapshot
-
-    def __len__(self) -> int:
-        return len(self.snapshot) + 1
-
-    def column(self, side: str, name: str) -> Column | Instants:
-        assert side == "user"
-        return self.snapshot.column(name).followed_by(Column.absent(1))
-
-
-@dataclass(frozen=True, eq=False)
 class _EventScope:
     """What an expression sees that is worked out once a selected event."""
 
@@ -497,26 +468,6 @@ class _EventScope:
 
     def members(self, name: str) -> pa.Array:
         return self.selection.members(name)
-
-
-def _added_up(column: Column, ids: Codes, size: int) -> Column:
-    """Return the sum of the numbers of each ID, 0 where there are none."""
-    if column.kind == "json":
-        numbers = [cell if is_number(cell) else 0 for cell in column.cells()]
-        column = Column.of(numbers) if len(numbers) else Column.absent(0)
-    if column.kind == "json":  # integers of any size
-        sums = [0] * size
-        for owner, number in zip(ids.tolist(), column.cells(), strict=True):
-            sums[owner] += number
-        return Column.of(sums)
-    if column.kind not in ("int", "float"):
-        return Column.of_array(np.zeros(size, np.int64))
-    values = np.where(column.has_value, column.values, 0)
-    if column.kind == "int" and np.abs(values.astype(np.float64)).sum() < 2**62:
-        exact = np.zeros(size, np.int64)
-        np.add.at(exact, ids, values)
-        return Column.of_array(exact)
-    return Column.of_array(np.bincount(ids, weights=values, minlength=size))
 
 
 def segments_beside(
