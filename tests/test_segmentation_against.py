@@ -494,3 +494,62 @@ def test_of_the_sample_data_ages_fall_in_steps_of_ten(sample: Any) -> None:
     ]
     assert [tuple(row) for row in report.table.to_numpy().tolist()] == named
     assert np.isfinite(report.table["value"]).all()
+
+
+@pytest.mark.parametrize("has_hidden", [False, True])
+@pytest.mark.parametrize("unit", [None, "month"])
+@pytest.mark.parametrize("name", ["Buy", None, "Never"])
+def test_filters_of_one_event_choose_what_pandas_chooses(
+    name: str | None, unit: Any, has_hidden: bool
+) -> None:
+    draw = np.random.default_rng(3)
+    size = 150_000  # more than are looked at in one go
+    frame = pd.DataFrame(
+        {
+            "event": draw.choice(["Buy", "View", "Leave"], size),
+            "distinct_id": draw.choice([*(f"u{n}" for n in range(500)), None], size),
+            "time": pd.Timestamp("2026-01-01") + pd.to_timedelta(draw.integers(0, 90, size), "D"),
+            "amount": np.where(draw.random(size) < 0.1, np.nan, draw.integers(0, 100, size)),
+            "item": draw.choice(["hat", "tie", None], size),
+        }
+    )
+    if has_hidden:
+        frame["$bucket"] = np.where(draw.random(size) < 0.2, "x", None)
+    # Some users have no profile, some no plan.
+    plans = {f"u{n}": ["free", "pro", None][n % 3] for n in range(400)}
+    table = tk.ProfileTable()
+    table.apply(
+        [
+            {"$distinct_id": key, "$set": {"tag": 1} if plan is None else {"plan": plan}}
+            for key, plan in plans.items()
+        ]
+    )
+    plan = frame["distinct_id"].map(plans)
+    chosen = (frame["amount"] > 50) & (frame["item"] == "hat")
+    shown = frame["$bucket"].isna() if has_hidden else pd.Series(data=True, index=frame.index)
+    named = pd.Series(data=True, index=frame.index) if name is None else frame["event"] == name
+    big = (event["amount"] > 50) & (event["item"] == "hat")
+    events = tk.Events(frame)
+    month = frame["time"].dt.month if unit else pd.Series(0, frame.index)
+
+    for condition, expected in (
+        ((user["plan"] == "pro") & big, chosen & (plan == "pro")),
+        ((user["plan"] != "pro") & big, chosen & (plan == "free")),
+        (big & ~user["plan"].is_set(), chosen & plan.isna()),
+        (user["plan"].is_set() & (user["plan"] != "free"), plan == "pro"),
+    ):
+        kept = frame[expected & shown & named]
+        for measure in ("unique", "total"):
+            by_month = kept.groupby(month[kept.index])["distinct_id"]
+            wanted = by_month.nunique() if measure == "unique" else by_month.size()
+            wanted = wanted.reindex([1, 2, 3] if unit else [0], fill_value=0)
+            # Twice: what the first report gathered serves the second.
+            for _ in range(2):
+                found = tk.segmentation(
+                    events, table, name, measure=measure, where=condition, unit=unit
+                )
+                assert found.table["value"].tolist() == wanted.tolist()
+        strangers = frame[named & shown & frame["distinct_id"].notna()]
+        strangers = strangers[~strangers["distinct_id"].isin(plans)]["distinct_id"]
+        note = f"{len(strangers):,} events of {strangers.nunique():,} distinct IDs, before"
+        assert any(note in each for each in found.notes) == bool(len(strangers))

@@ -57,6 +57,58 @@ class Timelines:
         return self._named[code]
 
 
+class Named:
+    """The events of one name, gathered once: reports on them then read memory in its order.
+
+    Picking them out of all events again for each report takes several times as long as
+    looking at them. Numbers and times are kept; text and JSON are not, for their size.
+    """
+
+    def __init__(self, events: Events, rows: Positions) -> None:
+        self._events = events
+        self._columns: dict[str, Column] = {}
+        self.rows = rows
+        self.rows.setflags(write=False)
+
+    @cached_property
+    def ids(self) -> Codes:
+        """The distinct ID of each, a position in ``events.ids.texts``, or -1."""
+        codes: Codes = self._of(self._events.ids.codes)
+        return codes
+
+    @cached_property
+    def times(self) -> Microseconds:
+        """The time of each in microseconds since 1970 UTC, NO_TIME if it has none."""
+        moments: Microseconds = self._of(self._events.times)
+        return moments
+
+    @cached_property
+    def counts_of_ids(self) -> tuple[Microseconds, int]:
+        """How many of them each distinct ID has, and how many have none."""
+        return Coded(self.ids, self._events.ids.texts).counts()
+
+    def column(self, name: str, places: Positions | None) -> Column:
+        """Return an event property of those at some places, of all for None."""
+        whole = self._events.column(name)
+        if whole.kind in ("text", "json"):
+            return whole.take(self.rows if places is None else self.rows[places])
+        if name not in self._columns:
+            is_all = len(self.rows) == len(whole)
+            gathered = whole if is_all else whole.take(self.rows)
+            gathered.state.setflags(write=False)
+            gathered.values.setflags(write=False)
+            self._columns[name] = gathered
+        found = self._columns[name]
+        return found if places is None else found.take(places)
+
+    def _of(self, values: Any) -> Any:
+        if len(self.rows) == len(values):
+            return values
+        found = values[self.rows]
+        found.setflags(write=False)
+        return found
+
+
 class Events:
     """An event DataFrame, coded once.
 
@@ -113,8 +165,8 @@ class Events:
         self.id_column = distinct_id
         self.time_column = time
         self._columns: dict[str, Column] = {}
-        self._named: dict[int, Positions] = {}
         self._groups: dict[str, CodedLists] = {}
+        self._named: dict[tuple[int, bool], Named] = {}
         # Keyed by the ID column of a snapshot, which outlives changes of properties.
         self._rows: dict[int, tuple[weakref.ref[pa.Array], Positions]] = {}
         # What cannot be read is refused now, not when somebody first asks.
@@ -244,22 +296,36 @@ class Events:
         return counted
 
     @cached_property
+    def all_counted(self) -> bool:
+        """Whether every event takes part in reports."""
+        return bool(self.is_counted.all())
+
+    @cached_property
+    def counted_rows(self) -> Positions:
+        """The rows of the events that take part in reports, ascending."""
+        rows = np.flatnonzero(self.is_counted)
+        rows.setflags(write=False)
+        return rows
+
+    @cached_property
     def observed(self) -> tuple[int, int] | None:
         """The first and the last time, of all events that have one; None if there is none."""
         known = self.times[self.times != times.NO_TIME] if len(self) else self.times
         return (int(known.min()), int(known.max())) if len(known) else None
 
     @cached_property
-    def counts_of_ids(self) -> Microseconds:
-        """How many events each distinct ID has."""
-        return self.ids.counts()[0]
+    def counts_of_ids(self) -> tuple[Microseconds, int]:
+        """How many events each distinct ID has, and how many have none."""
+        return self.ids.counts()
 
-    def rows_named(self, code: int) -> Positions:
-        """Return the rows of the events of a name, ascending; found once."""
-        if code not in self._named:
-            self._named[code] = np.flatnonzero(self.event_names.codes == code)
-            self._named[code].setflags(write=False)
-        return self._named[code]
+    def named(self, code: int, *, counted: bool) -> Named:
+        """Return the events of a name; if *counted*, those that take part in reports."""
+        key = (code, counted and not self.all_counted)
+        if key not in self._named:
+            has_name = self.event_names.codes == code
+            rows = np.flatnonzero(has_name & self.is_counted if key[1] else has_name)
+            self._named[key] = Named(self, rows)
+        return self._named[key]
 
     @cached_property
     def first_times(self) -> Microseconds:

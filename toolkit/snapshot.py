@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,12 @@ import pyarrow.compute as pc
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.values import ABSENT, Json, dumps, joined_texts
+
+# Texts are few if among so many first ones are no more different ones than that.
+_LOOKED_AT: Final = 4_096
+_FEW: Final = 256
+# Codes of up to 16 bits are worth their memory.
+_MOST_TEXTS: Final = 2**16 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +103,23 @@ class Snapshot:
         column = self.columns.get(name)
         return Column.absent(len(self)) if column is None else column
 
+    def coded(self, name: str) -> tuple[Any, Column] | None:
+        """Return a property of few different texts as codes; None for any other property.
+
+        What depends on the text alone is then worked out once a text. Coded once, when a
+        filter first asks.
+
+        Returns
+        -------
+        The position of each profile's text among the texts, and the texts as a column,
+        whose last cell is absent and stands for no text.
+        """
+        known = self.__dict__.setdefault("_coded", {})
+        if name not in known:
+            known[name] = _coded(self.column(name))
+        found: tuple[Any, Column] | None = known[name]
+        return found
+
     def row(self, position: int) -> dict[str, Json]:
         """Return the properties of the profile in one row; the containers are the snapshot's."""
         found = ((name, column.cell(position)) for name, column in self.columns.items())
@@ -174,3 +197,19 @@ def places(ids: pa.Array, within: pa.Array) -> Positions:
 
 def _name_text(name: str) -> str:
     return dumps(name) + ":"
+
+
+def _coded(column: Column) -> tuple[Any, Column] | None:
+    if column.kind != "text":
+        return None
+    if pc.count_distinct(column.values.slice(0, _LOOKED_AT)).as_py() > _FEW:
+        return None
+    encoded = column.values.dictionary_encode()
+    texts = encoded.dictionary
+    if len(texts) > _MOST_TEXTS:
+        return None
+    codes = pc.fill_null(encoded.indices, len(texts)).to_numpy(zero_copy_only=False)
+    codes = codes.astype(np.min_scalar_type(len(texts)))
+    codes[~column.has_value] = len(texts)
+    codes.setflags(write=False)
+    return codes, Column.of_array(texts).followed_by(Column.absent(1))

@@ -213,7 +213,7 @@ def families_of(column: Column | Instants) -> frozenset[Family]:
     if isinstance(column, Instants):
         return frozenset({"time"} if (column.microseconds != NO_TIME).any() else ())
     if column.kind != "json":
-        return frozenset({column.kind} if column.has_value.any() else ())
+        return frozenset({column.kind} if column.has_any_value else ())
     types = set(map(type, column.values[column.has_value]))
     return frozenset(family for family, number in _TYPES.items() if number in types)
 

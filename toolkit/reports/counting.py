@@ -141,7 +141,7 @@ class Question:
             chosen[slice(None) if (at := part.selection.positions) is None else at] = True
         positions = np.flatnonzero(chosen)
         places = np.cumsum(chosen) - 1
-        return replace(first, positions=positions), [
+        return first.at_rows(positions), [
             places if (at := part.selection.positions) is None else places[at]
             for part in self.parts
         ]
@@ -197,9 +197,8 @@ class Question:
         if measure == "sessions":
             sessions, people = _sessions(self.visible)
             ids = sessions if selection.positions is None else sessions[selection.positions]
-        happened = Happened(
-            ids, range_.index(selection.times), None, None, (1, len(range_)), people
-        )
+        buckets = selection.buckets(range_)
+        happened = Happened(ids, buckets, None, None, (1, len(range_)), people)
         is_alike = self.by is None or self._is_of_users
         if is_alike and (measure in ("unique", *measures.WINDOWS) or part.metric.is_of_users):
             # A user's segments do not depend on the event: count the user once first.

@@ -163,6 +163,9 @@ class Happened:
         if self.once and not cumulative:
             return self.ids.astype(np.int64), self.cells
         size = max(self.size, 1)
+        if size == 1:
+            ids = distinct(self.ids, self.people)
+            return ids, np.zeros(len(ids), np.int64)
         keys = distinct(self.ids.astype(np.int64) * size + self.cells, self.people * size)
         if cumulative:
             # Ascending, so that the first of a user and segment is that of the first bucket.
@@ -171,14 +174,14 @@ class Happened:
         return keys // size, keys % size
 
 
-def distinct(keys: Positions, size: int) -> Positions:
+def distinct(keys: Codes | Positions, size: int) -> Positions:
     """Return each key once, ascending; all are less than *size*."""
     if size <= _TICKED:
         ticked = np.zeros(size, np.bool_)
         ticked[keys] = True
         return np.flatnonzero(ticked)
     # np.unique would hash them first, ten times slower.
-    keys = np.sort(keys)
+    keys = np.sort(keys).astype(np.int64, copy=False)
     is_first = np.ones(len(keys), np.bool_)
     np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
     return keys[is_first]

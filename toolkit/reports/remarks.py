@@ -64,7 +64,7 @@ def left_out(
     range_
         The range of the report; None is all time.
     """
-    if everything.events.is_counted.all():
+    if everything.events.all_counted:
         return []
     names = list(dict.fromkeys(asked))
     if None not in names:
@@ -121,11 +121,11 @@ def of_users(
     for key in dict.fromkeys(prop.group_key for prop in asked if prop.group_key is not None):
         notes += _of_groups(
             selection.groups[key],
-            selection.rows,
+            selection.each_row,
             [prop.name for prop in asked if prop.group_key == key],
             ", before the filter" if before_filter else "",
         )
-    if without_id := int((selection.ids < 0).sum()):
+    if without_id := selection.without_id:
         notes.append(
             f"Without a distinct ID, so counted for no user: {count(without_id, 'event')}."
         )

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import EventsError, ReportError
-from toolkit.events import AnyEvents, Events, as_events
+from toolkit.events import AnyEvents, Events, Named, as_events
 from toolkit.expressions import (
     Expression,
     Instants,
@@ -29,8 +29,9 @@ from toolkit.expressions import (
 from toolkit.expressions.doubts import is_known, never_true, user_property
 from toolkit.groups import Groups
 from toolkit.join import At, Past, Profiles, as_past, as_snapshot, user_cells
-from toolkit.operators import is_number
 from toolkit.reports.breakdowns import Breakdown
+from toolkit.reports.periods import Periods
+from toolkit.reports.scopes import ColumnScope, EveryScope, ProfileScope, added_up
 from toolkit.reports.segments import Segments
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
 from toolkit.saved_cohorts import saved_ids
@@ -41,6 +42,8 @@ from toolkit.wording import count, did_you_mean, listed
 
 # Properties that are not a column of the profiles, whatever a profile says.
 _WORKED_OUT: Final = (FIRST_SEEN, LAST_SEEN, "$distinct_id")
+# So many events at a time.
+_PIECE: Final = 2**16
 _EARLIEST: Final = int(np.iinfo(np.int64).min) + 1
 
 
@@ -54,8 +57,8 @@ class Selection:
         All the events.
     snapshot
         The profiles; None if the report was given none.
-    positions
-        The rows of the selected events, ascending; None for all.
+    rows
+        Which of the events; None for all, or where *base* tells.
     past
         The states of the users at the times of the events (JOIN-4); None where the
         latest state counts.
@@ -66,15 +69,20 @@ class Selection:
         the last event.
     saved
         Returns the distinct IDs of a saved cohort.
+    base, places
+        If all are of one name: the events of that name, and which of them these are,
+        ascending; None for all of them.
     """
 
     events: Events
     snapshot: Snapshot | None
-    positions: Positions | None = None
+    rows: Positions | None = None
     past: Past | None = None
     known_groups: Groups | None = None
     now: int | None = None
     saved: Callable[[str], pa.Array] | None = None
+    base: Named | None = None
+    places: Positions | None = None
 
     @classmethod
     def of(cls, events: AnyEvents, profiles: Profiles | None, at: At) -> Selection:
@@ -94,31 +102,59 @@ class Selection:
         return self.known_groups
 
     @cached_property
+    def positions(self) -> Positions | None:
+        """The rows of the selected events, ascending; None for all."""
+        if self.base is None:
+            return self.rows
+        # Not before somebody asks: numbers and times are beside the base itself.
+        return self.base.rows if self.places is None else self.base.rows[self.places]
+
+    @cached_property
     def visible(self) -> Selection:
         """Those that take part in reports."""
+        if self.events.all_counted:
+            return self
+        if self.is_everything:
+            return self.at_rows(self.events.counted_rows)
         return self.keep(self._of(self.events.is_counted))
 
     @cached_property
     def observed(self) -> tuple[int, int] | None:
         """The first and the last time, in microseconds since 1970 UTC; None if there is none."""
-        if self.positions is None:
+        if self.is_everything:
             return self.events.observed
         return (int(self.times.min()), int(self.times.max())) if len(self) else None
 
-    def __len__(self) -> int:
-        return len(self.events) if self.positions is None else len(self.positions)
-
     @property
+    def is_everything(self) -> bool:
+        """Whether all events are selected, whatever they are."""
+        return self.rows is None and self.base is None
+
+    def __len__(self) -> int:
+        if self.base is not None:
+            return len(self.base.rows if self.places is None else self.places)
+        return len(self.events) if self.rows is None else len(self.rows)
+
+    @cached_property
     def ids(self) -> Codes:
         """The distinct ID of each selected event, a position in ``events.ids.texts``, or -1."""
+        if self.base is not None:
+            return self.base.ids if self.places is None else self.base.ids[self.places]
         codes: Codes = self._of(self.events.ids.codes)
         return codes
 
     @property
     def times(self) -> Positions:
         """The time of each selected event in microseconds since 1970 UTC."""
+        if self.base is not None:
+            return self.base.times if self.places is None else self.base.times[self.places]
         moments: Positions = self._of(self.events.times)
         return moments
+
+    def buckets(self, range_: Periods) -> Positions:
+        """Return the bucket of each selected event, all of which lie in a range."""
+        # Of one bucket nobody needs the times.
+        return range_.index(self.times) if len(range_) > 1 else np.zeros(len(self), np.int64)
 
     def _of(self, values: Any) -> Any:
         return values if self.positions is None else values[self.positions]
@@ -127,15 +163,21 @@ class Selection:
         """Return the selected events where *mask* is true."""
         if mask.all():
             return self
-        chosen = np.flatnonzero(mask)
-        return self.at_rows(chosen if self.positions is None else self.positions[chosen])
+        return self._chosen(np.flatnonzero(mask))
 
-    def at_rows(self, positions: Positions | None) -> Selection:
-        """Return the events of some rows, beside the same users; None for all."""
-        return replace(self, positions=positions)
+    def _chosen(self, chosen: Positions) -> Selection:
+        """Return some of the selected events, by their places among them."""
+        if self.base is not None:
+            places = chosen if self.places is None else self.places[chosen]
+            return replace(self, places=places)
+        return self.at_rows(chosen if self.rows is None else self.rows[chosen])
+
+    def at_rows(self, rows: Positions | None) -> Selection:
+        """Return other events, given by their rows, None for all, beside the same users."""
+        return replace(self, rows=rows, base=None, places=None)
 
     @property
-    def rows(self) -> Positions:
+    def each_row(self) -> Positions:
         """The row of each selected event."""
         return np.arange(len(self.events)) if self.positions is None else self.positions
 
@@ -146,9 +188,10 @@ class Selection:
         code = self.events.event_names.texts.index(event).as_py()
         if code < 0:
             return self.keep(np.zeros(len(self), np.bool_))
-        if self.positions is None:
-            rows = self.events.rows_named(code)
-            return self.at_rows(rows)
+        is_visible = not self.events.all_counted and self.rows is self.events.counted_rows
+        if self.is_everything or is_visible:
+            base = self.events.named(code, counted=is_visible)
+            return replace(self, rows=None, base=base, places=None)
         return self.keep(self._of(self.events.event_names.codes) == code)
 
     def any_of(self, names: Sequence[str | None]) -> Selection:
@@ -170,13 +213,26 @@ class Selection:
         kept = self
         # The parts on users alone are worked out once a user, and leave the fewer
         # events for the others.
-        parts = sorted(conjuncts(condition), key=self._is_of_events)
+        parts = conjuncts(condition)
+        of_users = [self._of_users(part) for part in parts if not self._is_of_events(part)]
+        if of_users:
+            kept = kept._of_whom(np.logical_and.reduce(of_users))
         for part in parts:
             if self._is_of_events(part):
                 kept = kept.keep(part.mask(_EventScope(kept)))
-            else:
-                kept = kept.keep(self._of_users(part)[kept.ids])
         return kept
+
+    def _of_whom(self, chosen: Mask) -> Selection:
+        """Return the events of some users; *chosen* says of each distinct ID, last of no ID."""
+        if chosen.all():
+            return self
+        ids, found = self.ids, []
+        # Piece by piece, whose steps then stay in the processor's cache.
+        for at in range(0, len(ids), _PIECE):
+            # -1, no ID, is the last one.
+            mask = chosen.take(ids[at : at + _PIECE], mode="wrap")
+            found.append(np.flatnonzero(mask) + at)
+        return self._chosen(np.concatenate(found)) if found else self
 
     def _of_users(self, condition: Expression) -> Mask:
         """Return for each distinct ID, and last for no ID, whether a condition is true."""
@@ -184,9 +240,23 @@ class Selection:
         if self._is_stored(names) and not condition.is_of_users:
             assert self.snapshot is not None
             # Of profiles, then looked up: that moves no text.
-            of_profiles = condition.mask(_ProfileScope(self.snapshot))
-            return of_profiles[self._profile_rows]
+            of_profiles = self._of_profiles(condition, self.snapshot)
+            rows = self.events.rows(self.snapshot)
+            # -1, no profile, is the last one.
+            return np.append(of_profiles.take(rows, mode="wrap"), of_profiles[-1])
         return condition.mask(UserScope(self))
+
+    @staticmethod
+    def _of_profiles(condition: Expression, snapshot: Snapshot) -> Mask:
+        """Return for each profile, and last for no profile, whether a condition is true."""
+        names = {prop.name for prop in condition.properties}
+        coded = snapshot.coded(names.pop()) if len(names) == 1 else None
+        if coded is not None:
+            codes, texts = coded
+            of_texts = condition.mask(ColumnScope(texts))
+            return np.append(of_texts.take(codes), of_texts[-1])
+        of_nobody = condition.mask(ColumnScope(Column.absent(1)))
+        return np.append(condition.mask(ProfileScope(snapshot)), of_nobody)
 
     def _is_stored(self, names: list[str]) -> bool:
         """Whether there are some user properties, all of them columns of the profiles."""
@@ -229,6 +299,8 @@ class Selection:
 
     def with_id(self) -> Selection:
         """Return the selected events that have a distinct ID."""
+        if (known := self._counts_of_ids) is not None and not known[1]:
+            return self
         return self.keep(self.ids >= 0)
 
     def user_segments(self, by: Breakdown) -> Segments:
@@ -239,7 +311,7 @@ class Selection:
         if snapshot is None or not self._is_stored([prop.name for prop in by.properties]):
             return by.segments(UserScope(self))
         # Of profiles, then looked up as numbers: that moves no text.
-        return by.segments(_ProfileScope(snapshot)).of_rows(self._profile_rows)
+        return by.segments(EveryScope(snapshot)).of_rows(self._profile_rows)
 
     def event_segments(self, by: Breakdown) -> Segments:
         """Return the segments of every selected event."""
@@ -261,17 +333,17 @@ class Selection:
 
         Of all events that take part in reports, whichever are selected.
         """
-        everything = replace(self, positions=None).visible
+        everything = self.at_rows(None).visible
         start, end = self.period_of(node)
         found = everything.named(node.event).between(start, end).where(node.where).with_id()
         size = len(self.events.ids.texts) + 1
         if node.of is None:
             return Column.of_array(np.bincount(found.ids, minlength=size))
-        return _added_up(node.of.evaluate(_EventScope(found)), found.ids, size)
+        return added_up(node.of.evaluate(_EventScope(found)), found.ids, size)
 
     def period_of(self, node: Tally) -> tuple[int, int]:
         """Return from when until before when a tally counts, in microseconds since 1970 UTC."""
-        observed = replace(self, positions=None).visible.observed
+        observed = self.at_rows(None).visible.observed
         now = self.now if self.now is not None else observed[1] if observed else 0
         span = period(node.period)
         if isinstance(span, tuple):
@@ -295,12 +367,25 @@ class Selection:
         if self.snapshot is None:
             return 0, 0
         lacks = self.events.rows(self.snapshot) < 0
-        if self.positions is None:
-            counts = self.events.counts_of_ids[lacks]
+        if (known := self._counts_of_ids) is not None:
+            counts = known[0][np.flatnonzero(lacks)]
         else:
             codes = self.ids[np.append(lacks, False)[self.ids]]
             counts = np.bincount(codes)
         return int(counts.sum()), int(np.count_nonzero(counts))
+
+    @property
+    def _counts_of_ids(self) -> tuple[Positions, int] | None:
+        """How many events each distinct ID has and how many have none, where that is kept."""
+        if self.is_everything:
+            return self.events.counts_of_ids
+        return None if self.base is None or self.places is not None else self.base.counts_of_ids
+
+    @property
+    def without_id(self) -> int:
+        """How many selected events have no distinct ID."""
+        known = self._counts_of_ids
+        return int(np.count_nonzero(self.ids < 0)) if known is None else known[1]
 
     def left_out(self, event: str | None, start: int, end: int) -> list[str]:
         """Return, as sentences, which events of a name no report counts.
@@ -308,7 +393,7 @@ class Selection:
         Hidden events are those from *start* until before *end*, microseconds UTC.
         """
         events = self.events
-        if events.is_counted.all():
+        if events.all_counted:
             return []
         named = self.named(event)
         notes = []
@@ -338,7 +423,7 @@ class Selection:
             If events name several groups, so that there is no one value.
         """
         groups = self.groups[key]
-        owners, places = groups.ids.beside(self.rows)
+        owners, places = groups.ids.beside(self.each_row)
         if owners is not None and len(owners) > len(self):
             raise ReportError(
                 f"events name several groups of {key}, so that there is no one value of "
@@ -368,8 +453,10 @@ class Selection:
             return Instants(self.times)
         if name not in self.events.frame.columns:
             raise EventsError(self._no_column(name))
+        if self.base is not None:
+            return self.base.column(name, self.places)
         column = self.events.column(name)
-        return column if self.positions is None else column.take(self.positions)
+        return column if self.rows is None else column.take(self.rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -396,20 +483,6 @@ class UserScope:
 
 
 @dataclass(frozen=True, eq=False)
-class _ProfileScope:
-    """What a breakdown sees that is worked out once a profile, and last for no profile."""
-
-    snapshot: Snapshot
-
-    def __len__(self) -> int:
-        return len(self.snapshot) + 1
-
-    def column(self, side: str, name: str) -> Column | Instants:
-        assert side == "user"
-        return self.snapshot.column(name).followed_by(Column.absent(1))
-
-
-@dataclass(frozen=True, eq=False)
 class _EventScope:
     """What an expression sees that is worked out once a selected event."""
 
@@ -428,7 +501,7 @@ class _EventScope:
         return self.selection.event_column(name)
 
     def spread(self, sides: frozenset[str]) -> Spread:
-        return self.selection.groups.spread(self, sides, lambda _: self.selection.rows)
+        return self.selection.groups.spread(self, sides, lambda _: self.selection.each_row)
 
     @property
     def _ids(self) -> Positions:
@@ -442,26 +515,6 @@ class _EventScope:
 
     def members(self, name: str) -> pa.Array:
         return self.selection.members(name)
-
-
-def _added_up(column: Column, ids: Codes, size: int) -> Column:
-    """Return the sum of the numbers of each ID, 0 where there are none."""
-    if column.kind == "json":
-        numbers = [cell if is_number(cell) else 0 for cell in column.cells()]
-        column = Column.of(numbers) if len(numbers) else Column.absent(0)
-    if column.kind == "json":  # integers of any size
-        sums = [0] * size
-        for owner, number in zip(ids.tolist(), column.cells(), strict=True):
-            sums[owner] += number
-        return Column.of(sums)
-    if column.kind not in ("int", "float"):
-        return Column.of_array(np.zeros(size, np.int64))
-    values = np.where(column.has_value, column.values, 0)
-    if column.kind == "int" and np.abs(values.astype(np.float64)).sum() < 2**62:
-        exact = np.zeros(size, np.int64)
-        np.add.at(exact, ids, values)
-        return Column.of_array(exact)
-    return Column.of_array(np.bincount(ids, weights=values, minlength=size))
 
 
 def segments_beside(
