@@ -136,6 +136,20 @@ def test_the_time_of_the_event_has_buckets_too() -> None:
     assert table.to_numpy().tolist() == [["10:00", 2]]
 
 
+def test_a_property_may_be_cut_in_two_ways_and_each_column_says_how() -> None:
+    frame = events_of(("Buy", "ann", "2026-05-01T10:20Z"), ("Buy", "bob", "2026-05-02T10:40Z"))
+    by = [tk.bucket(event["time"], "day of week"), tk.bucket(event["time"], "hour of day")]
+    report = tk.segmentation(frame, None, "Buy", by=by, unit=None)
+    assert list(report.table) == ["event.time by day of week", "event.time by hour of day", "value"]
+    assert report.table.to_numpy().tolist() == [["Friday", "10:00", 1], ["Saturday", "10:00", 1]]
+    assert report.users(**report.cell(1)) == ["bob"]
+    priced = frame.assign(item=[4, 7])
+    both = tk.segmentation(priced, None, "Buy", by=[event["item"], tk.bucket(event["item"], 5)])
+    assert list(both.table)[:2] == ["event.item", "event.item in steps of 5"]
+    with pytest.raises(errors.ReportError, match="something twice"):
+        tk.segmentation(frame, None, "Buy", by=[by[0], tk.bucket(event["time"], "day of week")])
+
+
 # -- in every report ------------------------------------------------------------------------
 
 

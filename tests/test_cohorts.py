@@ -140,6 +140,16 @@ def test_COHORT_4_as_a_breakdown_it_has_two_segments(profiles: tk.ProfileTable) 
     assert table["value"].tolist() == [3, 3]
 
 
+def test_COHORT_4_two_of_one_name_are_refused(profiles: tk.ProfileTable) -> None:
+    first, second = tk.cohort_of(["ann"], "A"), tk.cohort_of(["ann", "bob"], "A")
+    with pytest.raises(errors.ReportError, match=r'two cohorts called "A".*named'):
+        tk.segmentation(SHOP, profiles, None, by=[first, second], unit=None)
+    by = [first, second.named("B")]
+    report = tk.segmentation(SHOP, profiles, None, by=by, unit=None, measure="unique")
+    for row, value in enumerate(report.table["value"]):
+        assert len(report.users(**report.cell(row))) == value
+
+
 def test_COHORT_4_of_several_each_is_judged_alone(profiles: tk.ProfileTable) -> None:
     buyers = tk.cohort(SHOP, profiles, tk.did("Buy"), name="A")
     viewers = tk.cohort(SHOP, profiles, tk.did("View"), name="B")
@@ -261,7 +271,7 @@ def test_all_text_is_escaped(profiles: tk.ProfileTable) -> None:
                     SHOP, p, None, by=[tk.cohort_of(["a"], "A"), tk.cohort_of(["b"], "A")]
                 ).table
             ),
-            "two cohorts of one name",
+            'two cohorts called "A"',
         ),
         (lambda p: tk.did("Buy", within="soon"), '"soon" is no period'),
         (lambda p: tk.did("Buy", within=("2026-05-02", "2026-05-01")), "ends before it begins"),

@@ -463,6 +463,17 @@ def test_JOIN_4_in_a_report_breaks_down_and_filters_as_of_the_event(
     assert filtered.users() == ["ann"]
 
 
+def test_JOIN_4_events_without_any_distinct_id_meet_nobody(profiles: ProfileTable) -> None:
+    shop(profiles)
+    nobody = purchases().assign(distinct_id=None)
+    joined = tk.join(nobody, profiles, ["plan"], at="event time")
+    assert joined["user.plan"].isna().all()
+    report = tk.segmentation(
+        nobody, profiles, "Purchase", by=user["plan"], unit=None, at="event time"
+    )
+    assert report.table.to_numpy().tolist() == [["(not set)", 5]]
+
+
 def test_JOIN_4_needs_the_table_and_a_property_with_a_past(profiles: ProfileTable) -> None:
     shop(profiles)
     for bad in (profiles.where(user["plan"] == "pro"), profiles.snapshot()):

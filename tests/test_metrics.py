@@ -474,6 +474,22 @@ def test_totals_and_sums_are_stacked_on_request_and_others_are_not(shop: pd.Data
         tk.segmentation(shop, None, None, by="item", unit=None).plot(kind="stacked")
 
 
+def test_numbers_below_zero_are_not_stacked(shop: pd.DataFrame) -> None:
+    refunds = shop.assign(paid=-5)
+    report = tk.segmentation(refunds, None, None, by="item", measure="sum", of="paid")
+    with pytest.raises(errors.ReportError, match="below zero"):
+        report.plot(kind="stacked")
+    assert report.plot().get_ylim()[0] < 0
+
+
+def test_totals_of_lists_are_not_added_up_for_an_event_is_in_several() -> None:
+    items = [[f"item {n:02}" for n in range(20)]]
+    frame = pd.DataFrame({"event": "Buy", "distinct_id": "a", "time": "2026-05-01", "x": items})
+    ax = tk.segmentation(frame, None, "Buy", by="x", unit=None).plot()
+    assert not any("other" in text.get_text() for text in ax.get_yticklabels())
+    assert ax.get_ylabel() == "event.x (top 12 of 20)"
+
+
 def test_small_numbers_have_a_scale_of_their_own(shop: pd.DataFrame) -> None:
     ax = tk.segmentation(shop, None, ["Buy", "View"], formula="A / B / 100").plot()
     assert ax.get_ylim()[1] < 0.1

@@ -214,3 +214,39 @@ def test_a_line_may_have_gaps() -> None:
     picture = plots.picture(plot)
     x, y = centre(picture, 2)
     assert picture.spots.nearest(x, y, within=0.01, aspect=picture.aspect) == 2
+
+
+def test_on_axes_of_ones_own_all_that_is_drawn_can_be_seen(
+    events: pd.DataFrame, profiles: tk.ProfileTable
+) -> None:
+    priced = events.assign(amount=[-5, 3, -7, 4, -1, -9])
+    two_days = {"start": "2026-05-02", "end": "2026-05-03"}
+    reports = {
+        "funnel": tk.funnel(events, profiles, ["Buy", "Buy"], by=user["plan"]),
+        "lifecycle": tk.lifecycle(events, None, unit="day"),
+        "negative": tk.segmentation(
+            priced, profiles, "Buy", measure="sum", of="amount", by=user["plan"]
+        ),
+        "compared": tk.segmentation(
+            events, profiles, "Buy", by=user["plan"], compare="previous", **two_days
+        ),
+    }
+    assert (reports["lifecycle"].table.query("status == 'dormant'")["value"] > 0).any()
+    for name, report in reports.items():
+        ax = Figure().subplots(1, 2)[0]
+        alone = report.plot(Figure(layout="constrained").subplots())
+        report.plot(ax)
+        assert ax.get_legend() is not None, name
+        low, high = sorted(ax.get_ylim())
+        assert low <= ax.dataLim.y0, name
+        assert high >= ax.dataLim.y1, name
+        assert ax.yaxis_inverted() == alone.yaxis_inverted(), name
+
+
+def test_what_is_incomplete_is_said_once(events: pd.DataFrame) -> None:
+    report = tk.segmentation(
+        events, None, "Buy", unit="week", start="2026-04-23T12:00", end="2026-05-05"
+    )
+    for kind in ("line", "stacked"):
+        label = report.plot(Figure().add_subplot(), kind=kind).get_xlabel()
+        assert label == "time (UTC); shaded: incomplete", kind

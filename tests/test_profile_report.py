@@ -155,3 +155,23 @@ def test_a_cohort_is_a_filter_and_a_breakdown(profiles: tk.ProfileTable) -> None
     grown = tk.cohort(nobody, profiles, user["age"] == 30, name="grown")
     assert rows(tk.profile_report(profiles, by=grown)) == [("In grown", 1), ("Not in grown", 3)]
     assert tk.profile_report(profiles, where=grown).users() == ["ann"]
+
+
+def test_with_events_what_users_did_is_a_filter(profiles: tk.ProfileTable) -> None:
+    frame = events_of(
+        ("Buy", "bob", "2026-05-01T10:00Z"),
+        ("Buy", "guest", "2026-05-02T10:00Z"),
+        ("Buy", None, "2026-05-02T10:00Z"),
+        ("View", "cem", "2026-05-03T10:00Z"),
+    )
+    for where in (tk.did("Buy"), ~tk.did("Buy"), tk.did("Buy") & (user["plan"] == "pro")):
+        report = tk.profile_report(profiles, events=frame, where=where)
+        assert report.users() == list(tk.cohort(frame, profiles, where))
+        assert rows(report) == [(len(report.users()),)]
+    assert tk.profile_report(profiles, events=frame, where=tk.did("Buy")).users() == [
+        "bob", "guest",
+    ]  # fmt: skip
+    notes = tk.profile_report(profiles, events=frame, where=tk.did("Bye")).notes
+    assert 'No event is named "Bye". Did you mean "Buy"?' in notes
+    with pytest.raises(errors.ReportError, match="give events="):
+        tk.profile_report(profiles, where=tk.did("Buy"))

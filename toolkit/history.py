@@ -459,7 +459,7 @@ class Timeline:
         moments
             Microseconds since 1970 UTC.
         """
-        if not len(self.codes):
+        if not len(self.codes) or not len(ids):
             return Column.absent(len(codes))
         known = pc.fill_null(pc.index_in(ids, value_set=self.ids), -1).to_numpy().astype(np.int64)
         who = np.where(codes >= 0, known[codes], -1)

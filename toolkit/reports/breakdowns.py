@@ -100,7 +100,13 @@ class Crossed(Breakdown):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return tuple(name for part in self.each for name in part.columns)
+        names = [name for part in self.each for name in part.columns]
+        # A property cut in two ways: each column says how.
+        return tuple(
+            part.label if names.count(name) > 1 else name
+            for part in self.each
+            for name in part.columns
+        )
 
     @property
     def properties(self) -> tuple[Property, ...]:
@@ -171,17 +177,18 @@ def as_breakdown(by: Any, tz: str | tzinfo | None = None) -> Breakdown | None:
     Raises
     ------
     ReportError
-        If a property is a hidden one, or there twice.
+        If a property is a hidden one or there twice, or two cohorts have one name.
     ExpressionError
         If it is no property.
     """
     if not isinstance(by, list | tuple):
         by = [] if by is None else [by]
     cohorts = tuple(each for each in by if isinstance(each, Members))
-    if len({cohort.name for cohort in cohorts}) < len(cohorts):
+    names = [each.name for each in dict.fromkeys(cohorts)]
+    if twice := [name for name in names if names.count(name) > 1]:
         raise ReportError(
-            "by= has two cohorts of one name, which nobody could tell apart; give one another "
-            'name: cohort.named("…")'
+            f'by= has two cohorts called "{twice[0]:.60}"; call one otherwise with '
+            '.named("…"), so that their segments can be told apart'
         )
     parts: list[Breakdown] = []
     for each in by:

@@ -384,7 +384,9 @@ def legend(ax: Axes, drawn: Sequence[Any], labels: Sequence[str], by: str) -> No
     else:
         columns = 2 if len(labels) > 3 else 1
         rows = -(-len(labels) // columns) + 1
-        ax.set_ylim(0, ax.get_ylim()[1] * (1 + 0.08 * rows))
+        # The top may be the lower number (bars from top to bottom), and the bottom below zero.
+        bottom, upper = ax.get_ylim()
+        ax.set_ylim(bottom, upper + (upper - bottom) * 0.08 * rows)
         options |= {"loc": "upper left", "ncols": columns}
     shown = [plain(label) for label in labels]
     # How many are shown stands on a line of its own where there is no room beside.

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from toolkit.columns import Column, Positions
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents, Events, as_events
-from toolkit.expressions import Expression, Instants, Property, as_expression
+from toolkit.expressions import Expression, Instants, Property, Tally, as_expression
 from toolkit.expressions.doubts import is_known, never_true, unknown, user_property
 from toolkit.join import Profiles, as_snapshot
 from toolkit.reports import measures, plots
@@ -35,7 +35,9 @@ from toolkit.reports.fields import (
 )
 from toolkit.reports.measures import Happened
 from toolkit.reports.ranked import Ranked
+from toolkit.reports.remarks import unknown_names
 from toolkit.reports.segments import NOT_SET, OTHER, Segments, WithOther
+from toolkit.reports.selection import Selection
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import is_whole
 from toolkit.reserved import FIRST_SEEN, LAST_SEEN
@@ -70,7 +72,8 @@ def profile_report(
         The profiles, in their latest state.
     events
         Counts also the users seen in these events who have no profile: all their
-        properties are not set. Needed for First Seen. None counts profiles only.
+        properties are not set. Needed for First Seen, and for what users did, such as
+        ``where=tk.did("Buy")``. None counts profiles only.
     measure
         ``"count"`` counts profiles. ``"sum"``, ``"average"``, ``"median"``, ``"min"``, ``"max"``, a
         percentile such as ``"p90"`` and ``"distinct"`` are of the property *of*.
@@ -155,6 +158,8 @@ def profile_report(
     ]
     if condition is not None:
         notes += never_true(condition, lambda node: user_property(node, people.snapshot))
+        did = [node.event for node in condition._walked() if isinstance(node, Tally)]
+        notes += unknown_names(did, () if people.events is None else people.events.names)
     return ProfileReport(question, definition, notes)
 
 
@@ -190,12 +195,15 @@ class _People:
         The IDs in the events that have no profile, as positions in ``events.ids.texts``.
     saved
         Returns the distinct IDs of a saved cohort.
+    selection
+        The events beside the profiles, for what users did; None if there are none.
     """
 
     snapshot: Snapshot
     events: Events | None
     strangers: Positions
     saved: Callable[[str], pa.Array]
+    selection: Selection | None = None
 
     @classmethod
     def of(cls, profiles: Profiles, events: Events | None) -> _People:
@@ -203,7 +211,8 @@ class _People:
         if events is None:
             return cls(snapshot, None, np.zeros(0, np.int64), saved)
         is_strange = (events.rows(snapshot) < 0) & (events.first_times != NO_TIME)
-        return cls(snapshot, events, np.flatnonzero(is_strange), saved)
+        selection = Selection.of(events, profiles, "latest")
+        return cls(snapshot, events, np.flatnonzero(is_strange), saved, selection)
 
     def __len__(self) -> int:
         return len(self.snapshot) + len(self.strangers)
@@ -213,6 +222,21 @@ class _People:
 
     def members(self, name: str) -> pa.Array:
         return self.saved(name)
+
+    def tally(self, node: Tally) -> Column:
+        if self.selection is None:
+            raise ReportError(f"{node.text} counts events, and there are none here; give events=")
+        found = self.selection.tally(node)
+        codes = self._codes
+        return found.take(np.where(codes < 0, len(found) - 1, codes))  # COHORT-1
+
+    @property
+    def _codes(self) -> Positions:
+        """Return where each stands among the IDs of the events, -1 if nowhere."""
+        assert self.events is not None
+        codes = pc.index_in(self.snapshot.ids, value_set=self.events.ids.texts)
+        codes = pc.fill_null(codes, -1).to_numpy().astype(np.int64)
+        return np.concatenate([codes, self.strangers])
 
     @property
     def ids(self) -> pa.Array:
@@ -230,9 +254,7 @@ class _People:
             return Instants(np.concatenate([self.snapshot.last_seen, nobody]))
         if name == FIRST_SEEN and self.events is not None:
             first = np.append(self.events.first_times, NO_TIME)
-            codes = pc.index_in(self.snapshot.ids, value_set=self.events.ids.texts)
-            codes = pc.fill_null(codes, -1).to_numpy().astype(np.int64)
-            return Instants(first[np.concatenate([codes, self.strangers])])
+            return Instants(first[self._codes])
         return self.snapshot.column(name).followed_by(Column.absent(len(self.strangers)))
 
 

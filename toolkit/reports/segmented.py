@@ -171,6 +171,11 @@ class Segmentation(Report):
                 'kind="stacked" is for totals and sums, of one metric, whose segments share no '
                 'event; use kind="line"'
             )
+        if kind == "stacked" and any((each < 0).any() for each in self._numbers.values):
+            raise ReportError(
+                'kind="stacked" is for numbers of 0 and more, and some are below zero; '
+                'use kind="line"'
+            )
         shown = self._drawn(top or (plots.MOST_BARS if unit is None else plots.MOST_LINES))
         cells = {label: where for label, _, _, where in shown}
 
@@ -235,6 +240,7 @@ class Segmentation(Report):
         return (
             question.formula is None
             and question.rolling is None
+            and (question.segments is None or question.segments.owners is None)
             and all(each.measure == "total" for each in question.metrics)
         )
 

@@ -95,6 +95,7 @@ def stacked(
         remarks = [f"time ({starts.tz})"]
         for bucket in incomplete:
             ax.axvspan(days[bucket], days[bucket] + widths[bucket], color=GREY, alpha=0.15, lw=0)
+        if incomplete:
             remarks.append("shaded: incomplete")
         ax.set_xlabel(plots.plain("; ".join(remarks), 80), usetex=False)
         ax.set_ylabel(plots.plain(of), usetex=False)
