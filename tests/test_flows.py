@@ -721,3 +721,18 @@ def test_markup_in_a_name_is_text(shop: pd.DataFrame) -> None:
     page = tk.flows(df, None, None, after=1)._repr_html_()
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert" in page
+
+
+def test_more_events_than_can_be_named_are_refused() -> None:
+    many = pd.DataFrame(
+        {
+            "event": ["A", "B"] * 2_100,
+            "distinct_id": [f"{n // 2}" for n in range(4_200)],
+            "time": pd.date_range("2026-05-01", periods=4_200, freq="min", tz="UTC"),
+            "item": [f"i{n}" for n in range(4_200)],
+        }
+    )
+
+    with pytest.raises(errors.ReportError, match="2,100 events, and at most 2,000 can be named"):
+        tk.flows(many, None, "A", expand={"B": event["item"]}, top=None)
+    assert len(tk.flows(many, None, "A", expand={"B": event["item"]}).table)

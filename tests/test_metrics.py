@@ -318,6 +318,10 @@ def test_the_period_before_has_as_many_buckets(shop: pd.DataFrame) -> None:
     assert report.table["change"].tolist() == [-1.0, -0.5]
     assert "Compared with 2026-05-01 to 2026-05-02 (UTC), bucket by bucket." in report.notes
     assert report.users(time="2026-05-04", previous=True) == ["ann", "cem"]
+    further = tk.segmentation(
+        shop, None, None, start="2026-05-02", end="2026-05-04", compare="previous"
+    )
+    assert "It begins before the first event, 2026-05-01T10:00:00Z." in further.notes[-1]
     range_ = {"start": "2026-05-03", "end": "2026-05-04"}
     whole = tk.segmentation(shop, None, None, **range_, compare="previous", unit=None)
     assert whole.table["previous"].tolist() == [5]

@@ -61,6 +61,7 @@ _HINTS: Final = {
     **{"true": "write true", "false": "write false"},
     **{"none": "write null", "null": "write null", "nan": "write null", "undefined": "write null"},
     **{"is": "write ==", "is_set": "write defined(…)", "is_not_set": "write not defined(…)"},
+    **{"did": 'write times_did("…") >= 1'},
     **{"isin": "write in […]", "like": "write contains(…, …)"},
 }
 

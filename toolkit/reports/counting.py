@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from toolkit import times
 from toolkit.columns import Column, Mask, Positions
+from toolkit.durations import DAY
 from toolkit.errors import ReportError
 from toolkit.expressions import Expression, Instants
 from toolkit.reports import measures, streams
@@ -436,7 +438,12 @@ class Question:
         ):
             found.append(f"No event at all is in the period to compare with, {self.before.span}.")
         elif self.before is not None:
-            found.append(f"Compared with {self.before.span}, bucket by bucket.")
+            told = f"Compared with {self.before.span}, bucket by bucket."
+            observed = self.visible.observed
+            by_whole = DAY if self.before.unit is None else int(np.diff(self.before.edges)[0])
+            if observed is not None and self.before.start + by_whole <= observed[0]:
+                told += f" It begins before the first event, {times.iso(observed[0])}."
+            found.append(told)
         return found
 
     def _of_windows(self) -> list[str]:

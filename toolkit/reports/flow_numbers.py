@@ -25,6 +25,10 @@ MOST_PATHS: Final = 1_000
 _FEW: Final = 2**22
 
 
+#: A step has no more events under their own names.
+MOST_NAMED: Final = 2_000
+
+
 @dataclass(frozen=True, eq=False)
 class Columns:
     """What the steps of a flow are, from the oldest on.
@@ -434,6 +438,11 @@ def _kept(
     rank = np.unique(np.array(names, object), return_inverse=True)[1] if names else used
     order = used[np.lexsort((rank, -in_all[used], -often[used]))]
     most = len(order) if top is None else min(top, len(order))
+    if most > MOST_NAMED:
+        raise ReportError(
+            f"a step has {len(order):,} events, and at most {MOST_NAMED:,} can be named; give a "
+            "smaller top=, or expand= by another property"
+        )
     places: Positions = np.full(len(labels), -1, np.int64)
     places[order] = np.minimum(np.arange(len(order)), most)
     found = [labels[at] for at in order[:most].tolist()]
