@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -112,6 +114,12 @@ def test_text_that_was_sent_is_escaped(taker: Any) -> None:
     assert repr(view) == "<LiveView: 2 updates, 1 event, 1 rejected>"
 
 
+def run(kernel: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run it in a thread of its own: a browser of other tests may have a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(kernel())).result(60)
+
+
 def test_it_looks_again_by_itself_until_the_server_stops(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -132,7 +140,7 @@ def test_it_looks_again_by_itself_until_the_server_stops(
         await asyncio.wait_for(view._ticking, 10)
         assert "The server is stopped." in view._where.value
 
-    asyncio.run(kernel())
+    run(kernel)
 
 
 def test_a_view_that_is_closed_looks_no_more(monkeypatch: pytest.MonkeyPatch, taker: Any) -> None:
@@ -147,7 +155,7 @@ def test_a_view_that_is_closed_looks_no_more(monkeypatch: pytest.MonkeyPatch, ta
         await asyncio.sleep(0.03)
         assert ticking.done()
 
-    asyncio.run(kernel())
+    run(kernel)
 
 
 def test_it_is_of_a_server_or_a_consumer() -> None:
