@@ -56,9 +56,9 @@ class Breakdown(ABC):
         return ", ".join(self.columns)
 
     @property
+    @abstractmethod
     def python(self) -> str:
         """The Python that makes it."""
-        raise NotImplementedError(type(self))
 
     def in_zone(self, zone: tzinfo) -> Breakdown:
         """Return the same with days and hours of a time zone, that of the report."""
@@ -119,6 +119,10 @@ class Crossed(Breakdown):
     @property
     def label(self) -> str:
         return ", ".join(part.label for part in self.each)
+
+    @property
+    def python(self) -> str:
+        return f"[{', '.join(part.python for part in self.each)}]"
 
     def in_zone(self, zone: tzinfo) -> Breakdown:
         return Crossed(tuple(part.in_zone(zone) for part in self.each))
