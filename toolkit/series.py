@@ -372,8 +372,10 @@ def _from_datetimes(series: pd.Series) -> Microseconds:
     moments = series.to_numpy()
     # A coarser resolution reaches further than microseconds do.
     first, last = np.datetime64("0001-01-01", "s"), np.datetime64("9999-12-31T23:59:59", "s")
-    if np.datetime_data(moments.dtype)[0] in ("s", "ms"):
-        moments = np.where((moments >= first) & (moments <= last), moments, np.datetime64("NaT"))
+    unit, _ = np.datetime_data(moments.dtype)
+    if unit in ("s", "ms"):
+        inside = (moments >= first) & (moments <= last)
+        moments = np.where(inside, moments, np.datetime64("NaT", unit))
     return _within_years(moments.astype("M8[us]").view(np.int64))
 
 
