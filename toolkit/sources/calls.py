@@ -99,9 +99,14 @@ def answer(receiver: Receiver, call: Call, token: str | None) -> Answer:
         return refusal(call.path, RequestError(500, told))
 
 
+def _reason(status: int) -> str:
+    """Return the reason phrase of RFC 9110, whatever the phrases of this Python."""
+    return "Content Too Large" if status == 413 else HTTPStatus(status).phrase
+
+
 def refusal(path: str, error: RequestError) -> Answer:
     """Return the answer to a request that is refused as a whole, in the form of its API."""
-    reason = HTTPStatus(error.status).phrase
+    reason = _reason(error.status)
     if path.startswith("/v1/"):
         code = reason.lower().replace(" ", "_")
         content: dict[str, Any] = {"success": False, "code": code, "message": str(error)}
@@ -157,7 +162,7 @@ def _imported(outcome: Outcome) -> Answer:
     content: dict[str, Any] = {
         "code": status,
         "num_records_imported": outcome.accepted,
-        "status": HTTPStatus(status).phrase,
+        "status": _reason(status),
     }
     if status != 200:
         content["error"] = "some data points in the request failed validation"
