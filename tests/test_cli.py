@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -293,7 +294,7 @@ def test_show_fits_the_terminal_and_leaves_out_empty_columns(
 def test_checking_on_the_command_line(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(database)]) == 0
     assert "2 batches replayed, 2 profiles: state and log agree" in capsys.readouterr().out
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("DELETE FROM profiles WHERE distinct_id = '2'")
     connection.close()
     assert main(["check", str(database)]) == 1
@@ -308,7 +309,7 @@ def test_checking_on_the_command_line(database: Path, capsys: pytest.CaptureFixt
 def test_what_a_check_cannot_repair_is_no_success(
     database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("UPDATE updates SET message = '{' WHERE batch_id = 2")
     connection.close()
     assert main(["check", str(database), "--repair"]) == 1

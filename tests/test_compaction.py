@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -242,7 +242,7 @@ def test_a_checkpoint_older_than_the_compaction_is_renewed(
     tk.import_csv(profiles, tmp_path / "a.csv", {"id": "$distinct_id", "n": "n"}, progress=False)
     profiles.set("a", {"n": 3})
     profiles.compact(keep=0)
-    with sqlite3.connect(tmp_path / "shop.db") as reader:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as reader, reader:
         assert reader.execute("SELECT DISTINCT batch_id FROM checkpoints").fetchall() == [(2,)]
     reader.close()
     assert ProfileTable(tmp_path / "shop.db").frame["n"].tolist() == [3, 2]
@@ -272,7 +272,7 @@ def test_the_file_stays_whole_when_there_is_no_room_to_shrink_it(
         original = store.Store.shrink
 
         def while_another_writes(self: store.Store) -> tuple[str, ...]:
-            with sqlite3.connect(tmp_path / "shop.db") as writer:
+            with closing(sqlite3.connect(tmp_path / "shop.db")) as writer, writer:
                 writer.execute("BEGIN IMMEDIATE")
                 try:
                     return original(self)
@@ -306,7 +306,7 @@ def test_damage_to_what_a_compacted_log_starts_from_is_found(tmp_path: Path) -> 
     profiles = ProfileTable(tmp_path / "shop.db")
     shop(profiles)
     profiles.compact(keep=1)
-    with sqlite3.connect(tmp_path / "shop.db") as writer:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as writer, writer:
         writer.execute("UPDATE bases SET parquet = x'00' WHERE clock = 'arrival'")
     writer.close()
     with pytest.raises(errors.StoreError, match="the latest profiles are unharmed"):
@@ -346,7 +346,7 @@ def test_a_copy_of_it_is_made_first_and_none_is_overwritten(tmp_path: Path) -> N
     taken.write_text("mine")
     ProfileTable(path).close()
     assert taken.read_text() == "mine"
-    with sqlite3.connect(tmp_path / "shop.db.layout-1-2.backup") as backup:
+    with closing(sqlite3.connect(tmp_path / "shop.db.layout-1-2.backup")) as backup, backup:
         assert backup.execute("PRAGMA user_version").fetchone() == (1,)
         assert backup.execute("SELECT count(*) FROM batches").fetchone() == (6,)
         assert backup.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -367,7 +367,7 @@ def test_without_room_for_the_copy_it_stays_as_it_was(
         patched.setattr(Path, "touch", full)
         with pytest.raises(errors.StoreError, match="no copy of it can be made first"):
             ProfileTable(path)
-    with sqlite3.connect(path) as reader:
+    with closing(sqlite3.connect(path)) as reader, reader:
         assert reader.execute("PRAGMA user_version").fetchone() == (1,)
     reader.close()
 

@@ -273,7 +273,7 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
     noise = tmp_path / "noise.db"
     noise.write_bytes(b"not a database " * 100)
     foreign = tmp_path / "foreign.db"
-    with sqlite3.connect(foreign) as connection:
+    with closing(sqlite3.connect(foreign)) as connection, connection:
         connection.execute("CREATE TABLE profiles (x)")
     connection.close()
     before = foreign.read_bytes()
@@ -287,7 +287,7 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_file_of_a_later_layout_is_refused(path: Path) -> None:
     ProfileTable(path).close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(errors.StoreError, match="layout 99"):

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -322,7 +322,7 @@ def test_a_large_undo_is_logged_in_columns_that_any_tool_reads(tmp_path: Path) -
     profiles.undo(1)
     profiles.redo(1)
     profiles.close()
-    with sqlite3.connect(tmp_path / "shop.db") as database:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
         parts = database.execute("SELECT batch_id, form, updates, parquet FROM bulk_updates")
         forms = {row[0]: row[1:] for row in parts}
         assert database.execute("SELECT count(*) FROM updates").fetchone() == (0,)

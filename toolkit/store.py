@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, fields
@@ -104,6 +105,11 @@ CREATE TABLE bases (
 _MIGRATIONS: Final = {1: _COMPACTION, 2: ""}
 
 
+def _close(connection: sqlite3.Connection, process: int) -> None:
+    if os.getpid() == process:  # a fork must leave it alone
+        connection.close()
+
+
 class Store:
     """One SQLite file of profiles.
 
@@ -133,6 +139,9 @@ class Store:
             self._connection = sqlite3.connect(
                 self.path.absolute(), timeout=timeout, isolation_level=None, check_same_thread=False
             )
+        # A table that nobody closes is closed when it is thrown away. Not at the exit of a
+        # process: a child would take its parent's connection with it.
+        weakref.finalize(self, _close, self._connection, self._process).atexit = False
         try:
             created = self.path.stat()
             self._identity = (created.st_dev, created.st_ino)
