@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab demo data browser pictures test test-all lint format bench clean
+.PHONY: help setup lab demo data browser pictures test test-all lock lint format bench clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,12 +36,19 @@ data/events.parquet: toolkit/sample.py data/make_sample_data.py
 
 test: setup lint browser  ## Lint, types, all tests and the notebooks
 	@echo "Running the tests …"
-	@$(BIN)/python -m pytest
+	@TESTS_ARE_WHOLE=1 $(BIN)/python -m pytest --nbval
 
-test-all: test  ## The same, with the clients for Node, longer random tests, and on the oldest dependencies
+test-all: test  ## The same, with the clients for Node, longer random tests, on the oldest dependencies, on every Python, from an sdist
 	@LONGER_TESTS=1 $(BIN)/python -m pytest tests --ignore=tests/browser
 	@NODE_CLIENTS=1 $(BIN)/python -m pytest tests/test_clients_node.py
 	@.ci/oldest
+	@.ci/pythons
+	@.ci/sdist
+
+lock: setup  ## The exact versions of requirements.lock, anew
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --quiet --custom-compile-command 'make lock' --output-file requirements.lock
 
 browser: setup  ## The browser that the tests of the forms need
 	@.ci/browser $(BIN)/python
@@ -63,5 +70,5 @@ bench: setup  ## The speed claims, each against its peer (some minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-clean:  ## Remove the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis out build
+clean:  ## Remove the virtual environments and caches
+	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis out build
