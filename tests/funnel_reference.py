@@ -116,11 +116,12 @@ class Funnel:
         """Return all entries of the events of one user, with the same held values."""
         if self.optimized:
             return self._optimized(log)
-        entries, used_up = [], -1
+        entries, end, used_up = [], -1, -1
         for first in self.firsts(log):
-            if first > used_up:
+            if first > end:
                 entries.append(self.tried(log, first, used_up))
-                used_up = entries[-1].end
+                end = entries[-1].end
+                used_up = max(log.index(step) for step in entries[-1].steps)
         return entries
 
     def _optimized(self, log: list[Happening]) -> list[Entry]:

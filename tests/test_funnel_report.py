@@ -104,38 +104,73 @@ def test_the_summary_has_a_row_a_segment() -> None:
         "average_seconds",
         "median_seconds",
         "overall_conversion",
-        "p_value",
+        "others_conversion",
+        "p_value_against_others",
     ]
     assert summary["user.plan"].tolist() == ["pro", "free"]
     assert summary["entries"].tolist() == [2, 1]
     assert summary["conversions"].tolist() == [1, 1]
     assert summary["average_seconds"].tolist() == [20, 40]
     assert summary["overall_conversion"].tolist() == [2 / 3, 2 / 3]
-    assert summary["p_value"].isna().all()
+    assert summary["others_conversion"].tolist() == [1, 0.5]
+    assert summary["p_value_against_others"].isna().all()
     plain = tk.funnel(df, None, list("ABC")).summary
     assert plain["conversions"].tolist() == [2]
-    assert "p_value" not in plain
+    assert not [name for name in plain if name.startswith(("p_value", "others"))]
 
 
-def test_the_p_value_is_that_of_two_proportions_and_none_under_30_entries() -> None:
+def conversions_of(segments: dict[str, tuple[int, int]]) -> pd.DataFrame:
+    """Events of users of whom so many, of so many, convert in each segment."""
     rows = []
-    for number in range(130):
-        segment, converts = ("x", number < 40) if number < 100 else ("y", number < 101)
-        rows += [("A", f"{number}", 0, segment)] + ([("B", f"{number}", 9, segment)] * converts)
-    df = pd.DataFrame(rows, columns=["event", "distinct_id", "time", "s"])
-    summary = tk.funnel(df, None, ["A", "B"], by="s").summary.set_index("event.s")
-    assert summary["conversions"].to_dict() == {"x": 40, "y": 1}
-    for segment, converted, entered in (("x", 40, 100), ("y", 1, 30)):
-        pooled = (converted + 41) / (entered + 130)
-        error = math.sqrt(pooled * (1 - pooled) * (1 / entered + 1 / 130))
-        z = (converted / entered - 41 / 130) / error
+    for segment, (converted, entered) in segments.items():
+        for number in range(entered):
+            rows.append(("A", f"{segment}{number}", 0, segment))
+            if number < converted:
+                rows.append(("B", f"{segment}{number}", 9, None))
+    return pd.DataFrame(rows, columns=["event", "distinct_id", "time", "s"])
+
+
+def p_values_of(segments: dict[str, tuple[int, int]]) -> dict[str, float]:
+    summary = tk.funnel(conversions_of(segments), None, ["A", "B"], by="s").summary
+    found: dict[str, float] = summary.set_index("event.s")["p_value_against_others"].to_dict()
+    return found
+
+
+def test_the_p_value_is_that_of_a_segment_against_all_others() -> None:
+    segments = {"x": (40, 100), "y": (11, 30), "z": (9, 60)}
+    found = p_values_of(segments)
+    for segment, (converted, entered) in segments.items():
+        others = [counts for name, counts in segments.items() if name != segment]
+        other_converted, other_entered = map(sum, zip(*others, strict=True))
+        pooled = (converted + other_converted) / (entered + other_entered)
+        error = math.sqrt(pooled * (1 - pooled) * (1 / entered + 1 / other_entered))
+        z = (converted / entered - other_converted / other_entered) / error
         # Twice the area under the bell curve beyond z, added up in thin slices.
         grid = np.linspace(abs(z), 40, 2_000_001)
         area = np.trapezoid(np.exp(-(grid**2) / 2), grid) / math.sqrt(2 * math.pi)
-        assert summary["p_value"][segment] == pytest.approx(2 * area, rel=1e-6)
-    few = tk.funnel(df[df["distinct_id"] != "129"], None, ["A", "B"], by="s").summary
-    assert few["entries"].tolist() == [100, 29]
-    assert few["p_value"].isna().tolist() == [False, True]
+        assert found[segment] == pytest.approx(2 * area, rel=1e-6)
+
+
+def test_two_segments_have_the_same_p_value() -> None:
+    found = p_values_of({"a": (45, 100), "b": (20, 100)})
+    assert found["a"] == found["b"] == pytest.approx(0.000161, rel=0.01)
+
+
+def test_a_p_value_needs_30_entries_on_either_side() -> None:
+    assert not np.isnan(list(p_values_of({"x": (40, 100), "y": (1, 30)}).values())).any()
+    assert np.isnan(list(p_values_of({"x": (40, 100), "y": (1, 29)}).values())).all()
+
+
+def test_with_a_list_the_others_of_an_element_are_the_users_without_it() -> None:
+    tags = {"x": ["p", "q"], "y": ["p"], "z": ["q"], "n": ["r"]}
+    segments = {"x": (30, 40), "y": (10, 40), "z": (20, 50), "n": (5, 35)}
+    df = conversions_of(segments)
+    profiles = profiles_of({name: {"tags": tags[name[0]]} for name in df["distinct_id"].unique()})
+    summary = tk.funnel(df, profiles, ["A", "B"], by=user["tags"]).summary.set_index("user.tags")
+    assert summary.loc["p", "entries"] == 80
+    assert summary.loc["p", "others_conversion"] == 25 / 85
+    assert summary.loc["p", "p_value_against_others"] == p_value(40, 80, 25, 85)
+    assert summary.loc["q", "p_value_against_others"] == p_value(50, 90, 15, 75)
 
 
 def test_equal_rates_of_none_or_all_are_no_difference() -> None:

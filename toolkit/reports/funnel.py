@@ -206,9 +206,11 @@ class Funnel(Report):
 
         A column named after the breakdown, ``entries``, ``conversions`` (all steps done),
         ``conversion``, ``average_seconds`` and ``median_seconds`` (from the first step to the
-        last). With a breakdown also ``overall_conversion`` (of the funnel without it) and
-        ``p_value``: how likely rates so different are by chance alone, by the two-sided z-test
-        of two proportions with a pooled variance; NaN for fewer than 30 entries.
+        last). With a breakdown also ``overall_conversion`` (of the funnel without it),
+        ``others_conversion`` (of the entries in other segments and not in this one) and
+        ``p_value_against_others``: how likely it is that chance alone makes the rate of the
+        segment and that of the others differ so much, by the two-sided z-test of two
+        proportions with a pooled variance; NaN where either has fewer than 30 entries.
         """
         return self._numbers.summary()
 

@@ -310,7 +310,8 @@ def _one_after_the_other(track: Track, both: _Both) -> Attempts:
     has_next = which < len(both.starts)
     which = np.minimum(which, len(both.starts) - 1)
     has_next &= both.lanes[which] == lanes
-    following = np.where(has_next, both.version(which, tried.ends), -1)
+    # What lies in the window and was no step of the entry is free for the next one.
+    following = np.where(has_next, both.version(which, tried.at.max(axis=0)), -1)
     begins = np.flatnonzero(is_new(both.lanes))
     chosen = np.flatnonzero(_reached(following, begins))
     return tried.take(chosen[np.argsort(tried.starts[chosen], kind="stable")])

@@ -345,10 +345,24 @@ class Numbers:
             reach = self.overall.found.reach
             converted, all_ = int((reach == len(self.plan)).sum()), len(reach)
             columns["overall_conversion"] = _ratio(np.array([converted]), np.array([all_]))[0]
-            columns["p_value"] = [
-                p_value(int(count[-1]), int(count[0]), converted, all_) for count in self.counts
+            others = self._others()
+            columns["others_conversion"] = _ratio(others[:, -1], others[:, 0])
+            columns["p_value_against_others"] = [
+                p_value(int(count[-1]), int(count[0]), int(other[-1]), int(other[0]))
+                for count, other in zip(self.counts, others, strict=True)
             ]
         return pd.DataFrame(columns)
+
+    def _others(self) -> Positions:
+        """Return the entries and the conversions that count in other segments and not in each.
+
+        An entry in several segments, as by a list, is one of the others once.
+        """
+        _, first = np.unique(self.each.found.starts[self._owners], return_index=True)
+        reach = self.each.found.reach[self._owners[first]]
+        everybody = np.array([len(reach), (reach == len(self.plan)).sum()])
+        others: Positions = everybody - self.counts[:, [0, -1]]
+        return others
 
     def users(self, place: int | None, step: int, *, dropped: bool) -> list[int]:
         """Return who, in a segment, did a step, or the one before and not it: codes of IDs."""
@@ -380,7 +394,7 @@ def _averages(values: Any, groups: Positions, size: int) -> tuple[Any, Any]:
     return average, median
 
 
-def p_value(converted: int, entered: int, all_converted: int, all_entered: int) -> float:
+def p_value(converted: int, entered: int, others_converted: int, others_entered: int) -> float:
     """Return how likely two rates at least so different are if nothing but chance parts them.
 
     The two-sided z-test of two proportions, with a pooled variance.
@@ -389,26 +403,26 @@ def p_value(converted: int, entered: int, all_converted: int, all_entered: int) 
     ----------
     converted, entered
         Of a segment.
-    all_converted, all_entered
-        Of everybody.
+    others_converted, others_entered
+        Of all others: two samples that share nobody.
 
     Returns
     -------
     float
-        NaN if fewer than 30 entered.
+        NaN if fewer than 30 entered on either side.
 
     Examples
     --------
-    >>> round(p_value(30, 100, 200, 1000), 3)
-    0.019
+    >>> round(p_value(45, 100, 20, 100), 4)
+    0.0002
     >>> p_value(9, 29, 200, 1000)
     nan
     """
-    if min(entered, all_entered) < FEWEST:
+    if min(entered, others_entered) < FEWEST:
         return math.nan
-    pooled = (converted + all_converted) / (entered + all_entered)
-    variance = pooled * (1 - pooled) * (1 / entered + 1 / all_entered)
+    pooled = (converted + others_converted) / (entered + others_entered)
+    variance = pooled * (1 - pooled) * (1 / entered + 1 / others_entered)
     if not variance:
         return 1.0
-    distance = abs(converted / entered - all_converted / all_entered) / math.sqrt(variance)
+    distance = abs(converted / entered - others_converted / others_entered) / math.sqrt(variance)
     return math.erfc(distance / math.sqrt(2))
