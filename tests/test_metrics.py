@@ -499,3 +499,56 @@ def test_small_numbers_have_a_scale_of_their_own(shop: pd.DataFrame) -> None:
     assert ax.get_ylim()[1] < 0.1
     bars = tk.segmentation(shop, None, ["Buy", "View"], formula="A / B / 100", by="item", unit=None)
     assert "0.01" in [text.get_text() for text in bars.plot().texts]
+
+
+# -- the order of segments ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("measure", ["average", "median", "min", "max", "p90"])
+@pytest.mark.parametrize("top", [None, 3])
+def test_a_segment_without_a_value_comes_after_one_below_zero(
+    measure: str, top: int | None
+) -> None:
+    amounts = {"up": 5, "down": -5, "none": None, "also none": None}
+    df = pd.DataFrame(
+        [("Buy", "ann", "2026-05-01T10:00Z", item, amount) for item, amount in amounts.items()],
+        columns=["event", "distinct_id", "time", "item", "amount"],
+    )
+    report = tk.segmentation(
+        df, None, "Buy", measure=measure, of="amount", by="item", unit=None, top=top
+    )
+    last = ["also none", "none"] if top is None else ["also none", "(other)"]
+    assert report.table["event.item"].tolist() == ["up", "down", *last]
+
+
+def test_of_two_breakdowns_a_group_without_a_value_comes_last() -> None:
+    rows = [("x", "a", None), ("x", "b", None), ("y", "a", -3), ("y", "b", None)]
+    df = pd.DataFrame(rows, columns=["item", "shop", "amount"])
+    df = df.assign(event="Buy", distinct_id="ann", time="2026-05-01T10:00Z")
+    table = tk.segmentation(
+        df, None, "Buy", measure="average", of="amount", by=["item", "shop"], unit=None
+    ).table
+    assert list(zip(table["event.item"], table["event.shop"], strict=True)) == [
+        ("y", "a"),
+        ("y", "b"),
+        ("x", "a"),
+        ("x", "b"),
+    ]
+
+
+@pytest.mark.parametrize("measure", ["dau", "wau", "mau"])
+@pytest.mark.parametrize("top", [None, 1])
+def test_segments_of_active_users_are_ordered_by_what_the_buckets_add_up_to(
+    measure: str, top: int | None
+) -> None:
+    # "many" has two users on the last day, "often" one user from the first.
+    rows = [("often", "ann", day) for day in range(1, 41)]
+    rows += [("many", "bob", 40), ("many", "cid", 40)]
+    df = pd.DataFrame(rows, columns=["item", "distinct_id", "day"])
+    df["time"] = pd.Timestamp("2026-04-30", tz="UTC") + pd.to_timedelta(df.pop("day"), unit="D")
+    report = tk.segmentation(
+        df.assign(event="View"), None, "View", measure=measure, by="item", unit="day", top=top
+    )
+    sums = report.table.groupby("event.item")["value"].sum()
+    assert sums["often"] > sums.drop("often").iloc[0]
+    assert report.table["event.item"].unique().tolist()[0] == "often"

@@ -253,11 +253,15 @@ class Question:
         numbers = []
         shown = [0] if self.formula is None else range(len(self.metrics))
         for at in shown:
-            metric = self.parts[at].metric
-            found = measures.sizes(
-                metric.measure, happened[at], self.amounts[at], of_users=metric.is_of_users
+            part, metric = self.parts[at], self.parts[at].metric
+            if part.days is not None:
+                numbers.append(self._values(at, happened[at]).sum(axis=1))
+                continue
+            numbers.append(
+                measures.sizes(
+                    metric.measure, happened[at], self.amounts[at], of_users=metric.is_of_users
+                )
             )
-            numbers.append(found)
         return numbers[0] if self.formula is None else self.formula.work_out(numbers)
 
     def count(self) -> Numbers:

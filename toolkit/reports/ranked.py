@@ -22,7 +22,8 @@ from toolkit.wording import did_you_mean, listed
 class Ranked:
     """The segments that occur, in the order of the table.
 
-    Larger segments come first, equal ones by name, ``(other)`` and ``(not set)`` last; those
+    Larger segments come first, those without a value after all others, equal ones by name,
+    ``(other)`` and ``(not set)`` last; those
     with an order of their own, such as ranges of a number, in that. Of several breakdowns the
     first counts most, and within each of its segments the next.
 
@@ -37,7 +38,7 @@ class Ranked:
     levels
         For each column of the table what to call each segment in it.
     sizes
-        ``float64``, how large each is.
+        ``float64``, how large each is, NaN without a value.
     """
 
     by: Breakdown | None
@@ -70,12 +71,12 @@ class Ranked:
         used
             The codes that occur, ascending.
         sizes
-            How large each of them is; NaN is as good as 0.
+            How large each of them is; NaN, no value, is less than any.
         by_size
             Whether this counts even where segments have an order of their own.
         """
         levels = segments.values.levels(used)
-        sizes = np.nan_to_num(np.asarray(sizes, np.float64))
+        sizes = np.asarray(sizes, np.float64)
         order = _order(levels, sizes, by_size=by_size)
         labels = tuple(tuple(level.labels[at] for at in order.tolist()) for level in levels)
         return cls(by, used[order], order, labels, sizes[order])
@@ -222,8 +223,16 @@ def _order(levels: list[Level], sizes: Any, *, by_size: bool) -> Positions:
         if level.is_ordered and not by_size:
             keys.append(level.codes)
         else:
-            keys.append(-np.bincount(group, weights=sizes, minlength=len(sizes))[group])
+            keys += [each[group] for each in _group_keys(group, sizes)]
             keys.append(np.unique(np.array(level.labels, object), return_inverse=True)[1])
     # The last key of lexsort counts most.
     order: Positions = np.lexsort(keys[::-1]) if keys else np.arange(len(sizes))
     return order
+
+
+def _group_keys(group: Positions, sizes: Any) -> tuple[Any, Any]:
+    """Return of each group whether it has no value at all, and how small it is."""
+    has_value = ~np.isnan(sizes)
+    valued = np.bincount(group, weights=has_value, minlength=len(sizes))
+    total = np.bincount(group, weights=np.where(has_value, sizes, 0.0), minlength=len(sizes))
+    return valued == 0, -total
