@@ -375,7 +375,7 @@ def _from_datetimes(series: pd.Series) -> Microseconds:
     unit, _ = np.datetime_data(moments.dtype)
     if unit in ("s", "ms"):
         inside = (moments >= first) & (moments <= last)
-        moments = np.where(inside, moments, np.datetime64("NaT", unit))
+        moments = np.where(inside, moments, np.array("NaT", moments.dtype))
     return _within_years(moments.astype("M8[us]").view(np.int64))
 
 
