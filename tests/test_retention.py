@@ -328,6 +328,25 @@ def test_a_breakdown_by_the_event_is_that_of_the_birth_and_equals_a_filter(
     assert list(first.table["event.item"].unique()) == ["tea"]
 
 
+@pytest.mark.parametrize("birth_mode", ["any", "first"])
+@pytest.mark.parametrize("criteria", CRITERIA)
+def test_what_happens_with_another_value_at_the_moment_of_the_birth_is_a_return_to_its_segment(
+    criteria: Any, birth_mode: Any
+) -> None:
+    df = events_of(("B", "ann", 0), ("A", "ann", 0), ("A", "ann", 0), p=[1, "y", ["y", 1]])
+    report = tk.retention(df, None, None, by="p", criteria=criteria, birth_mode=birth_mode)
+    assert report.users(segment=1, bucket=0) == ["ann"]
+    if birth_mode == "any":
+        assert report.users(segment="y", bucket=0) == ["ann"]
+    for value in (1, "y"):
+        where = event["p"].any() == value if value == "y" else event["p"] == value
+        birth = tk.step(None, where=where)
+        only = tk.retention(df, None, birth, criteria=criteria, birth_mode=birth_mode)
+        assert only.users(bucket=0) == ["ann"]
+    same = events_of(("B", "ann", 0), ("A", "ann", 0), p=[1, 1.0])
+    assert tk.retention(same, None, None, by="p", criteria=criteria).users(bucket=0) == []
+
+
 def test_a_list_counts_a_user_once_in_each_distinct_element() -> None:
     profiles = profiles_of({"ann": {"tags": ["x", "y", "x"]}, "bob": {"tags": "x"}, "eve": {}})
     df = events_of(
@@ -985,13 +1004,21 @@ def test_random_events_counted_in_SQL_give_the_same_cell_by_cell(
 values_ = st.sampled_from([None, "", "a", 1, True, [], ["a", "b", "a"], ["b", None]])
 
 
+def labels(value: Any) -> list[str]:
+    """The segments of a value."""
+    return [label(each) for each in (value if isinstance(value, list) and value else [value])]
+
+
 @settings(deadline=None, max_examples=examples(80))
 @given(
     log=st.lists(
         st.tuples(
             st.sampled_from("AB"),
             st.sampled_from(["x", "y", "z"]),
-            st.integers(0, 12 * 48).map(lambda halves: 1_774_310_400 + halves * 1_800),
+            # Few moments near each other, and many over the days.
+            (st.integers(0, 4) | st.integers(0, 12 * 48)).map(
+                lambda halves: 1_774_310_400 + halves * 1_800
+            ),
             values_,
             st.sampled_from([None, 1, 2.5, "3", True]),
         ),
@@ -1036,8 +1063,8 @@ def test_segments_sums_and_users_are_those_of_a_loop(
     born: dict[tuple[str, str, Any], datetime] = {}
     for name, who, at, own, _ in told:
         value = profiles.get(who) if by.side == "user" else own
-        for element in value if isinstance(value, list) and value else [value]:
-            key = (label(element), who, at.date())
+        for text in labels(value):
+            key = (text, who, at.date())
             if name == "A" and (key not in born or at < born[key]):
                 born[key] = at
     users: dict[Any, set[str]] = {}
@@ -1046,10 +1073,11 @@ def test_segments_sums_and_users_are_those_of_a_loop(
     for (segment, who, day), birth in born.items():
         sizes.setdefault((segment, f"{day:%Y-%m-%d}"), set()).add(who)
         came = []
-        for name, other, at, _, number in told:
+        for name, other, at, own, number in told:
             if other != who or at.timestamp() < birth.timestamp():
                 continue
-            if at.timestamp() == birth.timestamp() and name == "A":
+            is_of_segment = by.side == "user" or segment in labels(own)
+            if at.timestamp() == birth.timestamp() and name == "A" and is_of_segment:
                 continue
             passed = timedelta(seconds=at.timestamp() - birth.timestamp()) // timedelta(hours=24)
             n = passed if mode == "rolling" else (at.date() - day).days

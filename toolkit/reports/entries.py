@@ -7,7 +7,8 @@ entry stand in a row, so what follows works on whole columns, never user by user
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -42,8 +43,13 @@ class Entries:
         The time of the birth in microseconds since 1970 UTC.
     begin, stop
         The user's returns from the birth on, as positions in the returns.
+    places
+        The place of the birth among all births and returns.
     segments
         The segment, None if there is no breakdown.
+    behind
+        Before which return there may be births of the segment, which are no returns to it;
+        None if there are none.
     """
 
     users: Codes
@@ -51,14 +57,16 @@ class Entries:
     births: Microseconds
     begin: Positions
     stop: Positions
+    places: Positions
     segments: Codes | None = None
+    behind: Positions | None = None
 
     def __len__(self) -> int:
         return len(self.users)
 
     def take(self, chosen: Positions | Mask) -> Entries:
         """Return some of the entries."""
-        cells = {field.name: getattr(self, field.name) for field in fields(self)}
+        cells = {each.name: getattr(self, each.name) for each in fields(self)}
         return Entries(**{name: _taken(values, chosen) for name, values in cells.items()})
 
 
@@ -76,10 +84,24 @@ class Returns:
         The row of each among the events.
     times
         In microseconds since 1970 UTC.
+    births
+        Those that are births, each as a key of its position and its segment, ascending;
+        only of moments at which a user has births in several segments.
+    segments
+        How many segments there are.
     """
 
     rows: Positions
     times: Microseconds
+    births: Positions = field(default_factory=lambda: np.zeros(0, np.int64))
+    segments: int = 1
+
+    def are_births_of(self, at: Positions, segments: Codes | Positions) -> Mask:
+        """Return whether each of some returns is a birth in a segment."""
+        keys = at * self.segments + segments
+        places = np.minimum(np.searchsorted(self.births, keys), len(self.births) - 1)
+        found: Mask = self.births[places] == keys
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +129,12 @@ class _Steps:
     is_birth: Mask
     is_return: Mask
 
+    @cached_property
+    def returned(self) -> Positions:
+        """How many returns there are before each place, and last in all."""
+        counted: Positions = np.concatenate([[0], np.cumsum(self.is_return)])
+        return counted
+
     @classmethod
     def of(cls, births: Selection, returns: Selection) -> _Steps:
         events = births.events
@@ -121,6 +149,22 @@ class _Steps:
         if (places := _births_first(users, times, is_birth)) is not None:
             rows, marks, is_birth = rows[places], marks[places], is_birth[places]
         return cls(rows, users, times, is_birth, (marks & _RETURN) != 0)
+
+    def before_births(self, births: Positions) -> Positions:
+        """Return the place of the first birth of its user at the moment of each birth."""
+        begins = np.ones(len(self.rows), np.bool_)
+        begins[1:] = ~self._is_same_birth(np.arange(1, len(self.rows)))
+        starts = np.flatnonzero(begins)
+        found: Positions = starts[np.searchsorted(starts, births, side="right") - 1]
+        return found
+
+    def all_at_the_moment(self, births: Positions) -> Positions:
+        """Return the places of all births at the moment of some, each of another user."""
+        first = self.before_births(births)
+        sizes = self.after_births(births) - first
+        nth = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        found: Positions = np.repeat(first, sizes) + nth
+        return found
 
     def after_births(self, births: Positions) -> Positions:
         """Return the place behind each birth and those of its user at the same moment."""
@@ -212,39 +256,104 @@ def course(
         at = at[is_new(steps.users[at])]
     if len(at) and int(steps.times[at].min()) < range_.start:
         at = at[steps.times[at] >= range_.start]
+    came = Returns(steps.rows[steps.is_return], steps.times[steps.is_return])
+    if by is None:
+        return Course(_entries(steps, at, range_), came, None)
+    if births.is_of_users(by):
+        entries = _entries(steps, at, range_)
+        segments = births.user_segments(by)
+        rows, codes = segments.beside(entries.users)
+        entries = entries if rows is None else entries.take(rows)
+        return Course(replace(entries, segments=codes), came, segments)
+    places = steps.all_at_the_moment(at) if first_only else at
+    segments = births.at_rows(steps.rows[places]).event_segments(by)
+    owners, codes = segments.owners, segments.codes
+    theirs = _Theirs(steps, places if owners is None else places[owners], codes, len(segments))
+    chosen = np.isin(theirs.places, at) if first_only else slice(None)
+    entries = _entries(steps, theirs.places[chosen], range_, codes[chosen])
+    return Course(theirs.with_returns(entries), theirs.marked(came), segments)
+
+
+def _entries(steps: _Steps, at: Positions, range_: Periods, codes: Codes | None = None) -> Entries:
+    """Return the entries that births make: the first of a user, a cohort and a segment.
+
+    Parameters
+    ----------
+    at
+        The places of the births.
+    codes
+        The segment of each.
+    """
     cohorts = range_.index(steps.times[at])
-    codes: Codes | None = None
-    segments: Segments | None = None
-    if by is not None and not births.is_of_users(by):
-        segments = births.at_rows(steps.rows[at]).event_segments(by)
-        codes = segments.codes
-        if segments.owners is not None:
-            at, cohorts = at[segments.owners], cohorts[segments.owners]
+    if codes is not None:
         order = np.lexsort((cohorts, codes, steps.users[at]))
         at, cohorts, codes = at[order], cohorts[order], codes[order]
     keys = [steps.users[at], cohorts] if codes is None else [steps.users[at], cohorts, codes]
     is_entry = is_new(*keys)
     at, cohorts = at[is_entry], cohorts[is_entry]
     codes = None if codes is None else codes[is_entry]
-
     users = steps.users[at]
-    if steps.is_return.all():
-        begin = steps.after_births(at)
-    else:
-        returned = np.concatenate([[0], np.cumsum(steps.is_return)])
-        begin = returned[steps.after_births(at)]
-    sizes = np.bincount(steps.users[steps.is_return], minlength=len(births.events.ids.texts))
+    begin = steps.returned[steps.after_births(at)]
+    sizes = np.bincount(steps.users[steps.is_return], minlength=int(users.max(initial=-1)) + 1)
     stop = np.cumsum(sizes)[users]
-    entries = Entries(users, cohorts, steps.times[at], begin, stop, codes)
-    if by is not None and births.is_of_users(by):
-        segments = births.user_segments(by)
-        rows, codes = segments.beside(users)
-        entries = entries if rows is None else entries.take(rows)
-        entries = Entries(
-            entries.users, entries.cohorts, entries.births, entries.begin, entries.stop, codes
+    return Entries(users, cohorts, steps.times[at], begin, stop, at, codes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Theirs:
+    """Births, once for each of their segments.
+
+    Attributes
+    ----------
+    places
+        Where they stand among the steps.
+    codes
+        Their segments.
+    size
+        How many segments there are.
+    """
+
+    steps: _Steps
+    places: Positions
+    codes: Codes
+    size: int
+
+    @cached_property
+    def _near(self) -> Positions:
+        """Which of them are returns, too, at a moment with more than one birth of the user."""
+        behind = self.steps.after_births(self.places)
+        several = behind - self.steps.before_births(self.places) > 1
+        return np.flatnonzero(several & self.steps.is_return[self.places])
+
+    def _keys(self, positions: Positions, codes: Codes) -> Positions:
+        keys: Positions = positions.astype(np.int64) * self.size + codes
+        return keys
+
+    def marked(self, came: Returns) -> Returns:
+        """Return the returns, that know which of them are births of which segments."""
+        near = self._near
+        at = self.steps.returned[self.places[near]]
+        keys = np.unique(self._keys(at, self.codes[near]))
+        return replace(came, births=keys, segments=self.size)
+
+    def with_returns(self, entries: Entries) -> Entries:
+        """Return entries to which births of other segments at their moment are returns."""
+        near = self._near
+        if not len(near):
+            return entries
+        assert entries.segments is not None
+        steps = self.steps
+        first = steps.before_births(entries.places)
+        moments = steps.before_births(self.places[near])
+        own, often = np.unique(self._keys(moments, self.codes[near]), return_counts=True)
+        keys = self._keys(first, entries.segments)
+        at = np.minimum(np.searchsorted(own, keys), len(own) - 1)
+        owned = np.where(own[at] == keys, often[at], 0)
+        begin = steps.returned[first]
+        has_other = (entries.begin - begin > owned) & np.isin(first, moments)
+        return replace(
+            entries, begin=np.where(has_other, begin, entries.begin), behind=entries.begin
         )
-    came = Returns(steps.rows[steps.is_return], steps.times[steps.is_return])
-    return Course(entries, came, segments)
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,5 +398,17 @@ class Timing:
             # The n-th return of an entry stands n places behind its first.
             shift = entries.begin[start:stop] - (ends[start:stop] - sizes[start:stop] - done)
             at = np.arange(len(owners)) + np.repeat(shift, sizes[start:stop])
+            if entries.behind is not None:
+                owners, at = self._without_births(entries, owners, at)
             yield owners, at, self.units(entries, owners, at)
             start = stop
+
+    def _without_births(
+        self, entries: Entries, owners: Positions, at: Positions
+    ) -> tuple[Positions, Positions]:
+        """Leave out births of the entry's segment at the moment of its birth."""
+        assert entries.behind is not None and entries.segments is not None
+        kept = np.ones(len(at), np.bool_)
+        near = np.flatnonzero(at < entries.behind[owners])
+        kept[near] = ~self.returns.are_births_of(at[near], entries.segments[owners[near]])
+        return owners[kept], at[kept]
