@@ -736,3 +736,14 @@ def test_more_events_than_can_be_named_are_refused() -> None:
     with pytest.raises(errors.ReportError, match="2,100 events, and at most 2,000 can be named"):
         tk.flows(many, None, "A", expand={"B": event["item"]}, top=None)
     assert len(tk.flows(many, None, "A", expand={"B": event["item"]}).table)
+
+
+def test_the_top_events_are_those_of_all_users_whatever_their_segments() -> None:
+    # B is a step of ann, who is in two segments; C and A2 one of bob. All are as frequent.
+    df = events_of(("A", "ann", 0), ("B", "ann", 1), ("A", "bob", 0), ("A2", "bob", 1))
+    profiles = profiles_of({"ann": {"tags": ["x", "y"]}, "bob": {"tags": ["x"]}})
+    plain = tk.flows(df, profiles, "A", after=1, top=1)
+    by_tags = tk.flows(df, profiles, "A", after=1, top=1, by=user["tags"])
+    for report in (plain, by_tags):
+        named = {name for name in report.table["to"] if not name.startswith("(")}
+        assert named == {"A2"}

@@ -436,7 +436,7 @@ def _kept(
     used = np.flatnonzero(in_all)
     names = [labels[at] for at in used.tolist()]
     rank = np.unique(np.array(names, object), return_inverse=True)[1] if names else used
-    order = used[np.lexsort((rank, -in_all[used], -often[used]))]
+    order = used[np.lexsort((rank, -often[used]))]
     most = len(order) if top is None else min(top, len(order))
     if most > MOST_NAMED:
         raise ReportError(
