@@ -10,6 +10,8 @@ import anywidget
 import ipywidgets
 from traitlets import Bool, List, Unicode
 
+from toolkit.html import NO_MATHS
+
 ASSETS: Final = Path(__file__).parent / "assets"
 _STYLE: Final = (ASSETS / "form.css").read_text(encoding="utf-8")
 
@@ -77,7 +79,8 @@ class Form(ipywidgets.VBox):
         style.add_class("tk-style")
         self._fixed = (style, self.surroundings)
         super().__init__([*self._fixed, *parts])
-        self.add_class("tk-form")
+        for kind in ("tk-form", *NO_MATHS):
+            self.add_class(kind)
 
     def show(self, parts: Sequence[ipywidgets.Widget]) -> None:
         """Put other parts in place of those there are."""
