@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import ipywidgets
+import pandas as pd
 import pytest
 
 import toolkit
@@ -95,3 +96,10 @@ def test_a_label_like_a_formula_is_marked_and_reads_as_it_was(label: str) -> Non
         assert field.description == label
         field.description = "<b>bold</b>"
         assert field.get_state()["description"] == "&lt;b&gt;bold&lt;/b&gt;"
+
+
+def test_a_data_frame_is_read_as_maths_only_while_pandas_asks_for_it() -> None:
+    frame = pd.DataFrame({"price": ["from $5 to $10"]})
+    assert "mathjax_ignore" not in frame._repr_html_()
+    with pd.option_context("display.html.use_mathjax", False):
+        assert "mathjax_ignore" in frame._repr_html_()

@@ -114,9 +114,13 @@ def notes(sentences: Iterable[str]) -> Html:
 
 def facts(values: Mapping[str, object]) -> Html:
     """Return a table of two columns: what, and how many or which."""
+    return pairs(values.items())
+
+
+def pairs(values: Iterable[tuple[str, object]]) -> Html:
+    """Return the same for names of which some may be alike."""
     rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>{_cell(value)}</tr>'
-        for name, value in values.items()
+        f'<tr><th scope="row">{escape(name)}</th>{_cell(value)}</tr>' for name, value in values
     )
     return _scrolling(f"<tbody>{rows}</tbody>")
 

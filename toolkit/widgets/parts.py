@@ -47,9 +47,7 @@ def labelled(widget: Any) -> Any:
     return type(widget.__name__, (widget,), traits)
 
 
-def _field(
-    widget: Any, label: str, place: LabelPlace, width: str | None, **options: Any
-) -> Any:
+def _field(widget: Any, label: str, place: LabelPlace, width: str | None, **options: Any) -> Any:
     field = labelled(widget)(
         description=label, style={"description_width": _LABEL_WIDTH}, tooltip=label, **options
     )
