@@ -61,13 +61,17 @@ from toolkit.store import TIMEOUT, Store
 from toolkit.undo import edits_to_undo, is_small
 from toolkit.values import Json, as_json, copied, glimpse
 from toolkit.view import ProfileView, shown
-from toolkit.wording import count
+from toolkit.wording import completions, count
 
 _T = TypeVar("_T")
 # A progress bar appears once a loop has run for so many seconds.
 _PATIENCE = 1.0
 _WORTH_A_BAR = 10_000
 _NOT_GIVEN: Final = object()
+
+
+# For reports, forms and other parts of the toolkit.
+_INTERNAL: Final = frozenset({"address", "exclusively", "remembered", "snapshot", "timeline"})
 
 
 class ProfileTable:
@@ -1141,6 +1145,9 @@ class ProfileTable:
         data |= {name: [getattr(batch, name) for batch in batches] for name in columns}
         data["undoes"] = pd.array([batch.undoes for batch in batches], "Int64")
         return pd.DataFrame(data).set_index("batch_id")
+
+    def __dir__(self) -> list[str]:
+        return completions(self, _INTERNAL)
 
     def __repr__(self) -> str:
         if self._engine.store is not None and self._engine.store.is_closed:

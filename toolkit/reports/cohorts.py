@@ -30,6 +30,8 @@ from toolkit.values import dumps
 from toolkit.wording import count, listed
 
 _SHOWN: Final = 10
+# What completion offers of a cohort, beside what it offers of every condition.
+_SHOWN_NAMES: Final = ("among", "condition", "definition", "ids", "name", "named", "notes")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,6 +99,9 @@ class Cohort(Members):
             self.among,
             list(self.notes),
         )
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_SHOWN_NAMES})
 
     def __repr__(self) -> str:
         return f'<Cohort "{self.name}": {self._told}>'
