@@ -22,7 +22,7 @@ from toolkit.ids import normalise_id
 from toolkit.reserved import HIDDEN
 from toolkit.series import Coded, CodedLists, Codes, Microseconds
 from toolkit.snapshot import Snapshot
-from toolkit.wording import completions, count, did_you_mean, listed
+from toolkit.wording import SWAPPED, completions, count, did_you_mean, listed
 
 # For joins and reports.
 _INTERNAL: Final = frozenset(
@@ -162,8 +162,10 @@ class Events:
         time: str = "time",
     ) -> None:
         if not isinstance(df, pd.DataFrame):
+            # Tables of profiles, and profiles picked out of one, have a snapshot.
             raise EventsError(
                 f"events are a DataFrame with one row an event, not {type(df).__name__}"
+                f"{SWAPPED if hasattr(df, 'snapshot') else ''}"
             )
         if df.columns.nlevels > 1:
             raise EventsError(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from difflib import get_close_matches
+from typing import Final
+
+#: What an error adds that got profiles in place of events, or the other way round.
+SWAPPED: Final = ". Did you swap events and profiles?"
 
 
 def count(number: int, noun: str) -> str:
