@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -81,6 +82,47 @@ def test_links_between_documents_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+PAGES = [
+    path
+    for path in sorted(ROOT.rglob("*.md"))
+    if not {".venv", "out", "build", "node_modules"} & set(path.relative_to(ROOT).parts)
+    and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+]
+
+
+def texts() -> dict[str, str]:
+    """All Markdown that people read: pages, and the cells of notebooks."""
+    found = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PAGES}
+    for path in sorted(ROOT.glob("notebooks/*.ipynb")):
+        for place, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
+            if cell["cell_type"] == "markdown":
+                found[f"{path.name}[{place}]"] = "".join(cell["source"])
+    return found
+
+
+TEXTS = texts()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_examples_stand_in_fences_which_end(name: str) -> None:
+    """Outside of them ``>>>`` is a quote in a quote in a quote, and two lines run into one."""
+    language: str | None = None  # of the fence one is in
+    for number, line in enumerate(TEXTS[name].splitlines(), 1):
+        where = f"{name}, line {number}: {line}"
+        if (mark := line.strip()).startswith("```"):
+            assert language is None or mark == "```", f"{where} (a fence in a fence)"
+            language = mark.strip("`") if language is None else None
+        elif re.match(r"\s*(>>>|\.\.\.)( |$)", line):
+            assert language is not None, f"{where} (outside of a fence)"
+            assert language.split(" ")[0] in ("python", "pycon"), f"{where} (no fence of Python)"
+    assert language is None, f"{name}: a fence does not end"
+
+
+def test_the_pages_are_found() -> None:
+    assert {"README.md", "docs/rules.md", "docs/forms/users.md", "data/README.md"} <= set(TEXTS)
+    assert any(">>>" in text for text in TEXTS.values())
 
 
 def test_the_tour_in_the_README_runs_as_pasted_and_prints_what_it_says(

@@ -7,17 +7,41 @@ Each is a :class:`ToolkitError` and also the built-in a caller would expect
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Of an argument so much is shown, from both ends of the message; of a word, so much.
+_HEAD: Final = 160
+_TAIL: Final = 440
+_WORD: Final = 400
+
+
+def bounded(message: str) -> str:
+    """Return the message of an error without most of an argument that fills the screen.
+
+    A message that begins with the argument (``start=…``) ends with what to do: both stay.
+
+    >>> bounded("start=2026; a time is needed")
+    'start=2026; a time is needed'
+    >>> len(bounded(f"start={list(range(5000))}; a time is needed"))
+    603
+    """
+    if re.match(r"\w+=", message):
+        # A DataFrame, in rows.
+        message = re.sub(r"\n.*\n", " … ", message, flags=re.DOTALL)
+        if len(message) > _HEAD + _TAIL:
+            message = f"{message[:_HEAD]} … {message[-_TAIL:]}"
+    return re.sub(rf"\S{{{_WORD},}}", lambda word: f"{word[0][:100]}…{word[0][-100:]}", message)
 
 
 class ToolkitError(Exception):
     """Base of all errors raised by the toolkit on purpose."""
 
     def __str__(self) -> str:  # KeyError would show the repr of its message
-        return str(self.args[0]) if self.args else ""
+        return bounded(str(self.args[0])) if self.args else ""
 
 
 class InvalidValueError(ToolkitError, ValueError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,16 @@ from toolkit.ids import normalise_id
 from toolkit.reserved import HIDDEN
 from toolkit.series import Coded, CodedLists, Codes, Microseconds
 from toolkit.snapshot import Snapshot
-from toolkit.wording import count, did_you_mean, listed
+from toolkit.wording import SWAPPED, completions, count, did_you_mean, listed
+
+# For joins and reports.
+_INTERNAL: Final = frozenset(
+    {
+        *("all_counted", "column", "counted_rows", "counts_of_ids", "event_names", "first_times"),
+        *("groups", "has_times_without_zone", "ids", "is_counted", "is_hidden", "named"),
+        *("observed", "rows", "timelines", "times"),
+    }
+)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -153,8 +162,10 @@ class Events:
         time: str = "time",
     ) -> None:
         if not isinstance(df, pd.DataFrame):
+            # Tables of profiles, and profiles picked out of one, have a snapshot.
             raise EventsError(
                 f"events are a DataFrame with one row an event, not {type(df).__name__}"
+                f"{SWAPPED if hasattr(df, 'snapshot') else ''}"
             )
         if df.columns.nlevels > 1:
             raise EventsError(
@@ -491,6 +502,9 @@ class Events:
         if len(known):
             facts["From"], facts["To"] = times.iso(int(known.min())), times.iso(int(known.max()))
         return facts
+
+    def __dir__(self) -> list[str]:
+        return completions(self, _INTERNAL)
 
     def __repr__(self) -> str:
         facts = self._facts()

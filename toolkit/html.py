@@ -35,6 +35,10 @@ _LINE_LENGTH: Final = 36
 _FEW_MORE: Final = 3
 _TOOLTIP_LENGTH: Final = 1_000
 
+#: Classes of what MathJax leaves alone, in all its versions: two ``$`` in a value, or in a
+#: sentence about ``$set`` and ``$name``, would be a formula to JupyterLab.
+NO_MATHS: Final = ("mathjax_ignore", "tex2jax_ignore")
+
 _STYLE: Final = Html(
     """<style>
 .tk-card {
@@ -88,9 +92,13 @@ def escape(value: object) -> Html:
 
 
 def card(title: str, *parts: Html) -> Html:
-    """Return a bordered box: the title, then the parts one below the other."""
+    """Return a bordered box: the title, then the parts one below the other.
+
+    Whatever is shown in a notebook is in one: it keeps its text from being read as maths.
+    """
     heading = f'<div class="tk-title">{escape(title)}</div>'
-    return Html(f'{_STYLE}\n<div class="tk-card">{heading}{"".join(parts)}</div>')
+    kinds = " ".join(("tk-card", *NO_MATHS))
+    return Html(f'{_STYLE}\n<div class="{kinds}">{heading}{"".join(parts)}</div>')
 
 
 def paragraph(text: str) -> Html:
@@ -106,9 +114,13 @@ def notes(sentences: Iterable[str]) -> Html:
 
 def facts(values: Mapping[str, object]) -> Html:
     """Return a table of two columns: what, and how many or which."""
+    return pairs(values.items())
+
+
+def pairs(values: Iterable[tuple[str, object]]) -> Html:
+    """Return the same for names of which some may be alike."""
     rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>{_cell(value)}</tr>'
-        for name, value in values.items()
+        f'<tr><th scope="row">{escape(name)}</th>{_cell(value)}</tr>' for name, value in values
     )
     return _scrolling(f"<tbody>{rows}</tbody>")
 

@@ -31,7 +31,7 @@ from toolkit.series import Codes
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
 from toolkit.values import ABSENT, copied, key, texts_where
-from toolkit.wording import count
+from toolkit.wording import SWAPPED, count
 
 #: Which state of its user an event meets.
 At: TypeAlias = Literal["latest", "event time"]
@@ -67,6 +67,7 @@ def as_snapshot(profiles: Any) -> Snapshot:
         raise JoinError(
             f"profiles are a ProfileTable, not {type(profiles).__name__}; "
             "fill one with ProfileTable().apply(messages) or import_csv"
+            f"{SWAPPED if isinstance(profiles, Events | pd.DataFrame) else ''}"
         )
     snapshot: Snapshot = profiles.snapshot()
     return snapshot

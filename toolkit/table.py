@@ -61,7 +61,7 @@ from toolkit.store import TIMEOUT, Store
 from toolkit.undo import edits_to_undo, is_small
 from toolkit.values import Json, as_json, copied, glimpse
 from toolkit.view import ProfileView, shown
-from toolkit.wording import count
+from toolkit.wording import SWAPPED, completions, count
 
 _T = TypeVar("_T")
 # A progress bar appears once a loop has run for so many seconds.
@@ -70,11 +70,17 @@ _WORTH_A_BAR = 10_000
 _NOT_GIVEN: Final = object()
 
 
+# For reports, forms and other parts of the toolkit.
+_INTERNAL: Final = frozenset({"address", "exclusively", "remembered", "snapshot", "timeline"})
+
+
 class ProfileTable:
     """User profiles: one row a distinct ID, any JSON properties.
 
     The table is changed only by the operators. What it hands out (dicts, frames)
-    is the caller's to change, and never changes the table.
+    is the caller's to change, and never changes the table (COPY-1):
+    ``profiles["1"]["plan"] = "pro"`` and ``profiles.frame.loc["1", "plan"] = "pro"``
+    write nothing; ``profiles.set("1", {"plan": "pro"})`` and ``profiles.set(frame)`` do.
 
     Parameters
     ----------
@@ -112,7 +118,16 @@ class ProfileTable:
         if limits not in (None, "mixpanel"):
             raise ArgumentError(f'limits={limits!r}; "mixpanel" or None is allowed')
         if not isinstance(path, str | PathLike | None):
-            raise ArgumentError(f"path={path!r}; the path of an SQLite file or None is needed")
+            hint = ""
+            if isinstance(path, pd.DataFrame):
+                hint = ". To fill a table: profiles = ProfileTable(), then profiles.set(frame) or"
+                hint += " tk.import_frame(profiles, frame)"
+            elif isinstance(path, list | dict):
+                hint = ". To fill a table: profiles = ProfileTable(), then profiles.apply(messages)"
+            raise ArgumentError(
+                f"path is of type {type(path).__name__}; the path of an SQLite file or None is "
+                f"needed{hint}"
+            )
         store = None if path is None or fspath(path) == ":memory:" else Store(path, timeout)
         self._engine = Engine(store)
         self._group_key = USERS
@@ -720,7 +735,10 @@ class ProfileTable:
         return {name: copied(value) for name, value in row.properties.items()}
 
     def __getitem__(self, distinct_id: object) -> dict[str, Json]:
-        """Return a profile's properties as a dict of its own: null is None, absent is missing."""
+        """Return a profile's properties as a dict of its own: null is None, absent is missing.
+
+        Changing the dict changes nothing else (COPY-1); ``profiles.set`` writes.
+        """
         properties = self._read(distinct_id)
         if properties is None:
             key = normalise_id(distinct_id)
@@ -803,7 +821,10 @@ class ProfileTable:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """All profiles as a new DataFrame; editing it never changes the table.
+        """All profiles as a new DataFrame; editing it never changes the table (COPY-1).
+
+        ``frame.loc["1", "plan"] = "pro"`` changes your frame alone; ``profiles.set(frame)``
+        then writes what differs.
 
         The index is ``distinct_id``, in the order the profiles were created. There is
         a column a property, in the order of the first write, and ``$last_seen`` last
@@ -1142,6 +1163,9 @@ class ProfileTable:
         data["undoes"] = pd.array([batch.undoes for batch in batches], "Int64")
         return pd.DataFrame(data).set_index("batch_id")
 
+    def __dir__(self) -> list[str]:
+        return completions(self, _INTERNAL)
+
     def __repr__(self) -> str:
         if self._engine.store is not None and self._engine.store.is_closed:
             return f"<ProfileTable: closed, {self.path}>"
@@ -1154,6 +1178,24 @@ class ProfileTable:
     def _repr_html_(self) -> str:
         snapshot = self.snapshot()
         return shown(snapshot, repr(self)[1:-1].removeprefix("ProfileTable: "))
+
+
+def as_table(profiles: Any, *, views: bool = False) -> Any:
+    """Return a table; with *views*, or profiles picked out of one.
+
+    Raises
+    ------
+    ArgumentError
+        If it is something else.
+    """
+    if isinstance(profiles, ProfileTable) or (views and isinstance(profiles, ProfileView)):
+        return profiles
+    # Events are known by their columns: they are in a room below.
+    is_events = isinstance(profiles, pd.DataFrame) or hasattr(profiles, "event_column")
+    hint = SWAPPED if is_events else ""
+    raise ArgumentError(
+        f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed{hint}"
+    )
 
 
 def _batch_number(batch_id: object) -> int:

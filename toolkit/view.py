@@ -14,7 +14,7 @@ from toolkit.ids import normalise_id
 from toolkit.reserved import HIDDEN
 from toolkit.snapshot import Snapshot
 from toolkit.values import Json, copied
-from toolkit.wording import count, listed
+from toolkit.wording import completions, count, listed
 
 _SHOWN_ROWS: Final = 10
 # A card of more columns leaves out those that are empty in all of its rows.
@@ -72,6 +72,9 @@ class ProfileView:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._snapshot)
+
+    def __dir__(self) -> list[str]:
+        return completions(self, ("snapshot",))
 
     def __repr__(self) -> str:
         return f"<ProfileView: {self._heading}>"

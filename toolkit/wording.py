@@ -1,9 +1,13 @@
-"""Numbers and names in sentences."""
+"""Numbers and names in sentences, and the names that completion offers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from difflib import get_close_matches
+from typing import Final
+
+#: What an error adds that got profiles in place of events, or the other way round.
+SWAPPED: Final = ". Did you swap events and profiles?"
 
 
 def count(number: int, noun: str) -> str:
@@ -54,3 +58,20 @@ def sentence(text: str) -> str:
     first = text.split(" ", 1)[0]
     begun = text if "=" in first else text[:1].upper() + text[1:]
     return begun if begun.endswith((".", "?", "!")) else f"{begun}."
+
+
+def completions(thing: object, internal: Container[str]) -> list[str]:
+    """Return the names that completion offers for an object: those made for its users.
+
+    Parameters
+    ----------
+    thing
+        The object; what it is called by is ``__dir__``.
+    internal
+        Its names that begin with no underscore and are for other parts of the toolkit alone.
+    """
+    return sorted(
+        name
+        for name in object.__dir__(thing)
+        if name not in internal and (not name.startswith("_") or name.endswith("__"))
+    )

@@ -10,6 +10,7 @@ import numpy as np
 
 from toolkit.errors import ExpressionError
 from toolkit.expressions.literals import is_time, shortened, shown
+from toolkit.wording import completions
 
 if TYPE_CHECKING:
     from toolkit.columns import Column, Mask
@@ -20,6 +21,11 @@ MAX_DEPTH: Final = 64
 
 #: An expression has at most this many parts; a list of values is one part.
 MAX_SIZE: Final = 100_000
+
+# For reports, filters and forms.
+_INTERNAL: Final = frozenset(
+    {"evaluate", "is_condition", "is_of_users", "mask", "operands", "properties", "python", "sides"}
+)
 
 
 class Expression:
@@ -98,6 +104,11 @@ class Expression:
         from toolkit.expressions.writing import as_python
 
         return as_python(self)
+
+    def __dir__(self) -> list[str]:
+        # What it is built of differs from kind to kind, and is nobody's to write.
+        internal = {*vars(self), *_INTERNAL}
+        return [name for name in completions(self, internal) if hasattr(Expression, name)]
 
     def __repr__(self) -> str:
         return self.text

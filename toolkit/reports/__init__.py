@@ -1,12 +1,13 @@
 """Reports: a definition goes in, numbers, a picture and the users behind them come out."""
 
 from toolkit.reports.base import Report
+from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.buckets import bucket, items
-from toolkit.reports.cohorts import Cohort, cohort, cohort_of, cohorts
+from toolkit.reports.cohorts import Cohort, SavedCohorts, cohort, cohort_of, cohorts
 from toolkit.reports.metrics import Metric, metric
 from toolkit.reports.segmentation import segmentation
 from toolkit.reports.segmented import Segmentation
-from toolkit.reports.steps import step
+from toolkit.reports.steps import Step, step
 from toolkit.reports.tallies import did, times_did, total_of
 
 # isort: split
@@ -23,6 +24,7 @@ from toolkit.reports.flows import Flows, flows
 from toolkit.reports.profile_report import ProfileReport, profile_report
 
 __all__ = [
+    "Breakdown",
     "Cohort",
     "Flows",
     "Frequency",
@@ -32,7 +34,9 @@ __all__ = [
     "ProfileReport",
     "Report",
     "Retention",
+    "SavedCohorts",
     "Segmentation",
+    "Step",
     "bucket",
     "cohort",
     "cohort_of",

@@ -14,7 +14,7 @@ import pyarrow as pa
 from toolkit import html, times
 from toolkit.columns import Column, Mask
 from toolkit.errors import ArgumentError, ReportError
-from toolkit.events import AnyEvents
+from toolkit.events import AnyEvents, Events
 from toolkit.expressions import Expression, Instants, Members, Tally, as_expression, parse
 from toolkit.expressions.doubts import is_known, unknown
 from toolkit.ids import normalise_id
@@ -27,9 +27,11 @@ from toolkit.saved_cohorts import remembered
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
 from toolkit.values import dumps
-from toolkit.wording import count, listed
+from toolkit.wording import SWAPPED, count, listed
 
 _SHOWN: Final = 10
+# What completion offers of a cohort, beside what it offers of every condition.
+_SHOWN_NAMES: Final = ("among", "condition", "definition", "ids", "name", "named", "notes")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,6 +99,9 @@ class Cohort(Members):
             self.among,
             list(self.notes),
         )
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_SHOWN_NAMES})
 
     def __repr__(self) -> str:
         return f'<Cohort "{self.name}": {self._told}>'
@@ -392,4 +397,9 @@ def cohorts(profiles: Any) -> SavedCohorts:
     <Cohort "Friends": 1 user, given as distinct IDs>
     >>> del tk.cohorts(profiles)["Friends"]
     """
+    if not hasattr(profiles, "remembered"):
+        raise ArgumentError(
+            f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed"
+            f"{SWAPPED if isinstance(profiles, Events | pd.DataFrame) else ''}"
+        )
     return SavedCohorts(profiles)

@@ -12,7 +12,7 @@ from toolkit.messages import Locator
 from toolkit.sources.receiver import Outcome, Receiver, Tally
 from toolkit.sources.wire import read_records
 from toolkit.table import ProfileTable
-from toolkit.wording import listed
+from toolkit.wording import completions, listed
 
 #: The endpoints of the client, in its words.
 _ENDPOINTS: Final = ("events", "people", "groups", "imports")
@@ -86,6 +86,9 @@ class Consumer:
     def tally(self) -> Tally:
         """How much arrived so far: ``updates``, ``events``, ``rejected``."""
         return self.receiver.tally
+
+    def __dir__(self) -> list[str]:
+        return completions(self, ("receiver",))
 
     def __repr__(self) -> str:
         tally = self.tally

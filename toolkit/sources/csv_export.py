@@ -22,7 +22,7 @@ from toolkit.sources.csv_defuse import defused, defused_texts
 from toolkit.sources.csv_mapping import DISTINCT_ID
 from toolkit.sources.csv_types import typed
 from toolkit.sources.whole_file import whole_file
-from toolkit.table import ProfileTable
+from toolkit.table import ProfileTable, as_table
 from toolkit.times import NO_TIME
 from toolkit.values import ABSENT, dumps, texts_where
 from toolkit.view import ProfileView
@@ -124,7 +124,7 @@ def export_csv(
 
     *notice* is told how far it is, and may stop it; an older file stays as it was then.
     """
-    snapshot = profiles.snapshot()
+    snapshot = as_table(profiles, views=True).snapshot()
     names = [name for name in snapshot.names if name_refusal(name) is None]
     left_out = [name for name in snapshot.names if name_refusal(name) is not None]
     found = _Losses(left_out)

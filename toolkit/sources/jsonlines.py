@@ -22,7 +22,7 @@ from toolkit.progress import Progress, silent
 from toolkit.sources.arguments import argument
 from toolkit.sources.strict_json import loads
 from toolkit.sources.whole_file import whole_file
-from toolkit.table import ProfileTable
+from toolkit.table import ProfileTable, as_table
 from toolkit.times import NO_TIME
 from toolkit.view import ProfileView
 
@@ -236,6 +236,7 @@ def write_messages(
     notice
         Told how far it is; may stop it, and an older file stays as it was then.
     """
+    as_table(profiles, views=True)
     if chunk is not None and (isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1):
         raise ArgumentError(f"chunk={chunk!r}; a number of messages from 1 on, or None, is needed")
     is_array = fspath(path).removesuffix(".gz").endswith(".json")

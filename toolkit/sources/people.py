@@ -14,7 +14,7 @@ from toolkit.messages import USERS
 from toolkit.reserved import LAST_SEEN
 from toolkit.sources.jsonlines import Messages, read_messages
 from toolkit.sources.whole_file import whole_file
-from toolkit.table import ProfileTable
+from toolkit.table import ProfileTable, as_table
 from toolkit.times import NO_TIME, iso
 from toolkit.values import Json, dumps
 from toolkit.view import ProfileView
@@ -53,6 +53,7 @@ def write_people(
     {"$distinct_id":"7","$properties":{"plan":"pro","n":null,"$last_seen":"2026-05-01T00:00:00Z"}}
     <BLANKLINE>
     """
+    as_table(profiles, views=True)
     is_array = fspath(path).removesuffix(".gz").endswith(".json")
     number = 0
     with whole_file(path) as out:

@@ -27,7 +27,7 @@ from toolkit.sources.handlers import application
 from toolkit.sources.receiver import Receiver, Tally
 from toolkit.sources.segment import GROUP_KEY
 from toolkit.table import ProfileTable
-from toolkit.wording import count
+from toolkit.wording import completions, count
 
 #: Seconds a request may take to arrive.
 TIMEOUT: Final = 30.0
@@ -38,6 +38,13 @@ _MAX_HEADER: Final = 262_144
 _IDLE: Final = 60.0
 _BACKLOG: Final = 128
 _PATIENCE: Final = 10.0
+# For its handlers and views.
+_INTERNAL: Final = frozenset(
+    {
+        *("answer", "guard", "is_stopping", "on_answer", "open_requests", "receiver"),
+        *("take_room", "timeout", "told"),
+    }
+)
 
 _running: weakref.WeakSet[Server] = weakref.WeakSet()
 
@@ -199,6 +206,9 @@ class Server:
             [f"the oldest {gone:,} events gone"] if (gone := self.receiver.kept.dropped) else []
         )
         return ", ".join(parts)
+
+    def __dir__(self) -> list[str]:
+        return completions(self, _INTERNAL)
 
     def __repr__(self) -> str:
         where = f"listening at {self.url}" if self.is_running else "stopped"

@@ -21,7 +21,7 @@ from toolkit.sources.csv_mapping import DISTINCT_ID, TIME
 from toolkit.sources.csv_report import CsvPreview, ImportReport, rejected_csv
 from toolkit.sources.csv_source import CsvSource
 from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType
-from toolkit.table import ProfileTable
+from toolkit.table import ProfileTable, as_table
 from toolkit.values import dumps
 from toolkit.widgets.csv_columns import (
     WRITABLE,
@@ -131,7 +131,7 @@ class CsvImportState(HasTraits):
 
     def __init__(self, profiles: ProfileTable, *, keeps_table: bool = False) -> None:
         super().__init__()
-        self.profiles = self._given = profiles
+        self.profiles = self._given = as_table(profiles)
         self.group_key = profiles.group_key or ""
         self._keeps_table = keeps_table or profiles.group_key is not None
         self.job = Job()

@@ -13,7 +13,7 @@ from toolkit.edits import Edit
 from toolkit.errors import EditConflictError, InvalidIdError, ToolkitError, UndoError
 from toolkit.ids import normalise_id
 from toolkit.reserved import HIDDEN, display_name, title
-from toolkit.table import ProfileTable
+from toolkit.table import ProfileTable, as_table
 from toolkit.values import ABSENT, Json
 from toolkit.widgets.property_row import PropertyRow
 from toolkit.wording import count, listed
@@ -60,7 +60,7 @@ class EditorState(HasTraits):
 
     def __init__(self, profiles: ProfileTable, distinct_id: object = None) -> None:
         super().__init__()
-        self.profiles = profiles
+        self.profiles = as_table(profiles)
         #: The profile as it was read, None if there was none.
         self.before: dict[str, Json] | None = None
         self._batch: int | None = None

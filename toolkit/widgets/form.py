@@ -8,11 +8,15 @@ from typing import Any, Final
 
 import anywidget
 import ipywidgets
+from IPython.display import display
 from traitlets import Bool, List, Unicode
+
+from toolkit.html import NO_MATHS
 
 ASSETS: Final = Path(__file__).parent / "assets"
 _STYLE: Final = (ASSETS / "form.css").read_text(encoding="utf-8")
 
+_display: Final[Callable[..., Any]] = display  # which has no types
 #: What a key does.
 Action = Callable[[], None]
 
@@ -77,11 +81,32 @@ class Form(ipywidgets.VBox):
         style.add_class("tk-style")
         self._fixed = (style, self.surroundings)
         super().__init__([*self._fixed, *parts])
-        self.add_class("tk-form")
+        for kind in ("tk-form", *NO_MATHS):
+            self.add_class(kind)
 
     def show(self, parts: Sequence[ipywidgets.Widget]) -> None:
         """Put other parts in place of those there are."""
         self.children = (*self._fixed, *parts)
+
+    def _ipython_display_(self) -> None:
+        """Show the form, and leave in the notebook what can be read without a kernel.
+
+        In an output of its own: of one output a page shows the form or nothing.
+        """
+        from toolkit.widgets.still import charts  # it knows the parts, which know this
+
+        saved: Any = _display(self._saved(), raw=True, display_id=True)
+        live = self._repr_mimebundle_() or {}
+        _display({**live, "text/plain": ""}, raw=True)
+        for chart in charts(self):
+            # A report is there some time after its form; without a page there is no handle.
+            if saved is not None:
+                chart.observe(lambda _: saved.update(self._saved(), raw=True), "png")
+
+    def _saved(self) -> dict[str, str]:
+        from toolkit.widgets.still import still
+
+        return {"text/html": still(self, self.surroundings.name), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         # That of ipywidgets would list the whole form.

@@ -6,13 +6,16 @@ here. Finished HTML (:data:`toolkit.html.Html`) goes through :func:`block`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final, Literal
 
 import ipywidgets
 from ipywidgets import Widget
+from traitlets import Bool, Unicode
 
-from toolkit.html import Html, escape
+from toolkit.html import NO_MATHS, Html, escape
 from toolkit.widgets.job import Job
 
 Kind = Literal["info", "success", "warning", "error"]
@@ -20,12 +23,32 @@ Kind = Literal["info", "success", "warning", "error"]
 LabelPlace = Literal["beside", "hidden"]
 
 _LABEL_WIDTH: Final = "110px"
+# What MathJax may take for a formula.
+_MATHS: Final = re.compile(r"\$.*\$|\\[(\[a-z$]", flags=re.DOTALL)
 
 
-def _field(
-    widget: type[Any], label: str, place: LabelPlace, width: str | None, **options: Any
-) -> Any:
-    field = widget(
+def label_html(label: str, _: object = None) -> str:
+    """Return the label of a field as it travels to the page, which typesets labels.
+
+    >>> label_html("Value of <b>"), label_html("From $5 to $10")
+    ('Value of &lt;b&gt;', '<span class="mathjax_ignore tex2jax_ignore">From $5 to $10</span>')
+    """
+    shown = escape(label)
+    return f'<span class="{" ".join(NO_MATHS)}">{shown}</span>' if _MATHS.search(label) else shown
+
+
+@cache
+def labelled(widget: Any) -> Any:
+    """Return a kind of field whose label is plain text, whatever it holds, and never maths."""
+    traits = {
+        "description": Unicode("").tag(sync=True, to_json=label_html),
+        "description_allow_html": Bool(True).tag(sync=True),
+    }
+    return type(widget.__name__, (widget,), traits)
+
+
+def _field(widget: Any, label: str, place: LabelPlace, width: str | None, **options: Any) -> Any:
+    field = labelled(widget)(
         description=label, style={"description_width": _LABEL_WIDTH}, tooltip=label, **options
     )
     if place == "hidden":
@@ -111,7 +134,7 @@ def date(
 
 def checkbox(label: str, value: bool = False) -> ipywidgets.Checkbox:
     """Return a tick with its label behind it."""
-    return ipywidgets.Checkbox(
+    return labelled(ipywidgets.Checkbox)(
         value=value, description=label, indent=False, layout={"width": "auto"}
     )
 

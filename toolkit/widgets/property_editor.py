@@ -136,7 +136,9 @@ def _lines(text: str) -> int:
 
 
 def _date_field(row: PropertyRow, label: str) -> ipywidgets.DatePicker:
-    field = ipywidgets.DatePicker(description=label, tooltip=label, layout={"width": "160px"})
+    field = parts.labelled(ipywidgets.DatePicker)(
+        description=label, tooltip=label, layout={"width": "160px"}
+    )
     field.add_class("tk-hide-label")
     field.style.description_width = "0px"
 

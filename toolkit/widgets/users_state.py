@@ -19,7 +19,7 @@ from toolkit.progress import Progress, silent
 from toolkit.reports.cohorts import Cohort, SavedCohorts
 from toolkit.reserved import display_name, name_refusal
 from toolkit.results import ApplyResult
-from toolkit.table import ProfileTable
+from toolkit.table import ProfileTable, as_table
 from toolkit.widgets.job import Job
 from toolkit.widgets.users_batches import BatchList
 from toolkit.widgets.users_cohorts import cohort_of_rows
@@ -79,7 +79,7 @@ class UsersState(UserList):
     profile = Instance(ProfilePage, allow_none=True)
 
     def __init__(self, profiles: ProfileTable, events: Events | None = None) -> None:
-        super().__init__(profiles, events)
+        super().__init__(as_table(profiles), events)
         self.job = Job(unit="profile")
         self.cohorts: dict[str, Cohort] = dict(SavedCohorts(profiles))
         self._asked: Callable[[], None] | None = None

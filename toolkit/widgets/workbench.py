@@ -12,7 +12,7 @@ from toolkit.events import AnyEvents, Events, as_events
 from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.jsonlines import read_messages
-from toolkit.table import ProfileTable
+from toolkit.table import ProfileTable, as_table
 from toolkit.widgets import parts
 from toolkit.widgets.csv_import import CsvImport
 from toolkit.widgets.editor import ProfileEditor
@@ -42,7 +42,7 @@ class Workbench(Form):
     """
 
     def __init__(self, profiles: ProfileTable, events: Events | None, told: str = "") -> None:
-        self.profiles, self.events = profiles, events
+        self.profiles, self.events = as_table(profiles), events
         self.forms: dict[str, Widget] = {}
         self._group_key = ""
         self._makers: dict[str, Callable[[], Widget]] = self._tabs()

@@ -89,6 +89,15 @@ function render({ model, el }) {
     if (tags && tags.title) event.target.setAttribute("aria-label", tags.title);
   };
 
+  // The title of a tick is its label as it travels, which is HTML; to be read, it is text.
+  const onPoint = (event) => {
+    const words = event.target.closest(".widget-checkbox")?.querySelector(".widget-label-basic span");
+    if (words && words.title) {
+      words.title = words.textContent;
+      words.parentElement.querySelector("input").title = words.textContent;
+    }
+  };
+
   const onClick = (event) => {
     const button = event.target.closest("button.jupyter-button");
     if (!button || button === passed || !isOurs(event)) return;
@@ -120,6 +129,8 @@ function render({ model, el }) {
     root.addEventListener("keydown", onKey, true);
     root.addEventListener("input", onInput, true);
     root.addEventListener("focusin", onFocus);
+    root.addEventListener("focusin", onPoint);
+    root.addEventListener("pointerover", onPoint);
     root.addEventListener("click", onClick, true);
     watcher.observe(document.body, {
       attributes: true,
@@ -137,6 +148,8 @@ function render({ model, el }) {
     root.removeEventListener("keydown", onKey, true);
     root.removeEventListener("input", onInput, true);
     root.removeEventListener("focusin", onFocus);
+    root.removeEventListener("focusin", onPoint);
+    root.removeEventListener("pointerover", onPoint);
     root.removeEventListener("click", onClick, true);
   };
 }

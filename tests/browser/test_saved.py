@@ -1,0 +1,49 @@
+"""What a saved notebook shows of a form, with a kernel and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import nbformat
+from nbconvert import HTMLExporter
+from playwright.sync_api import expect
+
+CODE = """
+import pandas as pd, toolkit as tk
+profiles = tk.ProfileTable()
+profiles.set("1", {"$name": "Ann", "plan": "pro"})
+events = pd.DataFrame({"event": ["Buy"] * 3, "distinct_id": "1",
+    "time": pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-02"], utc=True)})
+"""
+
+
+def test_a_form_is_seen_once_while_it_lives_and_still_when_its_kernel_is_gone(
+    notebook: Callable[..., Any], lab: Any
+) -> None:
+    book = notebook("saved", [CODE, "tk.ReportBuilder(events, profiles)", "tk.Users(profiles)"])
+    book.form.nth(1).get_by_text("Ann").first.wait_for()
+    book.field("Event").select_option("Buy")
+    expect(book.form.get_by_role("img").first).to_be_visible()
+    saved = book.page.locator(".tk-saved")
+    expect(saved).to_have_count(2)
+    for each in saved.all():
+        expect(each).not_to_be_visible()
+    # The report came later than its form, and is saved all the same.
+    expect(saved.first.locator("img")).to_be_attached()
+    book.page.keyboard.press("Control+s")
+    path = lab.files / "saved.ipynb"
+    for _ in range(100):
+        if "data:image/png" in path.read_text():
+            break
+        book.page.wait_for_timeout(100)
+    content = path.read_text()
+    assert "data:image/png" in content and "tk-saved" in content
+
+    page, _ = HTMLExporter().from_notebook_node(nbformat.reads(content, 4))
+    book.page.set_content(page)
+    book.page.wait_for_timeout(4_500)
+    expect(book.page.locator(".tk-saved").first).to_contain_text("Report builder")
+    expect(book.page.locator(".tk-saved img").first).to_be_visible()
+    expect(book.page.locator(".tk-saved").nth(1)).to_contain_text("Ann")
+    book.outside.clear()  # nbconvert's page loads MathJax, not ours
