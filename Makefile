@@ -38,9 +38,9 @@ test: setup lint browser  ## Lint, types, all tests and the notebooks
 	@echo "Running the tests …"
 	@$(BIN)/python -m pytest
 
-test-all: test  ## The same, with the clients for Node, longer random tests, and on the oldest dependencies
+test-all: test  ## The same, with the clients for Node and browsers, longer random tests, and on the oldest dependencies
 	@LONGER_TESTS=1 $(BIN)/python -m pytest tests --ignore=tests/browser
-	@NODE_CLIENTS=1 $(BIN)/python -m pytest tests/test_clients_node.py
+	@NODE_CLIENTS=1 $(BIN)/python -m pytest tests/test_clients_node.py tests/browser/test_sdks.py
 	@.ci/oldest
 
 browser: setup  ## The browser that the tests of the forms need
