@@ -11,9 +11,11 @@ import random
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,7 +25,8 @@ import requests
 import toolkit as tk
 from tests.effort import examples
 from tests.test_server import GOOD, ROOT, is_alive, raw
-from toolkit.sources import connections
+from toolkit.sources import calls, connections
+from toolkit.sources import server as server_module
 from toolkit.sources.calls import MIXPANEL, SEGMENT
 from toolkit.sources.server import Server
 
@@ -298,8 +301,15 @@ def test_many_headers_of_one_name_cost_little(server: Server) -> None:
     ],
 )
 def test_half_a_surrogate_pair_is_a_fault_of_the_message_never_of_the_server(
-    server: Server, message: str
+    tmp_path: Path, message: str
 ) -> None:
+    with tk.ProfileTable(tmp_path / "shop.db") as profiles, tk.serve(profiles) as server:
+        profiles.set("7", {"x": 1})
+        sends_half_a_pair(server, message)
+        assert profiles.check().is_sound
+
+
+def sends_half_a_pair(server: Server, message: str) -> None:
     path = "/groups" if "$group_key" in message else "/engage"
     answer = requests.post(f"{server.url}{path}?verbose=1", data=f"[{message}]", timeout=10)
     assert answer.status_code == 200
@@ -331,6 +341,57 @@ def test_half_a_surrogate_pair_in_an_event_or_a_trait_is_no_fault_of_the_server(
         assert answer.status_code in (200, 400)
     server.log, server.notes, server._repr_html_()
     len(server.events)
+
+
+# Much at once
+
+
+def test_what_is_small_does_not_wait_until_what_is_large_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entered, goes_on = threading.Event(), threading.Event()
+
+    def slowly(*given: Any) -> Any:
+        entered.set()
+        assert goes_on.wait(20)
+        return calls.read(*given)
+
+    monkeypatch.setattr(server_module, "read", slowly)
+    with tk.serve(tk.ProfileTable()) as server:
+        large = {"$distinct_id": "8", "$set": {"x": "x" * 100_000}}
+        answers: list[str] = []
+        sender = threading.Thread(
+            target=lambda: answers.append(
+                requests.post(f"{server.url}/engage", json=large, timeout=30).text
+            )
+        )
+        sender.start()
+        assert entered.wait(20)
+        is_alive(server)
+        assert answers == []
+        goes_on.set()
+        sender.join()
+        assert answers == ["1"]
+        assert list(server.profiles) == ["7", "8"]
+
+
+@pytest.mark.parametrize("path", ["/engage", "/track", "/v1/batch", "/v1/identify"])
+def test_millions_of_empty_lists_are_refused_at_once(server: Server, path: str) -> None:
+    server.timeout = 20
+    lists = ",".join(["[]"] * 340_000)
+    sent = {
+        "/engage": ["[", '{"$distinct_id":"7","$set":{"x":[%s]}}', "]"],
+        "/track": ["[", '{"event":"a","properties":{"x":[%s]}}', "]"],
+        "/v1/batch": ['{"batch":[', '{"type":"identify","userId":"7","traits":{"x":[%s]}}', "]}"],
+        "/v1/identify": ['{"userId":"7","traits":{"x":[', "%s", "]}}"],
+    }[path]
+    body = sent[0] + ",".join([sent[1] % lists] * 10) + sent[2]
+    assert 10_000_000 < len(body) < 10_485_760
+    began = time.monotonic()
+    answer = requests.post(f"{server.url}{path}", data=body, timeout=30)
+    assert answer.status_code == 413 and "more than 500,000 values" in answer.text
+    assert time.monotonic() - began < 10
+    is_alive(server)
 
 
 # Beyond loopback

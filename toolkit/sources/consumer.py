@@ -87,6 +87,11 @@ class Consumer:
         """How much arrived so far: ``updates``, ``events``, ``rejected``."""
         return self.receiver.tally
 
+    @property
+    def notes(self) -> dict[str, int]:
+        """What was taken, but not used, or not as it was sent: how often each (HTTP-5)."""
+        return self.receiver.notes
+
     def __repr__(self) -> str:
         tally = self.tally
         return (

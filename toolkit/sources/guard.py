@@ -80,8 +80,7 @@ class Guard:
         origin = headers.get("Origin", "")
         if not origin and headers.get("Referer"):
             # What a page fetches as a picture or a script names no origin.
-            parts = urlsplit(headers["Referer"])
-            origin = f"{parts.scheme}://{parts.netloc}"
+            origin = _origin_of(headers["Referer"])
         is_foreign = headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
         if origin.lower() in self.origins:
             return origin
@@ -106,6 +105,15 @@ class Guard:
             f"the request is for the host {given[:100]!r}, which is not this server. To allow "
             "the name: toolkit.serve(…, hosts=[…])",
         )
+
+
+def _origin_of(address: str) -> str:
+    """Return the origin of an address; "null", which is nobody's, if it cannot be read."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "null"
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_loopback(host: str) -> bool:
