@@ -394,6 +394,13 @@ def test_millions_of_empty_lists_are_refused_at_once(server: Server, path: str) 
     is_alive(server)
 
 
+def test_notes_of_hostile_names_are_text_in_the_card(server: Server) -> None:
+    sent = {"event": "a", "properties": {}, "<script>x</script>\x1b[31m": 1}
+    assert requests.post(f"{server.url}/track", json=sent, timeout=10).text == "1"
+    card = server._repr_html_()
+    assert "&lt;script&gt;" in card and "<script>" not in card
+
+
 # Beyond loopback
 
 

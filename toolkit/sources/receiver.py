@@ -31,6 +31,7 @@ REJECTIONS_REMEMBERED: Final = 200
 NOTES_REMEMBERED: Final = 100
 _SHORT: Final = 120
 _NAMED: Final = 4
+_NOTED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -272,6 +273,12 @@ class Receiver:
         """What was taken, but not used, or not as it was sent: how often, most often first."""
         with self._lock:
             return dict(self._notes.most_common())
+
+    @property
+    def noted(self) -> str | None:
+        """The notes in a sentence; None if there are none."""
+        named = [f"{what} ({often:,})" for what, often in self.notes.items()]
+        return f"Taken, but not used as sent: {listed(named, _NOTED)}" if named else None
 
     @property
     def tally(self) -> Tally:

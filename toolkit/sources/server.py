@@ -29,7 +29,7 @@ from toolkit.sources.handlers import application
 from toolkit.sources.receiver import Receiver, Tally
 from toolkit.sources.segment import GROUP_KEY
 from toolkit.table import ProfileTable
-from toolkit.wording import count, listed
+from toolkit.wording import count
 
 #: Seconds the headers of a request may take to arrive, and its body.
 TIMEOUT: Final = 30.0
@@ -252,9 +252,8 @@ class Server:
             notes.append("Any token is taken.")
         elif self.guard.needs_token:
             notes.append(f"Clients need the token {self.token}")
-        if self.notes:
-            named = (f"{what} ({often:,})" for what, often in self.notes.items())
-            notes.append(f"Taken, but not used as sent: {listed(named, 5)}")
+        if (noted := self.receiver.noted) is not None:
+            notes.append(noted)
         notes.append("tk.LiveView(server) shows what arrives.")
         return html.card("Server", html.paragraph(told), html.facts(facts), html.notes(notes))
 

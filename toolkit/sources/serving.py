@@ -53,6 +53,8 @@ def serve_until_stopped(
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+    if (noted := server.receiver.noted) is not None:
+        say(noted)
     tally = server.tally
     say(
         f"Stopped: {count(tally.updates, 'update')}, {count(tally.events, 'event')}, "
