@@ -492,6 +492,13 @@ def test_what_is_not_used_is_counted_boundedly(receiver: Receiver) -> None:
     asked(receiver, call("/track", {"event": "a", "properties": {}, "<b>\ud800": 1}))
 
 
+@pytest.mark.parametrize("path", ["/v1/identify", "/v1/i", "/v1/batch", "/beacon/v1/batch"])
+def test_messages_of_Segment_come_in_the_body_alone(receiver: Receiver, path: str) -> None:
+    query = f"data={quote(json.dumps({'userId': '7', 'batch': []}))}"
+    assert asked(receiver, call(path, b"", query))[0] == 400
+    assert len(receiver.profiles) == 0
+
+
 def test_a_batch_may_be_larger_than_a_message(receiver: Receiver) -> None:
     message = {"type": "identify", "userId": "7", "traits": {"x": "y" * 500_000}}
     assert asked(receiver, call("/v1/batch", {"batch": [message] * 8}))[0] == 200

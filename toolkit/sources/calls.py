@@ -162,7 +162,11 @@ def refusal(path: str, error: RequestError) -> Answer:
 
 def _read(receiver: Receiver, call: Call, token: str | None) -> Request:
     name = endpoint(call.path)
-    text, parameters = read_form(call.body, call.content_type, read_query(call.query))
+    query = read_query(call.query)
+    # Segment's messages come in the body alone.
+    given = {} if name in SEGMENT else query
+    text, parameters = read_form(call.body, call.content_type, given)
+    parameters = {**query, **parameters}
     receiver.add_notes(f"{name}?{each}" for each in parameters if each not in _PARAMETERS)
     if name not in SEGMENT:
         records = read_records(text)
@@ -172,8 +176,8 @@ def _read(receiver: Receiver, call: Call, token: str | None) -> Request:
     if len(records) != 1 or not isinstance(records[0].value, dict):
         raise RequestError(400, "the body is one JSON object")
     content = records[0].value
-    given = content.get("writeKey", parameters.get("writeKey"))
-    _check_token(token, call.authorization, [given])
+    key = content.get("writeKey", parameters.get("writeKey"))
+    _check_token(token, call.authorization, [key])
     if name in _BATCHES:
         beside = (each for each in content if each not in _ENVELOPE)
         receiver.add_notes(f"{each} beside batch" for each in beside)
