@@ -38,9 +38,9 @@ test: setup lint browser  ## Lint, types, all tests and the notebooks
 	@echo "Running the tests …"
 	@TESTS_ARE_WHOLE=1 $(BIN)/python -m pytest --nbval
 
-test-all: test  ## The same, with the clients for Node, longer random tests, on the oldest dependencies, on every Python, from an sdist
+test-all: test  ## The same, with the clients for Node and browsers, longer random tests, on the oldest dependencies, on every Python, from an sdist
 	@LONGER_TESTS=1 $(BIN)/python -m pytest tests --ignore=tests/browser
-	@NODE_CLIENTS=1 $(BIN)/python -m pytest tests/test_clients_node.py
+	@NODE_CLIENTS=1 $(BIN)/python -m pytest tests/test_clients_node.py tests/browser/test_sdks.py
 	@.ci/oldest
 	@.ci/pythons
 	@.ci/sdist

@@ -128,6 +128,16 @@ def test_mixpanel_for_Python_without_HTTP(tmp_path: Path) -> None:
         assert repr(consumer) == "<Consumer: 23 updates, 2 events, 0 rejected>"
 
 
+def test_HTTP_5_a_consumer_counts_what_it_takes_but_does_not_use() -> None:
+    consumer = tk.consumer(tk.ProfileTable())
+    consumer.send("people", '{"$distinct_id": "7", "$set": {"plan": "pro"}, "$unheard_of": 1}')
+    consumer.send("events", '{"event": "$merge", "properties": {}}')
+    assert consumer.notes == {
+        "$unheard_of beside the operators": 1,
+        "$merge: profiles are not merged": 1,
+    }
+
+
 def test_the_client_without_HTTP_hears_what_is_rejected(tmp_path: Path) -> None:
     profiles = tk.ProfileTable()
     client = mixpanel.Mixpanel(TOKEN, consumer=tk.consumer(profiles))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,31 +10,15 @@ from pathlib import Path
 import pytest
 
 import toolkit as tk
+from tests.conftest import NODE_CLIENTS as FOLDER
 from toolkit.sources.server import Server
 
-FOLDER = Path(__file__).parent / "node"
 TOKEN = "project token"
 ASKED_FOR = bool(os.environ.get("NODE_CLIENTS"))
 
 pytestmark = pytest.mark.skipif(
     not ASKED_FOR, reason="the clients for Node are tested by `make test-all` (NODE_CLIENTS=1)"
 )
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The clients, installed into a folder of their own."""
-    npm = shutil.which("npm")
-    assert npm is not None, "Node is needed for these tests: install nodejs and npm"
-    folder = tmp_path_factory.mktemp("node")
-    for file in (*FOLDER.glob("*.js*"), FOLDER / ".npmrc"):
-        shutil.copy(file, folder)
-    done = subprocess.run(
-        [npm, "install", "--omit=dev", "--ignore-scripts"],
-        cwd=folder, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 @pytest.fixture

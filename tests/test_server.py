@@ -551,8 +551,15 @@ def test_the_command_sets_where_users_are_and_names_the_groups_of_Segment(tmp_pa
     assert requests.post(f"{url}/engage?ip=1", json=GOOD, timeout=10).text == "1"
     group = {"userId": "7", "groupId": "acme", "traits": {"plan": "pro"}}
     assert requests.post(f"{url}/v1/group", json=group, timeout=10).json() == {"success": True}
+    look = {"userId": "7", "event": "Look", "traits": {"plan": "free"}}
+    assert requests.post(f"{url}/v1/track", json=look, timeout=10).json() == {"success": True}
     process.terminate()
-    assert process.communicate(timeout=20)[1] == ""
+    said, complained = process.communicate(timeout=20)
+    assert complained == ""
+    assert said.splitlines()[-2:] == [
+        "Taken, but not used as sent: traits of track (1)",
+        "Stopped: 2 updates, 1 event, 0 rejected.",
+    ]
     with tk.ProfileTable(path) as profiles:
         assert profiles["7"] == {"plan": "pro", "$country_code": "NO"}
         assert profiles.groups("company")["acme"] == {"plan": "pro"}

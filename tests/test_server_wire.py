@@ -25,6 +25,7 @@ from toolkit.sources.receiver import Receiver
 from toolkit.sources.segment import translate
 from toolkit.sources.wire import Body, read_form, read_records
 
+GOOD_UPDATE = {"$distinct_id": "7", "$set": {"plan": "pro"}}
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -215,14 +216,42 @@ def test_the_limits_are_kept() -> None:
         read_records('["' + "é" * 600_000 + '"]')
 
 
-def test_a_list_of_far_too_many_is_not_read_to_its_end() -> None:
+def test_a_list_of_far_too_many_is_not_read() -> None:
     text = "[" + "[]," * 3_000_000 + "[]]"
     tracemalloc.start()
-    with refused(413, "more than 2,000"):
+    with refused(413, "more than 500,000 values"):
         read_records(text)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 1_000_000
+    assert peak < 2 * len(text)
+
+
+@pytest.mark.parametrize(
+    "element", ["[]", "{}", "0", "[[]]", '{"a":[]}', '""', "null", "[" * 150 + "]" * 150]
+)
+@pytest.mark.parametrize(
+    "around",
+    [
+        "[%s]",
+        '[{"$distinct_id":"7","$set":{"x":[%s]}}]',
+        '{"batch":[%s]}',
+        '{"batch":[{"type":"identify","userId":"7","traits":{"x":[%s]}}]}',
+        '{"a":[%s]',
+    ],
+)
+def test_too_many_values_are_refused_before_one_is_read(element: str, around: str) -> None:
+    text = around.replace("%s", ",".join([element] * (10_000_000 // (len(element) + 1))))
+    started = time.process_time()
+    with refused(413, "more than 500,000 values"):
+        read_records(text)
+    assert time.process_time() - started < 0.5
+
+
+def test_commas_and_brackets_in_texts_are_no_values() -> None:
+    many = [{"a": '[{,\\"' * 60_000, "\\": ["]}", ""]} for _ in range(10)]
+    text = json.dumps(many)
+    assert text.count(",") + text.count("[") + text.count("{") > 3 * wire.MAX_VALUES
+    assert values(text) == many
 
 
 # Events
@@ -352,6 +381,151 @@ def test_SEGMENT_1_a_trait_under_its_reserved_name_wins() -> None:
     assert update["$set"] == {"$email": "a", "$created": 1, "age": 3}
 
 
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({"context": {"traits": {"plan": "pro"}}}, {"plan": "pro"}),
+        ({"traits": {}, "context": {"traits": {"plan": "pro"}}}, {"plan": "pro"}),
+        ({"traits": None, "context": {"traits": {"plan": "pro"}}}, {"plan": "pro"}),
+        (
+            {"traits": {"plan": "new", "a": 1}, "context": {"traits": {"plan": "old", "b": 2}}},
+            {"plan": "new", "b": 2, "a": 1},
+        ),
+        (
+            {"traits": {"$email": "new"}, "context": {"traits": {"email": "old"}}},
+            {"$email": "new"},
+        ),
+        ({"traits": {"a": None}, "context": {"traits": {"a": 1}}}, {"a": None}),
+        ({"context": {"traits": {}}}, {}),
+        ({"context": {"traits": None}}, {}),
+        ({}, {}),
+    ],
+)
+def test_SEGMENT_1_traits_may_be_in_the_context_and_those_beside_it_win(
+    receiver: Receiver, message: dict[str, Any], expected: Any
+) -> None:
+    sent = {"type": "identify", "userId": "7", "anonymousId": "a", **message}
+    assert translate(sent) == ("update", {"$distinct_id": "7", "$set": expected}, ())
+    # Alone, in a batch, beside the batch.
+    asked(receiver, call("/v1/identify", sent))
+    assert receiver.profiles["7"] == expected
+    asked(receiver, call("/v1/batch", {"batch": [{**sent, "userId": "8"}]}))
+    assert receiver.profiles["8"] == expected
+    shared = {"batch": [{**sent, "userId": "9", "context": {}}], "context": sent.get("context", {})}
+    asked(receiver, call("/v1/import", shared))
+    assert receiver.profiles["9"] == expected
+    assert receiver.notes == {} and receiver.tally == (3, 0, 0)
+
+
+@pytest.mark.parametrize("traits", [[], "x", 1, True])
+def test_traits_in_the_context_that_are_no_object_are_rejected(traits: Any) -> None:
+    message = {"type": "identify", "userId": "7", "context": {"traits": traits}}
+    with pytest.raises(MessageError, match=r"context\.traits is an object, not"):
+        translate(message)
+
+
+def test_the_time_of_a_client_counts_where_no_server_gave_one() -> None:
+    old = {"originalTimestamp": "2026-01-01T00:00:00Z"}
+    for kind, field in (("identify", "$time"), ("group", "$time"), ("track", "time")):
+        sent = {"userId": "7", "groupId": "a", "event": "x", **old}
+        value = translate(sent, kind).value
+        assert value.get(field, value.get("properties", {}).get(field)) == "2026-01-01T00:00:00Z"
+        value = translate({**sent, "timestamp": "2027-01-01"}, kind).value
+        assert value.get(field, value.get("properties", {}).get(field)) == "2027-01-01"
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "unused"),
+    [
+        ("/v1/identify", {"properties": {"plan": "pro"}}, ["properties of identify"]),
+        ("/v1/identify", {"groupId": "a"}, ["groupId of identify"]),
+        ("/v1/identify", {"traits": {"bucket": "a"}},
+         ["$set bucket: stored, but never shown in a table, form or report"]),
+        ("/engage", {"$distinct_id": "7", "$set": {"$bucket": 1}},
+         ["$set $bucket: stored, but never shown in a table, form or report"]),
+        ("/v1/group", {"groupId": "a", "properties": {"x": 1}}, ["properties of group"]),
+        ("/v1/group", {"groupId": "a", "context": {"traits": {"x": 1}}},
+         ["context.traits of group"]),
+        ("/v1/track", {"event": "Buy", "traits": {"x": 1}}, ["traits of track"]),
+        ("/v1/track", {"event": "Buy", "context": {"traits": {"x": 1}}},
+         ["context.traits of track"]),
+        ("/v1/page", {"event": "Buy"}, ["event of page"]),
+        ("/v1/screen", {"title": "Home"}, ["title of screen"]),
+        ("/v1/alias", {"previousId": "a", "traits": {"x": 1}},
+         ["$create_alias: profiles are not merged", "traits of alias"]),
+        ("/v1/track", {"event": "Buy", "event_": None, "x": "", "y": {}}, []),
+        ("/track", {"event": "Buy", "properties": {}, "distinct_id": "7"},
+         ["distinct_id beside properties"]),
+        ("/track", {"event": "$merge", "properties": {"$distinct_ids": ["a", "b"]}},
+         ["$merge: profiles are not merged"]),
+        ("/import", {"event": "$identify", "properties": {}},
+         ["$identify: profiles are not merged"]),
+        ("/engage?img=1", GOOD_UPDATE, ["/engage?img"]),
+        ("/track?redirect=x&_=5&ip=1", {"event": "a", "properties": {}}, ["/track?redirect"]),
+        ("/engage", {**GOOD_UPDATE, "$unheard_of": 1}, ["$unheard_of beside the operators"]),
+        ("/engage", {**GOOD_UPDATE, "$device_id": "a", "$browser_version": 5,
+         "$mp_metadata": {"a": 1}}, []),
+    ],
+)  # fmt: skip
+def test_HTTP_5_what_is_taken_but_not_used_is_counted(
+    receiver: Receiver, path: str, sent: dict[str, Any], unused: list[str]
+) -> None:
+    path, _, query = path.partition("?")
+    if path.startswith("/v1/"):
+        sent = {"userId": "7", **sent}
+    status, found = asked(receiver, call(path, sent, query))
+    assert status == 200 and found != 0
+    assert sorted(receiver.notes) == sorted(unused)
+    assert receiver.tally.rejected == 0
+    if path.startswith("/v1/"):
+        asked(receiver, call("/v1/batch", {"batch": [{"type": path[4:], **sent}], "x": 1}))
+        counted = {**dict.fromkeys(unused, 2), "x beside batch": 1}
+        assert receiver.notes == counted
+
+
+def test_what_is_not_used_is_counted_boundedly(receiver: Receiver) -> None:
+    for n in range(3):
+        beside = {f"{n} {m}": 1 for m in range(200)}
+        asked(receiver, call("/track", {"event": "a", "properties": {}, **beside}))
+    assert len(receiver.notes) == 101
+    assert next(iter(receiver.notes.items())) == ("others", 500)
+    asked(receiver, call("/track", {"event": "a", "properties": {}, "<b>\ud800": 1}))
+
+
+@pytest.mark.parametrize("path", ["/v1/identify", "/v1/i", "/v1/batch", "/beacon/v1/batch"])
+def test_messages_of_Segment_come_in_the_body_alone(receiver: Receiver, path: str) -> None:
+    query = f"data={quote(json.dumps({'userId': '7', 'batch': []}))}"
+    assert asked(receiver, call(path, b"", query))[0] == 400
+    assert len(receiver.profiles) == 0
+
+
+def test_a_batch_may_be_larger_than_a_message(receiver: Receiver) -> None:
+    message = {"type": "identify", "userId": "7", "traits": {"x": "y" * 500_000}}
+    assert asked(receiver, call("/v1/batch", {"batch": [message] * 8}))[0] == 200
+    assert asked(receiver, call("/v1/batch", {"batch": [message] * 25}))[0] == 413
+    message["traits"]["x"] *= 3
+    assert asked(receiver, call("/v1/batch", {"batch": [message]}))[0] == 413
+    assert asked(receiver, call("/v1/identify", message))[0] == 413
+
+
+@pytest.mark.parametrize(("short", "kind"), [
+    ("i", "identify"), ("g", "group"), ("t", "track"), ("p", "page"), ("s", "screen"),
+    ("a", "alias"),
+])  # fmt: skip
+def test_the_short_paths_of_the_client_in_browsers(
+    receiver: Receiver, short: str, kind: str
+) -> None:
+    sent = {"userId": "7", "groupId": "a", "event": "Buy", "previousId": "b"}
+    for path in (f"/v1/{short}", f"/v1/{short}/", f"/v1/{kind}"):
+        assert asked(receiver, call(path, sent)) == (200, {"success": True})
+    batch = {"batch": [{"type": kind, **sent}]}
+    for path in ("/v1/b", "/v1/batch", "/beacon/v1/batch"):
+        assert asked(receiver, call(path, batch, "writeKey=secret"), "secret")[0] == 200
+        assert asked(receiver, call(path, batch, "writeKey=wrong"), "secret")[0] == 401
+        assert asked(receiver, call(path, batch, "token=secret"), "secret")[0] == 401
+    assert receiver.tally.messages == 6
+
+
 def test_identify_without_a_user_is_of_the_anonymous_one() -> None:
     message = {
         "type": "identify", "userId": "", "anonymousId": "anon",
@@ -427,7 +601,6 @@ def receiver() -> Receiver:
     return Receiver(tk.ProfileTable())
 
 
-GOOD_UPDATE = {"$distinct_id": "7", "$set": {"plan": "pro"}}
 BAD_UPDATE = {"$distinct_id": "7", "$add": {"plan": 1}}
 
 
@@ -679,6 +852,10 @@ def test_what_arrived_is_remembered_boundedly(receiver: Receiver) -> None:
         ({"Host": "127.0.0.1:8000", "Origin": "https://localhost:3000"}, False),
         ({"Host": "127.0.0.1:8000", "Referer": "https://evil.example/x"}, False),
         ({"Host": "127.0.0.1:8000", "Referer": "http://localhost:3000/x"}, True),
+        ({"Host": "127.0.0.1:8000", "Referer": "http://["}, False),
+        ({"Host": "127.0.0.1:8000", "Referer": "http://[x]/"}, False),
+        ({"Host": "127.0.0.1:8000", "Referer": "//"}, False),
+        ({"Host": "127.0.0.1:8000", "Origin": "http://["}, False),
         ({"Host": "127.0.0.1:8000", "Sec-Fetch-Site": "cross-site"}, False),
         ({"Host": "127.0.0.1:8000", "Sec-Fetch-Site": "same-site"}, False),
         ({"Host": "127.0.0.1:8000", "Sec-Fetch-Site": "none"}, True),

@@ -234,7 +234,11 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument(
         "--host", default="127.0.0.1", help="0.0.0.0 lets other machines in (default: 127.0.0.1)"
     )
-    serving.add_argument("--token", help="what clients must know (default: any token is taken)")
+    serving.add_argument(
+        "--token",
+        help="what clients must know (default: any token is taken; where they reach the server "
+        "by more than loopback addresses, one is made up)",
+    )
     serving.add_argument(
         "--origin",
         action="append",

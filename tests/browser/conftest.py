@@ -16,7 +16,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Locator, Page, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 ROOT = Path(__file__).parents[2]
@@ -214,16 +214,16 @@ class Notebook:
         assert self.complaints == []
 
 
-def launched(playwright: Playwright) -> Browser:
+def launched(chromium: BrowserType, *flags: str) -> Browser:
     """Start the browser: the system's, else that of Playwright."""
     found = shutil.which("chromium") or shutil.which("google-chrome")
-    return playwright.chromium.launch(executable_path=found, args=_FLAGS)
+    return chromium.launch(executable_path=found, args=[*_FLAGS, *flags])
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        started = launched(playwright)
+        started = launched(playwright.chromium)
         yield started
         started.close()
 

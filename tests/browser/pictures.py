@@ -91,7 +91,7 @@ PICTURES: Final[dict[str, tuple[str, Callable[[Notebook], None]]]] = {
 def main() -> None:
     """Take all pictures, each at twice the size it is shown at."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = launched(playwright)
+        browser = launched(playwright.chromium)
         lab = Lab(Path(folder), browser)
         for name, (code, prepare) in PICTURES.items():
             book = lab.open(name, [SAMPLE, code], width=1150)

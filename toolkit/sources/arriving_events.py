@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import times
-from toolkit.columns import Column
+from toolkit.columns import Column, cell_frame
 from toolkit.errors import InvalidIdError, InvalidTimeError, InvalidValueError
 from toolkit.events import Events
 from toolkit.ids import normalise_id
@@ -37,6 +37,9 @@ _FIRST_TIME: Final = 31_536_000_000_000  # 1971-01-01
 _HOUR: Final = 3_600_000_000
 # What an event says of itself, or of who sent it; never a property.
 _FIELDS: Final = ("distinct_id", "time", "token", "ip")
+_PARTS: Final = ("event", "properties")
+#: Events that join two IDs in the hosted product.
+_MERGING: Final = ("$identify", "$create_alias", "$merge")
 _COLUMNS: Final = ("event", "distinct_id", "time")
 
 
@@ -123,6 +126,19 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
     return Event(
         name, distinct_id, time, insert_id if isinstance(insert_id, str) else None, properties, size
     )
+
+
+def unused_of(raw: Mapping[str, Any]) -> list[str]:
+    """Return what an event carries that has no meaning here.
+
+    >>> unused_of({"event": "Buy", "distinct_id": "7", "properties": {}})
+    ['distinct_id beside properties']
+    >>> unused_of({"event": "$merge", "properties": {}})
+    ['$merge: profiles are not merged']
+    """
+    unused = [f"{glimpse(name, 40)} beside properties" for name in raw if name not in _PARTS]
+    name = raw.get("event")
+    return [*unused, f"{name}: profiles are not merged"] if name in _MERGING else unused
 
 
 def _distinct_id(sent: Mapping[str, Any], strict: bool) -> str | None:
@@ -254,7 +270,7 @@ def _frame(rows: list[Event]) -> pd.DataFrame:
     for name, (places, values) in cells.items():
         column = Column.absent(len(rows)).put(np.array(places, np.int64), Column.of(values))
         data[name] = column.as_array(null_is_missing=False)
-    frame = pd.DataFrame(data, columns=[*_COLUMNS, *cells])
+    frame = cell_frame({name: data[name] for name in [*_COLUMNS, *cells]})
     if not rows:
         return frame.astype({"event": "str", "distinct_id": "str"})
     return frame

@@ -9,14 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from toolkit.errors import RequestError, StoreBusyError, ToolkitError
 from toolkit.sources.receiver import Outcome, Receiver
 from toolkit.sources.segment import CONTEXT
 from toolkit.sources.wire import (
+    MAX_DATA,
     MAX_MESSAGE,
     MAX_MESSAGES,
     Record,
@@ -32,6 +33,19 @@ SEGMENT: Final = tuple(
     f"/v1/{name}"
     for name in ("identify", "group", "track", "page", "screen", "alias", "batch", "import")
 )
+#: The paths that Segment's and RudderStack's own clients in browsers use.
+_SHORT: Final = {
+    **{f"/v1/{name[4]}": name for name in SEGMENT if name != "/v1/import"},
+    "/beacon/v1/batch": "/v1/batch",
+}
+_BATCHES: Final = ("/v1/batch", "/v1/import")
+#: Parameters with a meaning, and those that need none: a project, a number against caches.
+_PARAMETERS: Final = frozenset({"data", "verbose", "strict", "ip", "project_id", "_", "writeKey"})
+#: What stands beside a batch and needs no answer.
+_ENVELOPE: Final = frozenset(
+    {"batch", "context", "writeKey", "sentAt", "timestamp", "receivedAt", "integrations"}
+)
+_T = TypeVar("_T")
 _FEW: Final = 100
 _MAX_SHARED: Final = 10_000
 
@@ -68,35 +82,69 @@ def endpoint(path: str) -> str:
 
     Examples
     --------
-    >>> endpoint("/engage/")
-    '/engage'
+    >>> endpoint("/engage/"), endpoint("/v1/i")
+    ('/engage', '/v1/identify')
     """
     name = path.removesuffix("/")
+    name = _SHORT.get(name, name)
     if name not in MIXPANEL and name not in SEGMENT:
         known = ", ".join((*MIXPANEL, *SEGMENT))
         raise RequestError(404, f"there is nothing at this path; the endpoints are {known}")
     return name
 
 
-def answer(receiver: Receiver, call: Call, token: str | None) -> Answer:
-    """Do what a call asks for and return the answer; no error leaves this function."""
+class Request(NamedTuple):
+    """What a call asks for: its endpoint, and what it carries, read and allowed."""
+
+    endpoint: str
+    records: list[Record]
+    parameters: dict[str, str]
+
+
+def answer(
+    receiver: Receiver, call: Call, token: str | None, request: Request | None = None
+) -> Answer:
+    """Do what a call asks for and return the answer; no error leaves this function.
+
+    Parameters
+    ----------
+    receiver
+        What takes the messages.
+    call
+        The request, whole.
+    token
+        What its sender must know; None if nothing.
+    request
+        What :func:`read` returned for it, if that was asked before.
+    """
+
+    def work() -> Answer:
+        read = _read(receiver, call, token) if request is None else request
+        take = _segment if read.endpoint in SEGMENT else _mixpanel
+        return take(receiver, call, read)
+
+    return _without_errors(receiver, call, work)
+
+
+def read(receiver: Receiver, call: Call, token: str | None) -> Request | Answer:
+    """Return what a call asks for, or the answer that refuses it; nothing is written."""
+    return _without_errors(receiver, call, lambda: _read(receiver, call, token))
+
+
+def _without_errors(receiver: Receiver, call: Call, work: Callable[[], _T]) -> _T | Answer:
     try:
-        name = endpoint(call.path)
-        if name in SEGMENT:
-            return _segment(receiver, name, call, token)
-        return _mixpanel(receiver, name, call, token)
+        return work()
     except RequestError as error:
-        receiver.note_refusal(f"HTTP {call.path}", str(error))
-        return refusal(call.path, error)
+        told, refused = str(error), error
     except ToolkitError as error:
         # The file is busy, full or gone: what was sent is not written, and may be sent again.
-        status = 503 if isinstance(error, StoreBusyError) else 500
-        receiver.note_refusal(f"HTTP {call.path}", str(error))
-        return refusal(call.path, RequestError(status, str(error)))
+        told = str(error)
+        refused = RequestError(503 if isinstance(error, StoreBusyError) else 500, told)
     except Exception as error:  # a fault of ours, or of a locator; the sender must learn of it
         told = f"not written: {type(error).__name__}: {error}"
-        receiver.note_refusal(f"HTTP {call.path}", told)
-        return refusal(call.path, RequestError(500, told))
+        refused = RequestError(500, told)
+    receiver.note_refusal(f"HTTP {call.path}", told)
+    return refusal(call.path, refused)
 
 
 def _reason(status: int) -> str:
@@ -107,7 +155,7 @@ def _reason(status: int) -> str:
 def refusal(path: str, error: RequestError) -> Answer:
     """Return the answer to a request that is refused as a whole, in the form of its API."""
     reason = _reason(error.status)
-    if path.startswith("/v1/"):
+    if path.startswith(("/v1/", "/beacon/")):
         code = reason.lower().replace(" ", "_")
         content: dict[str, Any] = {"success": False, "code": code, "message": str(error)}
     elif path.startswith("/import"):
@@ -117,13 +165,36 @@ def refusal(path: str, error: RequestError) -> Answer:
     return Answer(error.status, dumps(content), True)
 
 
+def _read(receiver: Receiver, call: Call, token: str | None) -> Request:
+    name = endpoint(call.path)
+    query = read_query(call.query)
+    # Segment's messages come in the body alone.
+    given = {} if name in SEGMENT else query
+    text, parameters = read_form(call.body, call.content_type, given)
+    parameters = {**query, **parameters}
+    receiver.add_notes(f"{name}?{each}" for each in parameters if each not in _PARAMETERS)
+    if name not in SEGMENT:
+        records = read_records(text)
+        _check_token(token, call.authorization, [_token(name, record) for record in records])
+        return Request(name, records, parameters)
+    records = read_records(text, MAX_DATA if name in _BATCHES else MAX_MESSAGE)
+    if len(records) != 1 or not isinstance(records[0].value, dict):
+        raise RequestError(400, "the body is one JSON object")
+    content = records[0].value
+    key = content.get("writeKey", parameters.get("writeKey"))
+    _check_token(token, call.authorization, [key])
+    if name in _BATCHES:
+        beside = (each for each in content if each not in _ENVELOPE)
+        receiver.add_notes(f"{each} beside batch" for each in beside)
+        records = _batch(content)
+    return Request(name, records, parameters)
+
+
 # Mixpanel's endpoints
 
 
-def _mixpanel(receiver: Receiver, name: str, call: Call, token: str | None) -> Answer:
-    text, parameters = read_form(call.body, call.content_type, read_query(call.query))
-    records = read_records(text)
-    _check_token(token, call.authorization, [_token(name, record) for record in records])
+def _mixpanel(receiver: Receiver, call: Call, request: Request) -> Answer:
+    name, records, parameters = request
     asked = parameters.get("strict")
     strict = asked == "1"
     if name in ("/engage", "/groups"):
@@ -187,19 +258,10 @@ def _failed(outcome: Outcome) -> list[dict[str, Any]]:
 # Segment's
 
 
-def _segment(receiver: Receiver, name: str, call: Call, token: str | None) -> Answer:
-    text, _ = read_form(call.body, call.content_type, {})
-    sent = read_records(text)
-    if len(sent) != 1 or not isinstance(sent[0].value, dict):
-        raise RequestError(400, "the body is one JSON object")
-    content = sent[0].value
-    _check_token(token, call.authorization, [content.get("writeKey")])
-    kind = name.removeprefix("/v1/")
-    if kind in ("batch", "import"):
-        records = _batch(content)
-        outcome = receiver.segment(records, source=f"HTTP {name}", kind=None)
-    else:
-        outcome = receiver.segment(sent, source=f"HTTP {name}", kind=kind)
+def _segment(receiver: Receiver, call: Call, request: Request) -> Answer:
+    name = request.endpoint
+    kind = None if name in _BATCHES else name.removeprefix("/v1/")
+    outcome = receiver.segment(request.records, source=f"HTTP {name}", kind=kind)
     answered: dict[str, Any] = {"success": outcome.accepted > 0 or not outcome.received}
     if outcome.faults:
         answered["message"] = outcome.told

@@ -90,6 +90,11 @@ class Consumer:
     def __dir__(self) -> list[str]:
         return completions(self, ("receiver",))
 
+    @property
+    def notes(self) -> dict[str, int]:
+        """What was taken, but not used, or not as it was sent: how often each (HTTP-5)."""
+        return self.receiver.notes
+
     def __repr__(self) -> str:
         tally = self.tally
         return (

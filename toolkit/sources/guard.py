@@ -3,6 +3,10 @@
 A page of another origin can send requests to a server on loopback, and a name that
 is made to point here (DNS rebinding) makes it the page's own. Browsers say where a
 request comes from; what they say is checked here. Programs say nothing, and pass.
+
+Browsers say so of requests to loopback addresses only. A picture that a page fetches
+from any other host looks like the request of a program, so where the server has such
+a name or address, a token is needed (HTTP-4).
 """
 
 from __future__ import annotations
@@ -48,13 +52,24 @@ class Guard:
                     f"origins has {origin!r}; an origin is such as 'http://localhost:3000': "
                     "scheme, host and port, no path and no *"
                 )
-        self._hosts = {*_LOOPBACK, host.lower(), *(name.lower() for name in hosts)}
+        names = {name.lower() for name in hosts}
+        self._hosts = {*_LOOPBACK, host.lower(), *names}
         self._is_open = not is_loopback(host)
+        #: Whether clients must know a token: not all names are loopback addresses (HTTP-4).
+        self.needs_token = self._is_open or not all(is_loopback(name) for name in names)
         if self._is_open:
             self._hosts.add(socket.gethostname().lower())
 
-    def check(self, headers: Mapping[str, str]) -> str | None:
+    def check(self, headers: Mapping[str, str], *, is_silent: bool = False) -> str | None:
         """Return the origin of the page that sent a request, None if no page did.
+
+        Parameters
+        ----------
+        headers
+            Those of the request.
+        is_silent
+            Whether it is a request that old browsers send for a page and say nothing
+            of: a GET. One that names a browser is refused, then, if it names no page.
 
         Raises
         ------
@@ -65,14 +80,15 @@ class Guard:
         origin = headers.get("Origin", "")
         if not origin and headers.get("Referer"):
             # What a page fetches as a picture or a script names no origin.
-            parts = urlsplit(headers["Referer"])
-            origin = f"{parts.scheme}://{parts.netloc}"
+            origin = _origin_of(headers["Referer"])
         is_foreign = headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
         if origin.lower() in self.origins:
             return origin
         if origin.lower() == f"http://{headers.get('Host', '')}".lower():
             return None
-        if origin or is_foreign:
+        is_browser = headers.get("User-Agent", "").startswith("Mozilla/")
+        is_hidden = is_silent and is_browser and "Sec-Fetch-Site" not in headers
+        if origin or is_foreign or is_hidden:
             raise RequestError(
                 403,
                 f"a web page of {origin or 'another origin'} sent this, which the server does "
@@ -89,6 +105,15 @@ class Guard:
             f"the request is for the host {given[:100]!r}, which is not this server. To allow "
             "the name: toolkit.serve(…, hosts=[…])",
         )
+
+
+def _origin_of(address: str) -> str:
+    """Return the origin of an address; "null", which is nobody's, if it cannot be read."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "null"
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_loopback(host: str) -> bool:

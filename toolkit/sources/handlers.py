@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from tornado.iostream import StreamClosedError
-from tornado.web import Application, RequestHandler, stream_request_body
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
 from toolkit.errors import RequestError
 from toolkit.sources.calls import MIXPANEL, SEGMENT, Answer, Call, endpoint, refusal
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 #: A body that is refused is read to its end, up to so many bytes, so that its sender
 #: gets to read why; of a longer one the connection is closed.
 _PATIENCE: Final = 256 * 1_048_576
+#: Digits of a length; with more it is beyond all bounds, and Python may not read it.
+_DIGITS: Final = 15
+#: Names of headers that a page asks to send.
+_NAMES: Final = re.compile(r"[A-Za-z0-9, -]{1,500}")
 _WELCOME: Final = (
     "profile-toolkit is listening. Point an analytics client at this address.\n"
     f"Endpoints: {', '.join((*MIXPANEL, *SEGMENT))}\n"
@@ -38,23 +43,28 @@ class Endpoint(RequestHandler):
         self._seen = self._counted = 0
         #: Whether the request is whole and the answer is worked out.
         self.is_waiting = False
-        self._timer: Any = None
-        server.open_requests.add(self)
+        connection: Any = self.request.connection
+        #: What it came through.
+        self.stream: IOStream = connection.stream
+        # Whatever it is, it has an end.
+        self._timer: Any = asyncio.get_running_loop().call_later(server.timeout, self._too_slow)
+        server.begun(self)
 
     def prepare(self) -> None:
         """Check what is known before the body."""
         headers = self.request.headers
+        method = self.request.method
         try:
-            self._origin = self._server.guard.check(headers)
-            if self.request.method == "OPTIONS" or self._is_welcome():
+            is_silent = method == "GET" and not self._is_welcome() and self._server.token is None
+            self._origin = self._server.guard.check(headers, is_silent=is_silent)
+            if method == "OPTIONS" or self._is_welcome():
                 return
             endpoint(self.request.path)
-            if self.request.method not in ("GET", "POST"):
-                raise RequestError(405, f"{self.request.method}; POST or GET is needed")
+            if method not in ("GET", "POST"):
+                raise RequestError(405, f"{method}; POST or GET is needed")
             if self._server.is_stopping:
                 raise RequestError(503, "the server is being stopped")
-            length = headers.get("Content-Length", "0")
-            if length.isdecimal() and int(length) > MAX_BODY:
+            if _length(headers) > MAX_BODY:
                 raise too_large()
             self._body = Body(headers.get("Content-Encoding", ""))
         except RequestError as error:
@@ -62,9 +72,6 @@ class Endpoint(RequestHandler):
             # Who asks first need not send; who sends without end is not heard out.
             if "Expect" in headers or _length(headers) > _PATIENCE:
                 self._finish_refused()
-                return
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._server.timeout, self._too_slow)
 
     def _is_welcome(self) -> bool:
         return self.request.path == "/" and self.request.method == "GET"
@@ -72,11 +79,11 @@ class Endpoint(RequestHandler):
     def data_received(self, chunk: bytes) -> None:
         """Take a piece of the body."""
         self._seen += len(chunk)
-        if self._refused is not None:
-            if self._seen > _PATIENCE and not self._finished:
-                self._finish_refused()
-            return
         if self._body is None:
+            if self._seen > _PATIENCE and not self._finished:
+                if self._refused is None:
+                    self._refuse(too_large())
+                self._finish_refused()
             return
         try:
             self._body.feed(chunk)
@@ -120,7 +127,11 @@ class Endpoint(RequestHandler):
             return
         if self._origin is not None:
             self.set_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-            self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
+            # Each client has headers of its own: whatever the page asks for, if names.
+            names = self.request.headers.get("Access-Control-Request-Headers", "")
+            if not _NAMES.fullmatch(names):
+                names = "Authorization, Content-Type"
+            self.set_header("Access-Control-Allow-Headers", names)
             self.set_header("Access-Control-Allow-Private-Network", "true")
             self.set_header("Access-Control-Max-Age", "600")
         self._answer(Answer(204, "", False))
@@ -193,7 +204,13 @@ class Endpoint(RequestHandler):
     def write_error(self, status_code: int, **_: Any) -> None:
         """Answer what tornado itself refuses."""
         error = RequestError(status_code, self._reason)
+        self._refuse(error)
         self._answer(refusal(self.request.path, error))
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Print what is a fault of ours; what a sender did wrong is answered and noted."""
+        if not isinstance(value, HTTPError):
+            super().log_exception(typ, value, tb)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -216,8 +233,11 @@ class Endpoint(RequestHandler):
 
 
 def _length(headers: Any) -> int:
-    length = headers.get("Content-Length", "0")
-    return int(length) if length.isdecimal() else 0
+    """Return how long a body says it is; what is no number is refused by tornado."""
+    length = headers.get("Content-Length", "0").strip()
+    if not (length.isascii() and length.isdecimal()):
+        return 0
+    return int(length) if len(length) <= _DIGITS else 10**_DIGITS
 
 
 def application(server: Server) -> Application:

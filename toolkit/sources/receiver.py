@@ -7,8 +7,8 @@ both stand on it.
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -17,9 +17,8 @@ import pandas as pd
 from toolkit import times
 from toolkit.errors import ArgumentError, MessageError
 from toolkit.events import Events
-from toolkit.messages import Locator
-from toolkit.reserved import MESSAGE_FIELDS
-from toolkit.sources.arriving_events import ArrivingEvents, Event, Fault, read_event
+from toolkit.messages import KNOWN_FIELDS, Locator, is_meta, operators_of
+from toolkit.sources.arriving_events import ArrivingEvents, Event, Fault, read_event, unused_of
 from toolkit.sources.segment import GROUP_KEY, translate
 from toolkit.sources.wire import Record
 from toolkit.table import ProfileTable
@@ -29,8 +28,10 @@ from toolkit.wording import count, listed
 #: So many messages are remembered for a live view, and so many rejections.
 REMEMBERED: Final = 500
 REJECTIONS_REMEMBERED: Final = 200
+NOTES_REMEMBERED: Final = 100
 _SHORT: Final = 120
 _NAMED: Final = 4
+_NOTED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class Receiver:
         self.kept = ArrivingEvents()
         self._lock = threading.Lock()
         self._tally = Tally()
+        self._notes: Counter[str] = Counter()
         self._recent: deque[Arrival] = deque(maxlen=REMEMBERED)
         self._rejections: deque[Arrival] = deque(maxlen=REJECTIONS_REMEMBERED)
 
@@ -142,6 +144,7 @@ class Receiver:
             else:
                 messages.append((index, message))
         accepted = self._apply(messages, faults, source, ip)
+        self.add_notes(_unknown_fields(messages))
         outcome = Outcome(len(records), accepted, _in_order(faults))
         told = [(_address(record.value), _update_told(record.value)) for record in records]
         self._note(source, told, outcome, events=0)
@@ -174,6 +177,7 @@ class Receiver:
                 faults.append(Fault(index, "", str(error)))
                 told.append(("", _shown(record.value, _SHORT)))
                 continue
+            self.add_notes(found.unused)
             if found.kind == "update":
                 updates.append((index, found.value))
                 told.append((_address(found.value), _update_told(found.value)))
@@ -200,11 +204,15 @@ class Receiver:
         for each in result.rejections:
             field = " ".join(filter(None, [each.operator, each.property]))
             faults.append(Fault(messages[each.index][0], field, each.reason, each.distinct_id))
+        self.add_notes(
+            f"{each.operator} {each.property}: {each.reason}"
+            for each in result.cautions
+            if each.property is not None
+        )
         return result.applied
 
-    @staticmethod
     def _read_events(
-        sent: list[tuple[int, Any, int]], faults: list[Fault], strict: bool
+        self, sent: list[tuple[int, Any, int]], faults: list[Fault], strict: bool
     ) -> list[tuple[int, Event]]:
         arrival = times.now()
         arrived = []
@@ -214,6 +222,7 @@ class Receiver:
                 faults.append(event)
             else:
                 arrived.append((index, event))
+                self.add_notes(unused_of(value))
         return arrived
 
     # What a person sees
@@ -251,6 +260,26 @@ class Receiver:
             self._recent.append(arrival)
             self._rejections.append(arrival)
 
+    def add_notes(self, names: Iterable[str]) -> None:
+        """Count what was taken, but not used, or not as it was sent."""
+        with self._lock:
+            for name in names:
+                # Names are anybody's: only so many are told apart.
+                is_new = name not in self._notes and len(self._notes) >= NOTES_REMEMBERED
+                self._notes["others" if is_new else _shown(name)] += 1
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """What was taken, but not used, or not as it was sent: how often, most often first."""
+        with self._lock:
+            return dict(self._notes.most_common())
+
+    @property
+    def noted(self) -> str | None:
+        """The notes in a sentence; None if there are none."""
+        named = [f"{what} ({often:,})" for what, often in self.notes.items()]
+        return f"Taken, but not used as sent: {listed(named, _NOTED)}" if named else None
+
     @property
     def tally(self) -> Tally:
         """How much arrived so far."""
@@ -275,6 +304,17 @@ class Receiver:
         return self.kept.events()
 
 
+def _unknown_fields(messages: Iterable[tuple[int, Any]]) -> list[str]:
+    """Return the fields of messages that nobody knows and that were passed over (META)."""
+    return [
+        f"{name} beside the operators"
+        for _, message in messages
+        if isinstance(message, Mapping)
+        for name, value in message.items()
+        if name not in KNOWN_FIELDS and is_meta(name, value)
+    ]
+
+
 def _in_order(faults: list[Fault]) -> list[Fault]:
     return sorted(faults, key=lambda fault: fault.index)
 
@@ -297,9 +337,8 @@ def _update_told(message: object) -> str:
     if not isinstance(message, Mapping):
         return _shown(message, _SHORT)
     parts = []
-    for name, argument in message.items():
-        if name in MESSAGE_FIELDS:
-            continue
+    for name in operators_of(message):
+        argument = message[name]
         names = argument if isinstance(argument, Mapping | list) else ()
         told = listed((_shown(each, 40) for each in names), _NAMED)
         parts.append(f"{_shown(name, 40)} {told}".strip())

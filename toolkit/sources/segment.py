@@ -38,8 +38,25 @@ GROUP_KEY: Final = "$group_id"
 #: Names that an event of the toolkit has a meaning for, and one of Segment has not.
 _TAKEN: Final = ("distinct_id", "time", "token", "ip")
 #: What of a context means something here; that of a batch holds for each of its messages.
-CONTEXT: Final = ("ip", "groupId")
-KINDS: Final = ("identify", "group", "track", "page", "screen", "alias")
+CONTEXT: Final = ("ip", "groupId", "traits")
+#: The kinds of messages, and the fields that have a meaning in each alone.
+_MEANT: Final[Mapping[str, tuple[str, ...]]] = {
+    "identify": ("traits",),
+    "group": ("traits", "groupId"),
+    "track": ("properties", "event"),
+    "page": ("properties", "name", "category"),
+    "screen": ("properties", "name", "category"),
+    "alias": ("properties", "previousId"),
+}
+KINDS: Final = tuple(_MEANT)
+#: Fields that have a meaning in all, or need none: they say how and when a message was sent.
+_COMMON: Final = frozenset(
+    {
+        *("type", "userId", "anonymousId", "context", "timestamp", "originalTimestamp"),
+        *("messageId", "sentAt", "receivedAt", "integrations", "channel", "version"),
+        *("writeKey", "rudderId", "_metadata"),
+    }
+)
 
 
 class Translated(NamedTuple):
@@ -47,6 +64,8 @@ class Translated(NamedTuple):
 
     kind: Literal["update", "event"]
     value: dict[str, Any]
+    #: What it carries that has no meaning in a message of its kind.
+    unused: tuple[str, ...] = ()
 
 
 def translate(message: object, kind: str | None = None, group_key: str = GROUP_KEY) -> Translated:
@@ -78,26 +97,52 @@ def translate(message: object, kind: str | None = None, group_key: str = GROUP_K
     kind = message.get("type") if kind is None else kind
     if kind not in KINDS:
         raise MessageError(f"the type is {glimpse(kind)!r}; known are {listed(KINDS)}")
+    unused = _unused(message, str(kind))
     if kind == "identify":
+        # SEGMENT-1: other clients than Segment's send the traits in the context.
+        traits = {**renamed(_context_traits(message)), **renamed(_object(message, "traits"))}
         user = {"$distinct_id": _user(message)}
-        return Translated("update", {**user, **_update(message)})
+        return Translated("update", {**user, **_update(message, traits)}, unused)
     if kind == "group":
         if _is_missing(message.get("groupId")):
             raise MessageError("no groupId")
         group = {"$group_key": group_key, "$group_id": message["groupId"]}
-        return Translated("update", {**group, **_update(message)})
-    return Translated("event", _event(message, str(kind), group_key))
+        traits = renamed(_object(message, "traits"))
+        return Translated("update", {**group, **_update(message, traits)}, unused)
+    return Translated("event", _event(message, str(kind), group_key), unused)
 
 
-def _update(message: Mapping[str, Any]) -> dict[str, Any]:
-    traits = _object(message, "traits")
-    update: dict[str, Any] = {"$set": renamed(traits)}
+def _unused(message: Mapping[str, Any], kind: str) -> tuple[str, ...]:
+    meant = _MEANT[kind]
+    unused = [
+        f"{glimpse(name, 40)} of {kind}"
+        for name, value in message.items()
+        if name not in meant and name not in _COMMON and value not in (None, "", {})
+    ]
+    if kind != "identify" and _context_traits(message):
+        unused.append(f"context.traits of {kind}")
+    return tuple(unused)
+
+
+def _context_traits(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _object(_object(message, "context"), "traits", "context.")
+
+
+def _update(message: Mapping[str, Any], traits: Mapping[str, Any]) -> dict[str, Any]:
+    update: dict[str, Any] = {"$set": traits}
     address = _object(message, "context").get("ip")
     if address is not None:
         update["$ip"] = address
-    if message.get("timestamp") is not None:
-        update["$time"] = message["timestamp"]
+    time = _time(message)
+    if time is not None:
+        update["$time"] = time
     return update
+
+
+def _time(message: Mapping[str, Any]) -> Any:
+    """Return when it happened; only servers know ``timestamp``, clients may send the other."""
+    time = message.get("timestamp")
+    return message.get("originalTimestamp") if time is None else time
 
 
 def renamed(traits: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,7 +190,7 @@ def _event(message: Mapping[str, Any], kind: str, group_key: str) -> dict[str, A
     for field, value in (
         ("$insert_id", message.get("messageId")),
         (group_key, context.get("groupId")),
-        ("time", message.get("timestamp")),
+        ("time", _time(message)),
     ):
         if value is not None:
             properties.setdefault(field, value)
@@ -164,10 +209,10 @@ def _is_missing(given: object) -> bool:
     return given is None or given == ""
 
 
-def _object(message: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+def _object(message: Mapping[str, Any], field: str, of: str = "") -> Mapping[str, Any]:
     found = message.get(field)
     if found is None:
         return {}
     if not isinstance(found, Mapping):
-        raise MessageError(f"{field} is an object, not {type(found).__name__}")
+        raise MessageError(f"{of}{field} is an object, not {type(found).__name__}")
     return found

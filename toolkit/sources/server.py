@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import errno
 import os
+import secrets
 import socket
 import threading
 import weakref
@@ -15,13 +16,14 @@ from functools import partial
 from typing import Any, Final, Self
 
 import pandas as pd
-from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 
 from toolkit import html
 from toolkit.errors import ArgumentError, RequestError, ServeError
 from toolkit.events import Events
 from toolkit.messages import Locator
-from toolkit.sources.calls import Answer, Call, answer
+from toolkit.sources.calls import Answer, Call, Request, answer, read
+from toolkit.sources.connections import Connections
 from toolkit.sources.guard import Guard, is_loopback
 from toolkit.sources.handlers import application
 from toolkit.sources.receiver import Receiver, Tally
@@ -29,13 +31,14 @@ from toolkit.sources.segment import GROUP_KEY
 from toolkit.table import ProfileTable
 from toolkit.wording import completions, count
 
-#: Seconds a request may take to arrive.
+#: Seconds the headers of a request may take to arrive, and its body.
 TIMEOUT: Final = 30.0
 #: Bytes of all bodies on their way; more are refused until some are done.
 _ROOM: Final = 4 * 32 * 1_048_576
 #: Bytes of a request's first line and headers: what fits into a GET.
 _MAX_HEADER: Final = 262_144
-_IDLE: Final = 60.0
+#: Bytes of a body that is read beside the thread that writes.
+_LARGE: Final = 65_536
 _BACKLOG: Final = 128
 _PATIENCE: Final = 10.0
 # For its handlers and views.
@@ -62,6 +65,8 @@ class Server:
         The table that is written to.
     receiver
         What took the messages: what a live view looks at.
+    token
+        What clients must know; None if any token is taken.
     """
 
     def __init__(
@@ -84,7 +89,7 @@ class Server:
         self.open_requests: set[Any] = set()
         #: Called with method, path and answer of each request, in the server's thread.
         self.on_answer: Callable[[str, str, Answer], None] | None = None
-        self._token = token
+        self.token = token
         self._room = _ROOM
         self._stopping = threading.Lock()
         listening = _bound(host, port)
@@ -92,13 +97,17 @@ class Server:
         # One thread writes: requests are applied one after the other, and while one
         # waits for the table the others can still arrive.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="profile-toolkit writer")
+        # Another reads what is large, so that what is small need not wait for it.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="profile-toolkit reader")
         self._loop = asyncio.new_event_loop()
-        self._http = HTTPServer(
+        self._http = Connections(
             application(self),
+            is_busy=self._has_request,
+            on_refusal=partial(receiver.note_refusal, "HTTP"),
             # The handler has bounds of its own, and answers in words.
             max_body_size=2**60,
             max_header_size=_MAX_HEADER,
-            idle_connection_timeout=max(_IDLE, timeout),
+            idle_connection_timeout=timeout,
         )
         ready = threading.Event()
         self._thread = threading.Thread(
@@ -112,7 +121,7 @@ class Server:
     def _run(self, listening: socket.socket, ready: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
         # Inside the loop: tornado takes the one that runs.
-        self._loop.call_soon(self._http.add_socket, listening)
+        self._loop.call_soon(self._http.listen_at, listening)
         self._loop.call_soon(ready.set)
         self._loop.run_forever()
         self._loop.close()
@@ -147,6 +156,14 @@ class Server:
         return self.receiver.log()
 
     @property
+    def notes(self) -> dict[str, int]:
+        """What was taken, but not used, or not as it was sent: how often each (HTTP-5).
+
+        Such as ``{"context.traits of track": 3}``: only ``identify`` writes traits.
+        """
+        return self.receiver.notes
+
+    @property
     def tally(self) -> Tally:
         """How much arrived so far: ``updates``, ``events``, ``rejected``."""
         return self.receiver.tally
@@ -157,9 +174,24 @@ class Server:
             raise RequestError(429, "too much is being sent at once; send it again in a moment")
         self._room -= size
 
+    def begun(self, request: Any) -> None:
+        """Note a request that is under way."""
+        self.open_requests.add(request)
+        self._http.touch(request.stream)
+
+    def _has_request(self, stream: IOStream) -> bool:
+        return any(request.stream is stream for request in self.open_requests)
+
     async def answer(self, call: Call) -> Answer:
         """Do what a request asks for, in the thread that writes."""
-        work = partial(answer, self.receiver, call, self._token)
+        request: Request | None = None
+        if len(call.body) > _LARGE:
+            reading = partial(read, self.receiver, call, self.token)
+            found = await self._loop.run_in_executor(self._reader, reading)
+            if isinstance(found, Answer):
+                return found
+            request = found
+        work = partial(answer, self.receiver, call, self.token, request)
         return await self._loop.run_in_executor(self._writer, work)
 
     def told(self, method: str, path: str, given: Answer) -> None:
@@ -178,6 +210,7 @@ class Server:
             try:
                 done.result(2 * _PATIENCE)
             finally:
+                self._reader.shutdown(wait=True)
                 self._writer.shutdown(wait=True)
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 self._thread.join(_PATIENCE)
@@ -225,8 +258,12 @@ class Server:
         notes = []
         if not is_loopback(self.host):
             notes.append("Other machines can reach it.")
-        if self._token is None:
+        if self.token is None:
             notes.append("Any token is taken.")
+        elif self.guard.needs_token:
+            notes.append(f"Clients need the token {self.token}")
+        if (noted := self.receiver.noted) is not None:
+            notes.append(noted)
         notes.append("tk.LiveView(server) shows what arrives.")
         return html.card("Server", html.paragraph(told), html.facts(facts), html.notes(notes))
 
@@ -284,7 +321,9 @@ def serve(
     port
         Where to listen; 0 takes a free port.
     token
-        The project token that clients must know (Segment's write key); None takes any.
+        The project token that clients must know (Segment's write key). None takes any,
+        if clients reach the server by loopback addresses alone; else one is made up, which
+        is in ``server.token`` (HTTP-4).
     host
         The address to listen at. ``"0.0.0.0"`` lets other machines in.
     origins
@@ -297,7 +336,8 @@ def serve(
         A :class:`toolkit.GeoDatabase`: locations are set from the messages' addresses, or with
         ``ip=1`` from that of the sender (GEO-1).
     timeout
-        Seconds a request may take to arrive.
+        Seconds the headers of a request may take to arrive, and its body. A connection on
+        which nothing comes for so long is closed.
 
     Raises
     ------
@@ -332,4 +372,6 @@ def serve(
             "Serve the table itself."
         )
     guard = Guard(host, origins, hosts)
+    if token is None and guard.needs_token:
+        token = secrets.token_urlsafe(12)
     return Server(receiver, host=host, port=port, token=token, guard=guard, timeout=timeout)

@@ -45,12 +45,16 @@ def serve_until_stopped(
             for each in (signal.SIGINT, signal.SIGTERM):
                 before[each] = signal.signal(each, stop)
             say(f"Listening at {server.url} ({_who(server)}). Stop it with Ctrl-C.")
+            if server.guard.needs_token and options.get("token") is None:
+                say(f"Clients need this token, made up for now: {server.token}")
             # With a timeout, as else Windows would not notice Ctrl-C.
             while not stopped.wait(1.0):
                 pass
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+    if (noted := server.receiver.noted) is not None:
+        say(noted)
     tally = server.tally
     say(
         f"Stopped: {count(tally.updates, 'update')}, {count(tally.events, 'event')}, "

@@ -25,6 +25,8 @@ MAX_MESSAGES: Final = 2_000
 MAX_MESSAGE: Final = 1_048_576
 #: Bytes of all messages of one request, as JSON (documented).
 MAX_DATA: Final = 10 * 1_048_576
+#: Lists, objects, and what is in them, of one request. Each costs time, however short it is.
+MAX_VALUES: Final = 500_000
 #: Bytes of a body. Written for a form, each byte of JSON may take three.
 MAX_BODY: Final = 32 * 1_048_576
 _MAX_FIELDS: Final = 100
@@ -32,6 +34,8 @@ _MAX_FIELDS: Final = 100
 _MAX_MEMBERS: Final = 1_000
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
+#: Text in JSON, up to its end or that of the whole.
+_TEXT: Final = re.compile(r'"(?:[^"\\]+|\\.)*+"?', re.DOTALL)
 _GZIP: Final = zlib.MAX_WBITS | 16
 _FORM: Final = "application/x-www-form-urlencoded"
 
@@ -215,13 +219,20 @@ def _field_text(data: str) -> str:
     return _utf8(found, "data").strip()
 
 
-def read_records(text: str) -> list[Record]:
+def read_records(text: str, most: int = MAX_MESSAGE) -> list[Record]:
     """Return the records of JSON text: an object, an array, or one value a line.
+
+    Parameters
+    ----------
+    text
+        The JSON.
+    most
+        Bytes that one record may have.
 
     Raises
     ------
     RequestError
-        400 where it is no JSON, 413 past :data:`MAX_MESSAGES` or :data:`MAX_MESSAGE`.
+        400 where it is no JSON, 413 past :data:`MAX_MESSAGES`, *most* or :data:`MAX_VALUES`.
 
     Examples
     --------
@@ -238,6 +249,7 @@ def read_records(text: str) -> list[Record]:
         text = inner.strip()
         if text.startswith('"'):
             raise RequestError(400, "the body is no JSON object or array")
+    _check_values(text)
     reader = _elements(text) if text.startswith("[") else _lines(text)
     records: list[Record] = []
     for value, start, end in reader:
@@ -247,12 +259,31 @@ def read_records(text: str) -> list[Record]:
                 f"more than {MAX_MESSAGES:,} messages in one request; send them in parts",
             )
         size = end - start if text.isascii() else len(text[start:end].encode())
-        if size > MAX_MESSAGE:
+        if size > most:
             raise RequestError(
-                413, f"message {len(records)} has {size:,} bytes; {MAX_MESSAGE:,} are allowed"
+                413, f"message {len(records)} has {size:,} bytes; {most:,} are allowed"
             )
         records.append(Record(value, size))
     return records
+
+
+def _check_values(text: str) -> None:
+    """Refuse too many values before any is read: a list costs 100 times what its bytes do."""
+    marks = _marks(text)
+    # Some are in texts. Of so many that it takes long to see which, most are not.
+    if MAX_VALUES < marks <= 4 * MAX_VALUES:
+        marks = _marks(_TEXT.sub("", text))
+    if marks > MAX_VALUES:
+        raise RequestError(
+            413,
+            f"more than {MAX_VALUES:,} values in one request; send at most {MAX_MESSAGES:,} "
+            "messages at a time, and fewer if they are large",
+        )
+
+
+def _marks(text: str) -> int:
+    """Return how many values there are, give or take one each list and object."""
+    return sum(map(text.count, ",[{"))
 
 
 def _elements(text: str) -> Iterator[tuple[Any, int, int]]:

@@ -1,0 +1,124 @@
+"""The connections of the server: how many there may be, and which goes for a new one.
+
+Tornado's own server takes connections without end, until the process has no file left.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream
+
+#: Connections at once. Of more, those that wait go first.
+MOST: Final = 256
+#: Connections that are taken before what has arrived is looked at.
+_AT_ONCE: Final = 64
+#: Seconds until the next try, where the process or the system has no file left.
+_PAUSE: Final = 0.5
+_FULL: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+    b"Connection: close\r\n\r\n"
+)
+
+
+def most_connections() -> int:
+    """Return how many connections there may be: never most of the files of the process."""
+    try:
+        import resource
+    except ImportError:  # there are systems without
+        return MOST
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST if soft == resource.RLIM_INFINITY else max(8, min(MOST, soft // 4))
+
+
+class Connections(HTTPServer):
+    """Tornado's server with a bound on its connections.
+
+    One more than there may be takes the place of the one that has been without a request
+    for longest. If all have one, it is refused.
+    """
+
+    def initialize(  # type: ignore[override]
+        self,
+        request_callback: Any,
+        *,
+        is_busy: Callable[[IOStream], bool],
+        on_refusal: Callable[[str], None],
+        **options: Any,
+    ) -> None:
+        """Take what tornado takes, and who knows which connections have a request."""
+        super().initialize(request_callback, **options)
+        self._is_busy, self._on_refusal = is_busy, on_refusal
+        self._most = most_connections()
+        #: Those without a request for longest come first.
+        self._open: dict[IOStream, None] = {}
+        self._listening: socket.socket | None = None
+        self._is_watched = False
+
+    def listen_at(self, listening: socket.socket) -> None:
+        """Take the connections of a socket that listens; call it inside the loop."""
+        self._listening = listening
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._listening is not None:
+            IOLoop.current().add_handler(self._listening, self._accept, IOLoop.READ)
+            self._is_watched = True
+
+    def _unwatch(self) -> None:
+        if self._listening is not None and self._is_watched:
+            IOLoop.current().remove_handler(self._listening)
+            self._is_watched = False
+
+    def stop(self) -> None:
+        """Take no more connections."""
+        self._unwatch()
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+
+    def _accept(self, listening: Any, _: int) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                connection, address = listening.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:  # whoever it was is gone again
+                continue
+            except OSError:  # no file is left; the connection waits, and so do we
+                self._unwatch()
+                IOLoop.current().call_later(_PAUSE, self._watch)
+                return
+            if len(self._open) < self._most or self._make_room():
+                stream = IOStream(connection)
+                self._open[stream] = None
+                self.handle_stream(stream, address)
+            else:
+                self._on_refusal(f"{self._most:,} connections are open, and all have a request")
+                with connection, suppress(OSError):
+                    connection.setblocking(False)
+                    connection.send(_FULL)
+
+    def _make_room(self) -> bool:
+        idle = next((each for each in self._open if not self._is_busy(each)), None)
+        if idle is None:
+            return False
+        del self._open[idle]
+        idle.close()
+        return True
+
+    def touch(self, stream: IOStream) -> None:
+        """Note that a connection has a request now: it goes last."""
+        if stream in self._open:
+            del self._open[stream]
+            self._open[stream] = None
+
+    def on_close(self, server_conn: Any) -> None:
+        """Forget a connection."""
+        self._open.pop(server_conn.stream, None)
+        super().on_close(server_conn)
