@@ -38,21 +38,28 @@ operations = st.one_of(
     st.tuples(st.just("$unset"), st.lists(st.sampled_from(NAMES), max_size=3)),
 )
 deletes = st.just([("$delete", "")])
+#: What SDKs put beside the operators, what no SDK does yet, and operators that there are not.
+FIELDS = ["$device_id", "$user_id", "$mp_metadata", "$browser_version", "$newest", "$SET", "$é"]
+around = st.dictionaries(
+    st.sampled_from(FIELDS), scalars | st.lists(scalars, max_size=2) | _arguments(cells), max_size=2
+)
 times = st.none() | st.integers(1_700_000_000, 1_700_000_009)
 
 
 @st.composite
 def messages(draw: st.DrawFn) -> dict[str, Any]:
-    """A message, now and then an invalid one."""
+    """A message, now and then one that is invalid in part."""
     chosen = draw(deletes | st.lists(operations, min_size=1, max_size=3))
     message: dict[str, Any] = {"$distinct_id": draw(st.sampled_from(IDS)), **dict(chosen)}
+    if draw(st.integers(0, 5)) == 0:
+        message = {**draw(around), **message, **draw(around)}
     time = draw(times)
     if time is not None:
         message["$time"] = time
     if draw(st.booleans()):
         message["$ignore_time"] = draw(st.booleans())
     if draw(st.integers(0, 30)) == 0:
-        message["$nonsense"] = 1
+        message["nonsense"] = 1
     return message
 
 

@@ -134,7 +134,7 @@ def test_GEO_1_groups_have_no_location(geo: tk.GeoDatabase) -> None:
 def test_GEO_1_what_is_rejected_whole_makes_no_profile(
     profiles: tk.ProfileTable, geo: tk.GeoDatabase
 ) -> None:
-    messages = [to("1", n=float("nan")), to("", n=1), {**to("2", n=1), "$nonsense": 1}, 3]
+    messages = [to("1", n=float("nan")), to("", n=1), {**to("2", n=1), "nonsense": 1}, 3]
     result = profiles.apply(messages, geo=geo)  # type: ignore[arg-type]
     assert len(result.rejected) == 4
     assert len(profiles) == 0

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from toolkit.messages import Message, Rejection, parse_message
+from toolkit.reserved import SDK_FIELDS
+from toolkit.table import ProfileTable
 from toolkit.times import parse_time
 
 
@@ -65,10 +67,111 @@ def test_MSG_4_what_is_no_object_is_rejected(raw: Any) -> None:
     assert "object" in reason_of(raw)
 
 
-def test_MSG_4_an_unknown_operator_rejects_the_message() -> None:
-    reason = reason_of({"$distinct_id": "1", "$set": {"a": 1}, "$increment": {"a": 1}})
-    assert "$increment" in reason
-    assert "$add" in reason
+@pytest.mark.parametrize("argument", [{"a": 1}, {}, ["a"], 1, "a", None])
+def test_MSG_4_an_unknown_operator_alone_rejects_the_message(argument: Any) -> None:
+    for meta in ({}, {"$token": "t", "$time": 1_767_225_600, "$device_id": "d"}):
+        reason = reason_of({"$distinct_id": "1", **meta, "$increment": argument})
+        assert "$increment" in reason
+        assert "$add" in reason
+
+
+@pytest.mark.parametrize("argument", [{"a": 1}, {}, ["a"], [], ("a",), {1}, b"x", object()])
+@pytest.mark.parametrize("known", [{"$set": {"a": 1}}, {"$unset": ["a"]}, {"$delete": ""}])
+def test_MSG_4_an_unknown_operator_beside_another_is_refused_by_itself(
+    known: Any, argument: Any
+) -> None:
+    for raw in ({**known, "$increment": argument}, {"$increment": argument, **known}):
+        message, [rejection] = parsed({"$distinct_id": "1", **raw})
+        assert message is not None
+        assert message.operations == tuple(known.items())
+        assert (rejection.operator, rejection.property) == ("$increment", None)
+        assert "$add" in rejection.reason
+
+
+@pytest.mark.parametrize("field", ["plan", "set", "", 1, None])
+@pytest.mark.parametrize("value", [1, {"a": 1}])
+def test_MSG_4_a_property_beside_an_operator_rejects_the_message(field: Any, value: Any) -> None:
+    assert "inside $set" in reason_of({"$distinct_id": "1", "$set": {"a": 1}, field: value})
+
+
+SDK_MESSAGE = {
+    "$token": "t",
+    "$distinct_id": "1",
+    "$device_id": "19b0c4a5-d1f1-4f9c-a5a9-3f3c1d2e4b5a",
+    "$user_id": "1",
+    "$had_persisted_distinct_id": True,
+    "$mp_metadata": {"$mp_event_id": "1a", "$mp_session_id": "2b", "$mp_session_seq_id": 0},
+    "$browser_version": 131,
+    "$browser": "Chrome",
+    "$os": "Linux",
+    "$insert_id": "3c",
+    "$lib_version": "2.55.1",
+    "$mp_lib": "web",
+}
+
+
+@pytest.mark.parametrize("field", sorted(SDK_FIELDS))
+@pytest.mark.parametrize("value", [None, 1, "x", {"a": 1}, ["a"]])
+def test_META_what_SDKs_send_rejects_nothing_whatever_its_value(field: str, value: Any) -> None:
+    ignored: list[Rejection] = []
+    rejected: list[Rejection] = []
+    raw = {"$distinct_id": "1", field: value, "$set": {"a": 1}}
+    message = parse_message(raw, 0, rejected, ignored=ignored)
+    assert (message, rejected, ignored) == (Message("1", (("$set", {"a": 1}),)), [], [])
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"$set": {"$browser_version": 131, "plan": "pro"}},
+        {"$set_once": {"$device_id": "d"}},
+        {"$add": {"visits": 1}},
+        {"$append": {"$transactions": {"$amount": 9.5, "$time": "2026-01-01T00:00:00"}}},
+        {"$union": {"tags": ["a"]}},
+        {"$remove": {"tags": "a"}},
+        {"$unset": ["$transactions"]},
+        {"$delete": "1"},
+    ],
+)
+def test_META_a_message_of_an_SDK_does_what_it_does_without_its_meta_fields(operation: Any) -> None:
+    before = {"$distinct_id": "1", "$set": {"visits": 1, "tags": ["a"], "$transactions": []}}
+    plain, sdk = ProfileTable(), ProfileTable()
+    plain.apply([before, {"$distinct_id": "1", **operation}])
+    result = sdk.apply([before, {**SDK_MESSAGE, **operation}])
+    assert (result.applied, list(result.rejections), list(result.cautions)) == (2, [], [])
+    assert plain.get("1") == sdk.get("1")
+
+
+def test_META_a_property_of_an_SDKs_field_name_is_a_property_inside_an_operator() -> None:
+    profiles = ProfileTable()
+    profiles.set("1", dict.fromkeys(SDK_FIELDS, 1))
+    assert set(profiles["1"]) == SDK_FIELDS
+
+
+@pytest.mark.parametrize("value", [None, True, 1, 0.5, math.nan, "x", np.int64(1), SDK_MESSAGE])
+def test_META_an_unknown_field_of_one_value_is_ignored_with_one_warning_a_batch(value: Any) -> None:
+    profiles = ProfileTable()
+    sent = [{"$distinct_id": key, "$set": {"a": 1}, "$newest": value} for key in "123"]
+    result = profiles.apply(sent)
+    assert len(profiles) == 3
+    if value is SDK_MESSAGE:
+        assert [each.operator for each in result.rejections] == ["$newest"] * 3
+        return
+    [warning] = result.warnings.to_dict("records")
+    assert (warning["index"], warning["operator"], list(result.rejections)) == (0, "$newest", [])
+    assert "3 messages" in warning["reason"]
+
+
+def test_META_a_misspelt_operator_of_one_value_is_named() -> None:
+    result = ProfileTable().apply([{"$distinct_id": "1", "$set": {}, "$unste": "plan"}])
+    assert 'Did you mean "$unset"' in result.warnings["reason"][0]
+
+
+def test_META_a_group_takes_the_same_fields() -> None:
+    raw = {"$group_key": "company", "$group_id": "acme", "$device_id": "d", "$newest": {}}
+    message, [rejection] = parsed({**raw, "$set": {"a": 1}})
+    assert message is not None
+    assert (message.group_key, rejection.operator) == ("company", "$newest")
 
 
 def test_MSG_4_a_property_outside_an_operator_is_explained() -> None:

@@ -31,6 +31,19 @@ def exactly(value: Any) -> str:
     return f"{type(value).__name__} {value!r}"
 
 
+def without_meta(message: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a message without its meta fields and unknown operators, and these (META, MSG-4)."""
+    kept = ["$distinct_id", "$time", "$ignore_time", *operators.OPERATORS]
+    known_by_sdks = ["$device_id", "$user_id", "$mp_metadata", "$browser_version"]
+    left = {name: value for name, value in message.items() if name in kept or name[0] != "$"}
+    unknown = [
+        name
+        for name, value in message.items()
+        if name not in (*left, *known_by_sdks) and isinstance(value, list | dict)
+    ]
+    return left, [] if "nonsense" in message else unknown
+
+
 def reference(sent: list[list[dict[str, Any]]]) -> tuple[dict[str, Any], list[tuple[int, str]]]:
     """Apply batches one message at a time to plain dicts, with the reference operators."""
     profiles: dict[str, tuple[dict[str, Any], int]] = {}
@@ -38,7 +51,12 @@ def reference(sent: list[list[dict[str, Any]]]) -> tuple[dict[str, Any], list[tu
     for messages in sent:
         for index, raw in enumerate(messages):
             rejected: list[Any] = []
-            message = parse_message(raw, index, rejected)
+            stripped, unknown = without_meta(raw)
+            message = parse_message(stripped, index, rejected)
+            allowed = ", ".join(operators.OPERATORS)
+            refusals += [
+                (index, f"unknown operator {name!r}; allowed are {allowed}") for name in unknown
+            ]
             refusals += [(index, each.reason) for each in rejected]
             if message is None:
                 continue

@@ -229,6 +229,7 @@ def keys_of_messages(content: bytes) -> set[str]:
 def logged_message(raw: str | dict[str, Any]) -> Message:
     """Return a message of the log, which was valid when it was written."""
     rejected: list[Rejection] = []
+    ignored: list[Rejection] = []
     with readable("a message of the log"):
         found = loads(raw) if isinstance(raw, str) else raw
         known = message_of_log(found)
@@ -239,9 +240,10 @@ def logged_message(raw: str | dict[str, Any]) -> Message:
         if isinstance(found, dict) and LAST_SEEN in found:
             seen = times.parse_time(found[LAST_SEEN])
             found = {name: value for name, value in found.items() if name != LAST_SEEN}
-        message = parse_message(found, 0, rejected)
-    if message is None or rejected:
-        raise UnreadableError(f"a message of the log is no message: {rejected[0].reason}")
+        message = parse_message(found, 0, rejected, ignored=ignored)
+    if message is None or rejected or ignored:
+        fault = [*rejected, *ignored][0]
+        raise UnreadableError(f"a message of the log is no message: {fault.reason}")
     return message if seen is None else replace(message, seen=seen)
 
 

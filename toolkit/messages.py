@@ -12,18 +12,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache
 from typing import Any, Final, Protocol
+
+import numpy as np
 
 from toolkit import times
 from toolkit.errors import InvalidIdError, InvalidTimeError, InvalidValueError, MessageError
 from toolkit.ids import normalise_id
 from toolkit.operators import CREATING, OPERATORS, refuse_increment
-from toolkit.reserved import HIDDEN, LAST_SEEN, MESSAGE_FIELDS
+from toolkit.reserved import HIDDEN, LAST_SEEN, MESSAGE_FIELDS, SDK_FIELDS
 from toolkit.values import Json, as_json, dumps, glimpse
+from toolkit.wording import did_you_mean
 
 #: The operators a group profile does not know (GROUP-1).
 USERS_ONLY: Final = frozenset({"$add", "$append"})
+
+#: The fields of a message that are none of its operators and have a name that is known.
+KNOWN_FIELDS: Final = MESSAGE_FIELDS | SDK_FIELDS
+
+# What an unknown field may hold without looking like an operator's argument.
+_ONE_VALUE: Final = (str, int, float, np.generic, date, type(None))
 
 #: The group key of user profiles, which belong to no group.
 USERS: Final = ""
@@ -117,8 +127,37 @@ class Message:
         return dumps(self.as_dict())
 
 
+def is_meta(field: object, value: object) -> bool:
+    """Return whether a field of a message is none of its operators (META).
+
+    >>> is_meta("$token", "t"), is_meta("$newest", 1), is_meta("$newest", {"a": 1})
+    (True, True, False)
+    >>> is_meta("$unset", "plan"), is_meta("plan", "pro")
+    (False, False)
+    """
+    if field in OPERATORS:
+        return False
+    if field in KNOWN_FIELDS:
+        return True
+    return isinstance(field, str) and field.startswith("$") and isinstance(value, _ONE_VALUE)
+
+
+def operators_of(message: Mapping[Any, Any]) -> list[Any]:
+    """Return the names of a message's operators in the order written, unknown ones too.
+
+    >>> operators_of({"$distinct_id": "1", "$device_id": "d", "$set": {}, "$sett": {}})
+    ['$set', '$sett']
+    """
+    return [field for field, value in message.items() if not is_meta(field, value)]
+
+
 def parse_message(
-    raw: object, index: int, rejected: list[Rejection], *, group_key: str = USERS
+    raw: object,
+    index: int,
+    rejected: list[Rejection],
+    *,
+    group_key: str = USERS,
+    ignored: list[Rejection] | None = None,
 ) -> Message | None:
     """Return the valid part of a message, None if nothing of it is valid.
 
@@ -132,6 +171,8 @@ def parse_message(
         Collects what was left out and why (MSG-3).
     group_key
         The table the message is for, where it does not say so itself.
+    ignored
+        Collects the fields that nobody knows and that were passed over (META).
     """
     if not isinstance(raw, Mapping):
         kind = type(raw).__name__
@@ -142,7 +183,7 @@ def parse_message(
     try:
         group_key, given = _addressee(raw, group_key)
         distinct_id = normalise_id(given)
-        operators = [name for name in raw if name not in MESSAGE_FIELDS]
+        operators, unknown, passed_over = _operators(raw)
         for operator in operators:
             _check_operator(operator, group_key)
         operator = None
@@ -155,7 +196,9 @@ def parse_message(
         if not isinstance(ignore_time, bool | None):
             raise MessageError(f"$ignore_time is {glimpse(ignore_time)!r}; true or false is needed")
         operations = []
-        refused: list[Rejection] = []
+        refused = [
+            Rejection(index, distinct_id, name, None, _unknown_operator(name)) for name in unknown
+        ]
         for operator in operators:
             argument, left_out = _check_argument(operator, raw[operator])
             refused += [
@@ -170,6 +213,11 @@ def parse_message(
     rejected.extend(refused)
     if not operations:
         return None
+    if ignored is not None:
+        ignored += [
+            Rejection(index, distinct_id, field, None, _ignored_field(field))
+            for field in passed_over
+        ]
     token = raw.get("$token")
     return Message(
         distinct_id,
@@ -244,12 +292,38 @@ def _addressee(raw: Mapping[Any, Any], group_key: str) -> tuple[str, object]:
     return named, raw["$group_id"]
 
 
+def _operators(raw: Mapping[Any, Any]) -> tuple[list[Any], list[str], list[str]]:
+    """Return the operators of a message, the unknown ones refused alone, and the fields ignored.
+
+    An unknown operator rejects the message if nothing else is in it, or if it may be a
+    property that was written in the wrong place (MSG-4).
+    """
+    fields = [field for field in raw if field not in KNOWN_FIELDS]
+    known = [field for field in fields if field in OPERATORS]
+    if len(known) == len(fields) or not known:
+        return fields, [], []
+    ignored = [field for field in fields if is_meta(field, raw[field])]
+    refused = [
+        field
+        for field in fields
+        if field not in (*known, *ignored) and isinstance(field, str) and field.startswith("$")
+    ]
+    return [field for field in fields if field not in (*ignored, *refused)], refused, ignored
+
+
+@lru_cache(maxsize=1_024)
+def _ignored_field(field: str) -> str:
+    return f"no field of messages, ignored.{did_you_mean(field, OPERATORS)}"
+
+
+def _unknown_operator(operator: object) -> str:
+    hint = "" if str(operator).startswith("$") else "; properties go inside $set"
+    return f"unknown operator {glimpse(operator)!r}{hint}; allowed are {_listed(OPERATORS)}"
+
+
 def _check_operator(operator: object, group_key: str) -> None:
     if operator not in OPERATORS:
-        hint = "" if str(operator).startswith("$") else "; properties go inside $set"
-        raise MessageError(
-            f"unknown operator {glimpse(operator)!r}{hint}; allowed are {_listed(OPERATORS)}"
-        )
+        raise MessageError(_unknown_operator(operator))
     if group_key != USERS and operator in USERS_ONLY:
         raise MessageError(f"{operator} is not for group profiles (GROUP-1)")
 

@@ -48,6 +48,15 @@ MESSAGE_FIELDS: Final = frozenset(
     }
 )
 
+#: What SDKs put beside the operators of a message. None of it says anything of the profile,
+#: whatever its value. Inside an operator such a name is a property like any other.
+SDK_FIELDS: Final = frozenset(
+    {
+        *("$device_id", "$user_id", "$had_persisted_distinct_id", "$mp_metadata", "$insert_id"),
+        *("$browser", "$browser_version", "$os", "$lib_version", "$mp_lib"),
+    }
+)
+
 
 def display_name(name: str) -> str:
     """Return what to call a property in a heading: reserved names have one of their own.

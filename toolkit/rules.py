@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from toolkit.errors import InvalidIdError, InvalidTimeError, InvalidValueError
 from toolkit.ids import normalise_id
-from toolkit.messages import USERS_ONLY, Rejection, parse_message
+from toolkit.messages import USERS_ONLY, Rejection, is_meta, operators_of, parse_message
 from toolkit.operators import CREATING, OPERATORS, Profile, apply, is_number
-from toolkit.reserved import HIDDEN, LAST_SEEN, MESSAGE_FIELDS
+from toolkit.reserved import HIDDEN, LAST_SEEN
 from toolkit.times import parse_time
 from toolkit.values import Json, as_json, dumps, equal
 
@@ -89,10 +89,12 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
             "index in the batch, the distinct ID, operator, property and reason."
         ),
         "MSG-4": (
-            "A message is rejected whole if it is no object, names an operator that does not "
-            "exist or none, has a distinct ID that is missing, empty, or neither text nor a "
-            "number, or an argument of the wrong shape. A number as ID is its decimal text: "
-            '123, and 123.0 from a float column, are `"123"`.'
+            "A message is rejected whole if it is no object, has no operator that exists, a "
+            "property outside an operator, a distinct ID that is missing, empty, or neither "
+            "text nor a number, or an argument of the wrong shape. An unknown field with `$` "
+            "before its name and an object or list in it is an unknown operator: it is rejected "
+            "by itself, and the rest of the message applies. A number as ID is its decimal "
+            'text: 123, and 123.0 from a float column, are `"123"`.'
         ),
         "MSG-5": (
             "Nothing of a message left after rejections is no message: `$set` of one invalid "
@@ -107,7 +109,10 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "META": (
             "`$token`, `$time`, `$ip`, `$ignore_time`, `$ignore_alias`, `$latitude` and "
             "`$longitude` are never properties. `$token` is kept with the message in the log; "
-            "the IP is not kept. `$time` is unix seconds, unix milliseconds (from "
+            "the IP is not kept. What SDKs put beside the operators (`$device_id`, `$user_id`, "
+            "`$had_persisted_distinct_id`, `$mp_metadata`, `$browser_version` …) is ignored; so "
+            "is any other field with `$` before its name that holds no object or list, with a "
+            "warning. `$time` is unix seconds, unix milliseconds (from "
             "100,000,000,000 on), ISO 8601 text or, in Python, a datetime; without a zone it "
             "is UTC. A `$time` that is none of these, or an `$ignore_time` that is no "
             "boolean, rejects the message; null counts as not given."
@@ -174,13 +179,17 @@ def applied_rules(
     ...               {"tags": ["a"]}, [])
     ['REMOVE-1', 'SEEN-2']
     """
-    if any(each.property is None for each in rejections) or not isinstance(message, Mapping):
+    refusals: list[Rejection] = []
+    parsed = parse_message(message, 0, refusals)
+    is_refused = parsed is None and [each.property for each in refusals] == [None]
+    if is_refused or not isinstance(message, Mapping):
         rules = [_whole_refusal(message)]
         return rules if after is None else [*rules, "SEEN-2"]
-    parsed = parse_message(message, 0, [])
     valid: dict[str, Any] = {} if parsed is None else dict(parsed.operations)
     sent = [name for name in message if name in OPERATORS]
     found: dict[str, None] = {}
+    if any(name not in OPERATORS for name in operators_of(message)):
+        found["MSG-4"] = None
     accepted: list[str] = []
     hides = wrote = False
     profile = before
@@ -230,15 +239,17 @@ def _whole_refusal(message: object) -> str:
         normalise_id(message.get("$group_id" if of_group else "$distinct_id"))
     except InvalidIdError:
         return "MSG-4"
-    operators = [name for name in message if name not in MESSAGE_FIELDS]
+    operators = operators_of(message)
+    known = [name for name in operators if name in OPERATORS]
     for operator in operators:
-        if operator not in OPERATORS:
+        # One that begins with $ is refused by itself where there is another.
+        if operator not in OPERATORS and not (known and str(operator).startswith("$")):
             return "MSG-4"
         if of_group and operator in USERS_ONLY:
             return "GROUP-1"
-    if "$delete" in operators and len(operators) > 1:
+    if "$delete" in known and len(known) > 1:
         return "MSG-1"
-    return "META" if operators and _has_bad_meta(message) else "MSG-4"
+    return "META" if known and _has_bad_meta(message) else "MSG-4"
 
 
 def _has_bad_meta(message: Mapping[Any, Any]) -> bool:
@@ -318,6 +329,6 @@ def _envelope_rules(message: Mapping[Any, Any]) -> Iterable[str]:
         yield "MSG-4"
     if of_group:
         yield "GROUP-1"
-    others = MESSAGE_FIELDS - _ADDRESS
-    if any(field in others and value is not None for field, value in message.items()):
+    others = {field: value for field, value in message.items() if field not in _ADDRESS}
+    if any(is_meta(field, value) and value is not None for field, value in others.items()):
         yield "META"

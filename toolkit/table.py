@@ -616,10 +616,13 @@ class ProfileTable:
         valid: list[Indexed] = []
         rejected: list[Rejection] = []
         noted: list[Rejection] = []
+        ignored: list[Rejection] = []
         if progress and not (isinstance(messages, Sized) and len(messages) < _WORTH_A_BAR):
             messages = tqdm(messages, "Checking messages", delay=_PATIENCE, leave=False)
         for index, raw in enumerate(messages):
-            message = parse_message(raw, index, rejected, group_key=self._group_key)
+            message = parse_message(
+                raw, index, rejected, group_key=self._group_key, ignored=ignored
+            )
             if message is None:
                 continue
             if self._limits is not None:
@@ -635,7 +638,7 @@ class ProfileTable:
             if ignore_time and not message.ignore_time:
                 message = replace(message, ignore_time=True)
             valid.append((index, message))
-        return valid, rejected, noted
+        return valid, rejected, [*_first_of_each(ignored), *noted]
 
     def set_columns(
         self,
@@ -1154,6 +1157,19 @@ class ProfileTable:
     def _repr_html_(self) -> str:
         snapshot = self.snapshot()
         return shown(snapshot, repr(self)[1:-1].removeprefix("ProfileTable: "))
+
+
+def _first_of_each(ignored: Iterable[Rejection]) -> list[Rejection]:
+    """Return a warning for each field passed over, from the first message that has it."""
+    by_field: dict[str | None, list[Rejection]] = {}
+    for each in ignored:
+        by_field.setdefault(each.operator, []).append(each)
+    return [
+        replace(first, reason=f"{first.reason} {count(1 + len(more), 'message')} had it.")
+        if more
+        else first
+        for first, *more in by_field.values()
+    ]
 
 
 def _batch_number(batch_id: object) -> int:

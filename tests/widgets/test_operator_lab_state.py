@@ -16,6 +16,7 @@ from toolkit.operators import OPERATORS
 from toolkit.rules import RULES
 from toolkit.values import equal
 from toolkit.widgets.json_text import laid_out
+from toolkit.widgets.lab_message import Row
 from toolkit.widgets.lab_presets import PRESETS, SAMPLE
 from toolkit.widgets.lab_trial import MINUTE, run
 from toolkit.widgets.operator_lab_state import MOST_MESSAGES, OperatorLabState
@@ -376,6 +377,17 @@ def test_the_form_follows_the_json(state: OperatorLabState) -> None:
     state.message_text = '{"$distinct_id": 12, "$delete": "", "$time": 5}'
     assert (state.parts.id, state.parts.time) == ("12", "5")
     assert [row.operator for row in state.parts.rows] == ["$delete"]
+
+
+def test_META_what_SDKs_send_beside_the_operators_stays_where_the_form_edits() -> None:
+    sdk = {"$device_id": "d", "$mp_metadata": {"$mp_session_seq_id": 0}, "$newest": 1}
+    lab = lab_of(None, {"$distinct_id": "1", **sdk, "$set": {"plan": "free"}})
+    assert (lab.parts.refusal, lab.parts.rows) == ("", (Row("$set", "plan", '"free"'),))
+    assert lab.steps[0][1] == "$set"
+    lab.edit(rows=(Row("$set", "plan", '"pro"'),))
+    assert lab.messages == [{"$distinct_id": "1", **sdk, "$set": {"plan": "pro"}}]
+    assert lab.trial is not None
+    assert (lab.trial.after, lab.trial.rules[1]) == ({"plan": "pro"}, "META")
 
 
 def test_what_the_form_did_not_touch_stays_as_written(state: OperatorLabState) -> None:

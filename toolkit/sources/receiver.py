@@ -17,8 +17,7 @@ import pandas as pd
 from toolkit import times
 from toolkit.errors import ArgumentError, MessageError
 from toolkit.events import Events
-from toolkit.messages import Locator
-from toolkit.reserved import MESSAGE_FIELDS
+from toolkit.messages import Locator, operators_of
 from toolkit.sources.arriving_events import ArrivingEvents, Event, Fault, read_event
 from toolkit.sources.segment import GROUP_KEY, translate
 from toolkit.sources.wire import Record
@@ -297,9 +296,8 @@ def _update_told(message: object) -> str:
     if not isinstance(message, Mapping):
         return _shown(message, _SHORT)
     parts = []
-    for name, argument in message.items():
-        if name in MESSAGE_FIELDS:
-            continue
+    for name in operators_of(message):
+        argument = message[name]
         names = argument if isinstance(argument, Mapping | list) else ()
         told = listed((_shown(each, 40) for each in names), _NAMED)
         parts.append(f"{_shown(name, 40)} {told}".strip())

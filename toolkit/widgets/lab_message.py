@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from toolkit.errors import JsonTextError
+from toolkit.messages import is_meta, operators_of
 from toolkit.operators import OPERATORS
 from toolkit.reserved import HIDDEN, MESSAGE_FIELDS, name_refusal
 from toolkit.widgets.json_text import json_text, read_json, sayable
@@ -65,9 +66,8 @@ def taken_apart(message: object) -> Parts:
     if refusal or not isinstance(message, Mapping):
         return Parts(refusal=refusal)
     rows: list[Row] = []
-    for operator, argument in message.items():
-        if operator in MESSAGE_FIELDS:
-            continue
+    for operator in operators_of(message):
+        argument = message[operator]
         if operator == "$delete":
             rows.append(Row(operator))
         elif operator == "$unset":
@@ -90,6 +90,8 @@ def _refusal(message: object) -> str:
             is_plain = argument is None or isinstance(argument, str | int | float)
             if not is_plain:
                 return f"The form cannot show this {operator}; edit it as JSON."
+        elif is_meta(operator, argument):
+            continue
         elif operator not in OPERATORS:
             return f"The form knows no {sayable(operator[:40])}; edit it as JSON."
         elif operator == "$unset":
@@ -97,7 +99,7 @@ def _refusal(message: object) -> str:
                 return "The form cannot show this $unset; edit it as JSON."
         elif operator != "$delete" and not (isinstance(argument, Mapping) and argument):
             return f"The form cannot show this {operator}; edit it as JSON."
-        if operator not in MESSAGE_FIELDS and any(name in HIDDEN for name in _named(argument)):
+        if not is_meta(operator, argument) and any(name in HIDDEN for name in _named(argument)):
             return "The message names a property that is never shown; edit it as JSON."
     text = json_text(message)
     if text != json.dumps(message, ensure_ascii=False):
@@ -137,7 +139,7 @@ def put_together(parts: Parts, before: object) -> tuple[dict[str, Any], list[str
         The message as it was; what the form did not change stays as it was written.
     """
     was = before if isinstance(before, Mapping) else {}
-    message: dict[str, Any] = {name: value for name, value in was.items() if name in MESSAGE_FIELDS}
+    message: dict[str, Any] = {name: value for name, value in was.items() if is_meta(name, value)}
     _put(message, _id_field(was), parts.id, was, keep_empty=True)
     _put(message, "$time", parts.time, was)
     if parts.ignore_time != (was.get("$ignore_time") is True):
@@ -155,7 +157,7 @@ def put_together(parts: Parts, before: object) -> tuple[dict[str, Any], list[str
         except ValueError as error:
             errors.append(str(error))
     # The fields around the operators that are new stand before them.
-    ordered = {name: value for name, value in message.items() if name in MESSAGE_FIELDS}
+    ordered = {name: value for name, value in message.items() if is_meta(name, value)}
     return {**ordered, **message}, errors
 
 

@@ -9,8 +9,8 @@ from traitlets import Bool, HasTraits, Instance, Int, List, Tuple, Unicode, obse
 
 from toolkit import times
 from toolkit.errors import InvalidTimeError, JsonTextError, ToolkitError
+from toolkit.messages import operators_of
 from toolkit.operators import Profile
-from toolkit.reserved import MESSAGE_FIELDS
 from toolkit.times import NO_TIME
 from toolkit.widgets.json_text import laid_out, read_json, read_several, sayable
 from toolkit.widgets.lab_guess import GUESSES_OF_SEEN, misses, read_profile, shown_of
@@ -172,7 +172,7 @@ class OperatorLabState(HasTraits):
             trial = self._trials[index] if index < len(self._trials) else None
             message = self._read.get(text)
             names = message if isinstance(message, Mapping) else {}
-            operators = sayable(", ".join(name for name in names if name not in MESSAGE_FIELDS))
+            operators = sayable(", ".join(map(str, operators_of(names))))
             address = "" if trial is None else trial.address[1]
             verdict = "" if trial is None or self._is_hidden(trial) else trial.verdict
             if index == self._unreadable:
