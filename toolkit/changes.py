@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit import html, times
-from toolkit.columns import objects
+from toolkit.columns import cell_frame, objects
 from toolkit.history import Update
 from toolkit.operators import Profile, apply
 from toolkit.snapshot import Snapshot
@@ -70,7 +70,7 @@ def history_frame(found: Sequence[Step]) -> pd.DataFrame:
     def moments(values: list[int]) -> pd.DatetimeIndex:
         return pd.DatetimeIndex(np.array(values, "M8[us]")).tz_localize("UTC")
 
-    return pd.DataFrame(
+    return cell_frame(
         {
             "time": moments([step.update.time for step in found]),
             "arrived": moments([step.update.batch.time for step in found]),
@@ -207,7 +207,6 @@ def difference(before: Snapshot, after: Snapshot) -> pd.DataFrame:
                 rows.append((at, place, name, "changed", copied(was), copied(is_now)))
     rows.sort(key=lambda row: row[:2])
     keys = ids.take(pa.array([row[0] for row in rows], pa.int64())).to_pylist()
-    frame = pd.DataFrame({"distinct_id": pd.Series(keys, dtype="str")})
-    for at, title in enumerate(("property", "change", "old", "new"), start=2):
-        frame[title] = objects([row[at] for row in rows])
-    return frame
+    titles = ("property", "change", "old", "new")
+    cells = {title: objects([row[at] for row in rows]) for at, title in enumerate(titles, start=2)}
+    return cell_frame({"distinct_id": pd.Series(keys, dtype="str"), **cells})

@@ -322,6 +322,23 @@ def objects(cells: Sequence[Any], change: Callable[[Any], Any] | None = None) ->
     return result
 
 
+def cell_frame(columns: Mapping[str, Any], index: Any = None) -> pd.DataFrame:
+    """Return a DataFrame of columns in which an object array stays one.
+
+    pandas alone takes an array of texts for text, and a null in it for nothing.
+
+    >>> cell_frame({"new": objects([None, "free"])})["new"].tolist()
+    [None, 'free']
+    """
+    kept = {
+        name: pd.Series(values, index, dtype=object)
+        if isinstance(values, np.ndarray) and values.dtype == object
+        else values
+        for name, values in columns.items()
+    }
+    return pd.DataFrame(kept, index=index)
+
+
 def _none_if_absent(cell: Any) -> Json:
     return None if cell is ABSENT else cell
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.columns import Column, Mask, objects
+from toolkit.columns import Column, Mask, cell_frame, objects
 from toolkit.values import ABSENT, copied
 
 #: So many changes are kept for showing.
@@ -71,9 +71,9 @@ def compare(ids: pa.Array, before: Mapping[str, Column], after: Mapping[str, Col
     first.sort(key=lambda each: each[:2])
     first = first[:SHOWN]
     shown = ids.take(pa.array([each[0] for each in first], pa.int64())).to_pylist()
-    changes = pd.DataFrame({"distinct_id": pd.Series(shown, dtype="str")})
-    for column, title in enumerate(("property", "change", "old", "new"), start=2):
-        changes[title] = objects([each[column] for each in first])
+    titles = ("property", "change", "old", "new")
+    cells = {title: objects([each[at] for each in first]) for at, title in enumerate(titles, 2)}
+    changes = cell_frame({"distinct_id": pd.Series(shown, dtype="str"), **cells})
     properties = pd.DataFrame(counts, columns=["property", *_KINDS])
     return Comparison(differs, properties.astype(dict.fromkeys(_KINDS, "int64")), changes)
 

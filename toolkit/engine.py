@@ -27,6 +27,7 @@ from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import Store
 from toolkit.stored import Edited, StoredProfiles
+from toolkit.values import as_json
 
 T = TypeVar("T")
 #: Microseconds: a clock further back than a day was put right, and is believed (PAST-5).
@@ -163,6 +164,7 @@ class Engine:
         What *progress* raises leaves everything as it was.
         """
         self._refuse_second_batch()
+        as_json(source)
         batch = Batch(self.log.last() + 1, time, source, undoes=undoes, **counts)
         rows = sum(change.writes for change in changes.values())
         with self.watched("Writing", rows, progress):

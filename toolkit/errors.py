@@ -17,7 +17,9 @@ class ToolkitError(Exception):
     """Base of all errors raised by the toolkit on purpose."""
 
     def __str__(self) -> str:  # KeyError would show the repr of its message
-        return str(self.args[0]) if self.args else ""
+        text = str(self.args[0]) if self.args else ""
+        # It may quote what nobody can print: half a surrogate pair.
+        return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 class InvalidValueError(ToolkitError, ValueError):

@@ -375,7 +375,7 @@ class Events:
         >>> Events(df).rows_of("7").tolist()
         [2, 0]
         """
-        code = self.ids.texts.index(pa.scalar(normalise_id(distinct_id), pa.large_string())).as_py()
+        code = self.ids.code(normalise_id(distinct_id))
         if code < 0:
             return np.zeros(0, np.int64)
         rows, bounds = self.timelines.rows, self.timelines.bounds

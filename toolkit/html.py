@@ -20,7 +20,7 @@ from typing import Any, Final, NewType
 import numpy as np
 import pandas as pd
 
-from toolkit.values import dumps
+from toolkit.values import dumps, printable
 
 #: Finished HTML: all untrusted text in it is escaped.
 Html = NewType("Html", str)
@@ -84,7 +84,7 @@ def escape(value: object) -> Html:
     >>> escape('<script>"plan" & more')
     '&lt;script&gt;&quot;plan&quot; &amp; more'
     """
-    return Html(html.escape(str(value), quote=True))
+    return Html(html.escape(printable(str(value)), quote=True))
 
 
 def card(title: str, *parts: Html) -> Html:

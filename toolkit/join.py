@@ -30,7 +30,7 @@ from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
 from toolkit.series import Codes
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
-from toolkit.values import ABSENT, copied, key, texts_where
+from toolkit.values import ABSENT, as_json, copied, key, texts_where
 from toolkit.wording import count
 
 #: Which state of its user an event meets.
@@ -177,6 +177,7 @@ def _asked(
         name = asked.name if isinstance(asked, Property) else asked
         if not isinstance(name, str):
             raise JoinError(f"a property is named by text, not {name!r} ({type(name).__name__})")
+        as_json(name)
         if name in HIDDEN:
             raise JoinError(
                 f'"{name}" is hidden and cannot be joined; read it with profiles["…"]["{name}"]'

@@ -360,10 +360,17 @@ def _check_names(argument: object) -> tuple[list[str], list[tuple[str, str]]]:
     names = [argument] if isinstance(argument, str) else argument
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise MessageError("the argument of $unset is a property name or a list of them")
-    kept = [str(name) for name in names if name != LAST_SEEN]
-    if len(kept) == len(names):
-        return kept, []
-    return kept, [(LAST_SEEN, "Updated At is kept by the table")]
+    kept: list[str] = []
+    left_out: dict[str, str] = {}
+    for name in names:
+        try:
+            if name == LAST_SEEN:  # SEEN-1
+                raise InvalidValueError("Updated At is kept by the table")
+            as_json(name)
+            kept.append(str(name))
+        except InvalidValueError as error:
+            left_out[name] = str(error)
+    return kept, list(left_out.items())
 
 
 def hidden_properties(message: Message) -> list[tuple[str, str]]:

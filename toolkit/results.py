@@ -10,14 +10,22 @@ import pandas as pd
 
 from toolkit import html
 from toolkit.messages import Rejection
+from toolkit.values import glimpse, printable
 from toolkit.wording import count
 
 
 def rejection_frame(rejected: Iterable[Rejection]) -> pd.DataFrame:
     """Return rejections as a DataFrame: index, distinct_id, operator, property, reason."""
     columns = [each.name for each in fields(Rejection)]
-    rows = [astuple(each) for each in rejected]
+    rows = [(each.index, *map(_shown, astuple(each)[1:])) for each in rejected]
     return pd.DataFrame(rows, columns=columns, dtype=object).astype({"index": "int64"})
+
+
+def _shown(value: object) -> str | None:
+    """Return what was rejected as text that can be printed, however it was sent."""
+    if value is None:
+        return None
+    return printable(value) if isinstance(value, str) else glimpse(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,4 +184,5 @@ class ChangeReport:
 
 def left_out_frame(rows: Iterable[tuple[str, str | None, str]]) -> pd.DataFrame:
     """Return (distinct ID, property, reason) of what was left out as a DataFrame."""
-    return pd.DataFrame(rows, columns=["distinct_id", "property", "reason"], dtype=object)
+    shown = [tuple(map(_shown, row)) for row in rows]
+    return pd.DataFrame(shown, columns=["distinct_id", "property", "reason"], dtype=object)

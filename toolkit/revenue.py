@@ -13,7 +13,7 @@ from toolkit import html, times
 from toolkit.columns import objects
 from toolkit.errors import ArgumentError, InvalidTimeError
 from toolkit.table import ProfileTable
-from toolkit.values import ABSENT, Json, dumps
+from toolkit.values import ABSENT, Json, as_json, dumps
 from toolkit.view import ProfileView
 from toolkit.wording import count
 
@@ -87,6 +87,7 @@ def revenue(
         raise ArgumentError(f"unit={unit!r}; one of {', '.join(_PERIODS)} or None is needed")
     if by is not None and not isinstance(by, str):
         raise ArgumentError(f"by={by!r}; the name of a property or None is needed")
+    as_json(by)
     snapshot = profiles.snapshot()
     rows: list[tuple[int, float, int]] = []
     without_amount = without_time = 0

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -20,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.columns import Column
+from toolkit.columns import Column, objects
 from toolkit.errors import EventsError, InvalidIdError, InvalidTimeError, InvalidValueError
 from toolkit.ids import normalise_id
 from toolkit.times import NO_TIME, iso, parse_time
@@ -31,6 +32,7 @@ Microseconds: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Value = TypeVar("Value")
 
 _TEXT: Final = pa.large_string()
+_LISTS: Final = (list, tuple, set, frozenset, np.ndarray)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -52,6 +54,16 @@ class Coded:
         """Return how many rows have each text (``int64``), and how many have none."""
         counted = np.bincount(self.codes + 1, minlength=len(self.texts) + 1)
         return counted[1:], int(counted[0])
+
+    def code(self, text: str | None) -> int:
+        """Return the code of a text, -1 if no row has it; none has None.
+
+        Raises
+        ------
+        InvalidValueError
+            If it holds half a surrogate pair, which no row can have.
+        """
+        return int(self.texts.index(pa.scalar(as_json(text), _TEXT)).as_py())
 
     def column(self) -> Column:
         """Return the texts row by row, absent where there is none."""
@@ -148,11 +160,12 @@ def coded_lists(series: pd.Series) -> CodedLists:
     if not _is_object(series) or _is_text_only(series):
         one = coded(series)
         return CodedLists(one.codes, one.texts, None, len(series))
-    is_empty = np.fromiter((_is_empty(cell) for cell in series.array), np.bool_, len(series))
-    plain = pd.Series(series.array, name=series.name)
-    plain[is_empty] = None
-    cells = plain.explode()
-    each, owners = coded(cells.reset_index(drop=True)), cells.index.to_numpy().astype(np.int64)
+    # Not by explode(), which takes what is left for text wherever it can.
+    lists = [_elements(cell) for cell in series.array]
+    sizes = np.fromiter((len(each) or 1 for each in lists), np.int64, len(lists))
+    owners = np.repeat(np.arange(len(series)), sizes)
+    flat = objects(list(chain.from_iterable(each or [None] for each in lists)))
+    each = coded(pd.Series(flat, name=series.name, dtype=object))
     if len(owners) == len(series):
         return CodedLists(each.codes, each.texts, None, len(series))
     # What names nothing counts only where nothing else is named.
@@ -170,8 +183,10 @@ def _is_text_only(series: pd.Series) -> bool:
     return pd.api.types.infer_dtype(series, skipna=True) in ("string", "empty")
 
 
-def _is_empty(cell: object) -> bool:
-    return isinstance(cell, list | tuple | set | frozenset | np.ndarray) and not len(cell)
+def _elements(cell: object) -> list[Any]:
+    if isinstance(cell, np.ndarray) and not cell.ndim:
+        cell = cell.item()
+    return list(cell) if isinstance(cell, _LISTS) else [cell]
 
 
 def _categories(series: pd.Series) -> pd.Series:

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.columns import Column, Mask, Positions
+from toolkit.columns import Column, Mask, Positions, cell_frame
 from toolkit.values import ABSENT, Json, dumps, joined_texts
 
 # Texts are few if among so many first ones are no more different ones than that.
@@ -165,7 +165,7 @@ class Snapshot:
             name: self.column(name).as_array(null_is_missing=False) for name in names
         }
         data["$last_seen"] = pd.DatetimeIndex(self.last_seen.view("M8[us]")).tz_localize("UTC")
-        return pd.DataFrame(data, index=self.index)
+        return cell_frame(data, self.index)
 
     @property
     def index(self) -> pd.Index:

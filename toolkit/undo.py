@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.columns import Column, Mask, Positions, objects
+from toolkit.columns import Column, Mask, Positions, cell_frame, objects
 from toolkit.errors import UndoError
 from toolkit.history import Run, Update, runs_of, state_after, states_around
 from toolkit.log import Batch, Log, LoggedEdits
@@ -64,7 +64,7 @@ class Conflicts:
             "property": np.repeat(objects([name for _, name, _ in self.parts]), lengths),
             "reason": np.repeat(objects([reason for _, _, reason in self.parts]), lengths),
         }
-        return pd.DataFrame(data, dtype=object)
+        return cell_frame(data)
 
 
 def edits_to_undo(

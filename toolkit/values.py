@@ -128,6 +128,15 @@ def _named(value: object) -> str:
     return f"{shown} ({type(value).__name__})"
 
 
+def printable(text: str) -> str:
+    r"""Return text that can be printed and written: half a surrogate pair becomes its escape.
+
+    >>> printable("plan"), printable("pl\ud800n")
+    ('plan', 'pl\\ud800n')
+    """
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 def _checked_text(text: str) -> str:
     if text.isascii():
         return text
@@ -258,6 +267,6 @@ def glimpse(value: object, at_most: int = 60) -> str:
     ('[1, 2]', 'pl')
     """
     try:
-        return str(value)[:at_most]
+        return printable(str(value)[:at_most])
     except (RecursionError, ValueError):  # nested without end, or too many digits
         return f"a {type(value).__name__}"

@@ -26,7 +26,7 @@ from toolkit.reserved import FIRST_SEEN, LAST_SEEN
 from toolkit.saved_cohorts import remembered
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
-from toolkit.values import dumps
+from toolkit.values import as_json, dumps
 from toolkit.wording import count, listed
 
 _SHOWN: Final = 10
@@ -245,6 +245,7 @@ def cohort_of(ids: Iterable[object], name: str) -> Cohort:
 def _as_name(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
         raise ArgumentError(f"name={name!r:.60}; a cohort is called by a text")
+    as_json(name)
     return name.strip()
 
 

@@ -164,7 +164,7 @@ def _found(visible: Selection, step: Step) -> Positions:
     if step.event is None:
         positions = np.arange(len(events.timelines.rows))
     else:
-        code = events.event_names.texts.index(step.event).as_py()
+        code = events.event_names.code(step.event)
         positions = events.timelines.named(code) if code >= 0 else np.zeros(0, np.int64)
     if step.where is None:
         return positions

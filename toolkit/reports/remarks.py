@@ -69,7 +69,7 @@ def left_out(
     names = list(dict.fromkeys(asked))
     if None not in names:
         known = everything.events.event_names
-        codes = [known.texts.index(name).as_py() for name in names]
+        codes = [known.code(name) for name in names]
         codes = [code for code in codes if code >= 0]
         everything = everything.keep(np.isin(known.codes, codes))
     if range_ is None:

@@ -185,7 +185,7 @@ class Selection:
         """Return the selected events of one name, all of them for None."""
         if event is None:
             return self
-        code = self.events.event_names.texts.index(event).as_py()
+        code = self.events.event_names.code(event)
         if code < 0:
             return self.keep(np.zeros(len(self), np.bool_))
         is_visible = not self.events.all_counted and self.rows is self.events.counted_rows
@@ -199,7 +199,7 @@ class Selection:
         if len(names) == 1 or None in names:
             return self.named(None if None in names else names[0])
         known = self.events.event_names
-        codes = [known.texts.index(name).as_py() for name in names]
+        codes = [known.code(name) for name in names]
         return self.keep(np.isin(self._of(known.codes), [code for code in codes if code >= 0]))
 
     def between(self, start: int, end: int) -> Selection:

@@ -67,7 +67,7 @@ def uniques(
     line = selection.events.timelines
     places: Positions | None = None
     if event is not None:
-        places = line.named(selection.events.event_names.texts.index(event).as_py())
+        places = line.named(selection.events.event_names.code(event))
         if event not in selection.events.names:
             places = np.zeros(0, np.int64)
     counts = np.zeros(shape[0] * shape[1], np.int64)

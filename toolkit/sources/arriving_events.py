@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import times
-from toolkit.columns import Column
+from toolkit.columns import Column, cell_frame
 from toolkit.errors import InvalidIdError, InvalidTimeError, InvalidValueError
 from toolkit.events import Events
 from toolkit.ids import normalise_id
@@ -254,7 +254,7 @@ def _frame(rows: list[Event]) -> pd.DataFrame:
     for name, (places, values) in cells.items():
         column = Column.absent(len(rows)).put(np.array(places, np.int64), Column.of(values))
         data[name] = column.as_array(null_is_missing=False)
-    frame = pd.DataFrame(data, columns=[*_COLUMNS, *cells])
+    frame = cell_frame({name: data[name] for name in [*_COLUMNS, *cells]})
     if not rows:
         return frame.astype({"event": "str", "distinct_id": "str"})
     return frame

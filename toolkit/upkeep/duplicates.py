@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import html
+from toolkit.columns import cell_frame, objects
 from toolkit.errors import ArgumentError, InvalidTimeError
 from toolkit.results import ChangeReport
 from toolkit.revenue import TRANSACTIONS
@@ -92,10 +93,10 @@ def find_duplicates(
     column = part.column(by)
     return DuplicateReport(
         by,
-        pd.DataFrame(
+        cell_frame(
             {
                 "group": np.repeat(np.arange(len(groups)), [len(group) for group in groups]),
-                "value": pd.Series(column.cells(), dtype=object),
+                "value": objects(column.cells()),
                 "distinct_id": frame.index.to_series().reset_index(drop=True),
                 "$last_seen": frame["$last_seen"].reset_index(drop=True),
             }
