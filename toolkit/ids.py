@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
-from typing import Final
+from functools import cache, partial
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.errors import InvalidIdError
+from toolkit.errors import InexactIdError, InvalidIdError
 from toolkit.values import glimpse, joined_texts
 
 #: What programs send when they have no ID, in lower case (CSV-8).
@@ -42,6 +42,8 @@ def normalise_id(value: object) -> str:
     ------
     InvalidIdError
         If it is missing, empty, a bool, NaN, infinite, or of another type (MSG-4).
+    InexactIdError
+        If it is a float that may have lost digits (ID-1).
 
     Examples
     --------
@@ -61,11 +63,17 @@ def normalise_id(value: object) -> str:
         return str(value)
     if isinstance(value, bool | np.bool_):
         raise InvalidIdError(f"the distinct ID is {value!r}; text or a number is needed")
-    if isinstance(value, int | np.integer):
+    if isinstance(value, int | np.integer) and not isinstance(value, np.timedelta64):
         return _decimal(int(value))
     if isinstance(value, float | np.floating):
         number = float(value)
         if math.isfinite(number):
+            kind: Any = type(value)
+            if abs(number) >= _exact_below(kind):
+                raise InexactIdError(
+                    f"the distinct ID is {value!r}, a float so large that it may have lost "
+                    "digits; give it as text or as an integer"
+                )
             return _decimal(int(number)) if number.is_integer() else repr(number)
     if value is None or value is pd.NA or value is pd.NaT:
         raise InvalidIdError("the distinct ID is missing")
@@ -73,6 +81,23 @@ def normalise_id(value: object) -> str:
         f"the distinct ID is {glimpse(value, 40)!r} ({type(value).__name__}); "
         "text or a number is needed"
     )
+
+
+def is_inexact(numbers: Any) -> Any:
+    """Return which IDs of a numpy array of floats may have lost digits (ID-1).
+
+    >>> is_inexact(np.array([123.0, 2.0**53, np.nan])).tolist()
+    [False, True, False]
+    """
+    return np.isfinite(numbers) & (np.abs(numbers) >= _exact_below(numbers.dtype.type))
+
+
+@cache
+def _exact_below(kind: Any) -> float:
+    """Return below which number a type of floats has every whole number: 2**53 for most."""
+    if not issubclass(kind, np.floating) or issubclass(kind, np.longdouble):
+        kind = np.float64
+    return float(2.0 ** (np.finfo(kind).nmant + 1))
 
 
 def _decimal(number: int) -> str:

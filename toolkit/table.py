@@ -27,6 +27,7 @@ from toolkit.edits import Edit
 from toolkit.engine import Engine
 from toolkit.errors import (
     ArgumentError,
+    InexactIdError,
     InvalidIdError,
     MessageError,
     ProfileNotFoundError,
@@ -769,6 +770,8 @@ class ProfileTable:
     def __contains__(self, distinct_id: object) -> bool:
         try:
             return self._read(distinct_id) is not None
+        except InexactIdError:  # ID-1: it may be one of several
+            raise
         except InvalidIdError:
             return False
 
