@@ -8,6 +8,7 @@ else that merely looks alike is a near miss: reported, never joined.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, Final
@@ -110,15 +111,17 @@ def _decimal(number: int) -> str:
 def near_miss_keys(ids: pa.Array, *, without: str | None = None) -> pa.Array:
     """Return a text for each ID that near misses share (JOIN-3).
 
-    Surrounding spaces, case, a trailing ``.0`` and leading zeros are dropped, in
-    that order: ``" 007.0"`` and ``"7"`` share ``"7"``.
+    Invisible characters, the Unicode form (composed or not, full width or not),
+    surrounding spaces, case, a trailing ``.0`` and leading zeros are dropped, in that
+    order: ``" 007.0"`` and ``"7"`` share ``"7"``.
 
     Parameters
     ----------
     ids
         Distinct IDs, pyarrow ``large_string``.
     without
-        Leaves one of them in: ``"spaces"``, ``"case"``, ``".0"`` or ``"leading zeros"``.
+        Leaves one of them in: ``"invisible characters"``, ``"Unicode form"``, ``"spaces"``,
+        ``"case"``, ``".0"`` or ``"leading zeros"``.
     """
     keys = ids
     for name, drop in _LOOKS.items():
@@ -146,8 +149,32 @@ def near_miss_reasons(given: pa.Array, known: pa.Array) -> pa.Array:
     return joined_texts(named, ", ")
 
 
+def visible(text: str) -> str:
+    r"""Return what is seen of a text: no invisible characters, composed, no spaces around it.
+
+    >>> visible("ann\u200b "), visible("e\u0301") == "\xe9"
+    ('ann', True)
+    """
+    if text.isascii():
+        return text.strip()
+    shown = (each for each in text if unicodedata.category(each) != "Cf")
+    return unicodedata.normalize("NFC", "".join(shown)).strip()
+
+
+def _beyond_ascii(change: Callable[[pa.Array], pa.Array], ids: pa.Array) -> pa.Array:
+    """Change the texts that are not ASCII; looking for those is far quicker."""
+    concerned = pc.fill_null(pc.invert(pc.string_is_ascii(ids)), False)
+    if not pc.any(concerned, min_count=0).as_py():
+        return ids
+    return pc.replace_with_mask(ids, concerned, change(ids.filter(concerned)))
+
+
 # What makes IDs look alike without being the same, in the order it is dropped.
 _LOOKS: Final[dict[str, Callable[[pa.Array], pa.Array]]] = {
+    "invisible characters": partial(
+        _beyond_ascii, partial(pc.replace_substring_regex, pattern=r"\p{Cf}+", replacement="")
+    ),
+    "Unicode form": partial(_beyond_ascii, partial(pc.utf8_normalize, form="NFKC")),
     "spaces": pc.utf8_trim_whitespace,
     "case": pc.utf8_lower,
     ".0": partial(pc.replace_substring_regex, pattern=r"^(\d+)\.0+$", replacement=r"\1"),

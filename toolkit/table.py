@@ -9,6 +9,7 @@ from functools import partial
 from numbers import Integral
 from os import PathLike, fspath
 from typing import Any, Final, Literal, NoReturn, Self, TypeVar, overload
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ from toolkit.history import (
     timeline,
     updates_of,
 )
-from toolkit.ids import normalise_id
+from toolkit.ids import normalise_id, visible
 from toolkit.log import LoggedColumns, LoggedEdits
 from toolkit.messages import USERS, Locator, Rejection, hidden_properties, parse_message
 from toolkit.progress import Progress, silent
@@ -735,6 +736,7 @@ class ProfileTable:
         key = normalise_id(distinct_id)
         bare = key.strip()
         near = {bare, bare.lower(), bare.upper(), bare.lstrip("0"), bare.removesuffix(".0")}
+        near |= {visible(key), *(normalize(form, visible(key)) for form in ("NFD", "NFKC"))}
         found = [each for each in sorted(near - {key, ""}) if each in self]
         return f"; there is {found[0]!r}" if found else ""
 
