@@ -91,13 +91,7 @@ def test_what_is_neither_text_nor_a_number_is_no_id(values: Any, dtype: Any) -> 
 def test_large_and_broken_numbers_keep_their_digits_as_ids() -> None:
     assert ids_of([2**63 + 1], "uint64") == ["9223372036854775809"]
     assert ids_of([10**25, "x"], object) == ["1" + 25 * "0", "x"]
-    assert ids_of([1.5, -0.0, 1e300, float("nan"), float("inf")]) == [
-        "1.5",
-        "0",
-        str(int(1e300)),
-        None,
-        None,
-    ]
+    assert ids_of([1.5, -0.0, float("nan"), float("inf")]) == ["1.5", "0", None, None]
 
 
 def test_true_is_not_taken_for_the_id_1() -> None:
@@ -232,10 +226,11 @@ def test_events_without_a_readable_time_are_counted_and_stay_in_the_frame() -> N
         ([date(2026, 5, 1), None], object, ["2026-05-01", ABSENT]),
         ([date(2026, 5, 1), None], pd.ArrowDtype(pa.date32()), ["2026-05-01", ABSENT]),
         (pd.to_timedelta([90, None], unit="s"), None, [90.0, ABSENT]),
-        ([1, {2, 3}], object, [1, "{2, 3}"]),
+        ([1, {2, 3}], object, [1, ABSENT]),
         ([None, None], object, [ABSENT, ABSENT]),
     ],
 )
+@pytest.mark.filterwarnings("ignore::toolkit.errors.InvalidCellsWarning")
 def test_event_properties_are_json_whatever_their_dtype(
     values: Any, dtype: Any, cells: list[Any]
 ) -> None:

@@ -207,6 +207,7 @@ events = pd.DataFrame(
 )  # fmt: skip
 @pytest.mark.parametrize("kept", ["memory", "SQLite"])
 @pytest.mark.filterwarnings("ignore::toolkit.errors.UnknownPropertyWarning")
+@pytest.mark.filterwarnings("ignore::toolkit.errors.InvalidCellsWarning")
 @pytest.mark.filterwarnings("ignore::toolkit.errors.RejectedUpdateWarning")
 def test_half_a_surrogate_pair_is_refused_in_words_or_is_nobodys(
     tmp_path: Path, work: Any, kept: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape as html_escape
 from typing import Any
 
 import numpy as np
@@ -305,6 +306,48 @@ def test_JOIN_3_near_misses_are_reported_with_the_reason_and_placeholders_named(
     )
     assert nearest == {"ann@x.no": "Ann@x.no", "007": "7", "7.0": "7", " bob ": "bob"}
     assert report.matched_ids == 1
+
+
+INVISIBLE = ["ann\u200b", "\ufeffann", "an\u00adn", "\u200eann", "an\u2060n"]
+FORMS = [
+    ("Zoe\u0308", "Zo\xeb"),
+    ("Zo\xeb", "Zoe\u0308"),
+    ("\uff17\uff18", "78"),
+    ("a\xa0b", "a b"),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "reason"),
+    [
+        *((given, "ann", "invisible characters") for given in INVISIBLE),
+        *(("ann", known, "invisible characters") for known in INVISIBLE),
+        *((given, known, "Unicode form") for given, known in FORMS),
+        ("ann\u200b ", "Ann", "invisible characters, spaces, case"),
+        ("\u200b007", "7", "invisible characters, leading zeros"),
+        ("ZOE\u0308", "zo\xeb", "Unicode form, case"),
+    ],
+)
+def test_JOIN_3_what_looks_the_same_is_a_near_miss_and_never_joined(
+    given: str, known: str, reason: str
+) -> None:
+    profiles = profiles_of({known: {"x": 1}, "other": {}})
+    events = events_of([given, "other"])
+    assert tk.join(events, profiles, "x")["user.x"].isna().all()
+    report = tk.match(events, profiles)
+    assert report.near_misses.to_dict("records") == [
+        {"distinct_id": given, "events": 1, "near_miss": known, "reason": reason}
+    ]
+    card = report._repr_html_()
+    assert html_escape(repr(given)) in card or html_escape(ascii(given)) in card
+    assert given not in profiles
+
+
+def test_JOIN_3_what_was_meant_is_named_where_a_profile_is_asked_for() -> None:
+    profiles = profiles_of({"ann": {}, "Zo\xeb": {}})
+    for asked in ("ann\u200b", "\ufeffann", "Zoe\u0308"):
+        with pytest.raises(errors.ProfileNotFoundError, match="there is"):
+            profiles[asked]
 
 
 def test_match_counts_the_near_misses_among_the_unmatched() -> None:

@@ -143,6 +143,25 @@ def test_duplicates_are_found_by_a_value_whatever_its_case(doubles: tk.ProfileTa
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("zo\xeb@x.org", "Zoe\u0308@x.org", True),
+        ("ann\u200b@x.org", "ANN@x.org", True),
+        ("\ufeffann@x.org ", "ann@x.org", True),
+        ("ann@x.org", "anne@x.org", False),
+        ("\uff11", "1", False),
+        ("\u200b", "\ufeff", False),
+    ],
+)
+def test_UPKEEP_3_duplicates_are_what_looks_the_same(one: str, other: str, is_same: bool) -> None:
+    table = tk.ProfileTable()
+    table.set("1", {"$email": one})
+    table.set("2", {"$email": other})
+    assert len(tk.find_duplicates(table)) == is_same
+    assert len(tk.find_duplicates(table, fold=False)) == 0
+
+
+@pytest.mark.parametrize(
     ("keep", "kept"),
     [
         ("last_seen", "b"),

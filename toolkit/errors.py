@@ -54,6 +54,10 @@ class InvalidIdError(ToolkitError, ValueError):
     """A distinct ID that is missing, empty, or neither text nor a number."""
 
 
+class InexactIdError(InvalidIdError):
+    """A distinct ID that came as a float too large to be sure of its digits (ID-1)."""
+
+
 class InvalidTimeError(ToolkitError, ValueError):
     """A time that is neither unix seconds, unix milliseconds nor ISO 8601."""
 
@@ -228,8 +232,16 @@ class MissingExtraError(ToolkitError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
 
 
+class InvalidCellsWarning(UserWarning):
+    """Cells of a column of events are no JSON; they count as not set (CELL-1)."""
+
+
 class UnknownPropertyWarning(UserWarning):
     """A property was named that no profile has; it counts as not set."""
+
+
+class InexactIdWarning(UserWarning):
+    """Cells of an ID column are floats too large to be sure of their digits: no IDs (ID-1)."""
 
 
 class RejectedUpdateWarning(UserWarning):

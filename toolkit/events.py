@@ -6,6 +6,7 @@ it is first needed: every further join and report works on those.
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from toolkit import html, series, times
 from toolkit.columns import Column, Mask, Positions
-from toolkit.errors import EventsError
+from toolkit.errors import EventsError, InexactIdWarning, InvalidCellsWarning
 from toolkit.ids import normalise_id
 from toolkit.reserved import HIDDEN
 from toolkit.series import Coded, CodedLists, Codes, Microseconds
@@ -209,7 +210,10 @@ class Events:
     @cached_property
     def ids(self) -> Coded:
         """The distinct IDs as codes; events without an ID have the code -1 (JOIN-3)."""
-        return series.coded(self._frame[self.id_column])
+        found = series.coded(self._frame[self.id_column])
+        inexact = series.inexact_ids(self._frame[self.id_column], found.codes)
+        _warn_of_inexact(self.id_column, inexact)
+        return found
 
     def groups(self, group_key: str) -> CodedLists:
         """Return the group IDs that the events name: one, or a list of several (GROUP-2).
@@ -223,7 +227,8 @@ class Events:
         """
         if group_key not in self._groups:
             named = self._series(group_key, "the groups")
-            self._groups[group_key] = series.coded_lists(named)
+            self._groups[group_key] = found = series.coded_lists(named)
+            _warn_of_inexact(group_key, found.inexact)
         return self._groups[group_key]
 
     def by_group(self, group_key: str) -> Events:
@@ -414,7 +419,17 @@ class Events:
             return self.ids.column()
         if name == self.event_column:
             return self.event_names.column()
-        return series.column(self._series(name, "a property"))
+        read = series.cells(self._series(name, "a property"))
+        # An infinity is a number of a calculation that has no result: not set, and no surprise.
+        refused = [each for each in read.refused if each[1] != series.INFINITE]
+        if refused:
+            number, (at, reason) = len(refused), refused[0]
+            text = (
+                f'{count(number, "cell")} of "{name}" {_are(number)} no JSON, and '
+                f"count{'s' if number == 1 else ''} as not set; the first, row {at}: {reason}"
+            )
+            warnings.warn(text, InvalidCellsWarning, stacklevel=3)
+        return read.column
 
     def rows(self, snapshot: Snapshot) -> Positions:
         """Return the profile of each distinct ID: its row in *snapshot*, -1 for none.
@@ -523,6 +538,17 @@ class Events:
             html.table(self._frame, rows=5),
             html.notes(self.notes),
         )
+
+
+def _warn_of_inexact(column: str, number: int) -> None:
+    """Warn of floats in an ID column that are no IDs, for they may have lost digits (ID-1)."""
+    if number:
+        text = (
+            f'"{column}" has {count(number, "float")} so large that digits may be lost; '
+            "such a cell is no ID (ID-1). Read the column as text or as integers: "
+            f'pd.read_csv(…, dtype={{"{column}": "str"}})'
+        )
+        warnings.warn(text, InexactIdWarning, stacklevel=3)
 
 
 def _are(number: int) -> str:

@@ -98,7 +98,7 @@ def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -
             sent = np.flatnonzero(column.is_present)
             new[name] = old[name].put(sent, column.take(sent))
     elif rows.left_out:
-        # An infinity is no missing cell, which would unset what is stored.
+        # What is no JSON is no missing cell, which would unset what is stored.
         for name in {each for _, each, _ in rows.left_out} & new.keys():
             of_name = [key for key, each, _ in rows.left_out if each == name]
             at = pc.index_in(pa.array(of_name, pa.large_string()), rows.ids).to_numpy()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -16,8 +15,6 @@ from toolkit.reserved import LAST_SEEN, name_refusal
 from toolkit.times import NO_TIME
 from toolkit.values import as_json
 from toolkit.wording import count, did_you_mean, listed
-
-_INFINITE: Final = "an infinity is no JSON number; what is stored stays"  # SET-1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,7 +32,7 @@ class FrameRows:
     repeated
         How many rows were merged into another of their ID.
     left_out
-        (distinct ID, property, reason) of each cell that is an infinity, and so is absent.
+        (distinct ID, property, reason) of each cell that is no JSON, and so is absent.
     """
 
     ids: pa.Array
@@ -80,9 +77,12 @@ def read_frame(
     for name in frame.columns:
         if name not in (distinct_id, time, LAST_SEEN):
             _check_name(name)
-            cells = _column(frame, name, "a property")
-            columns[name] = series.column(cells)
-            left_out += [(ids[at].as_py(), name, _INFINITE) for at in series.infinite(cells)]
+            read = series.cells(_column(frame, name, "a property"))
+            columns[name] = read.column
+            left_out += [  # CELL-1
+                (ids[at].as_py(), name, f"row {at}: {reason}; what is stored stays")
+                for at, reason in read.refused
+            ]
     repeated = 0
     if times is None:
         ids, columns, rows = last_of_each(ids, columns)
@@ -107,6 +107,12 @@ def _ids(given: pd.Series) -> pa.Array:
     except ValueError as error:
         raise FrameError(f"{error}. Nothing was written.") from error
     without = int((coded.codes < 0).sum())
+    if lossy := series.inexact_ids(given, coded.codes):  # ID-1
+        raise FrameError(
+            f'{count(lossy, "row")} with a distinct ID in "{given.name}" that is a float so large '
+            "that digits may be lost (ID-1). Nothing was written; read the column as text or as "
+            f'integers: pd.read_csv(…, dtype={{"{given.name}": "str"}})'
+        )
     if without:
         raise FrameError(
             f'{count(without, "row")} without a distinct ID in "{given.name}": '

@@ -8,16 +8,17 @@ else that merely looks alike is a near miss: reported, never joined.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable
-from functools import partial
-from typing import Final
+from functools import cache, partial
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.errors import InvalidIdError
+from toolkit.errors import InexactIdError, InvalidIdError
 from toolkit.values import glimpse, joined_texts
 
 #: What programs send when they have no ID, in lower case (CSV-8).
@@ -42,6 +43,8 @@ def normalise_id(value: object) -> str:
     ------
     InvalidIdError
         If it is missing, empty, a bool, NaN, infinite, or of another type (MSG-4).
+    InexactIdError
+        If it is a float that may have lost digits (ID-1).
 
     Examples
     --------
@@ -61,11 +64,17 @@ def normalise_id(value: object) -> str:
         return str(value)
     if isinstance(value, bool | np.bool_):
         raise InvalidIdError(f"the distinct ID is {value!r}; text or a number is needed")
-    if isinstance(value, int | np.integer):
+    if isinstance(value, int | np.integer) and not isinstance(value, np.timedelta64):
         return _decimal(int(value))
     if isinstance(value, float | np.floating):
         number = float(value)
         if math.isfinite(number):
+            kind: Any = type(value)
+            if abs(number) >= _exact_below(kind):
+                raise InexactIdError(
+                    f"the distinct ID is {value!r}, a float so large that it may have lost "
+                    "digits; give it as text or as an integer"
+                )
             return _decimal(int(number)) if number.is_integer() else repr(number)
     if value is None or value is pd.NA or value is pd.NaT:
         raise InvalidIdError("the distinct ID is missing")
@@ -73,6 +82,23 @@ def normalise_id(value: object) -> str:
         f"the distinct ID is {glimpse(value, 40)!r} ({type(value).__name__}); "
         "text or a number is needed"
     )
+
+
+def is_inexact(numbers: Any) -> Any:
+    """Return which IDs of a numpy array of floats may have lost digits (ID-1).
+
+    >>> is_inexact(np.array([123.0, 2.0**53, np.nan])).tolist()
+    [False, True, False]
+    """
+    return np.isfinite(numbers) & (np.abs(numbers) >= _exact_below(numbers.dtype.type))
+
+
+@cache
+def _exact_below(kind: Any) -> float:
+    """Return below which number a type of floats has every whole number: 2**53 for most."""
+    if not issubclass(kind, np.floating) or issubclass(kind, np.longdouble):
+        kind = np.float64
+    return float(2.0 ** (np.finfo(kind).nmant + 1))
 
 
 def _decimal(number: int) -> str:
@@ -85,15 +111,17 @@ def _decimal(number: int) -> str:
 def near_miss_keys(ids: pa.Array, *, without: str | None = None) -> pa.Array:
     """Return a text for each ID that near misses share (JOIN-3).
 
-    Surrounding spaces, case, a trailing ``.0`` and leading zeros are dropped, in
-    that order: ``" 007.0"`` and ``"7"`` share ``"7"``.
+    Invisible characters, the Unicode form (composed or not, full width or not),
+    surrounding spaces, case, a trailing ``.0`` and leading zeros are dropped, in that
+    order: ``" 007.0"`` and ``"7"`` share ``"7"``.
 
     Parameters
     ----------
     ids
         Distinct IDs, pyarrow ``large_string``.
     without
-        Leaves one of them in: ``"spaces"``, ``"case"``, ``".0"`` or ``"leading zeros"``.
+        Leaves one of them in: ``"invisible characters"``, ``"Unicode form"``, ``"spaces"``,
+        ``"case"``, ``".0"`` or ``"leading zeros"``.
     """
     keys = ids
     for name, drop in _LOOKS.items():
@@ -121,8 +149,32 @@ def near_miss_reasons(given: pa.Array, known: pa.Array) -> pa.Array:
     return joined_texts(named, ", ")
 
 
+def visible(text: str) -> str:
+    r"""Return what is seen of a text: no invisible characters, composed, no spaces around it.
+
+    >>> visible("ann\u200b "), visible("e\u0301") == "\xe9"
+    ('ann', True)
+    """
+    if text.isascii():
+        return text.strip()
+    shown = (each for each in text if unicodedata.category(each) != "Cf")
+    return unicodedata.normalize("NFC", "".join(shown)).strip()
+
+
+def _beyond_ascii(change: Callable[[pa.Array], pa.Array], ids: pa.Array) -> pa.Array:
+    """Change the texts that are not ASCII; looking for those is far quicker."""
+    concerned = pc.fill_null(pc.invert(pc.string_is_ascii(ids)), False)
+    if not pc.any(concerned, min_count=0).as_py():
+        return ids
+    return pc.replace_with_mask(ids, concerned, change(ids.filter(concerned)))
+
+
 # What makes IDs look alike without being the same, in the order it is dropped.
 _LOOKS: Final[dict[str, Callable[[pa.Array], pa.Array]]] = {
+    "invisible characters": partial(
+        _beyond_ascii, partial(pc.replace_substring_regex, pattern=r"\p{Cf}+", replacement="")
+    ),
+    "Unicode form": partial(_beyond_ascii, partial(pc.utf8_normalize, form="NFKC")),
     "spaces": pc.utf8_trim_whitespace,
     "case": pc.utf8_lower,
     ".0": partial(pc.replace_substring_regex, pattern=r"^(\d+)\.0+$", replacement=r"\1"),

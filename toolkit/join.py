@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal, Protocol, TypeAlias
+from unicodedata import is_normalized
 
 import numpy as np
 import pandas as pd
@@ -334,6 +335,11 @@ def _gathered(cells: Column, codes: Codes) -> pa.Array:
     return encoded.dictionary.take(pa.array(encoded.indices.to_numpy().astype(narrow)[codes]))
 
 
+def _quoted(text: str) -> str:
+    """Return a text in quotes, with escapes where two forms of it would look the same."""
+    return repr(text) if is_normalized("NFKC", text) else ascii(text)
+
+
 def _texts(texts: pa.Array) -> Any:
     """Return a pandas ``str`` array."""
     dtype: Any = pd.StringDtype("pyarrow", na_value=np.nan)
@@ -438,7 +444,7 @@ class MatchReport:
             title = f"{count(near, self._id)} {verb} like one that a profile has; not joined:"
             frame = self.near_misses
             # In quotes, which show the spaces that make the difference.
-            quoted = {name: frame[name].map(repr) for name in (frame.columns[0], "near_miss")}
+            quoted = {name: frame[name].map(_quoted) for name in (frame.columns[0], "near_miss")}
             parts += [html.paragraph(title), html.table(frame.assign(**quoted))]
         others = self.unmatched[self.unmatched["near_miss"].isna()].drop(columns="near_miss")
         if len(others):
@@ -453,9 +459,9 @@ class MatchReport:
 def match(events: AnyEvents, profiles: Profiles, *, group: str | None = None) -> MatchReport:
     """Return how many events and IDs have a profile, and which have not.
 
-    IDs that differ from a profile's only in case, surrounding spaces, leading
-    zeros or a trailing ``.0`` are named as near misses; they are never joined
-    (JOIN-3). Hidden events count here too.
+    IDs that differ from a profile's only in case, surrounding spaces, leading zeros, a
+    trailing ``.0``, invisible characters or the Unicode form are named as near misses;
+    they are never joined (JOIN-3). Hidden events count here too.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, Final
 
-from toolkit.errors import InvalidIdError, InvalidTimeError, InvalidValueError
+from toolkit.errors import InexactIdError, InvalidIdError, InvalidTimeError, InvalidValueError
 from toolkit.ids import normalise_id
 from toolkit.messages import USERS_ONLY, Rejection, is_meta, operators_of, parse_message
 from toolkit.operators import CREATING, OPERATORS, Profile, apply, is_number
@@ -95,6 +95,12 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
             "before its name and an object or list in it is an unknown operator: it is rejected "
             "by itself, and the rest of the message applies. A number as ID is its decimal "
             'text: 123, and 123.0 from a float column, are `"123"`.'
+        ),
+        "ID-1": (
+            "A float from 2**53 on, whole as it looks, may have lost digits on the way: it is no "
+            "distinct ID. What would write to it is rejected, what asks for it is refused, and in "
+            "a column of events or groups it counts as no ID, with a warning. A smaller type of "
+            "floats ends earlier (float32 at 2**24). Integers and text have no such limit."
         ),
         "MSG-5": (
             "Nothing of a message left after rejections is no message: `$set` of one invalid "
@@ -237,8 +243,8 @@ def _whole_refusal(message: object) -> str:
         return "GROUP-1"
     try:
         normalise_id(message.get("$group_id" if of_group else "$distinct_id"))
-    except InvalidIdError:
-        return "MSG-4"
+    except InvalidIdError as error:
+        return "ID-1" if isinstance(error, InexactIdError) else "MSG-4"
     operators = operators_of(message)
     known = [name for name in operators if name in OPERATORS]
     for operator in operators:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain
 from typing import Any, Final, TypeAlias, TypeVar
@@ -23,9 +23,9 @@ import pyarrow.compute as pc
 
 from toolkit.columns import Column, objects
 from toolkit.errors import EventsError, InvalidIdError, InvalidTimeError, InvalidValueError
-from toolkit.ids import normalise_id
+from toolkit.ids import is_inexact, normalise_id
 from toolkit.times import NO_TIME, iso, parse_time
-from toolkit.values import ABSENT, Json, as_json
+from toolkit.values import ABSENT, MAX_DEPTH, Json, as_json
 
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]
 Microseconds: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
@@ -85,12 +85,15 @@ class CodedLists:
         The row of each code, ascending; None if each row has one code.
     length
         The number of rows.
+    inexact
+        How many cells or elements are no ID for they may have lost digits (ID-1).
     """
 
     codes: Codes
     texts: pa.Array
     owners: Microseconds | None
     length: int
+    inexact: int = 0
 
     @property
     def rows(self) -> Microseconds:
@@ -159,15 +162,18 @@ def coded_lists(series: pd.Series) -> CodedLists:
         series = series.astype(object)
     if not _is_object(series) or _is_text_only(series):
         one = coded(series)
-        return CodedLists(one.codes, one.texts, None, len(series))
+        inexact = inexact_ids(series, one.codes)
+        return CodedLists(one.codes, one.texts, None, len(series), inexact)
     # Not by explode(), which takes what is left for text wherever it can.
     lists = [_elements(cell) for cell in series.array]
     sizes = np.fromiter((len(each) or 1 for each in lists), np.int64, len(lists))
     owners = np.repeat(np.arange(len(series)), sizes)
-    flat = objects(list(chain.from_iterable(each or [None] for each in lists)))
-    each = coded(pd.Series(flat, name=series.name, dtype=object))
+    cells = objects(list(chain.from_iterable(each or [None] for each in lists)))
+    flat = pd.Series(cells, name=series.name, dtype=object)
+    each = coded(flat)
+    inexact = inexact_ids(flat, each.codes)
     if len(owners) == len(series):
-        return CodedLists(each.codes, each.texts, None, len(series))
+        return CodedLists(each.codes, each.texts, None, len(series), inexact)
     # What names nothing counts only where nothing else is named.
     has_any = np.zeros(len(series), np.bool_)
     has_any[owners[each.codes >= 0]] = True
@@ -176,7 +182,7 @@ def coded_lists(series: pd.Series) -> CodedLists:
     first = np.sort(np.unique(keys[is_kept], return_index=True)[1])
     codes, owners = each.codes[is_kept][first], owners[is_kept][first]
     is_single = len(owners) == len(series)
-    return CodedLists(codes, each.texts, None if is_single else owners, len(series))
+    return CodedLists(codes, each.texts, None if is_single else owners, len(series), inexact)
 
 
 def _is_text_only(series: pd.Series) -> bool:
@@ -218,7 +224,11 @@ def _coded_array(array: pa.Array, series: pd.Series) -> Coded:
         texts = values.cast(_TEXT)
     elif pa.types.is_integer(values.type):
         texts = values.cast(pa.string()).cast(_TEXT)
-    elif pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
+    elif pa.types.is_floating(values.type):
+        lossy = is_inexact(values.to_numpy(zero_copy_only=False)).tolist()
+        cells = zip(values.to_pylist(), lossy, strict=True)
+        texts = pa.array([None if is_lossy else _id_text(each) for each, is_lossy in cells], _TEXT)
+    elif pa.types.is_decimal(values.type):
         texts = pa.array([_id_text(value) for value in values.to_pylist()], _TEXT)
     elif pa.types.is_null(values.type):  # a categorical without categories
         texts = values.cast(_TEXT)
@@ -265,6 +275,9 @@ def _id_text(value: object) -> str | None:
         return None
 
 
+_INEXACT: Final = "too large as a float to be exact"
+
+
 def why_no_code(series: pd.Series, codes: Codes) -> str:
     """Return why cells of a column have no code, with how many each: "1 missing, 2 of type list".
 
@@ -280,11 +293,30 @@ def why_no_code(series: pd.Series, codes: Codes) -> str:
     return ", ".join(f"{number:,} {reason}" for reason, number in found if number)
 
 
+def inexact_ids(series: pd.Series, codes: Codes) -> int:
+    """Return how many cells of a column have no code for they may have lost digits (ID-1).
+
+    Parameters
+    ----------
+    series, codes
+        A column, and what :func:`coded` made of it.
+    """
+    if not (_is_object(series) or pd.api.types.is_float_dtype(_dtype_of_cells(series))):
+        return 0
+    left = series[codes < 0]
+    return sum(_why_no_id(each) == _INEXACT for each in left[left.notna()].array)
+
+
+def _dtype_of_cells(series: pd.Series) -> Any:
+    is_categorical = isinstance(series.dtype, pd.CategoricalDtype)
+    return series.cat.categories.dtype if is_categorical else series.dtype
+
+
 def _why_no_id(value: object) -> str:
     if isinstance(value, str):
         return "with half a surrogate pair" if value else "empty"
     if isinstance(value, float | np.floating | Decimal):
-        return "infinite"
+        return "infinite" if abs(value) == math.inf else _INEXACT
     return f"of type {type(value).__name__}"
 
 
@@ -488,64 +520,128 @@ def _lacks_zone(value: object) -> bool:
 # -- JSON values --------------------------------------------------------------------------
 
 
-def column(series: pd.Series) -> Column:
-    """Return an event property as a column of JSON values.
+@dataclass(frozen=True, eq=False, slots=True)
+class Cells:
+    """A column of a DataFrame as JSON.
 
-    A missing cell (NaN, None, NaT, NA) is absent, and so is an infinity, which is
-    no JSON. Times become ISO 8601 text in UTC, dates without a time stay dates,
-    durations become seconds, decimals floats, and any other object that is no JSON
-    its text.
+    Attributes
+    ----------
+    column
+        The cells; one that is missing or refused is absent.
+    refused
+        (row, reason) of each cell that is no JSON, ascending.
+    """
+
+    column: Column
+    refused: list[tuple[int, str]]
+
+
+def column(series: pd.Series) -> Column:
+    """Return a column of a DataFrame as JSON values; what is no JSON is absent."""
+    return cells(series).column
+
+
+def cells(series: pd.Series) -> Cells:
+    """Return a column of a DataFrame as JSON values, and which of its cells are none (CELL-1).
+
+    A missing cell (NaN, None, NaT, NA) is absent; a missing value inside a list or an
+    object is null. Arrays become lists, structs and maps objects, times ISO 8601 text in
+    UTC, dates without a time stay dates, durations become seconds, decimals floats, and
+    periods, intervals and UUIDs their usual text.
+
+    >>> found = cells(pd.Series([[1.0, float("nan")], {1, 2}, float("nan")]))
+    >>> found.column.cells(), found.refused
+    ([[1.0, None], ABSENT, ABSENT], [(1, '{1, 2} (set) is no JSON value')])
     """
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        codes = series.cat.codes.to_numpy().astype(np.int64)
-        return column(_categories(series)).take(codes)
+        return _cells_of_categories(series)
     if _is_object(series):
-        if pd.api.types.infer_dtype(series, skipna=True) != "string":
-            return _column_of_cells(series.array)
-        try:
-            return _text_column(pa.array(series, _TEXT, from_pandas=True))
-        except UnicodeEncodeError:  # half a surrogate pair
-            return _column_of_cells(series.array)
+        return _cells_of_objects(series)
     if isinstance(dtype, np.dtype) and dtype.kind == "m":
         series = series.dt.total_seconds()
     elif isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
         series = series.astype("str")
-    array = _arrow(series)
+    elif isinstance(dtype, pd.SparseDtype):
+        return cells(series.astype(dtype.subtype))
+    try:
+        array = _arrow(series)
+    except pa.ArrowException:  # a type that Arrow does not have, such as complex numbers
+        return _read_cells(series.astype(object).array)
     if _is_text(array.type):
-        return _text_column(array.cast(_TEXT))
+        return Cells(_text_column(array.cast(_TEXT)), [])
     if pa.types.is_date(array.type):
-        return _text_column(array.cast(pa.date32()).cast(_TEXT))
+        return Cells(_text_column(array.cast(pa.date32()).cast(_TEXT)), [])
     if pa.types.is_timestamp(array.type):
-        return iso_column(times(series).microseconds)
+        return Cells(iso_column(times(series).microseconds), [])
     present = pc.is_valid(array).to_numpy(zero_copy_only=False)
     if pa.types.is_boolean(array.type):
-        return Column.of_array(pc.fill_null(array, False).to_numpy(zero_copy_only=False), present)
+        truths = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
+        return Cells(Column.of_array(truths, present), [])
     if pa.types.is_decimal(array.type) or pa.types.is_floating(array.type):
         numbers = pc.fill_null(array.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
-        return Column.of_array(numbers, present & np.isfinite(numbers))
+        infinite = [(at, INFINITE) for at in np.flatnonzero(np.isinf(numbers)).tolist()]
+        return Cells(Column.of_array(numbers, present & np.isfinite(numbers)), infinite)
     if pa.types.is_integer(array.type) and not pa.types.is_uint64(array.type):
         whole = pc.fill_null(array.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-        return Column.of_array(whole, present)
+        return Cells(Column.of_array(whole, present), [])
     if pa.types.is_null(array.type):
-        return Column.absent(len(array))
-    return _column_of_cells(array.to_pylist())
+        return Cells(Column.absent(len(array)), [])
+    return _read_cells(_nested(array))
 
 
-def infinite(series: pd.Series) -> list[int]:
-    """Return the rows whose cell is an infinity, ascending.
+#: Why an infinity is refused.
+INFINITE: Final = "an infinity is no JSON number"
 
-    >>> infinite(pd.Series([1.0, float("inf"), None]))
-    [1]
-    """
-    if pd.api.types.is_float_dtype(series.dtype):
-        numbers = series.to_numpy("float64", na_value=np.nan)
-        return np.flatnonzero(np.isinf(numbers)).tolist()
-    if not _is_object(series) or pd.api.types.infer_dtype(series) in ("string", "empty"):
-        return []
-    kinds = (float, np.floating, Decimal)
-    cells = enumerate(series.array)
-    return [at for at, cell in cells if isinstance(cell, kinds) and abs(cell) == math.inf]
+
+class Map:
+    """What stands for a map of Arrow's with two values under one key."""
+
+    def __repr__(self) -> str:
+        return "a map with a key twice"
+
+
+def _nested(array: pa.Array) -> list[Any]:
+    """Return the values of an Arrow array, maps as objects."""
+    try:
+        values: list[Any] = array.to_pylist(maps_as_pydicts="strict")
+    except KeyError:
+        values = []
+        for cell in array:
+            try:
+                values.append(cell.as_py(maps_as_pydicts="strict"))
+            except KeyError:
+                values.append(Map())
+    return values
+
+
+def _cells_of_categories(series: pd.Series) -> Cells:
+    codes = series.cat.codes.to_numpy().astype(np.int64)
+    found = cells(_categories(series))
+    reasons = dict(found.refused)
+    rows = np.flatnonzero(np.isin(codes, list(reasons))).tolist() if reasons else []
+    return Cells(found.column.take(codes), [(at, reasons[int(codes[at])]) for at in rows])
+
+
+def _cells_of_objects(series: pd.Series) -> Cells:
+    if pd.api.types.infer_dtype(series, skipna=True) == "string":
+        try:
+            return Cells(_text_column(pa.array(series, _TEXT, from_pandas=True)), [])
+        except UnicodeEncodeError:  # half a surrogate pair
+            pass
+    return _read_cells(series.array)
+
+
+def _read_cells(given: Any) -> Cells:
+    found: list[Any] = []
+    refused: list[tuple[int, str]] = []
+    for at, cell in enumerate(given):
+        try:
+            found.append(_json(cell))
+        except (InvalidValueError, InvalidTimeError) as error:
+            found.append(ABSENT)
+            refused.append((at, str(error)))
+    return Cells(Column.of(found), refused)
 
 
 def _text_column(texts: pa.Array) -> Column:
@@ -560,18 +656,47 @@ def iso_column(microseconds: Microseconds) -> Column:
     return Column.of_array(texts, microseconds != NO_TIME)
 
 
-def _column_of_cells(cells: Any) -> Column:
-    return Column.of([_json(cell) for cell in cells])
+# Cells of these types are JSON as they are, or refused as they are.
+_PLAIN: Final = (str, int, bool)
+_ARRAYS: Final = (list, tuple, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)
 
 
 def _json(cell: Any) -> Json | Any:
-    if pd.api.types.is_scalar(cell) and pd.isna(cell):
+    if type(cell) in _PLAIN:
+        return as_json(cell)
+    if _is_missing(cell):
         return ABSENT
-    if isinstance(cell, Decimal):
-        cell = float(cell)
-    if isinstance(cell, float | np.floating) and not np.isfinite(cell):
-        return ABSENT
-    try:
-        return iso(parse_time(cell)) if isinstance(cell, datetime) else as_json(cell)
-    except (InvalidValueError, InvalidTimeError):
-        return str(cell).encode("utf-8", "replace").decode()
+    return as_json(_plain(cell, 0))
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """Return what a value of a cell is in JSON, the value itself if that is for as_json to say."""
+    if type(value) in _PLAIN or depth > MAX_DEPTH:
+        return value
+    if isinstance(value, np.ndarray):
+        # Of times, tolist() makes bare numbers.
+        value = list(value) if value.ndim and value.dtype.kind in "mM" else value.tolist()
+    if isinstance(value, _ARRAYS):
+        return [_plain(each, depth + 1) for each in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(each, depth + 1) for name, each in value.items()}
+    return None if _is_missing(value) else _plain_scalar(value, depth)
+
+
+def _plain_scalar(value: Any, depth: int) -> Any:
+    if isinstance(value, float | np.floating | Decimal):
+        number = float(value)
+        if math.isinf(number):
+            raise InvalidValueError(f"it holds {INFINITE}" if depth else INFINITE)
+        return number
+    if isinstance(value, np.datetime64 | datetime):
+        return iso(parse_time(pd.Timestamp(value) if isinstance(value, np.datetime64) else value))
+    if isinstance(value, timedelta | np.timedelta64):
+        return pd.Timedelta(value).total_seconds()
+    if isinstance(value, time):
+        return value.isoformat()
+    return str(value) if isinstance(value, pd.Period | pd.Interval | UUID) else value

@@ -9,6 +9,7 @@ from functools import partial
 from numbers import Integral
 from os import PathLike, fspath
 from typing import Any, Final, Literal, NoReturn, Self, TypeVar, overload
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from toolkit.edits import Edit
 from toolkit.engine import Engine
 from toolkit.errors import (
     ArgumentError,
+    InexactIdError,
     InvalidIdError,
     MessageError,
     ProfileNotFoundError,
@@ -47,7 +49,7 @@ from toolkit.history import (
     timeline,
     updates_of,
 )
-from toolkit.ids import normalise_id
+from toolkit.ids import normalise_id, visible
 from toolkit.log import LoggedColumns, LoggedEdits
 from toolkit.messages import USERS, Locator, Rejection, hidden_properties, parse_message
 from toolkit.progress import Progress, silent
@@ -752,6 +754,7 @@ class ProfileTable:
         key = normalise_id(distinct_id)
         bare = key.strip()
         near = {bare, bare.lower(), bare.upper(), bare.lstrip("0"), bare.removesuffix(".0")}
+        near |= {visible(key), *(normalize(form, visible(key)) for form in ("NFD", "NFKC"))}
         found = [each for each in sorted(near - {key, ""}) if each in self]
         return f"; there is {found[0]!r}" if found else ""
 
@@ -787,6 +790,8 @@ class ProfileTable:
     def __contains__(self, distinct_id: object) -> bool:
         try:
             return self._read(distinct_id) is not None
+        except InexactIdError:  # ID-1: it may be one of several
+            raise
         except InvalidIdError:
             return False
 

@@ -112,20 +112,27 @@ def _as_json_scalar(value: object, depth: int) -> Json:
         return _checked_text(str(value))
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    if isinstance(value, int | np.integer):
+    if isinstance(value, np.datetime64) and not np.isnat(value):
+        return pd.Timestamp(value).isoformat()
+    # A timedelta64 is an integer to numpy, and which of what it does not say.
+    if isinstance(value, int | np.integer) and not isinstance(value, np.timedelta64):
         return _as_json(int(value), depth)
     if isinstance(value, float | np.floating):
         return _as_json(float(value), depth)
     if isinstance(value, np.ndarray):
-        return _as_json(value.tolist(), depth)
+        # Of times, tolist() makes bare numbers.
+        is_of_times = value.ndim and value.dtype.kind in "mM"
+        return _as_json(list(value) if is_of_times else value.tolist(), depth)
     raise InvalidValueError(f"{_named(value)} is no JSON value")
 
 
 def _named(value: object) -> str:
-    shown = repr(value)
-    if len(shown) > 40:
-        shown = shown[:39] + "…"
-    return f"{shown} ({type(value).__name__})"
+    kind = type(value).__name__
+    try:
+        shown = " ".join(repr(value).split())
+    except Exception:  # anybody's object: too many digits, or a repr that does not work
+        return f"an object of the type {kind}"
+    return f"{shown[:39]}… ({kind})" if len(shown) > 40 else f"{shown} ({kind})"
 
 
 def printable(text: str) -> str:
@@ -268,5 +275,5 @@ def glimpse(value: object, at_most: int = 60) -> str:
     """
     try:
         return printable(str(value)[:at_most])
-    except (RecursionError, ValueError):  # nested without end, or too many digits
+    except Exception:  # nested without end, too many digits, or a text that does not work
         return f"a {type(value).__name__}"

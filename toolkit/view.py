@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import html
-from toolkit.errors import InvalidIdError, ProfileNotFoundError
+from toolkit.errors import InexactIdError, InvalidIdError, ProfileNotFoundError
 from toolkit.ids import normalise_id
 from toolkit.reserved import HIDDEN
 from toolkit.snapshot import Snapshot
@@ -64,6 +64,8 @@ class ProfileView:
     def __contains__(self, distinct_id: object) -> bool:
         try:
             return self._snapshot.position(normalise_id(distinct_id)) >= 0
+        except InexactIdError:  # ID-1: it may be one of several
+            raise
         except InvalidIdError:
             return False
 

@@ -190,6 +190,8 @@ TAUGHT = {
     "Updated At: $ignore_time": ["META", "SEEN-2"],
     "Updated At: set by hand": ["SEEN-1"],
     "A number as distinct ID": ["ADD-1"],
+    "A float as distinct ID": ["ID-1"],
+    "What SDKs send beside the operators": ["MSG-4", "SET-1", "MSG-3"],
     "A group profile": ["GROUP-1"],
 }
 

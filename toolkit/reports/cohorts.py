@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from toolkit import html, times
 from toolkit.columns import Column, Mask
-from toolkit.errors import ArgumentError, ReportError
+from toolkit.errors import ArgumentError, InexactIdError, ReportError
 from toolkit.events import AnyEvents, Events
 from toolkit.expressions import Expression, Instants, Members, Tally, as_expression, parse
 from toolkit.expressions.doubts import is_known, unknown
@@ -86,6 +86,8 @@ class Cohort(Members):
     def __contains__(self, distinct_id: object) -> bool:  # type: ignore[override]
         try:
             return normalise_id(distinct_id) in self._known
+        except InexactIdError:  # ID-1: it may be one of several
+            raise
         except ValueError:
             return False
 

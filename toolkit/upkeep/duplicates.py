@@ -13,6 +13,7 @@ import pandas as pd
 from toolkit import html
 from toolkit.columns import cell_frame, objects
 from toolkit.errors import ArgumentError, InvalidTimeError
+from toolkit.ids import visible
 from toolkit.results import ChangeReport
 from toolkit.revenue import TRANSACTIONS
 from toolkit.snapshot import Snapshot
@@ -75,7 +76,8 @@ def find_duplicates(
         The property. Profiles without it, or with null or blank text, are nobody's
         duplicates.
     fold
-        Whether upper and lower case and the spaces around text are passed over.
+        Whether upper and lower case, the spaces around text, invisible characters in it and
+        its Unicode form (composed or not) are passed over.
 
     Examples
     --------
@@ -109,9 +111,9 @@ def _groups(snapshot: Snapshot, by: str, fold: bool) -> list[list[int]]:
         raise ArgumentError(f"by={by!r}; the name of a property is needed")
     groups: dict[Hashable, list[int]] = {}
     for at, value in enumerate(snapshot.column(by).cells()):
-        if value is ABSENT or value is None or (isinstance(value, str) and not value.strip()):
+        if value is ABSENT or value is None or (isinstance(value, str) and not visible(value)):
             continue
-        folded = value.strip().casefold() if fold and isinstance(value, str) else value
+        folded = visible(value).casefold() if fold and isinstance(value, str) else value
         groups.setdefault(key(folded), []).append(at)
     return [group for group in groups.values() if len(group) > 1]
 

@@ -182,6 +182,23 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
                 {"$distinct_id": "123", "$add": {"orders": 1}},
             ),
         ),
+        "A float as distinct ID": Preset(
+            "A table of integers with a gap becomes one of floats. Whose orders are these?",
+            {"orders": 1},
+            (
+                {"$distinct_id": "100000000000000001", "$add": {"orders": 1}},
+                {"$distinct_id": 123.0, "$add": {"orders": 1}},
+                {"$distinct_id": 1e17, "$add": {"orders": 1}},
+            ),
+        ),
+        "What SDKs send beside the operators": Preset(
+            "Which of these fields changes the profile? Which one is rejected?",
+            {"plan": "free"},
+            _sent(
+                {"$device_id": "d-1", "$mp_metadata": {"$mp_session_seq_id": 0}, "$set": {"n": 1}},
+                {"$set": {"plan": "pro"}, "$sett": {"plan": "basic"}},
+            ),
+        ),
         "A group profile": Preset(
             "A company has a profile too. Which operator does it not know?",
             {"seats": 10},
