@@ -23,11 +23,18 @@ ARRIVAL = times.parse_time("2026-06-01")
 
 
 def exactly(value: Any) -> str:
-    """A text that tells 1 from 1.0, true from 1, and -0.0 from 0.0."""
+    """A text that tells 1 from 1.0, true from 1, -0.0 from 0.0, and other orders of keys.
+
+    The order of a profile's properties is the table's, and left out here (ORDER-1).
+    """
+    return _exactly(dict(sorted(value.items())) if isinstance(value, dict) else value)
+
+
+def _exactly(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ",".join(f"{dumps(k)}:{exactly(v)}" for k, v in sorted(value.items())) + "}"
+        return "{" + ",".join(f"{dumps(k)}:{_exactly(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(exactly, value)) + "]"
+        return "[" + ",".join(map(_exactly, value)) + "]"
     return f"{type(value).__name__} {value!r}"
 
 

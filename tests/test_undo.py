@@ -207,6 +207,111 @@ def test_a_file_takes_an_undo_in_columns_as_a_table_in_memory_does(
             assert (everything(again), past(again)) == expected
 
 
+def exact_content(profiles: ProfileTable) -> dict[str, dict[str, str]]:
+    """Every profile with the types of its values and the order of its properties and keys."""
+    tables = {"": profiles, "company": profiles.groups("company")}
+    return {
+        group: {key: undo_reference.exact(table[key]) for key in table}
+        for group, table in tables.items()
+    }
+
+
+@settings(max_examples=examples(80), deadline=None)
+@given(
+    taken=st.lists(steps(), min_size=1, max_size=5),
+    in_columns=st.booleans(),
+    on_disk=st.booleans(),
+    looks=st.booleans(),
+)
+def test_UNDO_1_brings_back_types_and_orders_exactly(
+    taken: list[tuple[str, Any]], in_columns: bool, on_disk: bool, looks: bool
+) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(clock(in_columns=in_columns, small_parts=True))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        profiles = stack.enter_context(ProfileTable(folder / "shop.db" if on_disk else None))
+        for step in taken:
+            before, last = exact_content(profiles), len(profiles.batches)
+            take(profiles, step)
+            if looks:  # single profiles are read from whole columns then
+                profiles.snapshot()
+                profiles.groups("company").snapshot()
+            after = exact_content(profiles)
+            if len(profiles.batches) == last:
+                continue
+            assert profiles.undo(last + 1).batch_id == last + 2
+            assert exact_content(profiles) == before
+            profiles.redo(last + 1)
+            assert exact_content(profiles) == after
+        assert not on_disk or profiles.check().problems == ()
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (2, 2.0),
+        (0.0, -0.0),
+        ([1, [2]], [1.0, [2.0]]),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+        ([{"a": 1, "b": None}], [{"b": None, "a": 1}]),
+    ],
+)
+@pytest.mark.parametrize("way", ["message", "columns", "imported beside another change"])
+def test_UNDO_1_equal_values_are_put_back_as_they_were(
+    tmp_path: Path, on_disk: bool, old: Any, new: Any, way: str
+) -> None:
+    with ProfileTable(tmp_path / "shop.db" if on_disk else None) as profiles:
+        profiles.apply([{"$distinct_id": key, "$set": {"first": 1, "n": old}} for key in "12"])
+        if way == "message":
+            profiles.set("1", {"n": new})
+        else:
+            cells = [new] if way == "columns" else [new, "else"]
+            ids = pa.array(["1", "2"][: len(cells)], pa.large_string())
+            profiles.set_columns(ids, {"n": Column.of(cells)}, source="c")
+        assert undo_reference.exact(profiles["1"]["n"]) == undo_reference.exact(new)
+        profiles.undo(2)
+        assert undo_reference.exact(profiles["1"]) == undo_reference.exact({"first": 1, "n": old})
+        profiles.redo(2)
+        assert undo_reference.exact(profiles["1"]["n"]) == undo_reference.exact(new)
+        assert undo_reference.exact(profiles.past_of("1").at(10**16).properties) == (  # type: ignore[union-attr]
+            undo_reference.exact(profiles["1"])
+        )
+
+
+def test_UNDO_3_an_undo_with_nothing_to_put_back_can_be_redone() -> None:
+    profiles = ProfileTable()
+    profiles.set("1", {"n": 1})
+    profiles.set("1", {"n": 1})
+    assert repr(profiles.undo(2)) == "<ApplyResult: nothing to apply>"
+    with pytest.raises(errors.UndoError, match="undone already, by batch 3"):
+        profiles.undo(2)
+    profiles.redo(2)
+    assert profiles.batches["undoes"].dropna().tolist() == [2, 3]
+    profiles.set("1", {"n": 2})
+    profiles.set("1", {"n": 3})
+    left = profiles.undo(5, only_untouched=True)  # all of it was written to since
+    assert left.batch_id is None
+    assert profiles["1"] == {"n": 3}
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_ORDER_1_properties_stand_in_the_order_of_the_table(tmp_path: Path, on_disk: bool) -> None:
+    with ProfileTable(tmp_path / "shop.db" if on_disk else None) as profiles:
+        profiles.set("1", {"b": 1, "a": 2})
+        profiles.set("2", {"new": 0, "a": 1, "b": 2})
+        assert list(profiles["2"]) == ["b", "a", "new"]
+        profiles.unset("2", "b")
+        profiles.set("2", {"b": 3})
+        profiles.apply([{"$distinct_id": key, "$set": {"a": 0, "b": 0}} for key in "345"])
+        read = {key: list(profiles[key]) for key in profiles}
+        assert list(profiles.frame.columns) == ["b", "a", "new", "$last_seen"]
+        assert {key: list(profiles[key]) for key in profiles} == read
+        assert read == {"1": ["b", "a"], "2": ["b", "a", "new"]} | {
+            key: ["b", "a"] for key in "345"
+        }
+
+
 # The edits themselves
 
 ROWS = 6

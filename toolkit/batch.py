@@ -22,7 +22,7 @@ from toolkit.columns import IS_NULL, IS_VALUE, Column, Positions
 from toolkit.messages import Message, Rejection, without
 from toolkit.operators import CREATING, OPERATORS, Profile, apply
 from toolkit.progress import Progress, counted, silent
-from toolkit.state import Change, Row, State, merge, without_rows
+from toolkit.state import Change, Row, State, in_order, merge, without_rows
 from toolkit.times import NO_TIME
 from toolkit.values import ABSENT
 
@@ -135,6 +135,10 @@ def _plan_rows(
         else:
             planned.updated += 1
         rows[key] = touched[key] = Row(after, seen, row is None or row.fresh)
+    order = state.order(names)
+    for key, row in touched.items():
+        if row is not None:
+            touched[key] = row._replace(properties=in_order(row.properties, order))
     planned.change = Change(tuple(names), touched, born=frozenset(planned.born))
     planned.dropped = tuple(dropped)
     return planned

@@ -262,11 +262,9 @@ class Engine:
         # A log that went back is another one: an older file was put in the place of this.
         edited = None if last < self._version else self.store.edited_since(self._version)
         for group_key, state in self._states.items():
-            if not state.is_loaded:
-                continue
             if edited is None:
                 state.forget()
-            elif group_key in edited:
+            elif state.is_loaded and group_key in edited:
                 state.install(self._read_again(group_key, edited[group_key]))
         self._version = last
 

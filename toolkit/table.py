@@ -1011,10 +1011,12 @@ class ProfileTable:
                 with self._engine.watched("Loading", 0, progress):
                     return state(key).snapshot()
 
-            undone, parts = edits_to_undo(
+            undone, parts, is_whole = edits_to_undo(
                 self._engine.log, number, only_untouched, latest, progress
             )
             source = f"undo of batch {undone}"
+            if is_whole and not parts:  # the log tells that it is undone all the same
+                return self._apply_edits([], source, undone, latest, progress)
             as_messages = is_small(parts) or (
                 # To refuse what is too much takes whole profiles.
                 self._limits is not None
@@ -1041,7 +1043,7 @@ class ProfileTable:
         """Apply edits in whole columns, those of a table each, as one batch."""
         arrival = self._engine.arrival()
         changes: dict[str, Change] = {}
-        found: list[EditCounts] = []
+        found = [EditCounts(0, 0, 0, 0)]
         for part in parts:
             state = State.of(latest(part.group_key))
             changes[part.group_key], of_table = plan_edits(state, part, progress)
