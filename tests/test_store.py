@@ -21,6 +21,7 @@ from toolkit import batch as batch_module
 from toolkit import bulk, errors, store, stored
 from toolkit.columns import Column
 from toolkit.log import LoggedColumns
+from toolkit.pending import beside
 from toolkit.state import State
 from toolkit.table import ProfileTable
 
@@ -277,7 +278,7 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE profiles (x)")
     connection.close()
     before = foreign.read_bytes()
-    refused = ((noise, "not a database"), (foreign, "something else"), (tmp_path, "unable"))
+    refused = ((noise, "not a database"), (foreign, "something else"), (tmp_path, "is a folder"))
     for path, text in refused:
         with pytest.raises(errors.StoreError, match=text):
             ProfileTable(path)
@@ -355,7 +356,8 @@ def test_a_file_deleted_or_replaced_while_open_is_noticed(path: Path, tmp_path: 
     for replace in (False, True):
         profiles = ProfileTable(path)
         profiles.set("1", {})
-        path.rename(tmp_path / f"moved-{replace}.db")
+        for suffix in ("", "-wal", "-shm"):
+            beside(path, suffix).rename(tmp_path / f"moved-{replace}.db{suffix}")
         if replace:
             ProfileTable(path).close()
         with pytest.raises(errors.StoreError, match="deleted or replaced"):

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.effort import examples
 from tests.strategies import batches
 from toolkit import batch as batch_module
-from toolkit import operators, times
+from toolkit import growing, operators, times
 from toolkit.messages import parse_message
 from toolkit.table import ProfileTable
 from toolkit.values import ABSENT, dumps
@@ -85,9 +85,11 @@ def fixed_arrival(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(times, "now", lambda: ARRIVAL)
 
 
-@pytest.fixture(params=["row by row", "whole columns"])
+@pytest.fixture(params=["row by row", "whole columns", "rows, all lists long", "columns, the same"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "whole columns":
+    if "lists" in request.param or "same" in request.param:
+        monkeypatch.setattr(growing, "_LONG", 0)
+    if "columns" in request.param:
         monkeypatch.setattr(batch_module, "ROWS_AT_MOST", -1)
         monkeypatch.setattr(batch_module, "_ONE_ROW_IN", 10**9)
     return str(request.param)

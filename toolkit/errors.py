@@ -164,6 +164,14 @@ class StoreDamagedError(StoreError):
     """What stands in the SQLite file cannot be read: it was damaged, or is no such file."""
 
 
+class StoreReadOnlyError(StoreError, PermissionError):
+    """The SQLite file can only be read."""
+
+
+class StoreExistsError(StoreError, FileExistsError):
+    """A file stands where a backup was to go."""
+
+
 class StoreBusyError(StoreError, TimeoutError):
     """Another process held the SQLite file's write lock for too long."""
 

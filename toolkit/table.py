@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from toolkit import limits as product_limits
 from toolkit import times
+from toolkit.backup import BackupReport
 from toolkit.batch import Indexed, plan
 from toolkit.batch_columns import ColumnsResult, EditCounts, plan_columns, plan_edits
 from toolkit.changes import Explanation, difference, explain, history_frame, steps
@@ -1101,6 +1102,44 @@ class ProfileTable:
         """
         return self._engine.compact(keep, dry_run=dry_run)
 
+    def backup(
+        self, path: str | PathLike[str], *, overwrite: bool = False, progress: Progress = silent
+    ) -> BackupReport:
+        """Write a copy of the whole table, its past included, to a file; return what was written.
+
+        Others may read and write meanwhile: the copy is of one moment, and one file, without
+        a ``-wal`` beside it. It is there when it is whole, and not before. All tables of
+        groups, saved cohorts and templates go with it; so do those of a table in memory.
+
+        Parameters
+        ----------
+        path
+            Where it goes.
+        overwrite
+            Whether to take the place of a file that stands there.
+        progress
+            Told how far it is. What it raises leaves everything as it was.
+
+        Raises
+        ------
+        StoreExistsError
+            If a file stands there, unless *overwrite*.
+        StoreError
+            If the copy cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> profiles = ProfileTable()
+        >>> _ = profiles.set("1", {"plan": "free"})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = profiles.backup(folder + "/copy.db")
+        ...     with ProfileTable(report.path) as copy:
+        ...         copy["1"], len(copy.history("1"))
+        ({'plan': 'free'}, 1)
+        """
+        return self._engine.backup(path, overwrite=overwrite, progress=progress)
+
     def check(self, *, repair: bool = False) -> CheckReport:
         """Replay the log of the file and compare it with the profiles it holds.
 
@@ -1151,6 +1190,8 @@ class ProfileTable:
         where = self._engine.moment_told
         if where is None:
             where = "in memory" if self.path is None else f"in {self.path}"
+            if self._engine.store is not None and self._engine.store.read_only:
+                where += ", to read only"
         return f"<ProfileTable: {count(len(self), kind)} {where}>"
 
     def _repr_html_(self) -> str:
