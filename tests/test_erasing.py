@@ -14,7 +14,7 @@ import pytest
 
 import toolkit as tk
 from tests.test_backup import filled
-from toolkit import stored, undo
+from toolkit import log, stored, undo
 from toolkit.columns import Column
 from toolkit.pending import beside
 from toolkit.table import ProfileTable
@@ -109,6 +109,7 @@ def test_COMPACT_4_who_was_deleted_is_in_no_byte_of_the_file(
     with (
         mock.patch.object(stored, "_CHECKPOINT_FROM", 10),
         mock.patch.object(undo, "_AS_MESSAGES_AT_MOST", 10),
+        mock.patch.object(log, "_AS_MESSAGES_AT_MOST", 10),
         filled(path) as profiles,
     ):
         profiles.apply([{"$distinct_id": key, "$set": {"n": 0}} for key in OTHERS])

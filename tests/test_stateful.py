@@ -25,7 +25,7 @@ import toolkit as tk
 from tests.strategies import NAMES, batches, cells
 from tests.test_table_reference import exactly
 from toolkit import batch as batch_module
-from toolkit import bulk, errors, operators, store, stored, times, undo
+from toolkit import bulk, errors, log, operators, store, stored, times, undo
 from toolkit.columns import Column
 from toolkit.messages import Message, parse_message, without
 from toolkit.table import ProfileTable
@@ -314,7 +314,8 @@ def test_any_order_of_calls(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(batch_module, "ROWS_AT_MOST", -1)
         monkeypatch.setattr(batch_module, "_ONE_ROW_IN", 10**9)
         monkeypatch.setattr(store, "_MESSAGES_AS_ROWS", 3)
-        monkeypatch.setattr(undo, "_AS_MESSAGES_AT_MOST", 0)
+        for module in (undo, log):
+            monkeypatch.setattr(module, "_AS_MESSAGES_AT_MOST", 0)
         monkeypatch.setattr(stored, "_CHECKPOINT_FROM", 2)
         monkeypatch.setattr(stored, "_INDEX_LATER_FROM", 2)
         monkeypatch.setattr(bulk, "ROWS", 2)

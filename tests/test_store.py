@@ -18,7 +18,7 @@ import pytest
 import sqlite_utils
 
 from toolkit import batch as batch_module
-from toolkit import bulk, errors, store, stored
+from toolkit import bulk, errors, log, store, stored
 from toolkit.columns import Column
 from toolkit.log import LoggedColumns
 from toolkit.pending import beside
@@ -70,9 +70,9 @@ def replayed(profiles: ProfileTable) -> State:
     from toolkit.batch_columns import plan_columns
 
     state = State()
-    log = profiles._engine.log
-    for batch in log.batches():
-        for updates in log.updates(batch.id):
+    kept = profiles._engine.log
+    for batch in kept.batches():
+        for updates in kept.updates(batch.id):
             if isinstance(updates, LoggedColumns):
                 state.install(plan_columns(state, updates)[0])
             else:
@@ -85,6 +85,7 @@ def test_the_log_leads_to_the_state(
     path: Path, on_disk: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "_MESSAGES_AS_ROWS", 5)  # so that larger batches go to Parquet
+    monkeypatch.setattr(log, "_AS_MESSAGES_AT_MOST", 0)
     monkeypatch.setattr(bulk, "ROWS", 4)
     columns = {
         "n": Column.of([1, 2**70, None]),
@@ -122,6 +123,7 @@ def test_what_was_written_in_one_process_is_read_in_another(path: Path) -> None:
 def test_a_batch_too_large_to_list_is_read_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(log, "_AS_MESSAGES_AT_MOST", 0)
     monkeypatch.setattr(store, "_MESSAGES_AS_ROWS", 5)
     with ProfileTable(path) as here, ProfileTable(path) as there:
         here.set("x", {"a": 1})

@@ -26,7 +26,7 @@ from tests.strategies import IDS, NAMES, batches, cells
 from tests.test_columns import same
 from tests.test_table_reference import exactly
 from toolkit import batch as batch_module
-from toolkit import bulk, errors, limits, store, stored, times, undo
+from toolkit import bulk, errors, limits, log, store, stored, times, undo
 from toolkit.batch import plan
 from toolkit.batch_columns import plan_edits
 from toolkit.columns import Column
@@ -46,7 +46,8 @@ def clock(*, in_columns: bool, small_parts: bool = False) -> Iterator[None]:
     ticks = itertools.count(START, 10**6)
     with ExitStack() as patched:
         at_most = 0 if in_columns else 10**9
-        patched.enter_context(mock.patch.object(undo, "_AS_MESSAGES_AT_MOST", at_most))
+        for module in (undo, log):
+            patched.enter_context(mock.patch.object(module, "_AS_MESSAGES_AT_MOST", at_most))
         patched.enter_context(mock.patch.object(times, "now", lambda: next(ticks)))
         if small_parts:
             for module, name in (
@@ -136,7 +137,9 @@ def _exact(cell: Any) -> str | None:
 
 @settings(max_examples=examples(60), deadline=None)
 @given(taken=st.lists(steps(), min_size=2, max_size=9))
-def test_UNDO_1_in_columns_is_what_it_is_as_messages(taken: list[tuple[str, Any]]) -> None:
+def test_UNDO_1_an_undo_or_import_in_columns_is_what_it_is_as_messages(
+    taken: list[tuple[str, Any]],
+) -> None:
     found = []
     for in_columns in (False, True):
         with clock(in_columns=in_columns):
@@ -157,16 +160,16 @@ def test_UNDO_2_puts_back_and_leaves_what_it_does_profile_by_profile(
         profiles = ProfileTable()
         for step in taken:
             take(profiles, step)
-        log = profiles._engine.log
+        kept = profiles._engine.log
 
         def latest(key: str) -> Any:
             return (profiles.groups(key) if key else profiles).snapshot()
 
         for batch_id in profiles.batches.index:
-            for key in sorted(log.keys(batch_id)):
-                expected = undo_reference.plan_undo(log, key, batch_id, latest)
+            for key in sorted(kept.keys(batch_id)):
+                expected = undo_reference.plan_undo(kept, key, batch_id, latest)
                 conflicts = undo.Conflicts()
-                edits = undo.plan_undo(log, key, batch_id, latest, conflicts)
+                edits = undo.plan_undo(kept, key, batch_id, latest, conflicts)
                 messages = list(edits.messages())
                 assert conflicts.frame().to_numpy().tolist() == [
                     list(each) for each in expected.conflicts
@@ -563,8 +566,7 @@ def test_undo_tells_of_everything_it_does_and_stops_where_it_is_told_to(tmp_path
 
 
 def test_a_replay_is_of_every_form_of_the_log() -> None:
-    log = MemoryLog()
-    assert log.keys() == set()
+    assert MemoryLog().keys() == set()
     with clock(in_columns=True), mock.patch.object(batch_module, "ROWS_AT_MOST", -1):
         profiles, batch = large(rows=5)
         profiles.undo(batch)

@@ -55,6 +55,8 @@ class Engine:
         self._moment_told: str | None = None
         # The code that is in a moment of its own.
         self._moment: FrameType | None = None
+        # When the batch of that moment arrives.
+        self._arrival: int | None = None
         # What was logged but is not yet part of the states.
         self._pending: tuple[int, Changes] | None = None
 
@@ -201,10 +203,11 @@ class Engine:
         That is what the clock says, unless a batch before it arrived later: order of
         arrival and times of arrival go together, though clocks are put back a little.
         """
-        now, last = times.now(), self.log.last_time()
-        if last is None or not now < last <= now + _CLOCK_IS_BACK:
-            return now
-        return last
+        if self._arrival is None:  # a moment is that of one batch
+            now, last = times.now(), self.log.last_time()
+            is_back = last is not None and now < last <= now + _CLOCK_IS_BACK
+            self._arrival = last if is_back else now
+        return self._arrival  # type: ignore[return-value]
 
     def commit(
         self,
@@ -269,7 +272,7 @@ class Engine:
             return result
 
     def _own_moment(self, work: Callable[[], T], write: bool) -> T:
-        self._pending = None
+        self._pending = self._arrival = None
         self._moment = sys._getframe()
         try:
             if self.store is None:

@@ -156,6 +156,14 @@ class ReadOnlyError(ToolkitError, TypeError):
     """A table of the past, which cannot be changed."""
 
 
+class CopyError(ToolkitError, TypeError):
+    """A table that was to be copied or pickled, which has only one log."""
+
+
+class ComparisonError(ToolkitError, TypeError):
+    """Two tables that were compared with ``==``."""
+
+
 class StoreError(ToolkitError, OSError):
     """The SQLite file cannot be opened, read or written."""
 

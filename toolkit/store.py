@@ -565,8 +565,12 @@ class Store:
                 (batch_id, [(position, bulk.logged_message(text))])
                 for batch_id, position, text in rows
             ]
-            for row in self._connection.execute(f"{_SELECT_BULK} ORDER BY id"):
-                own = of_profile(_bulk_updates(row), group_key, distinct_id)
+            bulky = self._connection.execute(
+                f"{_SELECT_BULK} WHERE form = 'messages' OR group_key = ? ORDER BY id", [group_key]
+            )
+            for row in bulky:
+                named = _naming(row, distinct_id)
+                own = None if named is None else of_profile(named, group_key, distinct_id)
                 if own is not None:
                     found.append((row[0], own))
         yield from sorted(found, key=lambda each: each[0])
@@ -764,6 +768,16 @@ def _is_after(
 ) -> bool:
     """Whether the past since a compaction needs some of these updates."""
     return bool(after(_bulk_updates(row), batch, compaction.time))
+
+
+def _naming(
+    row: tuple[int, str, str, str | None, str | None, bytes], distinct_id: str
+) -> Updates | None:
+    """Return updates among which are those of one profile; None where there are none."""
+    _, form, *_, content = row
+    if form == "messages":
+        return bulk.messages_naming(content, distinct_id)
+    return _bulk_updates(row) if bulk.holds(content, distinct_id) else None
 
 
 def _bulk_updates(row: tuple[int, str, str, str | None, str | None, bytes]) -> Updates:

@@ -28,6 +28,8 @@ from toolkit.edits import Edit
 from toolkit.engine import Engine
 from toolkit.errors import (
     ArgumentError,
+    ComparisonError,
+    CopyError,
     InvalidIdError,
     MessageError,
     ProfileNotFoundError,
@@ -49,7 +51,7 @@ from toolkit.history import (
     updates_of,
 )
 from toolkit.ids import normalise_id
-from toolkit.log import LoggedColumns, LoggedEdits
+from toolkit.log import LoggedColumns, LoggedEdits, logged
 from toolkit.messages import USERS, Locator, Rejection, hidden_properties, parse_message
 from toolkit.progress import Progress, silent
 from toolkit.remembered import Remembered
@@ -705,7 +707,7 @@ class ProfileTable:
             changes = {self._group_key: change}
             progress("Writing", 0, change.writes)
             batch_id = self._engine.commit(
-                source, counts, [given], changes, arrival, progress=progress
+                source, counts, [logged(given, arrival)], changes, arrival, progress=progress
             )
             return replace(result, batch_id=batch_id)
 
@@ -1182,6 +1184,35 @@ class ProfileTable:
         data |= {name: [getattr(batch, name) for batch in batches] for name in columns}
         data["undoes"] = pd.array([batch.undoes for batch in batches], "Int64")
         return pd.DataFrame(data).set_index("batch_id")
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same table; two tables are compared by :meth:`diff`."""
+        if isinstance(other, ProfileTable):
+            if self._engine is other._engine and self._group_key == other._group_key:
+                return True
+        elif not isinstance(other, ProfileView | pd.DataFrame):
+            return NotImplemented
+        raise ComparisonError(
+            "== does not tell how profiles differ; profiles.diff(other) lists it, and is empty "
+            "where they are the same. For a DataFrame: profiles.frame.equals(other)"
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self._engine), self._group_key))
+
+    def __copy__(self) -> NoReturn:
+        raise CopyError(
+            "a table is not copied by copy or pickle: both would write to one log. "
+            "profiles.backup(path) writes a copy with its past to a file, profiles.as_of(batch=…) "
+            "is the table as it was, profiles.frame its values. In another process open the file "
+            "again: ProfileTable(path)"
+        )
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        self.__copy__()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self.__copy__()
 
     def __repr__(self) -> str:
         if self._engine.store is not None and self._engine.store.is_closed:
