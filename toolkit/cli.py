@@ -212,6 +212,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     compact.add_argument("--dry-run", action="store_true", help="report only, change nothing")
 
+    backup = _command(
+        commands, _backup, "backup", "copy the file, its past included, while it may be in use"
+    )
+    _add_database(backup)
+    backup.add_argument("copy", type=Path, help="where the copy goes")
+    backup.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+
     check = _command(
         commands,
         _check,
@@ -596,6 +603,13 @@ def _compact(given: argparse.Namespace) -> int:
     with _opened(given) as profiles:
         report = profiles.compact(keep, dry_run=given.dry_run)
     _say(repr(report).removeprefix("<CompactReport: ").replace(">", "", 1))
+    return OK
+
+
+def _backup(given: argparse.Namespace) -> int:
+    with _opened(given) as profiles:
+        report = profiles.backup(given.copy, overwrite=given.overwrite)
+    _say(f"{report.path}: {report.bytes:,} bytes written")
     return OK
 
 
