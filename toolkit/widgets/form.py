@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
-import anywidget
-import ipywidgets
 from traitlets import Bool, List, Unicode
 
-ASSETS: Final = Path(__file__).parent / "assets"
+from toolkit.widgets import guarded
+from toolkit.widgets.failure import Failure
+from toolkit.widgets.failure_note import FailureNote
+
+ASSETS: Final = guarded.ASSETS
 _STYLE: Final = (ASSETS / "form.css").read_text(encoding="utf-8")
 
 #: What a key does.
 Action = Callable[[], None]
 
 
-class Surroundings(anywidget.AnyWidget):
+class Surroundings(guarded.AnyWidget):
     """What a form knows of the page around it.
 
     Attributes
@@ -49,7 +50,7 @@ class Surroundings(anywidget.AnyWidget):
                 action()
 
 
-class Form(ipywidgets.VBox):
+class Form(guarded.VBox):
     """A form: parts one below the other, with the look and the keys all forms share.
 
     Parameters
@@ -66,22 +67,28 @@ class Form(ipywidgets.VBox):
     def __init__(
         self,
         name: str,
-        parts: Sequence[ipywidgets.Widget] = (),
+        parts: Sequence[guarded.Widget] = (),
         *,
         on_enter: Action | None = None,
         on_escape: Action | None = None,
     ) -> None:
         given = {"Enter": on_enter, "Escape": on_escape}
         self.surroundings = Surroundings(name, {key: do for key, do in given.items() if do})
-        style = ipywidgets.HTML(f"<style>{_STYLE}</style>")
+        style = guarded.HTML(f"<style>{_STYLE}</style>")
         style.add_class("tk-style")
-        self._fixed = (style, self.surroundings)
+        self._failure = FailureNote()
+        self._fixed = (style, self.surroundings, self._failure)
         super().__init__([*self._fixed, *parts])
         self.add_class("tk-form")
 
-    def show(self, parts: Sequence[ipywidgets.Widget]) -> None:
+    def show(self, parts: Sequence[guarded.Widget]) -> None:
         """Put other parts in place of those there are."""
         self.children = (*self._fixed, *parts)
+
+    def fail(self, failure: Failure) -> bool:
+        """Show what failed in a callback of one of the parts."""
+        self._failure.show(failure)
+        return True
 
     def __repr__(self) -> str:
         # That of ipywidgets would list the whole form.
