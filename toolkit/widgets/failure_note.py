@@ -31,15 +31,16 @@ class FailureNote(guarded.Box):
         self.add_class("tk-failure")
         self.clear()
 
-    def show(self, failure: Failure) -> None:
-        """Show what failed last; the details stay open if they are the same."""
+    def show(self, failure: Failure) -> bool:
+        """Show what failed last; return whether it was not there already."""
         if failure == self._failure:
-            return
+            return False
         self._failure = failure
         self._note.show(f"This failed: {failure.doing}\n{failure.words}", "error")
         self._code.code = failure.details
         self._show_details(False)
         self.layout.display = ""
+        return True
 
     def clear(self) -> None:
         """Put the note away."""

@@ -87,7 +87,8 @@ class Form(guarded.VBox):
 
     def fail(self, failure: Failure) -> bool:
         """Show what failed in a callback of one of the parts."""
-        self._failure.show(failure)
+        if self._failure.show(failure):
+            self.surroundings.send({"type": "failed"})
         return True
 
     def __repr__(self) -> str:

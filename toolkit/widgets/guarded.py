@@ -84,8 +84,14 @@ class _Callback:
     callback: Callable[..., Any]
 
     def __call__(self, *arguments: Any) -> None:
-        with self.widget.guard():
+        with self.widget.guard(self._doing(*arguments)):
             self.callback(*arguments)
+
+    def _doing(self, _: object, content: object = None, *__: object) -> str:
+        """Return what the widget is called, and which key or kind of message it was."""
+        said = content if isinstance(content, dict) else {}
+        kind = said.get("key") or said.get("type")
+        return ", ".join(filter(None, [self.widget._called(), kind and str(kind)[:60]]))
 
 
 class AnyWidget(Guarded, anywidget.AnyWidget):

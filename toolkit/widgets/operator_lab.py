@@ -12,7 +12,7 @@ from toolkit.operators import OPERATORS
 from toolkit.widgets import guarded, lab_view, parts
 from toolkit.widgets.form import ASSETS, Form
 from toolkit.widgets.grid import Grid
-from toolkit.widgets.lab_message import VALUE_HINTS, Row
+from toolkit.widgets.lab_message import Row, value_hint
 from toolkit.widgets.lab_presets import PRESETS
 from toolkit.widgets.operator_lab_state import OperatorLabState
 
@@ -34,9 +34,14 @@ class OperatorLab(Form):
     Parameters
     ----------
     preset
-        The case to begin with, such as ``"$set of null"``.
+        The case to begin with, such as ``"$set of null"``; the first by default.
     predict
         Whether to begin with *Predict first* on.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such case; the message lists those there are.
 
     Attributes
     ----------
@@ -430,7 +435,7 @@ class _RowView:
         self.operator.value, self.name.value, self.value.value = row
         self.name.layout.display = "" if row.takes_property else "none"
         self.value.layout.display = "" if row.takes_value else "none"
-        self.value.placeholder = VALUE_HINTS[row.operator]
+        self.value.placeholder = value_hint(row.operator)
         self._error.show(error)
 
 

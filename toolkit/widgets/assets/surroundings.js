@@ -57,6 +57,11 @@ function render({ model, el }) {
   };
 
   const onMessage = (content) => {
+    if (content.type === "failed") {
+      // Once the note is drawn: whoever pressed something far below shall see it.
+      const look = () => root?.querySelector(":scope > .tk-failure")?.scrollIntoView({ block: "nearest" });
+      setTimeout(look, 100);
+    }
     if (content.type !== "pong" || waiting === null || content.number !== waiting.number) return;
     const { then } = waiting;
     waiting = null;
