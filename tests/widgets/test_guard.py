@@ -172,7 +172,7 @@ def test_every_widget_of_every_form_is_guarded_and_knows_its_form(form: Any) -> 
             assert holder is not None and each in holder.children
 
 
-def test_whatever_fails_in_a_callback_is_shown_and_nothing_is_logged(
+def test_FORM_1_whatever_fails_in_a_callback_is_shown_and_nothing_is_logged(
     form: Any, overheard: list[str]
 ) -> None:
     tried = 0
@@ -249,7 +249,7 @@ def test_the_innermost_form_shows_it_though_the_widget_is_off_the_page() -> None
     assert failures(inner)[0].startswith("Back: No such page.\n")
 
 
-def test_code_that_changes_a_form_gets_the_exception_itself() -> None:
+def test_FORM_1_code_that_changes_a_form_gets_the_exception_itself() -> None:
     field = parts.text("Name")
     form = Form("Any", [field])
     field.observe(boom, "value")
@@ -287,7 +287,7 @@ def shown_of_job(**steps: Any) -> tuple[Job, list[str]]:
 
 
 @pytest.mark.parametrize("step", ["work", "on_done", "on_end"])
-def test_what_fails_in_a_job_is_shown_whichever_part_of_it(step: str) -> None:
+def test_FORM_1_what_fails_in_a_job_is_shown_whichever_part_of_it(step: str) -> None:
     job, shown = shown_of_job(**{step: boom})
     assert "KeyError" in shown[0] and "in boom" in shown[0]
     assert job.error.startswith("KeyError")
@@ -348,7 +348,7 @@ def test_what_fails_in_any_job_of_a_form_is_shown_whatever_part_is_in_view(form:
                 each.clear()
 
 
-def test_a_live_view_that_fails_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_FORM_1_a_live_view_that_fails_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     from toolkit.widgets import live
 
     monkeypatch.setattr(live, "_PACE", 0.01)

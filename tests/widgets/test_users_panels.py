@@ -130,3 +130,24 @@ def test_a_property_is_written_to_the_ticked_by_the_buttons(form: Any) -> None:
     press(form._yes)
     written = [key for key in form.state.profiles if "tier" in form.state.profiles[key]]
     assert written == [row["id"] for row in form.grid.rows[:2]]
+
+
+def test_a_property_added_meanwhile_is_proposed(form: Any) -> None:
+    do(form, "Add property…")
+    form.state.profiles.set("1", {"city": "Oslo"})
+    press(button(form, "Refresh"))
+    do(form, "tick one")
+    fields = {getattr(e, "description", ""): e for e in visible(form)}
+    assert fields["Property"].options == ("plan", "city")
+
+
+def test_nothing_is_exported_while_the_filter_is_wrong(form: Any) -> None:
+    do(form, "Export…")
+    form.state.filter.show('user["plna"] ==')
+    exported: list[Any] = []
+    form.state.export("csv", on_ready=exported.append)
+    assert form.state.problems == {"path": "Mend the filter first."}
+    assert exported == []
+    form.state.filter.clear()
+    form.state.export("csv", on_ready=exported.append)
+    assert (form.state.problems, exported[0].profiles) == ({}, 40)

@@ -67,8 +67,7 @@ class PropertyPanel(Panel):
 
     def __init__(self, state: UsersState) -> None:
         super().__init__(state)
-        names = [name for name in state.available if not name.startswith("$")]
-        self.name = parts.combobox("Property", names, placeholder="a new one, or one there is")
+        self.name = parts.combobox("Property", placeholder="a new one, or one there is")
         self.value = parts.text("Value", placeholder="pro, 12, true, [1, 2]")
         self.kind = parts.dropdown(
             "Read it as",
@@ -98,6 +97,9 @@ class PropertyPanel(Panel):
     def update(self) -> None:
         """Look at what is ticked and found now."""
         state = self.state
+        names = tuple(name for name in state.available if not name.startswith("$"))
+        if self.name.options != names:
+            self.name.options = names
         # The ticked come last, so that the others keep their places in the list.
         options = [
             (f"all that are found ({state.matching:,})", "found"),
