@@ -64,7 +64,8 @@ class Guarded(ipywidgets.Widget):
 
     def _called(self) -> str:
         names = (getattr(self, each, "") for each in ("description", "tooltip", "label", "name"))
-        return next((name for name in names if name), type(self).__name__)
+        called = (name for name in names if isinstance(name, str) and name)
+        return next(called, type(self).__name__)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take changes of traits from the page."""
