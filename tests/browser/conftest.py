@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -16,7 +17,17 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, BrowserType, Locator, Page, expect, sync_playwright
+from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
+from playwright.sync_api import (
+    Browser,
+    BrowserType,
+    ConsoleMessage,
+    Locator,
+    Page,
+    WebSocket,
+    expect,
+    sync_playwright,
+)
 from playwright.sync_api import Error as PlaywrightError
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +39,8 @@ _FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 _TOKEN = "test"
+#: What JupyterLab itself writes to the console.
+_NOT_OURS: tuple[str, ...] = ()
 _PATIENCE = 30_000  # milliseconds; a machine may be busy
 
 
@@ -81,6 +94,10 @@ class Lab:
                 assert self._server.poll() is None, (self.folder / "server.log").read_text()
                 time.sleep(0.1)
         raise AssertionError("JupyterLab did not start")
+
+    def log(self) -> str:
+        """Return what the server, and kernels beside the page, have written so far."""
+        return (self.folder / "server.log").read_text(errors="replace")
 
     def stop(self) -> None:
         self._server.terminate()
@@ -145,9 +162,32 @@ class Notebook:
                 else self.outside.append(request.url)
             ),
         )
+        #: Exceptions that the kernel or the server wrote to a log.
+        self.exceptions: list[str] = []
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._heard_console)
+        page.on("websocket", self._listen)
         # A dialogue is what a script from a property would open.
         page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+
+    def _heard_console(self, said: ConsoleMessage) -> None:
+        if said.type == "error" and not any(each in said.text for each in _NOT_OURS):
+            self.complaints.append(said.text)
+
+    def _listen(self, socket: WebSocket) -> None:
+        if "/channels" in socket.url:
+            socket.on("framereceived", self._heard_kernel)
+
+    def _heard_kernel(self, frame: bytes | str) -> None:
+        """Keep what the kernel says of exceptions, to a cell or to a log."""
+        if not isinstance(frame, bytes):
+            return
+        _, [header, _, _, content, *_] = deserialize_msg_from_ws_v1(frame)
+        kind, said = json.loads(header)["msg_type"], json.loads(content)
+        if kind == "error":
+            self.exceptions.append("\n".join(said["traceback"]))
+        elif kind == "stream" and "Traceback (most recent call last)" in said["text"]:
+            self.exceptions.append(said["text"])
 
     def idle(self) -> None:
         """Wait until the kernel has nothing to do."""
@@ -209,9 +249,11 @@ class Notebook:
         self.page.get_by_role("button", name="Confirm Kernel Restart").click()
 
     def clean(self) -> None:
-        """Assert that nothing left the machine and no script came from data."""
+        """Assert that nothing left the machine, no script came from data, and nothing failed."""
         assert self.outside == []
         assert self.complaints == []
+        assert self.exceptions == []
+        assert self.page.locator(".tk-failure:visible").all_inner_texts() == []
 
 
 def launched(chromium: BrowserType, *flags: str) -> Browser:
@@ -237,8 +279,9 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def notebook(lab: Lab) -> Iterator[Callable[..., Notebook]]:
-    """Open notebooks; they are checked for scripts and requests, and closed, at the end."""
+    """Open notebooks; at the end they are checked, as ``Notebook.clean`` says, and closed."""
     opened: list[Notebook] = []
+    already = len(lab.log())
 
     def open_(name: str, cells: Sequence[str], **options: Any) -> Notebook:
         opened.append(lab.open(name, cells, **options))
@@ -248,6 +291,7 @@ def notebook(lab: Lab) -> Iterator[Callable[..., Notebook]]:
     for each in opened:
         each.clean()
         each.page.context.close()
+    assert "Traceback (most recent call last)" not in lab.log()[already:], lab.log()[already:]
 
 
 @pytest.fixture

@@ -133,3 +133,48 @@ def test_a_form_that_lost_its_kernel_says_so(notebook: Callable[..., Any]) -> No
     told = book.form.evaluate("node => getComputedStyle(node, '::before').content")
     assert "has lost its kernel" in told
     book.picture("dark")
+
+
+KEYS = """
+from toolkit.widgets import guarded, parts
+from toolkit.widgets.form import Form
+note = parts.Note()
+fruit = parts.dropdown("Fruit", ["Apple", "Banana", "Cherry"], "Apple")
+tick = parts.checkbox("Ripe")
+slider = guarded.IntSlider(description="Days", min=0, max=9)
+press = parts.button("Press", lambda: note.show("pressed"))
+toggle = guarded.ToggleButton(description="More")
+Form("Keys", [fruit, tick, slider, press, toggle, note])
+"""
+
+
+def test_FORM_2_keys_are_for_what_has_the_focus_and_never_for_the_notebook(
+    notebook: Callable[..., Any],
+) -> None:
+    book = notebook("keys", [KEYS])
+    keyboard = book.page.keyboard
+    fruit = book.field("Fruit")
+    fruit.focus()
+    keyboard.press("ArrowDown")
+    expect(fruit).to_have_value("Banana")
+    keyboard.press("ArrowDown")
+    expect(fruit).to_have_value("Cherry")
+    keyboard.press("ArrowUp")
+    expect(fruit).to_have_value("Banana")
+    slider = book.form.get_by_role("slider")
+    slider.focus()
+    keyboard.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "1")
+    # A cell would be deleted, added, cut, or made text.
+    cells = book.page.locator(".jp-Notebook .jp-Cell")
+    for each in (fruit, slider, book.button("Press"), book.button("More"), book.field("Ripe")):
+        each.focus()
+        for key in ("d", "d", "b", "x", "m", "ArrowUp", "ArrowDown"):
+            keyboard.press(key)
+            book.page.wait_for_timeout(30)
+        assert each.evaluate("node => node === document.activeElement")
+    expect(cells).to_have_count(1)
+    expect(book.form).to_be_visible()
+    book.button("Press").focus()
+    keyboard.press("Enter")
+    book.sees("pressed")

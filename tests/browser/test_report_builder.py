@@ -9,6 +9,8 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from toolkit.reports.fields import DECLARED
+
 XSS = "<img src=x onerror=alert(1)>"
 
 SHOP = f"""
@@ -224,3 +226,49 @@ def test_it_fits_a_narrow_dark_page_and_says_why_nothing_is_there(
     book.page.get_by_title("Drop the filter of Step 2").click()
     counted(book)
     expect(book.form.locator(".tk-code pre")).to_contain_text('["View", "Buy"]')
+
+
+def test_every_report_follows_every_other_by_mouse_and_keyboard(
+    notebook: Callable[..., Any],
+) -> None:
+    book = notebook("report-orders", [SHOP, FORM])
+    book.page.set_viewport_size({"width": 1240, "height": 1900})
+    counted(book)
+    book.field("Unit").select_option("Week")
+    counted(book)
+    reports = book.field("Report").locator("option").all_inner_texts()
+    assert len(reports) == 7
+
+    # By mouse, there and back, with something typed in each.
+    for report in [*reports, *reversed(reports)]:
+        book.field("Report").select_option(report)
+        expect(book.form).to_contain_text(DECLARED[report].about)
+        book.page.wait_for_timeout(300)
+        book.idle()  # its fields are there
+        book.page.wait_for_timeout(300)
+        unit = book.field("Unit")
+        if unit.count():
+            unit.select_option("Month")
+        dates = book.field("From")
+        if dates.count():
+            dates.fill("2026-03-05")
+        steps = book.field("Step")  # nothing is asked before there are some
+        if steps.count() and steps.input_value() == "Choose an event":
+            steps.select_option("View")
+            book.field("Step 2").select_option("Buy")
+        book.picture(f"mouse-{report.lower()}")
+        counted(book)
+        assert book.form.locator(".tk-failure:visible").count() == 0
+    assert book.field("Unit").input_value() == "Month"
+
+    # By keyboard: the list of reports has the focus, and arrows go through it.
+    book.field("Report").focus()
+    for report in reports[1:]:
+        book.page.keyboard.press("ArrowDown")
+        expect(book.field("Report")).to_have_value(report)
+        counted(book)
+        assert book.form.locator(".tk-failure:visible").count() == 0
+        focused = book.page.evaluate("document.activeElement.closest('.widget-dropdown') !== null")
+        assert focused, report
+    book.fits()
+    book.picture("keyboard-end")

@@ -313,3 +313,54 @@ def test_the_form_fits_900_pixels_and_a_dark_page(notebook: Callable[..., Any], 
     book.sees("History of plan")
     book.picture("narrow-page")
     book.fits()
+
+
+def test_a_panel_opens_before_between_and_after_ticks_by_mouse_and_keyboard(
+    notebook: Callable[..., Any], path: Path
+) -> None:
+    book = open_form(notebook, path, "users-panels")
+    grid = book.form.get_by_role("table", name="Users")
+    panel = book.form.locator(".tk-users-panel").filter(has_text="Write one property")
+    to = panel.get_by_label("Write it to")
+
+    # By mouse: ticked first.
+    grid.get_by_label("Select Person 01").check()
+    grid.get_by_label("Select Person 02").check()
+    book.sees("2 ticked")
+    book.button("Add property…").click()
+    expect(to).to_have_value("the ticked (2)")
+    book.picture("ticked-first")
+    book.fits()
+    grid.get_by_label("Select Person 03").check()
+    expect(to).to_have_value("the ticked (3)")
+    book.button("Tick none").click()
+    expect(to).to_have_value("all that are found (41)")
+    for words, told in (("Save cohort…", "Save as cohort"), ("Export…", "Write file")):
+        book.button(words).click()
+        book.sees(told)
+        grid.get_by_label("Select Person 01").click()
+    book.button("Add property…").click()
+    expect(to).to_be_visible()
+
+    # By keyboard: closed, ticked, opened, filled in and written.
+    panel.get_by_label("Property").press("Escape")
+    expect(panel).to_be_hidden()
+    row = grid.locator("tbody tr").first
+    row.focus()
+    book.page.keyboard.press("Space")
+    book.sees("1 ticked")
+    book.button("Add property…").focus()
+    book.page.keyboard.press("Enter")
+    expect(to).to_have_value("the ticked (1)")
+    panel.get_by_label("Property").focus()
+    book.page.keyboard.type("tier")
+    book.page.keyboard.press("Tab")
+    book.page.keyboard.type("gold")
+    book.page.keyboard.press("Enter")
+    book.sees('Write "tier" of 1 profile?')
+    book.picture("question-of-one")
+    book.button("Yes, write").focus()
+    book.page.keyboard.press("Enter")
+    book.sees('"tier" written in 1 profile.')
+    with tk.ProfileTable(path) as stored:
+        assert [key for key in stored if "tier" in stored[key]] == ["1"]

@@ -149,7 +149,7 @@ def test_a_profile_changed_meanwhile_is_noticed_and_not_overwritten(
     profiles.set("1", {"plan": "basic", "city": "Oslo"})
     assert not state.save()
     assert state.conflict
-    assert "'plan' of profile '1' changed meanwhile" in state.note
+    assert "\"plan\" of profile '1' changed meanwhile" in state.note
     assert profiles["1"]["plan"] == "basic"
     state.rebase()
     assert row_of(state, "plan").text == "pro"  # what was typed is there
@@ -384,3 +384,14 @@ def test_what_arrives_late_for_a_row_that_is_gone_changes_nothing(profiles: Prof
     told = state.note
     row.text = "Cleo, typed late"
     assert (state.note, state.is_changed) == (told, False)
+
+
+def test_messages_call_a_property_as_the_form_does(profiles: ProfileTable) -> None:
+    state = EditorState(profiles, "10")
+    row_of(state, "$email").text = "new@example.com"
+    profiles.set("10", {"$email": "other@example.com"})
+    assert not state.save()
+    assert '"Email" of profile' in state.note
+    state = EditorState(profiles, "10")
+    state.add_row("$email").text = "twice@example.com"
+    assert 'There is a row for "Email" already' in " ".join(state.problems().values())

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+import toolkit as tk
 from tests.strategies import batches
 from toolkit import ProfileTable, times
+from toolkit.errors import ArgumentError
 from toolkit.operators import OPERATORS
 from toolkit.rules import RULES
 from toolkit.values import equal
@@ -253,9 +255,17 @@ def test_a_case_that_was_edited_is_ones_own(state: OperatorLabState) -> None:
         assert state.question == PRESETS["$set of null"].question
 
 
-def test_an_unknown_case_is_told(state: OperatorLabState) -> None:
-    state.load_preset("$set of nul")
-    assert 'Did you mean "$set of null"' in state.load_error
+@pytest.mark.parametrize("make", [OperatorLabState, OperatorLabState().load_preset, tk.OperatorLab])
+def test_an_unknown_case_is_an_error_that_lists_the_cases(make: Any) -> None:
+    with pytest.raises(ArgumentError) as told:
+        make("$set of nul")
+    assert 'there is no case "$set of nul". Did you mean "$set of null"' in str(told.value)
+    assert all(f"\n  {name}" in str(told.value) for name in PRESETS)
+
+
+def test_a_case_that_cannot_be_loaded_changes_nothing(state: OperatorLabState) -> None:
+    with pytest.raises(ArgumentError):
+        state.load_preset("no such thing at all")
     assert state.preset == "A first look"
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import anywidget
 import numpy as np
 from traitlets import Bool, Bytes, Int, List, Unicode
 
 from toolkit.reports import plots
 from toolkit.reports.spots import Spots
+from toolkit.widgets import guarded
 from toolkit.widgets.form import ASSETS
 
 # Of more places the names do not travel; a click is looked up here all the same.
@@ -18,7 +18,7 @@ _MOST_PLACES: Final = 2_000
 _LONGEST: Final = 200
 
 
-class Chart(anywidget.AnyWidget):
+class Chart(guarded.AnyWidget):
     """An image of a chart; a click on it says where.
 
     Attributes

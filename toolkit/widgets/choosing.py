@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-import ipywidgets
-
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 
 # None is a value like any other here; to ipywidgets it is no choice at all.
 _NOTHING: Final = ("nothing",)
@@ -101,7 +99,7 @@ class Choice(Protocol):
         """Put a value in view."""
 
 
-class Choosers(ipywidgets.Box):
+class Choosers(guarded.Box):
     """Several choices one below the other, with a place for one more until there are enough.
 
     Parameters

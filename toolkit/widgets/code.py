@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import anywidget
 from traitlets import Unicode
 
-from toolkit.widgets.form import ASSETS
+from toolkit.widgets import guarded
+from toolkit.widgets.guarded import ASSETS
 
 
-class Code(anywidget.AnyWidget):
+class Code(guarded.AnyWidget):
     """Code to read, with a button that copies it.
 
     Attributes

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import ipywidgets
-
 from toolkit.html import Html, escape
 from toolkit.sources.csv_types import COLUMN_TYPES
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 from toolkit.widgets.csv_columns import ColumnChoice
 from toolkit.widgets.csv_import_state import CsvImportState
 from toolkit.wording import count
@@ -19,7 +17,7 @@ PAGE: Final = 15
 _SAMPLE: Final = 28
 
 
-class ColumnRow(ipywidgets.Box):
+class ColumnRow(guarded.Box):
     """The row of one column: its tick, samples, type and property.
 
     Parameters
@@ -43,7 +41,7 @@ class ColumnRow(ipywidgets.Box):
         self.name.continuous_update = False
         self.error = parts.FieldError(self.name)
         self.hint = parts.block()
-        field = ipywidgets.Box([self.name, self.error, self.hint])
+        field = guarded.Box([self.name, self.error, self.hint])
         field.add_class("tk-csv-property")
         super().__init__([self.tick, self.about, self.kind, field])
         self.add_class("tk-csv-column")
@@ -105,7 +103,7 @@ def _about(choice: ColumnChoice, is_identifier: bool) -> Html:
     )
 
 
-class ColumnRows(ipywidgets.Box):
+class ColumnRows(guarded.Box):
     """All columns of the file, a page at a time, with a search and ticks for all.
 
     Parameters
@@ -129,7 +127,7 @@ class ColumnRows(ipywidgets.Box):
         self._after = parts.button("›", lambda: self._turn(1), tooltip="Columns after")
         self._range = parts.block()
         self._pager = parts.row(self._before, self._range, self._after)
-        head = ipywidgets.Box(
+        head = guarded.Box(
             [parts.block(escape(words)) for words in ("", "Column", "Type", "Property")]
         )
         head.add_class("tk-csv-column")

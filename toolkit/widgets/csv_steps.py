@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import ipywidgets
 import pandas as pd
 
 from toolkit.html import Html, escape, notes
 from toolkit.sources.csv_report import delimiter_name, sentence
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 from toolkit.widgets.csv_column_rows import ColumnRows
 from toolkit.widgets.csv_facts import (
     CHANGES_COLUMNS,
@@ -41,10 +40,10 @@ _NEARBY: Final = 50
 _PAGE: Final = 8
 
 
-class StepView(ipywidgets.Box):
+class StepView(guarded.Box):
     """One step: parts one below the other, filled by :meth:`draw`."""
 
-    def __init__(self, state: CsvImportState, *children: ipywidgets.Widget) -> None:
+    def __init__(self, state: CsvImportState, *children: guarded.Widget) -> None:
         self.state = state
         self._drawing = False
         super().__init__(list(children))
@@ -112,7 +111,9 @@ class ChooseStep(StepView):
     def _draw(self) -> None:
         name = self.state.name
         tables = self.state.tables
-        _options(self.whose, [(label, key) for key, label in tables.items()], self.state.group_key)
+        parts.offer(
+            self.whose, [(label, key) for key, label in tables.items()], self.state.group_key
+        )
         self.whose.layout.display = "" if len(tables) > 1 else "none"
         told = f"{name} is open. Next goes on with it." if name else ""
         self._open_now.value = Html(f'<p class="tk-hint">{escape(told)}</p>')
@@ -164,13 +165,13 @@ class ReadStep(StepView):
         others = [(delimiter_name(each), each) for each in _DELIMITERS]
         if state.delimiter and state.delimiter not in _DELIMITERS:
             others.append((repr(state.delimiter), state.delimiter))
-        _options(
+        parts.offer(
             self.delimiter,
             [("find out" if state.delimiter else found, _FIND_OUT), *others],
             state.delimiter,
         )
         what = "a header" if preview.header else "data"
-        _options(
+        parts.offer(
             self.header,
             [
                 (f"found: {what}" if state.header is None else "find out", _FIND_OUT),
@@ -182,14 +183,6 @@ class ReadStep(StepView):
         self._why.value = Html(f'<p class="tk-hint">{escape(sentence(preview.header_reason))}</p>')
         self._rows.value = first_rows_table(state.first_rows, preview.header)
         self._problems.value = notes(map(in_form, preview.problems))
-
-
-def _options(field: ipywidgets.Dropdown, options: Sequence[tuple[str, Any]], value: Any) -> None:
-    """Give a dropdown options and a value, in a way that asks nobody to change anything."""
-    if field.options != tuple(options):
-        field.options = tuple(options)
-    if field.value != value:
-        field.value = value
 
 
 class IdentifierStep(StepView):
@@ -218,7 +211,9 @@ class IdentifierStep(StepView):
         for each in state.columns:
             samples = listed((sample[:24] for sample in each.about.samples[:2]), 2)
             options.append((f"{each.title}: {samples or 'no cells'}"[:80], each.position))
-        _options(self.column, options, _NO_COLUMN if state.identifier is None else state.identifier)
+        parts.offer(
+            self.column, options, _NO_COLUMN if state.identifier is None else state.identifier
+        )
         doubtful = (
             "random" in state.identifier_told or "cannot be imported" in state.identifier_told
         )
@@ -259,7 +254,7 @@ class ColumnsStep(StepView):
 
     def _draw(self) -> None:
         state = self.state
-        _options(
+        parts.offer(
             self.template,
             [(name, name) for name in state.templates] or [("", "")],
             self.template.value
@@ -275,7 +270,7 @@ class ColumnsStep(StepView):
         self.rows.draw()
 
 
-class Pages(ipywidgets.Box):
+class Pages(guarded.Box):
     """Some rows of a DataFrame under a title, a page at a time; nothing if there are none."""
 
     def __init__(

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import anywidget
-import ipywidgets
 from traitlets import Unicode
 
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 from toolkit.widgets.form import ASSETS
 
 _PIECE: Final = 1 << 20
 
 
-class Download(anywidget.AnyWidget):
+class Download(guarded.AnyWidget):
     """A file the browser saves when it is offered; nothing is seen until then.
 
     The browser asks for it piece by piece, so that large files pass, and leaves a link
@@ -55,7 +53,7 @@ class Download(anywidget.AnyWidget):
         self.send({"type": "piece", "number": self._number, "start": start}, buffers=[piece])
 
 
-class DownloadButton(ipywidgets.Box):
+class DownloadButton(guarded.Box):
     """A button that has the browser save a file, which is made when it is pressed.
 
     Parameters

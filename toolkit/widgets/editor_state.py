@@ -152,7 +152,7 @@ class EditorState(HasTraits):
             problem = row.problem()
             if not row.removed:
                 if not problem and row.name in seen:
-                    problem = f'There is a row for "{row.name}" already; change that one.'
+                    problem = f'There is a row for "{row.label}" already; change that one.'
                 seen.setdefault(row.name, place)
             if problem:
                 found[place] = problem
@@ -324,12 +324,15 @@ class EditorState(HasTraits):
             )
         except EditConflictError as error:
             self.conflict = True
-            self._say(f"{error} (“Show what is stored” keeps what you entered).", "warning")
+            told = str(error)
+            for name in error.properties:  # as the form calls them
+                told = told.replace(repr(name), f'"{display_name(name)}"', 1)
+            self._say(f"{told} (“Show what is stored” keeps what you entered).", "warning")
             return False
         except ToolkitError as error:
             self._say(str(error), "error")
             return False
-        rejected = [f"{each.property}: {each.reason}" for each in result.rejections]
+        rejected = [_with_reason(each.property, each.reason) for each in result.rejections]
         if result.batch_id is None:
             self._say(f"Nothing was saved. {listed(rejected)}", "error")
             return False
@@ -341,7 +344,7 @@ class EditorState(HasTraits):
         told = f'Saved "{key}": {_told(edit)}.'
         if rejected:
             told += f" Left out: {listed(rejected)}."
-        cut = [f"{each.property}: {each.reason}" for each in result.cautions]
+        cut = [_with_reason(each.property, each.reason) for each in result.cautions]
         if cut:
             told += f" Note: {listed(cut)}."
         self._say(told, "warning" if rejected or cut else "success")
@@ -412,6 +415,10 @@ _RESERVED: Final = (
     *("$name", "$first_name", "$last_name", "$email", "$phone", "$avatar", "$created"),
     *("$city", "$region", "$country_code", "$timezone"),
 )
+
+
+def _with_reason(name: str | None, reason: str) -> str:
+    return f"{display_name(name)}: {reason}" if name else reason
 
 
 def _is_blank(row: PropertyRow) -> bool:

@@ -6,16 +6,16 @@ import tempfile
 from collections.abc import Callable
 from typing import IO, Any, Final
 
-import anywidget
 from traitlets import Int, Unicode
 
+from toolkit.widgets import guarded
 from toolkit.widgets.form import ASSETS
 
 #: More travels through the browser slowly; such files are better given by path.
 LARGE: Final = 20_000_000
 
 
-class FileDrop(anywidget.AnyWidget):
+class FileDrop(guarded.AnyWidget):
     """A place to put a file: by a click, by dragging, or with the keyboard.
 
     The file comes piece by piece into a temporary file, so that neither the page nor

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import ipywidgets
-
 from toolkit.html import Html, escape
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 from toolkit.widgets.choosing import Chooser
 from toolkit.widgets.filter_state import FilterRow, FilterState
 
@@ -16,7 +14,7 @@ _SHORT: Final = 16
 _HELP: Final = 'For example: user["plan"] == "pro" and event["amount"] > 10'
 
 
-class FilterRows(ipywidgets.Box):
+class FilterRows(guarded.Box):
     """Binds a :class:`~toolkit.widgets.filter_state.FilterState` to the page.
 
     Parameters
@@ -85,7 +83,7 @@ class FilterRows(ipywidgets.Box):
         self.children = (self._heading, *shown)
 
 
-class _Row(ipywidgets.Box):
+class _Row(guarded.Box):
     """One condition."""
 
     def __init__(self, row: FilterRow, state: FilterState) -> None:
@@ -95,7 +93,7 @@ class _Row(ipywidgets.Box):
         )
         self._number = 1
         # A place of its own: putting another there leaves the fields beside it alone.
-        self._operator_place = ipywidgets.Box()
+        self._operator_place = guarded.Box()
         self._offer_operators()
         self._value = parts.combobox("Value", place="hidden", width="190px", placeholder="value")
         # Letter by letter: what changes around a field that keeps its text until it is

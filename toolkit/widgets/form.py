@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
-import anywidget
-import ipywidgets
 from IPython.display import display
 from traitlets import Bool, List, Unicode
 
 from toolkit.html import NO_MATHS
+from toolkit.widgets import guarded
+from toolkit.widgets.failure import Failure
+from toolkit.widgets.failure_note import FailureNote
 
-ASSETS: Final = Path(__file__).parent / "assets"
+ASSETS: Final = guarded.ASSETS
 _STYLE: Final = (ASSETS / "form.css").read_text(encoding="utf-8")
 
 _display: Final[Callable[..., Any]] = display  # which has no types
@@ -21,7 +21,7 @@ _display: Final[Callable[..., Any]] = display  # which has no types
 Action = Callable[[], None]
 
 
-class Surroundings(anywidget.AnyWidget):
+class Surroundings(guarded.AnyWidget):
     """What a form knows of the page around it.
 
     Attributes
@@ -53,7 +53,7 @@ class Surroundings(anywidget.AnyWidget):
                 action()
 
 
-class Form(ipywidgets.VBox):
+class Form(guarded.VBox):
     """A form: parts one below the other, with the look and the keys all forms share.
 
     Parameters
@@ -70,23 +70,30 @@ class Form(ipywidgets.VBox):
     def __init__(
         self,
         name: str,
-        parts: Sequence[ipywidgets.Widget] = (),
+        parts: Sequence[guarded.Widget] = (),
         *,
         on_enter: Action | None = None,
         on_escape: Action | None = None,
     ) -> None:
         given = {"Enter": on_enter, "Escape": on_escape}
         self.surroundings = Surroundings(name, {key: do for key, do in given.items() if do})
-        style = ipywidgets.HTML(f"<style>{_STYLE}</style>")
+        style = guarded.HTML(f"<style>{_STYLE}</style>")
         style.add_class("tk-style")
-        self._fixed = (style, self.surroundings)
+        self._failure = FailureNote()
+        self._fixed = (style, self.surroundings, self._failure)
         super().__init__([*self._fixed, *parts])
         for kind in ("tk-form", *NO_MATHS):
             self.add_class(kind)
 
-    def show(self, parts: Sequence[ipywidgets.Widget]) -> None:
+    def show(self, parts: Sequence[guarded.Widget]) -> None:
         """Put other parts in place of those there are."""
         self.children = (*self._fixed, *parts)
+
+    def fail(self, failure: Failure) -> bool:
+        """Show what failed in a callback of one of the parts."""
+        if self._failure.show(failure):
+            self.surroundings.send({"type": "failed"})
+        return True
 
     def _ipython_display_(self) -> None:
         """Show the form, and leave in the notebook what can be read without a kernel.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypedDict
 
-import anywidget
 from traitlets import Bool, Dict, Int, List, Unicode
 
+from toolkit.widgets import guarded
 from toolkit.widgets.form import ASSETS
 
 #: Longer texts are cut before they travel.
@@ -38,7 +38,7 @@ class GridRow(TypedDict, total=False):
     kind: str
 
 
-class Grid(anywidget.AnyWidget):
+class Grid(guarded.AnyWidget):
     """One page of a table: rows to read, sort, tick and open.
 
     Whoever owns it puts columns, rows and counts in its traits and answers what

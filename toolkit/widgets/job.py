@@ -7,10 +7,11 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final, TypeVar
 
-from traitlets import Bool, Float, HasTraits, Unicode
+from traitlets import Bool, Float, HasTraits, Instance, Unicode
 
 from toolkit.errors import ToolkitError, WorkCancelled
 from toolkit.progress import Progress
+from toolkit.widgets.failure import Failure
 
 T = TypeVar("T")
 
@@ -37,6 +38,9 @@ class Job(HasTraits):
         Why the last work failed, in words; empty if it did not.
     cancelled
         Whether the last work was stopped.
+    failure
+        What failed unexpectedly, in the work or in what was done with its result; the form
+        shows it. None if nothing did.
     """
 
     running = Bool(False)
@@ -45,6 +49,7 @@ class Job(HasTraits):
     detail = Unicode("")
     error = Unicode("")
     cancelled = Bool(False)
+    failure = Instance(Failure, allow_none=True)
 
     def __init__(self, unit: str = "row") -> None:
         super().__init__()
@@ -82,7 +87,7 @@ class Job(HasTraits):
         if self.running:
             raise RuntimeError("this job is under way; wait for it, or cancel it first")
         self._stop.clear()
-        self.exception = None
+        self.exception = self.failure = None
         self.error, self.cancelled, self.detail, self.stage, self.fraction = "", False, "", "", -1.0
         self._told = 0.0
         self.running = True
@@ -97,22 +102,26 @@ class Job(HasTraits):
         on_done: Callable[[T], None] | None,
         on_end: Callable[[], None] | None,
     ) -> None:
+        results: list[T] = []
+        self._do(lambda: results.append(work(self._notice)))
+        self._do(lambda: self.set_trait("running", False))
+        if on_done is not None and results:
+            self._do(lambda: on_done(results[0]), is_work=False)
+        if on_end is not None:
+            self._do(on_end, is_work=False)
+
+    def _do(self, step: Callable[[], object], *, is_work: bool = True) -> None:
+        """Do a step of the thread. Nobody is above it: whatever fails is told, never lost."""
         try:
-            result = work(self._notice)
-            self.running = False
-            if on_done is not None:
-                on_done(result)
+            step()
         except WorkCancelled:
             self.cancelled = True
-        except ToolkitError as error:
-            self.exception, self.error = error, str(error)
         except BaseException as error:
-            # Nobody is above a thread: whatever it was, it is told, never lost.
-            self.exception, self.error = error, f"{type(error).__name__}: {error}"
-        finally:
-            self.running = False
-            if on_end is not None:
-                on_end()
+            is_refusal = isinstance(error, ToolkitError)
+            self.exception = error
+            self.error = str(error) if is_refusal else f"{type(error).__name__}: {error}"
+            if not (is_refusal and is_work):  # why work was refused is shown with it
+                self.failure = Failure.of(error, self.stage or "Work beside the page")
 
     def _notice(self, stage: str, done: int, total: int, /) -> None:
         if self._stop.is_set():

@@ -12,8 +12,8 @@ from toolkit.operators import OPERATORS
 from toolkit.reserved import HIDDEN, MESSAGE_FIELDS, name_refusal
 from toolkit.widgets.json_text import json_text, read_json, sayable
 
-#: What an operator's row says of its value when it is still empty.
-VALUE_HINTS: Final[Mapping[str, str]] = {
+# What an operator's row says of its value when it is still empty; of others, that it is JSON.
+_VALUE_HINTS: Final[Mapping[str, str]] = {
     "$set": '"pro", 12, null, ["a"] …',
     "$set_once": '"pro", 12, null, ["a"] …',
     "$add": "1 or -2.5",
@@ -23,6 +23,15 @@ VALUE_HINTS: Final[Mapping[str, str]] = {
     "$unset": "",
     "$delete": "",
 }
+
+
+def value_hint(operator: str) -> str:
+    """Return an example of the value that an operator takes; empty if it takes none.
+
+    >>> value_hint("$add"), value_hint("$unset")
+    ('1 or -2.5', '')
+    """
+    return _VALUE_HINTS.get(operator, '12, "a" or another JSON value')
 
 
 class Row(NamedTuple):
@@ -214,5 +223,4 @@ def _add_row(message: dict[str, Any], row: Row) -> None:
 
 
 def _missing_value(row: Row) -> str:
-    hint = VALUE_HINTS.get(row.operator, "")
-    return f"a value is missing, such as {hint}"
+    return f"a value is missing, such as {value_hint(row.operator)}"

@@ -176,7 +176,7 @@ def rejections(rejected: Iterable[Rejection]) -> Html:
     for each in rejected:
         parts = [each.operator or "", "" if each.property is None else json_text(each.property)]
         where = " ".join(filter(None, parts))
-        told = f"{where}: {each.reason}" if where else each.reason
+        told = f"{where}: {each.reason}" if where else _labelled(each.reason)
         items.append(f"<li>{escape(sayable(told))}</li>")
     if not items:
         return Html("")
@@ -184,6 +184,21 @@ def rejections(rejected: Iterable[Rejection]) -> Html:
         '<div class="tk-note tk-warning tk-lab-rejected"><strong>Rejected</strong>'
         f"<ul>{''.join(items)}</ul></div>"
     )
+
+
+# What the form calls the fields of a message that have a field of their own there.
+_LABELS: Final = {"$distinct_id": "Distinct ID", "$group_id": "Group ID"}
+
+
+def _labelled(reason: str) -> str:
+    """Return a reason with the labels of the form before the names in a message.
+
+    >>> _labelled("no $distinct_id")
+    'no Distinct ID ($distinct_id)'
+    """
+    for name, label in _LABELS.items():
+        reason = re.sub(rf"{re.escape(name)}\b", f"{label} ({name})", reason)
+    return reason
 
 
 def rules(names: Iterable[str]) -> Html:

@@ -7,7 +7,7 @@ import weakref
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import ipywidgets
+from traitlets import link
 
 from toolkit.errors import ArgumentError
 from toolkit.html import Html, escape
@@ -68,7 +68,7 @@ class LiveView(Form):
             "Clear", self.state.clear, tooltip="Empty the view; nothing is lost"
         )
         only = parts.checkbox("Only rejected")
-        ipywidgets.link((self.state, "only_rejected"), (only, "value"))
+        link((self.state, "only_rejected"), (only, "value"))
         super().__init__(
             "Live view",
             [
@@ -118,7 +118,8 @@ class LiveView(Form):
 
 async def _tick(found: weakref.ref[LiveView]) -> None:
     while (view := found()) is not None:
-        view.state.refresh()
+        with view.guard("Looking for what arrived"):
+            view.state.refresh()
         if not view.state.running:
             return
         del view  # or it would live as long as this does

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import ipywidgets
+from traitlets import link
 
 from toolkit.html import Html, escape
 from toolkit.operators import OPERATORS
-from toolkit.widgets import lab_view, parts
+from toolkit.widgets import guarded, lab_view, parts
 from toolkit.widgets.form import ASSETS, Form
 from toolkit.widgets.grid import Grid
-from toolkit.widgets.lab_message import VALUE_HINTS, Row
+from toolkit.widgets.lab_message import Row, value_hint
 from toolkit.widgets.lab_presets import PRESETS
 from toolkit.widgets.operator_lab_state import OperatorLabState
 
@@ -34,9 +34,14 @@ class OperatorLab(Form):
     Parameters
     ----------
     preset
-        The case to begin with, such as ``"$set of null"``.
+        The case to begin with, such as ``"$set of null"``; the first by default.
     predict
         Whether to begin with *Predict first* on.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such case; the message lists those there are.
 
     Attributes
     ----------
@@ -59,7 +64,7 @@ class OperatorLab(Form):
         self._drawing = False
         style = parts.block(Html(f"<style>{_STYLE}</style>"))
         style.add_class("tk-style")
-        columns = ipywidgets.Box([self._left(), self._middle(), self._right()])
+        columns = guarded.Box([self._left(), self._middle(), self._right()])
         columns.add_class("tk-lab-columns")
         super().__init__(
             "Operator lab",
@@ -84,14 +89,14 @@ class OperatorLab(Form):
 
     # What stands where
 
-    def _top(self) -> list[ipywidgets.Widget]:
+    def _top(self) -> list[guarded.Widget]:
         self._case = parts.dropdown("Case", [_OWN, *PRESETS], _OWN, width="360px")
         self._case.style.description_width = "auto"
         self._case.observe(self._choose, "value")
         self._question = parts.block()
         self._score = parts.block()
         self._predict = parts.checkbox("Predict first")
-        ipywidgets.link((self.state, "predict"), (self._predict, "value"))
+        link((self.state, "predict"), (self._predict, "value"))
         self._again = parts.button("Start score again", self.state.reset_score, kind="plain")
         self._pasted = parts.long_text(
             "Messages: a JSON list, or one message a line", place="hidden", rows=6,
@@ -126,7 +131,7 @@ class OperatorLab(Form):
             self._question,
         ]
 
-    def _stepping(self) -> list[ipywidgets.Widget]:
+    def _stepping(self) -> list[guarded.Widget]:
         self._back = parts.button("‹ Back", self.state.back, tooltip="The message before")
         self._next = parts.button("Next ›", self.state.next, tooltip="The next message")
         self._where = parts.block()
@@ -143,7 +148,7 @@ class OperatorLab(Form):
             self._note,
         ]
 
-    def _left(self) -> ipywidgets.Widget:
+    def _left(self) -> guarded.Widget:
         self._before_title = parts.block()
         self._profile = self._bound(
             parts.long_text("Profile as JSON", place="hidden", rows=9), "profile_text"
@@ -167,7 +172,7 @@ class OperatorLab(Form):
         self._before = parts.block()
         return parts.column(self._before_title, self._start, self._before)
 
-    def _middle(self) -> ipywidgets.Widget:
+    def _middle(self) -> guarded.Widget:
         self._id = parts.text("Distinct ID", width="100%")
         self._time = parts.text("$time", width="100%", placeholder="none: when it arrives")
         self._ignore = parts.checkbox("$ignore_time")
@@ -201,7 +206,7 @@ class OperatorLab(Form):
         column.add_class("tk-lab-message")
         return column
 
-    def _right(self) -> ipywidgets.Widget:
+    def _right(self) -> guarded.Widget:
         self._guess = self._bound(
             parts.long_text(
                 "Your guess as JSON", place="hidden", rows=7,
@@ -235,7 +240,7 @@ class OperatorLab(Form):
             parts.subheading("Afterwards"), self._guessing, self._mark, self._result
         )
 
-    def _list(self) -> ipywidgets.Widget:
+    def _list(self) -> guarded.Widget:
         self._grid = Grid(
             label="Messages", noun="message", nouns="messages", page_size=_PAGE,
             on_open=lambda id: self.state.go(int(id)), on_page=self._show_page,
@@ -245,7 +250,7 @@ class OperatorLab(Form):
 
     def _bound(self, field: Any, trait: str) -> Any:
         """Return the field, tied to a trait of the state."""
-        ipywidgets.link((self.state, trait), (field, "value"))
+        link((self.state, trait), (field, "value"))
         return field
 
     # What people do
@@ -430,7 +435,7 @@ class _RowView:
         self.operator.value, self.name.value, self.value.value = row
         self.name.layout.display = "" if row.takes_property else "none"
         self.value.layout.display = "" if row.takes_value else "none"
-        self.value.placeholder = VALUE_HINTS[row.operator]
+        self.value.placeholder = value_hint(row.operator)
         self._error.show(error)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from traitlets import Bool, HasTraits, Instance, Int, List, Tuple, Unicode, observe
 
 from toolkit import times
-from toolkit.errors import InvalidTimeError, JsonTextError, ToolkitError
+from toolkit.errors import ArgumentError, InvalidTimeError, JsonTextError, ToolkitError
 from toolkit.messages import operators_of
 from toolkit.operators import Profile
 from toolkit.times import NO_TIME
@@ -108,10 +108,19 @@ class OperatorLabState(HasTraits):
     # The profile and the messages
 
     def load_preset(self, name: str) -> None:
-        """Take the profile and the messages of a case that surprises."""
+        """Take the profile and the messages of a case that surprises.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such case; the message lists those there are.
+        """
         if name not in PRESETS:
-            self.load_error = f'there is no case "{name}".{did_you_mean(name, PRESETS)}'
-            return
+            known = "".join(f"\n  {each}" for each in PRESETS)
+            raise ArgumentError(
+                f'there is no case "{str(name)[:60]}".{did_you_mean(str(name), PRESETS)} '
+                f"There are:{known}"
+            )
         self._load(PRESETS[name], name)
 
     def load_sample(self) -> None:

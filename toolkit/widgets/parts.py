@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final, Literal
 
-import ipywidgets
-from ipywidgets import Widget
 from traitlets import Bool, Unicode
 
 from toolkit.html import NO_MATHS, Html, escape
+from toolkit.widgets import guarded
+from toolkit.widgets.guarded import Widget
 from toolkit.widgets.job import Job
 
 Kind = Literal["info", "success", "warning", "error"]
@@ -67,9 +67,9 @@ def text(
     place: LabelPlace = "beside",
     placeholder: str = "",
     width: str | None = "360px",
-) -> ipywidgets.Text:
+) -> guarded.Text:
     """Return a line of text with its label."""
-    return _field(ipywidgets.Text, label, place, width, value=value, placeholder=placeholder)
+    return _field(guarded.Text, label, place, width, value=value, placeholder=placeholder)
 
 
 def combobox(
@@ -80,10 +80,10 @@ def combobox(
     place: LabelPlace = "beside",
     placeholder: str = "",
     width: str | None = "360px",
-) -> ipywidgets.Combobox:
+) -> guarded.Combobox:
     """Return a line of text that proposes options and takes any text."""
     return _field(
-        ipywidgets.Combobox,
+        guarded.Combobox,
         label,
         place,
         width,
@@ -103,10 +103,10 @@ def long_text(
     rows: int = 6,
     width: str | None = "100%",
     mono: bool = True,
-) -> ipywidgets.Textarea:
+) -> guarded.Textarea:
     """Return a text of several lines with its label, in a code font by default."""
     field = _field(
-        ipywidgets.Textarea, label, place, width, value=value, placeholder=placeholder, rows=rows
+        guarded.Textarea, label, place, width, value=value, placeholder=placeholder, rows=rows
     )
     if mono:
         field.add_class("tk-mono")
@@ -120,21 +120,33 @@ def dropdown(
     *,
     place: LabelPlace = "beside",
     width: str | None = "220px",
-) -> ipywidgets.Dropdown:
+) -> guarded.Dropdown:
     """Return a choice; *options* are texts, or pairs of a text and a value."""
-    return _field(ipywidgets.Dropdown, label, place, width, options=list(options), value=value)
+    return _field(guarded.Dropdown, label, place, width, options=list(options), value=value)
+
+
+def offer(field: guarded.Dropdown, options: Sequence[tuple[str, Any]], value: Any) -> None:
+    """Give a dropdown other options, and one of their values.
+
+    One after the other: with its notifications held back, a dropdown looks for the value
+    among the options it had before.
+    """
+    if field.options != tuple(options):
+        field.options = tuple(options)
+    if field.value != value:
+        field.value = value
 
 
 def date(
     label: str, *, place: LabelPlace = "beside", width: str | None = "360px"
-) -> ipywidgets.DatePicker:
+) -> guarded.DatePicker:
     """Return a day to type or to choose from a calendar; its ``value`` is a date or None."""
-    return _field(ipywidgets.DatePicker, label, place, width)
+    return _field(guarded.DatePicker, label, place, width)
 
 
-def checkbox(label: str, value: bool = False) -> ipywidgets.Checkbox:
+def checkbox(label: str, value: bool = False) -> guarded.Checkbox:
     """Return a tick with its label behind it."""
-    return labelled(ipywidgets.Checkbox)(
+    return labelled(guarded.Checkbox)(
         value=value, description=label, indent=False, layout={"width": "auto"}
     )
 
@@ -145,37 +157,37 @@ def button(
     *,
     kind: Literal["normal", "primary", "danger", "plain"] = "normal",
     tooltip: str = "",
-) -> ipywidgets.Button:
+) -> guarded.Button:
     """Return a button that calls *action*."""
-    made = ipywidgets.Button(description=label, tooltip=tooltip or label)
+    made = guarded.Button(description=label, tooltip=tooltip or label)
     if kind != "normal":
         made.add_class(f"tk-{kind}")
     made.on_click(lambda _: action())
     return made
 
 
-def row(*parts: Widget, top: bool = False) -> ipywidgets.Box:
+def row(*parts: Widget, top: bool = False) -> guarded.Box:
     """Return parts side by side, which wrap where there is no room."""
-    made = ipywidgets.Box(list(parts))
+    made = guarded.Box(list(parts))
     made.add_class("tk-row")
     if top:
         made.add_class("tk-top")
     return made
 
 
-def column(*parts: Widget) -> ipywidgets.Box:
+def column(*parts: Widget) -> guarded.Box:
     """Return parts one below the other."""
-    made = ipywidgets.Box(list(parts))
+    made = guarded.Box(list(parts))
     made.add_class("tk-column")
     return made
 
 
-def block(content: Html | None = None) -> ipywidgets.HTML:
+def block(content: Html | None = None) -> guarded.HTML:
     """Return finished HTML as a part; its ``value`` may be replaced, by finished HTML only."""
-    return ipywidgets.HTML(content or "")
+    return guarded.HTML(content or "")
 
 
-def heading(words: str) -> ipywidgets.HTML:
+def heading(words: str) -> guarded.HTML:
     """Return the title of a form."""
     return block(
         Html(f'<div class="tk-heading" role="heading" aria-level="2">{escape(words)}</div>')
@@ -187,7 +199,7 @@ def subheading_html(words: str) -> Html:
     return Html(f'<div class="tk-subheading" role="heading" aria-level="3">{escape(words)}</div>')
 
 
-def subheading(words: str) -> ipywidgets.HTML:
+def subheading(words: str) -> guarded.HTML:
     """Return the title of a part of a form."""
     return block(subheading_html(words))
 
@@ -197,12 +209,12 @@ def hint_html(words: str) -> Html:
     return Html(f'<p class="tk-hint">{escape(words)}</p>' if words else "")
 
 
-def hint(words: str) -> ipywidgets.HTML:
+def hint(words: str) -> guarded.HTML:
     """Return a sentence in small print."""
     return block(hint_html(words))
 
 
-class Note(ipywidgets.HTML):
+class Note(guarded.HTML):
     """A message of a form; nothing is there while it is empty."""
 
     def __init__(self) -> None:
@@ -218,7 +230,7 @@ class Note(ipywidgets.HTML):
         self.layout.display = "" if words else "none"
 
 
-class FieldError(ipywidgets.HTML):
+class FieldError(guarded.HTML):
     """What is wrong with a field, beside it; nothing is there while all is well.
 
     Parameters
@@ -227,7 +239,7 @@ class FieldError(ipywidgets.HTML):
         The field it is about, which is marked too.
     """
 
-    def __init__(self, field: ipywidgets.DOMWidget | None = None) -> None:
+    def __init__(self, field: guarded.Widget | None = None) -> None:
         super().__init__("")
         self.layout.display = "none"
         self._field = field
@@ -240,7 +252,7 @@ class FieldError(ipywidgets.HTML):
             (self._field.add_class if words else self._field.remove_class)("tk-invalid")
 
 
-class ProgressBar(ipywidgets.Box):
+class ProgressBar(guarded.Box):
     """How far a job is, with a button that stops it; there only while the job runs.
 
     Parameters
@@ -259,7 +271,12 @@ class ProgressBar(ipywidgets.Box):
         self.add_class("tk-row")
         self.add_class("tk-progress")
         job.observe(self._draw, ["running", "stage", "fraction", "detail"])
+        job.observe(self._told, "failure")
         self._draw()
+
+    def _told(self, change: Any) -> None:
+        if change["new"] is not None:
+            self.fail(change["new"])
 
     def _draw(self, _: object = None) -> None:
         job = self._job

@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, Final
 
-import ipywidgets
+from traitlets import link
 
 from toolkit.html import Html, escape
 from toolkit.reserved import display_name
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 from toolkit.widgets.property_row import KINDS, PropertyRow
 
 _LINE_END: Final = re.compile(r"[\r\n]")
 
 
-class PropertyEditor(ipywidgets.Box):
+class PropertyEditor(guarded.Box):
     """The row of one property: its name, type, value, and a button that removes it.
 
     Parameters
@@ -42,7 +42,7 @@ class PropertyEditor(ipywidgets.Box):
                 "Property name", names, row.name, place="hidden", placeholder="Property name",
                 width="100%",
             )  # fmt: skip
-            ipywidgets.link((row, "name"), (self.name, "value"))
+            link((row, "name"), (self.name, "value"))
         self.name.add_class("tk-property-name")
         self.kind = parts.dropdown(
             f"Type of {row.label}",
@@ -52,13 +52,13 @@ class PropertyEditor(ipywidgets.Box):
             width="140px",
         )
         self.kind.observe(lambda change: row.change_kind(change["new"]), "value")
-        self.place = ipywidgets.Box()
+        self.place = guarded.Box()
         self.place.add_class("tk-property-value")
         self.remove = parts.button("Remove", on_remove, kind="plain")
         self.problem = parts.FieldError(self.place)
         self.caution = parts.block()
         self.caution.add_class("tk-hint")
-        line = ipywidgets.Box([self.name, self.kind, self.place, self.remove])
+        line = guarded.Box([self.name, self.kind, self.place, self.remove])
         line.add_class("tk-property")
         super().__init__([line, self.problem, self.caution])
         self.add_class("tk-column")
@@ -88,9 +88,9 @@ class PropertyEditor(ipywidgets.Box):
         elif row.kind == "boolean":
             field = parts.dropdown(label, [("true", True), ("false", False)], row.flag,
                                    place="hidden", width="120px")  # fmt: skip
-            ipywidgets.link((row, "flag"), (field, "value"))
+            link((row, "flag"), (field, "value"))
         elif row.kind == "list":
-            field = ipywidgets.TagsInput(
+            field = guarded.TagsInput(
                 value=list(row.items), allow_duplicates=False, tooltip=label,
                 placeholder="Type and press Enter",
             )  # fmt: skip
@@ -98,13 +98,13 @@ class PropertyEditor(ipywidgets.Box):
             row.observe(lambda change: field.set_trait("value", list(change["new"])), "items")
         elif row.kind == "json":
             field = parts.long_text(label, row.text, place="hidden", rows=_lines(row.text))
-            ipywidgets.link((row, "text"), (field, "value"))
+            link((row, "text"), (field, "value"))
         elif row.kind == "text" and _LINE_END.search(row.text):
             # A field of one line would drop the ends of lines at the first key.
             field = parts.long_text(
                 label, row.text, place="hidden", rows=_lines(row.text), mono=False
             )
-            ipywidgets.link((row, "text"), (field, "value"))
+            link((row, "text"), (field, "value"))
         elif row.kind == "date":
             field = _date_field(row, label)
         elif row.kind == "null":
@@ -113,7 +113,7 @@ class PropertyEditor(ipywidgets.Box):
             hints = {"number": "12.5", "time": "2026-05-01T14:30:00Z"}
             field = parts.text(label, row.text, place="hidden", width="100%",
                                placeholder=hints.get(row.kind, ""))  # fmt: skip
-            ipywidgets.link((row, "text"), (field, "value"))
+            link((row, "text"), (field, "value"))
         #: Where the value is entered.
         self.field = field
         self.place.children = [field]
@@ -135,8 +135,8 @@ def _lines(text: str) -> int:
     return max(2, min(8, text.count("\n") + 1))
 
 
-def _date_field(row: PropertyRow, label: str) -> ipywidgets.DatePicker:
-    field = parts.labelled(ipywidgets.DatePicker)(
+def _date_field(row: PropertyRow, label: str) -> guarded.DatePicker:
+    field = parts.labelled(guarded.DatePicker)(
         description=label, tooltip=label, layout={"width": "160px"}
     )
     field.add_class("tk-hide-label")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ from toolkit.widgets.abandon import Abandonable
 from toolkit.widgets.filter_state import FilterState
 from toolkit.widgets.job import Job
 from toolkit.widgets.latest import Latest
-from toolkit.wording import sentence
+from toolkit.wording import did_you_mean, sentence
 
 #: Seconds without a further change before a report is made.
 DELAY: Final = 0.25
@@ -158,6 +159,8 @@ class ReportBuilderState(HasTraits):
         self.observe(lambda _: self._draw_kind(), "kind")
         self._is_quiet = False
         if self.declarations:
+            # Whose report is shown.
+            self._answers = next(iter(self.declarations.values()))
             self.report_name = next(iter(self.declarations))
         else:
             self.message = "There are no events. Give the builder events to report on."
@@ -192,18 +195,27 @@ class ReportBuilderState(HasTraits):
 
     # -- the question -------------------------------------------------------------------------
 
+    @contextmanager
+    def _as_one(self) -> Iterator[None]:
+        """Make several changes without a question after each."""
+        was_quiet, self._is_quiet = self._is_quiet, True
+        try:
+            yield
+        finally:
+            self._is_quiet = was_quiet
+
     def _turn(self) -> None:
         """Turn to the chosen report; what it asks for like another keeps what was typed."""
-        fields: dict[str, FieldState] = {}
-        for field in self.declaration.fields:
-            if not isinstance(field, FilterField):
-                fields[field.name] = self._state(field)
-        self.fields = fields
-        kinds = [kind for _, kind in self.declaration.kinds]
-        was_quiet, self._is_quiet = self._is_quiet, True
-        self.kind = self._kinds.get(self.report_name, kinds[0] if kinds else "")
-        self._is_quiet = was_quiet
+        asked = [each for each in self.declaration.fields if not isinstance(each, FilterField)]
+        with self._as_one():  # nobody reads the fields of one report for those of another
+            self.fields = {field.name: self._state(field) for field in asked}
+            self.kind = self._kind_of(self.declaration)
         self.changed()
+
+    def _kind_of(self, declaration: Declaration) -> str:
+        """Return which chart of a report is drawn: the one chosen last, or the first."""
+        kinds = [kind for _, kind in declaration.kinds]
+        return self._kinds.get(declaration.title, kinds[0] if kinds else "")
 
     def _state(self, field: Field) -> FieldState:
         key = (self.report_name, field.name)
@@ -212,9 +224,9 @@ class ReportBuilderState(HasTraits):
             self._states[key] = FieldState(field)
             self._states[key].observe(lambda change: self._took(kind, change.new), "raw")
         state = self._states[key]
-        typed = self._typed.get(kind)
-        if typed is not None and self._takes(field, typed):
-            state.raw = typed
+        # None is a choice too: the range as a whole.
+        if kind in self._typed and self._takes(field, self._typed[kind]):
+            state.raw = self._typed[kind]
         return state
 
     def _took(self, kind: tuple[type, str], raw: Any) -> None:
@@ -244,35 +256,31 @@ class ReportBuilderState(HasTraits):
         ArgumentError
             If the report has no such argument.
         """
-        self._is_quiet = True
-        try:
-            if report_name is not None:
-                if report_name not in self.declarations:
-                    known_ = ", ".join(self.declarations)
-                    raise ArgumentError(f'there is no report "{report_name}"; there are {known_}')
-                self.report_name = report_name
-            known = {field.name: field for field in self.declaration.fields}
-            for name, value in values.items():
-                if name not in known:
-                    raise ArgumentError(
-                        f"{self.report_name} has no {name}=; it has {', '.join(known)}"
-                    )
-                raw = known[name].raw(value)
-                if isinstance(known[name], FilterField):
+        name = self.report_name if report_name is None else report_name
+        if name not in self.declarations:
+            raise ArgumentError(
+                f'there is no report "{name}"; there are {", ".join(self.declarations)}.'
+                f"{did_you_mean(name, self.declarations)}"
+            )
+        known = {field.name: field for field in self.declarations[name].fields}
+        if unknown := next((each for each in values if each not in known), None):
+            raise ArgumentError(f"{name} has no {unknown}=; it has {', '.join(known)}")
+        raws = {each: known[each].raw(value) for each, value in values.items()}
+        with self._as_one():
+            self.report_name = name
+            for each, raw in raws.items():
+                if isinstance(known[each], FilterField):
                     self.filter.show(raw)
                 else:
-                    self.fields[name].raw = raw
-        finally:
-            self._is_quiet = False
-            self.changed()
+                    self.fields[each].raw = raw
+        self.changed()
 
     def reset(self) -> None:
         """Put every field back to what it was at first."""
-        self._is_quiet = True
-        for state in self.fields.values():
-            state.raw = state.field.start
-        self.filter.clear()
-        self._is_quiet = False
+        with self._as_one():
+            for state in self.fields.values():
+                state.raw = state.field.start
+            self.filter.clear()
         self.changed()
 
     def changed(self) -> None:
@@ -281,11 +289,11 @@ class ReportBuilderState(HasTraits):
             return
         values = self._read()
         self.is_old = self.report is not None
+        self.error = ""
         if values is None:
             self.python = ""
             self._questions.drop()
             return
-        self.error = ""
         self.python = self.declaration.python(self._names, values, self.kind)
         self._ask(values)
 
@@ -330,10 +338,13 @@ class ReportBuilderState(HasTraits):
             make = _both(declaration, inputs, values, kind=kind, dark=self.dark)
             return self._counting.run(make, progress, "Counting")
 
-        self._questions.ask(work, self._answered, self._failed)
+        def answered(answer: tuple[Report, plots.Picture]) -> None:
+            self._answers = declaration
+            self._answered(*answer)
 
-    def _answered(self, answer: tuple[Report, plots.Picture]) -> None:
-        report, picture = answer
+        self._questions.ask(work, answered, self._failed)
+
+    def _answered(self, report: Report, picture: plots.Picture) -> None:
         self.forget_users()
         with self.hold_trait_notifications():
             self.error = ""
@@ -381,9 +392,8 @@ class ReportBuilderState(HasTraits):
 
     @property
     def _plot(self) -> Callable[..., Any]:
-        """What draws the report."""
-        report = self._present()
-        return self.declaration.plot(report, self.kind)
+        """What draws the report that is shown, which another may have been chosen after."""
+        return self._answers.plot(self._present(), self._kind_of(self._answers))
 
     def _draw_kind(self) -> None:
         if self._is_quiet:
@@ -392,7 +402,8 @@ class ReportBuilderState(HasTraits):
         values = self._read()
         if values is not None:
             self.python = self.declaration.python(self._names, values, self.kind)
-        self._redraw()
+        if self._answers is self.declaration:
+            self._redraw()
 
     # -- users --------------------------------------------------------------------------------
 

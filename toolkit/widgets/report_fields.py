@@ -8,8 +8,6 @@ from functools import cache
 from typing import Any, Final, Protocol, TypeAlias
 from zoneinfo import available_timezones
 
-import ipywidgets
-
 from toolkit.reports.choices import Choices
 from toolkit.reports.fields import (
     ChoiceField,
@@ -20,7 +18,7 @@ from toolkit.reports.fields import (
     PropertyField,
     ZoneField,
 )
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 from toolkit.widgets.choosing import Choice, Chooser, Choosers
 from toolkit.widgets.event_choice import EventChoice
 from toolkit.widgets.report_builder_state import FieldState
@@ -40,7 +38,7 @@ class Shown(Protocol):
 Pick: TypeAlias = Callable[[Any], None]
 
 
-class FieldPart(ipywidgets.Box):
+class FieldPart(guarded.Box):
     """A field with its label, its help and what is wrong with it."""
 
     def __init__(self, state: FieldState, choices: Choices) -> None:

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
-import ipywidgets
-
 from toolkit.events import AnyEvents, as_events
 from toolkit.html import Html, escape
 from toolkit.reports.cohorts import Cohort
 from toolkit.reserved import display_name, display_names
 from toolkit.table import ProfileTable
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 from toolkit.widgets.form import ASSETS, Form
 from toolkit.widgets.grid import Grid, GridColumn, GridRow
 from toolkit.widgets.users_list import UserRow
@@ -192,8 +190,8 @@ class Users(Form):
             self.grid,
         ]
 
-    def _make_columns(self) -> ipywidgets.Widget:
-        self.columns = ipywidgets.TagsInput(allow_duplicates=False, tooltip="Columns")
+    def _make_columns(self) -> guarded.Widget:
+        self.columns = guarded.TagsInput(allow_duplicates=False, tooltip="Columns")
         self.columns.add_class("tk-users-columns")
         panel = parts.column(
             parts.hint(
@@ -365,11 +363,11 @@ class Users(Form):
 def _toggle(
     label: str,
     tooltip: str,
-    panel: ipywidgets.Widget,
+    panel: guarded.Widget,
     on_open: Callable[[], None] | None = None,
-) -> ipywidgets.ToggleButton:
+) -> guarded.ToggleButton:
     """Return a button that shows a panel, and hides it again."""
-    made = ipywidgets.ToggleButton(description=label, tooltip=tooltip)
+    made = guarded.ToggleButton(description=label, tooltip=tooltip)
     panel.layout.display = "none"
 
     def turned(change: Any) -> None:

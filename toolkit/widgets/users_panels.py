@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import ipywidgets
-
 from toolkit.html import Html, escape
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 from toolkit.widgets.download import Download
 from toolkit.widgets.filter_rows import FilterRows
 from toolkit.widgets.grid import Grid, GridRow
@@ -20,7 +18,7 @@ from toolkit.wording import count
 _MEDIA: Final = {"csv": "text/csv;charset=utf-8", "jsonl": "application/x-ndjson"}
 
 
-class Panel(ipywidgets.Box):
+class Panel(guarded.Box):
     """A panel that does one thing; Enter in one of its fields does it too."""
 
     def __init__(self, state: UsersState) -> None:
@@ -36,7 +34,7 @@ class Panel(ipywidgets.Box):
         """Look at what is ticked and found now."""
 
 
-class FilterPanel(ipywidgets.Box):
+class FilterPanel(guarded.Box):
     """The filter, what it says in code, and what is odd about it."""
 
     def __init__(self, state: UsersState) -> None:
@@ -69,8 +67,7 @@ class PropertyPanel(Panel):
 
     def __init__(self, state: UsersState) -> None:
         super().__init__(state)
-        names = [name for name in state.available if not name.startswith("$")]
-        self.name = parts.combobox("Property", names, placeholder="a new one, or one there is")
+        self.name = parts.combobox("Property", placeholder="a new one, or one there is")
         self.value = parts.text("Value", placeholder="pro, 12, true, [1, 2]")
         self.kind = parts.dropdown(
             "Read it as",
@@ -100,6 +97,9 @@ class PropertyPanel(Panel):
     def update(self) -> None:
         """Look at what is ticked and found now."""
         state = self.state
+        names = tuple(name for name in state.available if not name.startswith("$"))
+        if self.name.options != names:
+            self.name.options = names
         # The ticked come last, so that the others keep their places in the list.
         options = [
             (f"all that are found ({state.matching:,})", "found"),
@@ -111,9 +111,7 @@ class PropertyPanel(Panel):
         kept = self.to.value
         if bool(state.picked_count) != had_ticks:
             kept = "picked" if state.picked_count else "found"
-        with self.to.hold_trait_notifications():
-            self.to.options = options
-            self.to.value = kept
+        parts.offer(self.to, options, kept)
 
     def submit(self) -> None:
         """Ask whether to write it."""
@@ -306,7 +304,7 @@ class BatchPanel(Panel):
             self.state.batches.redo(self._chosen.id)
 
 
-class Refusal(ipywidgets.Box):
+class Refusal(guarded.Box):
     """Why a batch was not undone, and what can be done instead."""
 
     def __init__(self, state: UsersState) -> None:

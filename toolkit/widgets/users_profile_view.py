@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import ipywidgets
-
 from toolkit.html import Html, escape
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 from toolkit.widgets.grid import Grid, GridRow
 from toolkit.widgets.users_profile import ChangeRow, EventRow, ProfilePage, PropertyRow
 
 
-class UserPage(ipywidgets.Box):
+class UserPage(guarded.Box):
     """A page of one user, bound to its state.
 
     Parameters
@@ -30,7 +28,7 @@ class UserPage(ipywidgets.Box):
         self.page = page
         self._card = parts.block()
         self._note = parts.Note()
-        self.slider = ipywidgets.IntSlider(
+        self.slider = guarded.IntSlider(
             description="As it was", readout=False, style={"description_width": "70px"},
             layout={"width": "300px"}, tooltip="Move to see the profile as it was",
         )  # fmt: skip
@@ -74,8 +72,8 @@ class UserPage(ipywidgets.Box):
         self._draw()
         self._draw_history()
 
-    def _body(self, properties: ipywidgets.Widget) -> ipywidgets.Widget:
-        both = ipywidgets.Box([properties])
+    def _body(self, properties: guarded.Widget) -> guarded.Widget:
+        both = guarded.Box([properties])
         both.add_class("tk-users-page")
         if self.page.has_events:
             self.feed = _Feed(self.page)
@@ -152,7 +150,7 @@ def _change(row: ChangeRow) -> Html:
     return Html(f"<tr><td>{escape(row.time)}</td><td>{what}</td><td>{escape(row.origin)}</td></tr>")
 
 
-class _Feed(ipywidgets.Box):
+class _Feed(guarded.Box):
     """What a user did, newest first."""
 
     def __init__(self, page: ProfilePage) -> None:

@@ -249,6 +249,8 @@ class UsersState(UserList):
             problems["path"] = "Name a file."
         elif path is not None and Path(path.strip()).expanduser().is_file():
             problems["path"] = "This file is there already; give another name, or remove it first."
+        elif not self.picked_count and not self.filter.is_right:
+            problems["path"] = "Mend the filter first."
         self.problems = problems
         if "path" in problems:
             return

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-import ipywidgets
 import pandas as pd
 
 from toolkit.events import AnyEvents, Events, as_events
@@ -13,7 +12,7 @@ from toolkit.sample import sample_files
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.jsonlines import read_messages
 from toolkit.table import ProfileTable, as_table
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 from toolkit.widgets.csv_import import CsvImport
 from toolkit.widgets.editor import ProfileEditor
 from toolkit.widgets.form import Form
@@ -22,7 +21,7 @@ from toolkit.widgets.report_builder import ReportBuilder
 from toolkit.widgets.users import Users
 
 if TYPE_CHECKING:
-    from ipywidgets import Widget
+    from toolkit.widgets.guarded import Widget
 
 #: The forms that are about one table at a time.
 _OF_ONE_TABLE: Final = ("Users", "Edit a profile", "Import a CSV")
@@ -46,8 +45,8 @@ class Workbench(Form):
         self.forms: dict[str, Widget] = {}
         self._group_key = ""
         self._makers: dict[str, Callable[[], Widget]] = self._tabs()
-        self._places = [ipywidgets.VBox() for _ in self._makers]
-        self.tabs = ipywidgets.Tab(self._places, titles=list(self._makers))
+        self._places = [guarded.VBox() for _ in self._makers]
+        self.tabs = guarded.Tab(self._places, titles=list(self._makers))
         note = parts.Note()
         note.show(told)
         # Only where there is a choice.

@@ -57,6 +57,11 @@ function render({ model, el }) {
   };
 
   const onMessage = (content) => {
+    if (content.type === "failed") {
+      // Once the note is drawn: whoever pressed something far below shall see it.
+      const look = () => root?.querySelector(":scope > .tk-failure")?.scrollIntoView({ block: "nearest" });
+      setTimeout(look, 100);
+    }
     if (content.type !== "pong" || waiting === null || content.number !== waiting.number) return;
     const { then } = waiting;
     waiting = null;
@@ -85,6 +90,9 @@ function render({ model, el }) {
 
   // A field of tags has a title and no label: who hears the page would not know what it is.
   const onFocus = (event) => {
+    // On the form alone it is not enough: the notebook's arrows and letters are for
+    // whatever has the focus and cannot be typed in, such as a list or a button.
+    event.target.setAttribute("data-lm-suppress-shortcuts", "true");
     const tags = event.target.closest(".jupyter-widget-tagsinput");
     if (tags && tags.title) event.target.setAttribute("aria-label", tags.title);
   };
