@@ -884,10 +884,19 @@ def test_further_names_of_this_machine_can_be_allowed() -> None:
         open_.check({"Host": "evil.example"})
 
 
-@pytest.mark.parametrize("origins", ["http://localhost", ["*"], ["localhost:3000"], [""]])
+@pytest.mark.parametrize("origins", ["http://localhost", ["*"], ["localhost:3000"], [""], [5]])
 def test_an_origin_is_an_origin(origins: Any) -> None:
     with pytest.raises(tk.ToolkitError, match="origin"):
         Guard("127.0.0.1", origins=origins)
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    ["lanhost", [""], ["lanhost:8123"], ["http://lanhost"], [5], [None], ["a b"], ["::1"], ["[x]"]],
+)
+def test_a_host_is_a_name(hosts: Any) -> None:
+    with pytest.raises(tk.ToolkitError, match="hosts"):
+        Guard("127.0.0.1", hosts=hosts)
 
 
 def test_a_query_is_read_as_it_was_sent(receiver: Receiver) -> None:

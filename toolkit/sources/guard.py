@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from toolkit.errors import ArgumentError, RequestError
 
 _ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+")
+_HOST: Final = re.compile(r"[^/:?#@\s\[\]]+|\[[0-9a-f:.]+\]")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -39,20 +40,26 @@ class Guard:
     Raises
     ------
     ArgumentError
-        If an origin is none.
+        If an origin or a host is none.
     """
 
     def __init__(self, host: str, origins: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:
         if isinstance(origins, str) or isinstance(hosts, str):
             raise ArgumentError("origins and hosts are lists of texts, not one text")
-        self.origins = frozenset(origin.rstrip("/").lower() for origin in origins)
+        self.origins = frozenset(_text("origins", each).rstrip("/").lower() for each in origins)
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ArgumentError(
                     f"origins has {origin!r}; an origin is such as 'http://localhost:3000': "
                     "scheme, host and port, no path and no *"
                 )
-        names = {name.lower() for name in hosts}
+        names = {_text("hosts", name).lower() for name in hosts}
+        for name in names:
+            if not _HOST.fullmatch(name):
+                raise ArgumentError(
+                    f"hosts has {name!r}; a host is a name such as 'host.docker.internal', without "
+                    "scheme and port"
+                )
         self._hosts = {*_LOOPBACK, host.lower(), *names}
         self._is_open = not is_loopback(host)
         #: Whether clients must know a token: not all names are loopback addresses (HTTP-4).
@@ -105,6 +112,12 @@ class Guard:
             f"the request is for the host {given[:100]!r}, which is not this server. To allow "
             "the name: toolkit.serve(…, hosts=[…])",
         )
+
+
+def _text(argument: str, given: object) -> str:
+    if not isinstance(given, str):
+        raise ArgumentError(f"{argument} has {given!r}; texts are needed")
+    return given
 
 
 def _origin_of(address: str) -> str:
