@@ -401,8 +401,8 @@ def cohorts(profiles: Any) -> SavedCohorts:
     >>> del tk.cohorts(profiles)["Friends"]
     """
     if not hasattr(profiles, "remembered"):
-        raise ArgumentError(
-            f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed"
+        raise ReportError(
+            f"cohorts are saved beside a ProfileTable, and {type(profiles).__name__} is none"
             f"{SWAPPED if isinstance(profiles, Events | pd.DataFrame) else ''}"
         )
     return SavedCohorts(profiles)
