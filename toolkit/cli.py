@@ -35,14 +35,17 @@ from toolkit.reports import segmentation
 from toolkit.reports.periods import Unit
 from toolkit.reports.plots import as_png
 from toolkit.sources.arguments import written
+from toolkit.sources.arrow_stream import parquet_frame
 from toolkit.sources.csv import import_csv
-from toolkit.sources.csv_defuse import defused_frame
+from toolkit.sources.csv_defuse import csv_of
 from toolkit.sources.csv_export import export_csv
+from toolkit.sources.csv_report import rejected_csv
 from toolkit.sources.geo import GeoDatabase
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.sources.people import read_people, write_people
 from toolkit.sources.segment import GROUP_KEY
 from toolkit.sources.serving import serve_until_stopped
+from toolkit.sources.whole_file import write_whole
 from toolkit.table import ProfileTable
 from toolkit.values import dumps
 from toolkit.wording import count, listed
@@ -399,7 +402,7 @@ def _import(given: argparse.Namespace) -> int:
             )
         except CsvRowsError as error:
             if given.rejected is not None:
-                defused_frame(error.rejected).to_csv(given.rejected, index=False)
+                write_whole(given.rejected, rejected_csv(error.rejected))
             raise
     _say(report)
     if given.rejected is not None:
@@ -447,7 +450,7 @@ def _export(given: argparse.Namespace) -> int:
         profiles = table if given.where is None else table.where(given.where)
         if is_csv:
             export = export_csv(profiles, given.file)
-            number, losses = export.profiles, export.losses
+            number, losses = export.profiles, export.notes
         elif given.people:
             number = write_people(profiles, given.file)
         else:
@@ -472,9 +475,9 @@ def _report(given: argparse.Namespace) -> int:
         )
     # The files first: what is printed may go to a reader who stops after some lines.
     if given.png is not None:
-        given.png.write_bytes(as_png(report.plot, transparent=False))
+        write_whole(given.png, as_png(report.plot, transparent=False))
     if given.csv is not None:
-        defused_frame(report.table).to_csv(given.csv, index=False)
+        write_whole(given.csv, csv_of(report.table))
     _say(report.title)
     _say(report.table.to_string(index=False))
     for note in report.notes:
@@ -493,7 +496,7 @@ def _read_events(path: Path) -> pd.DataFrame:
     _there(path)
     try:
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
+            return parquet_frame(path)
         # Read as text, an ID keeps its leading zeros (JOIN-3).
         return pd.read_csv(path, dtype={"distinct_id": "str"})
     except (ValueError, EOFError) as error:

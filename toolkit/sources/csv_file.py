@@ -11,6 +11,7 @@ from toolkit.reserved import LAST_SEEN, name_refusal
 from toolkit.sources.arguments import argument
 from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, guess_header
 from toolkit.sources.csv_mapping import DISTINCT_ID, ColumnMapping, FileColumns, suggest_names
+from toolkit.sources.csv_mark import is_export, restored
 from toolkit.sources.csv_reading import CsvText, read_csv_text
 from toolkit.sources.csv_report import CsvColumn, CsvPreview, sentence
 from toolkit.sources.csv_source import CsvSource, Source
@@ -89,6 +90,8 @@ class CsvFile:
         if guess.header and first is not None:
             names = tuple(cell.strip() or None for cell in first)
             below = text.below_header()
+            if is_export(first):  # RESTORE
+                names, below = restored(first, below)
         if below.rows > MAX_ROWS:  # CSV-6
             raise CsvError(
                 f"{name} holds {below.rows:,} rows; at most {MAX_ROWS:,} are imported at once. "

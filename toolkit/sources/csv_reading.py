@@ -17,7 +17,9 @@ from toolkit.columns import Mask, Positions
 from toolkit.errors import CsvEncodingError, CsvError
 from toolkit.progress import Progress, silent
 from toolkit.sources.arguments import argument
+from toolkit.sources.arrow_stream import csv_batches
 from toolkit.sources.csv_dialect import Dialect, check_delimiter, sniff
+from toolkit.sources.csv_mark import export_dialect
 from toolkit.sources.csv_source import (
     END_MARK,
     CsvSource,
@@ -171,7 +173,8 @@ def _read(
 ) -> CsvText:
     with source.opened() as raw:
         head = Utf8Stream(raw, encoding, source.name).read(_HEAD)
-    dialect = sniff(head.decode(errors="ignore").removesuffix(_MARK), delimiter)
+    text = head.decode(errors="ignore").removesuffix(_MARK)
+    dialect = export_dialect(text, delimiter) or sniff(text, delimiter)
     with source.opened() as raw:
         stream = Utf8Stream(raw, encoding, source.name)
         size = source.size()
@@ -215,25 +218,25 @@ class _Parsed:
     def read(self, stream: Utf8Stream, notice: Callable[[int], None]) -> None:
         """Read all rows; keep no more than asked for. *notice* is told how many, now and then."""
         names = [str(position) for position in range(self._dialect.width)]
+        reading = csv_batches(
+            stream,
+            self._on_ragged_row,
+            # In one thread, for only then pyarrow numbers the ragged rows.
+            pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK, column_names=names),
+            {
+                "delimiter": self._dialect.delimiter,
+                "newlines_in_values": True,
+                "ignore_empty_lines": False,
+            },
+            pa_csv.ConvertOptions(
+                check_utf8=False,  # the stream did
+                column_types=dict.fromkeys(names, _TEXT),
+                strings_can_be_null=False,
+            ),
+        )
         try:
-            reader = pa_csv.open_csv(
-                stream,
-                # In one thread, for only then pyarrow numbers the ragged rows.
-                pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK, column_names=names),
-                pa_csv.ParseOptions(
-                    delimiter=self._dialect.delimiter,
-                    newlines_in_values=True,
-                    ignore_empty_lines=False,
-                    invalid_row_handler=self._on_ragged_row,
-                ),
-                pa_csv.ConvertOptions(
-                    check_utf8=False,  # the stream did
-                    column_types=dict.fromkeys(names, _TEXT),
-                    strings_can_be_null=False,
-                ),
-            )
-            with reader:
-                for batch in reader:
+            with reading as batches:
+                for batch in batches:
                     self._take(batch)
                     notice(self._rows)
         except pa.ArrowInvalid as error:

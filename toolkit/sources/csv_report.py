@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 
 import pandas as pd
 
 from toolkit import html
-from toolkit.sources.csv_defuse import defused_frame
+from toolkit.sources.csv_defuse import csv_of
 from toolkit.sources.csv_types import ColumnType
+from toolkit.sources.whole_file import write_whole
 from toolkit.wording import count, listed
 
 _DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
@@ -237,7 +237,7 @@ class ImportReport:
 
         Cells that a spreadsheet would run as formulas get an apostrophe.
         """
-        Path(path).write_bytes(rejected_csv(self.rejected))
+        write_whole(path, rejected_csv(self.rejected))
 
     def _summary(self) -> str:
         would = "would be " if self.dry_run else ""
@@ -306,7 +306,7 @@ class ImportReport:
 
 def rejected_csv(rejected: pd.DataFrame) -> bytes:
     """Return rejected rows as CSV in UTF-8, safe to open in a spreadsheet: line, reason, text."""
-    return defused_frame(rejected).to_csv(index=False).encode()
+    return csv_of(rejected)
 
 
 def sentence(clause: str) -> str:
