@@ -570,5 +570,5 @@ def test_where_the_home_cannot_be_written_to_the_sample_is_in_a_temporary_folder
 
 
 def test_a_folder_for_the_sample_that_cannot_be_is_refused_in_words() -> None:
-    with pytest.raises(WriteError, match="cannot be made in /dev/null/x: .*Give another folder"):
+    with pytest.raises(WriteError, match=r"in /dev/null/x: .*Give another folder"):
         sample_files("/dev/null/x")

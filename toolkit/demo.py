@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -69,14 +70,16 @@ def run_demo(folder: Path, say: Callable[[str], None] = print) -> Path:
         chart = folder / "purchases-by-plan.png"
         write_whole(chart, as_png(monthly.plot, transparent=False))
     say(f"6. Chart: {chart}")
-    say(f"   The profiles stay in {database}; look: {_python()} -m toolkit show {database}")
+    look = f"{_program()} show {shlex.quote(str(database))}"
+    say(f"   The profiles stay in {database}; look: {look}")
     say(f"Done in {time.perf_counter() - started:.1f} s.")
     return chart
 
 
-def _python() -> str:
-    """Return how to call the Python that runs this from the current folder."""
-    executable = Path(sys.executable)
-    if executable.is_relative_to(Path.cwd()):
-        executable = executable.relative_to(Path.cwd())
-    return shlex.quote(str(executable))
+def _program() -> str:
+    """Return how to call the command line from the current folder."""
+    there = Path(sys.executable).with_name("profile-toolkit")
+    if not there.exists() or shutil.which("profile-toolkit") == str(there):
+        return "profile-toolkit"
+    here = Path.cwd()
+    return shlex.quote(str(there.relative_to(here) if there.is_relative_to(here) else there))
