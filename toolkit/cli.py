@@ -44,7 +44,8 @@ from toolkit.sources.arrow_stream import parquet_frame
 from toolkit.sources.csv import import_csv
 from toolkit.sources.csv_defuse import csv_of
 from toolkit.sources.csv_export import export_csv
-from toolkit.sources.csv_report import rejected_csv
+from toolkit.sources.csv_file import CsvFile
+from toolkit.sources.csv_report import ImportReport, rejected_csv
 from toolkit.sources.geo import GeoDatabase
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.sources.people import read_people, write_people
@@ -133,7 +134,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         known = list(given.parser._option_string_actions)
         meant = did_you_mean(unknown[0].partition("=")[0], known)
         what = "option" if unknown[0].startswith("-") else "further argument"
-        given.parser.error(f"unknown {what} {unknown[0]}.{meant}".removesuffix("."))
+        given.parser.error(f"unknown {what} {unknown[0]}.{meant}".rstrip("."))
     for each in vars(given).values():
         for text in each if isinstance(each, list) else [each]:
             # A path may hold any bytes, text may not.
@@ -164,7 +165,13 @@ class _Parser(argparse.ArgumentParser):
             message = f"{what} {value} is unknown.{did_you_mean(value, choices)}"
             message += f" There are {', '.join(choices)}"
         message = message.replace("the following arguments are required:", "missing:")
-        _say(f"error: {message}. See {self.prog} --help", file=sys.stderr)
+        message = re.sub(
+            r"argument (\S+): invalid int value: '(.*)'",
+            r"\1 \2: a whole number is needed",
+            message,
+        )
+        end = "" if message.endswith("?") else "."
+        _say(f"error: {message}{end} See {self.prog} --help", file=sys.stderr)
         sys.exit(USAGE)
 
 
@@ -205,7 +212,7 @@ def _lab_options(lab: argparse.ArgumentParser) -> None:
 
 def _import_options(load: argparse.ArgumentParser) -> None:
     _add_database(load)
-    load.add_argument("csv", type=Path)
+    load.add_argument("csv", type=Path, help="the file; .gz is unpacked")
     load.add_argument(
         "--map",
         action="append",
@@ -239,7 +246,7 @@ def _import_options(load: argparse.ArgumentParser) -> None:
 
 def _apply_options(apply: argparse.ArgumentParser) -> None:
     _add_database(apply)
-    apply.add_argument("messages", type=Path)
+    apply.add_argument("messages", type=Path, help="the file; .gz is unpacked")
     apply.add_argument(
         "--skip-errors", action="store_true", help="apply the other lines when some are no messages"
     )
@@ -299,8 +306,8 @@ def _report_options(report: argparse.ArgumentParser) -> None:
 def _history_options(history: argparse.ArgumentParser) -> None:
     _add_database(history)
     _add_group(history)
-    history.add_argument("distinct_id")
-    history.add_argument("property", nargs="?")
+    history.add_argument("distinct_id", help="whose updates")
+    history.add_argument("property", nargs="?", help="the property to explain")
 
 
 def _batches_options(batches: argparse.ArgumentParser) -> None:
@@ -364,7 +371,7 @@ def _serve_options(serving: argparse.ArgumentParser) -> None:
 
 def _show_options(show: argparse.ArgumentParser) -> None:
     _add_database(show)
-    show.add_argument("distinct_id", nargs="?")
+    show.add_argument("distinct_id", nargs="?", help="the profile to show")
     _add_group(show)
 
 
@@ -495,25 +502,36 @@ def _import(given: argparse.Namespace) -> int:
     _there(given.csv)
     if given.rejected is not None:
         _may_be_written(given.rejected)
-    # A dry run leaves no file behind where there was none.
-    in_memory = given.dry_run and not given.database.exists()
-    with ProfileTable(None if in_memory else given.database) as profiles:
-        try:
-            report = import_csv(
+    file = CsvFile.read(
+        given.csv,
+        header=given.header,
+        encoding=given.encoding,
+        delimiter=given.delimiter,
+        mapping=mapping or None,
+    )
+
+    def imported(path: Path | None, dry_run: bool) -> ImportReport:
+        with ProfileTable(path) as profiles:
+            return import_csv(
                 profiles if given.group is None else profiles.groups(given.group),
-                given.csv,
+                file,
                 mapping or None,
-                header=given.header,
-                encoding=given.encoding,
-                delimiter=given.delimiter,
                 types=types,
                 on_error="skip" if given.skip_errors else "raise",
-                dry_run=given.dry_run,
+                dry_run=dry_run,
             )
-        except CsvRowsError as error:
-            if given.rejected is not None:
-                write_whole(given.rejected, rejected_csv(error.rejected))
-            raise
+
+    try:
+        is_new = not given.database.exists()
+        # What is only tried, or fails, leaves no file behind where there was none.
+        if is_new:
+            report = imported(None, dry_run=True)
+        if not is_new or not given.dry_run:
+            report = imported(given.database, given.dry_run)
+    except CsvRowsError as error:
+        if given.rejected is not None:
+            write_whole(given.rejected, rejected_csv(error.rejected))
+        raise
     _say(report)
     if given.rejected is not None:
         report.write_rejected(given.rejected)
