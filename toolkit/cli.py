@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TextIO, get_args
+from typing import Any, TextIO, get_args, overload
 
 import pandas as pd
 
@@ -116,6 +116,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="COLUMN=PROPERTY",
         help="a column (position from 0, or header name) and its property; repeat. "
         "$distinct_id marks the identifier. Default: all columns by header",
+    )
+    load.add_argument(
+        "--key",
+        metavar="COLUMN",
+        help="the column of the IDs (position from 0, or header name); without --map all other "
+        "columns are imported under their names",
     )
     load.add_argument(
         "--type",
@@ -347,11 +353,22 @@ def _pairs(option: str, what: str, given: Sequence[str]) -> dict[int | str, str]
     """Return options of the form KEY=VALUE as a dict; a key of digits is a position."""
     found: dict[int | str, str] = {}
     for pair in given:
-        key, equals, value = pair.rpartition("=")
+        key, equals, value = pair.partition("=")
+        if not key.isdecimal():  # a name in the header may hold "=" itself
+            key, equals, value = pair.rpartition("=")
         if not equals:
             raise ToolkitError(f"{option} {pair}: {what}")
-        found[int(key) if key.isdecimal() else key] = value
+        found[_column(key)] = value
     return found
+
+
+@overload
+def _column(key: str) -> int | str: ...
+@overload
+def _column(key: None) -> None: ...
+def _column(key: str | None) -> int | str | None:
+    """Return what names a column; digits are a position."""
+    return int(key) if key is not None and key.isdecimal() else key
 
 
 def _demo(given: argparse.Namespace) -> int:
@@ -390,6 +407,7 @@ def _import(given: argparse.Namespace) -> int:
                 profiles if given.group is None else profiles.groups(given.group),
                 given.csv,
                 mapping or None,
+                key=_column(given.key),
                 header=given.header,
                 encoding=given.encoding,
                 delimiter=given.delimiter,
