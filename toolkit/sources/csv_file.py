@@ -166,11 +166,8 @@ class CsvFile:
         unnamed = [at for at, name in enumerate(self.columns.names) if name is None]
         if not unnamed:
             return []
-        shown = listed(str(at) for at in unnamed)
-        return [
-            f"{count(len(unnamed), 'column')} without a name in the header, "
-            f"counted from 0: {shown}."
-        ]
+        shown = listed(map(self.columns.title, unnamed))
+        return [f"{count(len(unnamed), 'column')} without a name in the header: {shown}."]
 
     def _key(self, position: int | None) -> str | int | None:
         return None if position is None else self.columns.key(position)

@@ -283,21 +283,13 @@ class ImportReport:
                 f"{count(len(self.cut), 'value')} cut or left out by the table's limits; see .cut."
             )
         if len(self.left_out):
-            notes.append(f"{count(len(self.left_out), 'column')} left out: {self._left_out()}.")
+            notes.append(f"{count(len(self.left_out), 'column')} left out: {left_out(self)}.")
         notes += self.warnings
         notes.append(sentence(self.header_reason))
         if self.renamed:
             named = (f"{name} → {given}" for name, given in self.renamed.items())
             notes.append(f"Columns under another name than in the header: {listed(named)}.")
         return notes
-
-    def _left_out(self) -> str:
-        """Return the columns left out, by name or position."""
-        names = (
-            f"column {position} (the {ordinal(position + 1)})" if header != header else header
-            for position, header, _ in self.left_out.itertuples(index=False)
-        )
-        return listed(map(str, names), len(self.left_out))
 
     def __repr__(self) -> str:
         kind = "dry run" if self.dry_run else f"{self.seconds:.1f} s"
@@ -327,6 +319,15 @@ class ImportReport:
 def rejected_csv(rejected: pd.DataFrame) -> bytes:
     """Return rejected rows as CSV in UTF-8, safe to open in a spreadsheet: line, reason, text."""
     return defused_frame(rejected).to_csv(index=False).encode()
+
+
+def left_out(report: ImportReport) -> str:
+    """Return the columns that were left out, all of them, by name or else by position."""
+    names = (
+        f"column {position} (the {ordinal(position + 1)})" if header != header else header
+        for position, header, _ in report.left_out.itertuples(index=False)
+    )
+    return ", ".join(map(str, names))
 
 
 def sentence(clause: str) -> str:
