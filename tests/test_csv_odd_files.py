@@ -19,7 +19,7 @@ from toolkit.cli import _as_option
 from toolkit.errors import ColumnMappingError, CsvError, CsvRowsError
 from toolkit.sources.arguments import written
 from toolkit.sources.csv import import_csv, preview_csv
-from toolkit.sources.csv_mapping import column_title
+from toolkit.sources.csv_dialect import column_title
 from toolkit.table import ProfileTable
 
 PLANES = (
@@ -145,6 +145,36 @@ def test_CSV_10_a_line_drawn_under_the_header_is_rejected(rule: str) -> None:
     reason = "it is a line drawn under the header"
     assert rejected(f"id,plan\n{rule}\n1,pro\n2,-\n") == (["1", "2"], [(2, reason)])
     assert rejected("id,plan\n-,-\n2,-\n") == (["-", "2"], [])
+
+
+def test_CSV_10_a_line_drawn_in_a_table_of_markdown_is_rejected() -> None:
+    content = "| id | name |\n|----|------|\n| 1 | Ann |\n| 2 | Bob |\n"
+
+    assert rejected(content)[1] == [(2, "it is a line drawn under the header")]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("'id','plan'\n'1','pro'\n'2','free'\n", "All cells of column \"'id'\", column \"'plan'\""),
+        ('"id,""plan"""\n"1,""pro"""\n"2,""free"""\n', "do quotes stand around whole lines?"),
+    ],
+)
+def test_quotes_of_other_formats_are_told(content: str, said: str) -> None:
+    preview = preview_csv(content.encode(), header=True)
+
+    assert any(said in problem for problem in preview.problems)
+    report = import_csv(ProfileTable(), content.encode(), header=True)
+    assert any(said in warning for warning in report.warnings)
+    plain = b"id,plan\n1,'pro\n2,it's\n3,''\n"
+    assert import_csv(ProfileTable(), plain).warnings == ()
+
+
+def test_a_row_of_another_delimiter_is_told_as_such() -> None:
+    assert rejected("user_id,plan\nu1,pro\nu2;free\nu3,pro\nu4\n")[1] == [
+        (3, "1 cell where 2 are expected; with a semicolon it has them"),
+        (5, "1 cell where 2 are expected"),
+    ]
 
 
 def test_CSV_10_a_row_that_begins_with_a_byte_order_mark_is_rejected() -> None:
@@ -292,7 +322,7 @@ def test_CSV_3_a_mapping_of_nothing_but_the_identifier_is_refused(profiles: Prof
     assert len(profiles) == 0
     message = str(caught.value)
     assert all(f'"{name}"' in message for name in ("year", "type", "model", "seats", "engine"))
-    assert message.endswith('pass key="tailnum" and no mapping')
+    assert message.endswith('pass key="tailnum" in place of mapping=')
 
 
 def test_CSV_3_a_file_of_nothing_but_ids_makes_empty_profiles_and_says_so(

@@ -331,7 +331,7 @@ def test_who_the_user_is_and_what_is_left_out_is_seen_before_and_after(
     book.button("Check").click()
     book.sees("Columns left out")
     book.sees("it is the header again")
-    book.sees("text follows the quote that closes a cell")
+    book.sees("text follows a closing quote; within a cell a quote is written twice")
     book.picture("planes-check")
     book.field("Import the other 2 rows").check()
     book.button("Import 2 rows").click()

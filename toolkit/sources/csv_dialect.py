@@ -14,10 +14,12 @@ import pyarrow as pa
 from toolkit.errors import CsvError
 from toolkit.sources.arguments import argument
 from toolkit.sources.csv_types import infer_type, looks_like
+from toolkit.wording import ordinal
 
 #: Tried in this order; the first wins a tie. The comma comes last, for it is the one
 #: that also stands within cells: "Doe, Ann", or 3,5 as half of Europe writes it.
 DELIMITERS: Final = (";", "\t", "|", ",")
+_DELIMITER_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
 #: So many rows are looked at for the delimiter, and below a header for its types.
 SAMPLE_ROWS: Final = 1_000
@@ -81,6 +83,11 @@ def check_delimiter(delimiter: object) -> str:
         f"{argument('delimiter', delimiter)} cannot separate cells; "
         "one ASCII character is needed, such as ',', ';', '\\t' or '|'"
     )
+
+
+def delimiter_name(delimiter: str) -> str:
+    """Return what to call a delimiter."""
+    return _DELIMITER_NAMES.get(delimiter, repr(delimiter))
 
 
 def sniff(text: str, delimiter: str | None, escape: str | None = None) -> Dialect:
@@ -176,6 +183,21 @@ def is_header_again(row: Sequence[str], header: Sequence[str]) -> bool:
     return all(
         cell.strip(_AROUND) == name.strip(_AROUND) for cell, name in zip(row, header, strict=True)
     )
+
+
+def column_title(position: int, names: Sequence[str | None]) -> str:
+    """Return what to call a column in a sentence: by its name if it alone has it.
+
+    >>> column_title(1, ["id", "plan"]), column_title(0, [None, "plan"])
+    ('column "plan"', 'column 0 (the first)')
+    >>> column_title(2, ["id", "plan", "plan"])
+    'column 2 (the third, "plan")'
+    """
+    name = names[position]
+    if name is not None and names.count(name) == 1:
+        return f'column "{name}"'
+    place = f"column {position} (the {ordinal(position + 1)}"
+    return f"{place})" if name is None else f'{place}, "{name}")'
 
 
 def _reason_for(name: str, cells: list[str]) -> str | None:

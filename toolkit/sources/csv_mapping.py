@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from toolkit.errors import ColumnMappingError, InvalidValueError
 from toolkit.reserved import DISPLAY_NAMES, LAST_SEEN, name_refusal
 from toolkit.sources.arguments import argument
-from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, is_email
+from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, column_title, is_email
 from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType, infer_type, is_filled, is_key
 from toolkit.values import as_json
-from toolkit.wording import count, did_you_mean, listed, ordinal, sentence
+from toolkit.wording import count, did_you_mean, listed, sentence
 
 #: Marks the column of distinct IDs in a mapping.
 DISTINCT_ID: Final = "$distinct_id"
@@ -485,7 +485,7 @@ def _refuse_ids_alone(chosen: Mapping[int, str], columns: FileColumns) -> None:
         return
     if columns.header.header:
         key = argument("key", columns.key(identifier))
-        advice = f"To import them under their names pass {key} and no mapping"
+        advice = f"To import them under their names pass {key} in place of {argument('mapping')}"
     else:
         advice = f"To import all: {_example(columns, identifier)}"
     left_out = listed(columns.title(at).removeprefix("column ") for at in others)
@@ -776,21 +776,6 @@ def _unlike(name: str, others: Iterable[str]) -> str:
     taken = set(others)
     numbered = (f"{name} {number}" for number in itertools.count(2))
     return next(each for each in numbered if each not in taken)
-
-
-def column_title(position: int, names: Sequence[str | None]) -> str:
-    """Return what to call a column in a sentence: by its name if it alone has it.
-
-    >>> column_title(1, ["id", "plan"]), column_title(0, [None, "plan"])
-    ('column "plan"', 'column 0 (the first)')
-    >>> column_title(2, ["id", "plan", "plan"])
-    'column 2 (the third, "plan")'
-    """
-    name = names[position]
-    if name is not None and names.count(name) == 1:
-        return f'column "{name}"'
-    place = f"column {position} (the {ordinal(position + 1)}"
-    return f"{place})" if name is None else f'{place}, "{name}")'
 
 
 def _plain(name: str) -> str:

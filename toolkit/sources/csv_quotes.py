@@ -25,10 +25,8 @@ _ESCAPED: Final = re.compile(rb'\\["\\]')
 _BACKSLASHES: Final = re.compile(rb'\\["\\]|\\')
 
 BEFORE_QUOTE: Final = "white space stands before the quote that opens a cell"
-AFTER_QUOTE: Final = (
-    "text follows the quote that closes a cell, and a quote within a cell is written twice"
-)
-BACKSLASH: Final = "a quote within a cell is escaped by a backslash, and not written twice"
+AFTER_QUOTE: Final = "text follows a closing quote; within a cell a quote is written twice"
+BACKSLASH: Final = "a quote within a cell is escaped by a backslash, not written twice"
 
 
 class BrokenQuote(NamedTuple):

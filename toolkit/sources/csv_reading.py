@@ -18,7 +18,7 @@ from toolkit.columns import Mask, Positions
 from toolkit.errors import CsvEncodingError, CsvError
 from toolkit.progress import Progress, silent
 from toolkit.sources.arguments import argument
-from toolkit.sources.csv_dialect import Dialect, check_delimiter, sniff
+from toolkit.sources.csv_dialect import DELIMITERS, Dialect, check_delimiter, delimiter_name, sniff
 from toolkit.sources.csv_formats import format_of_text
 from toolkit.sources.csv_quotes import ESCAPE, BrokenQuote, QuoteCheck
 from toolkit.sources.csv_source import (
@@ -409,7 +409,9 @@ class _Parsed:
         lines = self._lines(columns, numbers, ragged_numbers, line_ends)
         reasons = broken.reasons(lines) if self._is_whole else {}
         ragged = [
-            RaggedRow(int(lines[number - 1]), reasons.get(number - 1, self._reason(cells)), text)
+            RaggedRow(
+                int(lines[number - 1]), reasons.get(number - 1) or self._reason(cells, text), text
+            )
             for number, cells, text in self._ragged
             if not self._holds_nothing(text)
         ]
@@ -465,8 +467,12 @@ class _Parsed:
         heights[ragged_numbers - 1] += pc.count_substring_regex(texts, pattern=_LINE_END).to_numpy()
         return np.cumsum(heights) - heights + 1
 
-    def _reason(self, cells: int) -> str:
-        return f"{count(cells, 'cell')} where {self._dialect.width} are expected"
+    def _reason(self, cells: int, text: str) -> str:
+        width = self._dialect.width
+        reason = f"{count(cells, 'cell')} where {width} are expected"
+        others = (each for each in DELIMITERS if each != self._dialect.delimiter)
+        other = next((each for each in others if text.count(each) + 1 == width > 1), None)
+        return reason if other is None else f"{reason}; with a {delimiter_name(other)} it has them"
 
     def _with_open_quote(
         self,

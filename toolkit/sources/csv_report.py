@@ -11,16 +11,11 @@ import pandas as pd
 
 from toolkit import html
 from toolkit.sources.csv_defuse import defused_frame
+from toolkit.sources.csv_dialect import delimiter_name
 from toolkit.sources.csv_types import ColumnType
 from toolkit.wording import count, listed, ordinal
 
-_DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _SHOWN_ROWS = 5
-
-
-def delimiter_name(delimiter: str) -> str:
-    """Return what to call a delimiter."""
-    return _DELIMITER_NAMES.get(delimiter, repr(delimiter))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ were put together, totals and counts below the last row.
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 from collections.abc import Sequence
@@ -15,9 +16,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.sources.csv_dialect import HeaderGuess, guess_header, is_header_again
+from toolkit.sources.csv_dialect import (
+    DELIMITERS,
+    HeaderGuess,
+    column_title,
+    guess_header,
+    is_header_again,
+)
 from toolkit.sources.csv_reading import CsvText
 from toolkit.sources.csv_types import is_filled, is_key
+from toolkit.wording import listed
 
 BYTE_ORDER_MARK: Final = "\ufeff"
 
@@ -125,7 +133,9 @@ def _header_at(text: CsvText, row: int, wanted: frozenset[str]) -> LaidOut:
 def _uneven_header(text: CsvText) -> LaidOut | None:
     """Return a file whose header is one cell shorter or longer than its rows."""
     width = len(text.columns)
-    cells = list(text.ragged_cells(0))
+    cells = text.ragged_cells(0)
+    if not len(text.lines) or {*filter(None, cells)} & {*text.row(0)}:
+        return None  # the header is the row below
     ends_empty = not is_filled(text.columns[-1]).any()
     if len(cells) == width + 1 and not cells[-1].strip():
         cells, why = cells[:-1], "it ends with a delimiter that the rows lack"
@@ -146,7 +156,7 @@ def without_stray_rows(text: CsvText, header: Sequence[str] | None) -> CsvText:
     """Return the rows below the header; those that are none are rejected with the reason."""
     reasons: dict[int, str] = {}
     if header is not None:
-        reasons |= _rule_below(text) | _headers_again(text, header)
+        reasons |= _rule_below(text, header) | _headers_again(text, header)
     marked = np.flatnonzero(pc.starts_with(text.columns[0], BYTE_ORDER_MARK).to_numpy(False))
     for row in marked.tolist():
         reasons.setdefault(
@@ -154,14 +164,14 @@ def without_stray_rows(text: CsvText, header: Sequence[str] | None) -> CsvText:
             "files put together?"
         )  # fmt: skip
     totals, notes = _totals(text)
-    return text.rejecting(totals | reasons, notes)
+    return text.rejecting(totals | reasons, (*notes, *_foreign_quotes(text, header)))
 
 
-def _rule_below(text: CsvText) -> dict[int, str]:
+def _rule_below(text: CsvText, header: Sequence[str]) -> dict[int, str]:
     """Return the line drawn under a header, as programs for the terminal draw it."""
     if not len(text.lines):
         return {}
-    cells = text.row(0)
+    cells = [cell for cell, name in zip(text.row(0), header, strict=True) if name.strip()]
     if all(map(_RULE.fullmatch, cells)) and any(len(cell.strip()) > 1 for cell in cells):
         return {0: "it is a line drawn under the header"}
     return {}
@@ -184,6 +194,33 @@ def _headers_again(text: CsvText, header: Sequence[str]) -> dict[int, str]:
         for row, again in zip(likely.tolist(), zip(*cells, strict=True), strict=True)
         if is_header_again(again, header)
     }
+
+
+def _foreign_quotes(text: CsvText, header: Sequence[str] | None) -> list[str]:
+    """Return in sentences which quotes of other formats seem to stand around cells or rows."""
+    notes = []
+    heads = [column.slice(0, _SAMPLE) for column in text.columns]
+    samples = [head.filter(pa.array(is_filled(head))) for head in heads]
+    single = [
+        column_title(at, [name or None for name in header or [""] * len(heads)])
+        for at, cells in enumerate(samples)
+        if len(cells) and pc.all(pc.match_substring_regex(cells, pattern="(?s)^'.*'$")).as_py()
+    ]
+    if single:
+        notes.append(
+            f"All cells of {listed(single)} stand in single quotes, which are no quotes in CSV: "
+            "they were kept as text."
+        )
+    if len(heads) == 1 and header is not None:
+        cells = [*header, *samples[0].slice(0, _ABOVE).to_pylist()]
+        for delimiter in DELIMITERS:
+            widths = {len(next(csv.reader([cell], delimiter=delimiter), [])) for cell in cells}
+            if len(widths) == 1 and widths.pop() > 1:
+                notes.append(
+                    "Each line is one cell, and each holds as many delimiters "
+                    f"({delimiter!r}): do quotes stand around whole lines?"
+                )
+    return notes
 
 
 def _totals(text: CsvText) -> tuple[dict[int, str], tuple[str, ...]]:

@@ -9,7 +9,8 @@ import pandas as pd
 
 from toolkit.html import Html, escape
 from toolkit.reserved import display_name
-from toolkit.sources.csv_report import CsvPreview, ImportReport, delimiter_name, left_out
+from toolkit.sources.csv_dialect import delimiter_name
+from toolkit.sources.csv_report import CsvPreview, ImportReport, left_out
 from toolkit.values import dumps
 from toolkit.widgets.csv_words import in_form
 from toolkit.widgets.grid import GridColumn, GridRow

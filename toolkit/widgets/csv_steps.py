@@ -10,7 +10,8 @@ import ipywidgets
 import pandas as pd
 
 from toolkit.html import Html, escape, notes
-from toolkit.sources.csv_report import delimiter_name, sentence
+from toolkit.sources.csv_dialect import delimiter_name
+from toolkit.sources.csv_report import sentence
 from toolkit.widgets import parts
 from toolkit.widgets.csv_column_rows import ColumnRows
 from toolkit.widgets.csv_facts import (
