@@ -21,7 +21,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn, TextIO, get_args
+from typing import Any, Final, NoReturn, TextIO, get_args, overload
 
 import pandas as pd
 from pandas.errors import ParserError
@@ -220,6 +220,12 @@ def _import_options(load: argparse.ArgumentParser) -> None:
         metavar="COLUMN=PROPERTY",
         help="a column (position from 0, or header name) and its property; repeat. "
         "$distinct_id marks the identifier. Default: all columns by header",
+    )
+    load.add_argument(
+        "--key",
+        metavar="COLUMN",
+        help="the column of the IDs (position from 0, or header name); without --map all other "
+        "columns are imported under their names",
     )
     load.add_argument(
         "--type",
@@ -465,11 +471,22 @@ def _pairs(option: str, what: str, given: Sequence[str]) -> dict[int | str, str]
     """Return options of the form KEY=VALUE as a dict; a key of digits is a position."""
     found: dict[int | str, str] = {}
     for pair in given:
-        key, equals, value = pair.rpartition("=")
+        key, equals, value = pair.partition("=")
+        if not key.isdecimal():  # a name in the header may hold "=" itself
+            key, equals, value = pair.rpartition("=")
         if not equals:
             raise ToolkitError(f"{option} {pair}: {what}")
-        found[int(key) if _POSITION.fullmatch(key) else key] = value
+        found[_column(key)] = value
     return found
+
+
+@overload
+def _column(key: str) -> int | str: ...
+@overload
+def _column(key: None) -> None: ...
+def _column(key: str | None) -> int | str | None:
+    """Return what names a column; digits are a position."""
+    return int(key) if key is not None and _POSITION.fullmatch(key) else key
 
 
 def _demo(given: argparse.Namespace) -> int:
@@ -516,6 +533,7 @@ def _import(given: argparse.Namespace) -> int:
                 profiles if given.group is None else profiles.groups(given.group),
                 file,
                 mapping or None,
+                key=_column(given.key),
                 types=types,
                 on_error="skip" if given.skip_errors else "raise",
                 dry_run=dry_run,
@@ -681,10 +699,10 @@ def _delimiter(path: Path) -> str:
 def _roles(given: argparse.Namespace, names: Iterable[object]) -> dict[str, str]:
     """Return the column of each role: the one an option names, else one that is named alike."""
     columns = [str(name) for name in names]
-    return {role: _column(role, getattr(given, f"{role}_column"), columns) for role in _ROLES}
+    return {role: _event_column(role, getattr(given, f"{role}_column"), columns) for role in _ROLES}
 
 
-def _column(role: str, given: str | None, columns: list[str]) -> str:
+def _event_column(role: str, given: str | None, columns: list[str]) -> str:
     flag, usual = _ROLES[role]
     there = f"The columns are {listed(columns)}"
     if given is not None:

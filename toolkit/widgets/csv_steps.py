@@ -10,7 +10,8 @@ import ipywidgets
 import pandas as pd
 
 from toolkit.html import Html, escape, notes
-from toolkit.sources.csv_report import delimiter_name, sentence
+from toolkit.sources.csv_dialect import delimiter_name
+from toolkit.sources.csv_report import sentence
 from toolkit.widgets import parts
 from toolkit.widgets.csv_column_rows import ColumnRows
 from toolkit.widgets.csv_facts import (
@@ -22,7 +23,8 @@ from toolkit.widgets.csv_facts import (
     first_rows_table,
     rejected_rows,
 )
-from toolkit.widgets.csv_import_state import SAMPLES, CsvImportState, in_form
+from toolkit.widgets.csv_import_state import SAMPLES, CsvImportState
+from toolkit.widgets.csv_words import in_form
 from toolkit.widgets.download import DownloadButton
 from toolkit.widgets.file_drop import LARGE, FileDrop
 from toolkit.widgets.grid import Grid, GridColumn, GridRow
@@ -198,6 +200,7 @@ class IdentifierStep(StepView):
     def __init__(self, state: CsvImportState) -> None:
         self.column = parts.dropdown("Distinct ID", [("", _NO_COLUMN)], _NO_COLUMN, width="460px")
         self._told = parts.Note()
+        self.use = parts.button("Use it", lambda: state.choose_identifier(state.candidate))
         super().__init__(
             state,
             parts.hint(
@@ -205,6 +208,7 @@ class IdentifierStep(StepView):
             ),
             self.column,
             self._told,
+            self.use,
         )
         self._on(
             self.column,
@@ -223,6 +227,9 @@ class IdentifierStep(StepView):
             "random" in state.identifier_told or "cannot be imported" in state.identifier_told
         )
         self._told.show(state.identifier_told, "warning" if doubtful else "info")
+        self.use.layout.display = "none" if state.candidate is None else ""
+        if state.candidate is not None:
+            self.use.description = f'Use "{state.columns[state.candidate].title[:40]}"'
 
 
 class ColumnsStep(StepView):
