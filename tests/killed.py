@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import toolkit as tk
-from toolkit import stored, undo
+from toolkit import log, stored, undo
 from toolkit.table import ProfileTable
 
 #: Does one thing; returns the batch it made, None if it makes none.
@@ -63,7 +63,7 @@ def work(path: Path, kind: str, told: Connection) -> None:
     """Do the steps, and tell of each batch once its call has returned."""
     stored._CHECKPOINT_FROM = stored._INDEX_LATER_FROM = 50  # type: ignore[misc]
     # Undos of imports are in columns then, but for the smallest.
-    undo._AS_MESSAGES_AT_MOST = 20  # type: ignore[misc]
+    undo._AS_MESSAGES_AT_MOST = log._AS_MESSAGES_AT_MOST = 20  # type: ignore[misc]
     profiles = ProfileTable(path)
     for step in steps(kind):
         batch_id = step(profiles)

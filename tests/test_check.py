@@ -14,7 +14,7 @@ import pytest
 
 import toolkit as tk
 from tests.test_table_reference import state_of
-from toolkit import errors, stored
+from toolkit import errors, log, stored
 from toolkit.table import ProfileTable
 
 
@@ -76,6 +76,7 @@ def test_what_was_changed_behind_its_back_is_found_and_repaired(
 
 def test_a_checkpoint_that_lies_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "_CHECKPOINT_FROM", 1)
+    monkeypatch.setattr(log, "_AS_MESSAGES_AT_MOST", 0)
     path = tmp_path / "shop.db"
     with ProfileTable(path) as profiles:
         tk.import_csv(profiles, b"distinct_id,plan\n1,pro\n")

@@ -18,9 +18,10 @@ import pytest
 import sqlite_utils
 
 from toolkit import batch as batch_module
-from toolkit import bulk, errors, store, stored
+from toolkit import bulk, errors, log, store, stored
 from toolkit.columns import Column
 from toolkit.log import LoggedColumns
+from toolkit.pending import beside
 from toolkit.state import State
 from toolkit.table import ProfileTable
 
@@ -69,9 +70,9 @@ def replayed(profiles: ProfileTable) -> State:
     from toolkit.batch_columns import plan_columns
 
     state = State()
-    log = profiles._engine.log
-    for batch in log.batches():
-        for updates in log.updates(batch.id):
+    kept = profiles._engine.log
+    for batch in kept.batches():
+        for updates in kept.updates(batch.id):
             if isinstance(updates, LoggedColumns):
                 state.install(plan_columns(state, updates)[0])
             else:
@@ -84,6 +85,7 @@ def test_the_log_leads_to_the_state(
     path: Path, on_disk: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "_MESSAGES_AS_ROWS", 5)  # so that larger batches go to Parquet
+    monkeypatch.setattr(log, "_AS_MESSAGES_AT_MOST", 0)
     monkeypatch.setattr(bulk, "ROWS", 4)
     columns = {
         "n": Column.of([1, 2**70, None]),
@@ -121,6 +123,7 @@ def test_what_was_written_in_one_process_is_read_in_another(path: Path) -> None:
 def test_a_batch_too_large_to_list_is_read_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(log, "_AS_MESSAGES_AT_MOST", 0)
     monkeypatch.setattr(store, "_MESSAGES_AS_ROWS", 5)
     with ProfileTable(path) as here, ProfileTable(path) as there:
         here.set("x", {"a": 1})
@@ -277,7 +280,7 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE profiles (x)")
     connection.close()
     before = foreign.read_bytes()
-    refused = ((noise, "not a database"), (foreign, "something else"), (tmp_path, "unable"))
+    refused = ((noise, "not a database"), (foreign, "something else"), (tmp_path, "is a folder"))
     for path, text in refused:
         with pytest.raises(errors.StoreError, match=text):
             ProfileTable(path)
@@ -355,7 +358,8 @@ def test_a_file_deleted_or_replaced_while_open_is_noticed(path: Path, tmp_path: 
     for replace in (False, True):
         profiles = ProfileTable(path)
         profiles.set("1", {})
-        path.rename(tmp_path / f"moved-{replace}.db")
+        for suffix in ("", "-wal", "-shm"):
+            beside(path, suffix).rename(tmp_path / f"moved-{replace}.db{suffix}")
         if replace:
             ProfileTable(path).close()
         with pytest.raises(errors.StoreError, match="deleted or replaced"):

@@ -23,7 +23,7 @@ import pytest
 import toolkit as tk
 from tests import killed
 from tests.test_table_reference import exactly
-from toolkit import errors, times, undo
+from toolkit import errors, log, times, undo
 from toolkit.table import ProfileTable
 
 #: More of everything random, for `make test-all`.
@@ -167,7 +167,8 @@ def test_an_interrupt_at_any_line_leaves_the_table_whole(
     name: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if name == "undo in columns":
-        monkeypatch.setattr(undo, "_AS_MESSAGES_AT_MOST", 0)
+        for module in (undo, log):
+            monkeypatch.setattr(module, "_AS_MESSAGES_AT_MOST", 0)
     path = None if place == "memory" else tmp_path / "shop.db"
     small_shop(tmp_path / "whole.db").close()
 
@@ -296,15 +297,20 @@ def test_what_may_only_be_read_is_not_written_and_says_so(what: str) -> None:
             + """
 def work():
     with tk.ProfileTable(sys.argv[1]) as profiles:
+        print(profiles, profiles["1"], len(profiles.frame), len(profiles.history("1")))
         return profiles.set("1", {"a": 2})
 told(work)
 """
         )
         try:
-            printed = run(code, asked)
-            assert printed.startswith("StoreError"), printed
+            *read, printed = run(code, asked).splitlines()
+            if what == "missing folder":
+                assert printed.startswith("StoreError"), printed
+            else:
+                assert printed.startswith("StoreReadOnlyError"), printed
+                assert read[0].endswith(f"in {path}, to read only> {{'a': 1}} 1 1")
             assert "Nothing was changed" in printed
-            assert "older" in printed
+            assert "older" in printed or "the file is write-protected" in printed
             if what != "missing folder":
                 Path(folder).chmod(0o777)
                 path.chmod(0o666)
@@ -322,6 +328,7 @@ def a_file_with_everything(path: Path) -> None:
     with (
         mock.patch("toolkit.stored._CHECKPOINT_FROM", 10),
         mock.patch("toolkit.undo._AS_MESSAGES_AT_MOST", 10),
+        mock.patch("toolkit.log._AS_MESSAGES_AT_MOST", 10),
     ):
         profiles = small_shop(path)
         rows = "".join(f"{n},{n % 7},text {n}\n" for n in range(300))
@@ -388,6 +395,55 @@ def test_a_damaged_file_is_an_error_in_words(how: str, when: str, tmp_path: Path
         told += bool(use(profiles))
         profiles.close()
     assert told > 3 * LONGER
+
+
+def test_a_damaged_schema_page_is_an_error_in_words(tmp_path: Path) -> None:
+    a_file_with_everything(tmp_path / "whole.db")
+    chance = random.Random(5)
+    told = set()
+    for attempt in range(60 * LONGER):
+        path = tmp_path / f"{attempt}.db"
+        shutil.copy(tmp_path / "whole.db", path)
+        with path.open("r+b") as file:
+            file.seek(chance.randrange(0 if attempt % 4 == 0 else 100, 4_096))
+            file.write(chance.randbytes(chance.choice([1, 2, 8, 200])))
+        try:
+            with ProfileTable(path) as profiles:
+                use(profiles)
+        except errors.StoreError as error:
+            told.add(type(error.__cause__))
+    # Python cannot read the names in some errors of SQLite: they are errors of ours all the same.
+    assert {sqlite3.DatabaseError, UnicodeDecodeError} <= told
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"distinct_id,plan\n1,pro\n" * 50, "is not a database"),
+        (b"\x00" * 5_000, "is not a database"),
+        (b"SQLite format 3\x00", "is not a database"),
+        (None, "is a folder"),
+    ],
+)
+def test_what_is_no_file_of_profiles_is_an_error_in_words(
+    content: bytes | None, text: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "what.db"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(errors.StoreError, match=text):
+        ProfileTable(path)
+    assert content is None or path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("path", "text"), [("a\0b.db", "NUL"), ("no such folder/x.db", "there is no folder")]
+)
+def test_a_path_that_cannot_be_is_an_error_in_words(path: str, text: str) -> None:
+    with pytest.raises(errors.StoreError, match=text):
+        ProfileTable(path)
 
 
 @pytest.mark.parametrize("table", ["updates", "bulk_updates", "profiles", "checkpoints", "batches"])

@@ -26,7 +26,7 @@ from tests.strategies import IDS, NAMES, batches, cells
 from tests.test_columns import same
 from tests.test_table_reference import exactly
 from toolkit import batch as batch_module
-from toolkit import bulk, errors, limits, store, stored, times, undo
+from toolkit import bulk, errors, limits, log, store, stored, times, undo
 from toolkit.batch import plan
 from toolkit.batch_columns import plan_edits
 from toolkit.columns import Column
@@ -46,7 +46,8 @@ def clock(*, in_columns: bool, small_parts: bool = False) -> Iterator[None]:
     ticks = itertools.count(START, 10**6)
     with ExitStack() as patched:
         at_most = 0 if in_columns else 10**9
-        patched.enter_context(mock.patch.object(undo, "_AS_MESSAGES_AT_MOST", at_most))
+        for module in (undo, log):
+            patched.enter_context(mock.patch.object(module, "_AS_MESSAGES_AT_MOST", at_most))
         patched.enter_context(mock.patch.object(times, "now", lambda: next(ticks)))
         if small_parts:
             for module, name in (
@@ -136,7 +137,9 @@ def _exact(cell: Any) -> str | None:
 
 @settings(max_examples=examples(60), deadline=None)
 @given(taken=st.lists(steps(), min_size=2, max_size=9))
-def test_UNDO_1_in_columns_is_what_it_is_as_messages(taken: list[tuple[str, Any]]) -> None:
+def test_UNDO_1_an_undo_or_import_in_columns_is_what_it_is_as_messages(
+    taken: list[tuple[str, Any]],
+) -> None:
     found = []
     for in_columns in (False, True):
         with clock(in_columns=in_columns):
@@ -157,16 +160,16 @@ def test_UNDO_2_puts_back_and_leaves_what_it_does_profile_by_profile(
         profiles = ProfileTable()
         for step in taken:
             take(profiles, step)
-        log = profiles._engine.log
+        kept = profiles._engine.log
 
         def latest(key: str) -> Any:
             return (profiles.groups(key) if key else profiles).snapshot()
 
         for batch_id in profiles.batches.index:
-            for key in sorted(log.keys(batch_id)):
-                expected = undo_reference.plan_undo(log, key, batch_id, latest)
+            for key in sorted(kept.keys(batch_id)):
+                expected = undo_reference.plan_undo(kept, key, batch_id, latest)
                 conflicts = undo.Conflicts()
-                edits = undo.plan_undo(log, key, batch_id, latest, conflicts)
+                edits = undo.plan_undo(kept, key, batch_id, latest, conflicts)
                 messages = list(edits.messages())
                 assert conflicts.frame().to_numpy().tolist() == [
                     list(each) for each in expected.conflicts
@@ -205,6 +208,111 @@ def test_a_file_takes_an_undo_in_columns_as_a_table_in_memory_does(
             assert profiles.check().problems == ()
         with ProfileTable(path) as again:
             assert (everything(again), past(again)) == expected
+
+
+def exact_content(profiles: ProfileTable) -> dict[str, dict[str, str]]:
+    """Every profile with the types of its values and the order of its properties and keys."""
+    tables = {"": profiles, "company": profiles.groups("company")}
+    return {
+        group: {key: undo_reference.exact(table[key]) for key in table}
+        for group, table in tables.items()
+    }
+
+
+@settings(max_examples=examples(80), deadline=None)
+@given(
+    taken=st.lists(steps(), min_size=1, max_size=5),
+    in_columns=st.booleans(),
+    on_disk=st.booleans(),
+    looks=st.booleans(),
+)
+def test_UNDO_1_brings_back_types_and_orders_exactly(
+    taken: list[tuple[str, Any]], in_columns: bool, on_disk: bool, looks: bool
+) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(clock(in_columns=in_columns, small_parts=True))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        profiles = stack.enter_context(ProfileTable(folder / "shop.db" if on_disk else None))
+        for step in taken:
+            before, last = exact_content(profiles), len(profiles.batches)
+            take(profiles, step)
+            if looks:  # single profiles are read from whole columns then
+                profiles.snapshot()
+                profiles.groups("company").snapshot()
+            after = exact_content(profiles)
+            if len(profiles.batches) == last:
+                continue
+            assert profiles.undo(last + 1).batch_id == last + 2
+            assert exact_content(profiles) == before
+            profiles.redo(last + 1)
+            assert exact_content(profiles) == after
+        assert not on_disk or profiles.check().problems == ()
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (2, 2.0),
+        (0.0, -0.0),
+        ([1, [2]], [1.0, [2.0]]),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+        ([{"a": 1, "b": None}], [{"b": None, "a": 1}]),
+    ],
+)
+@pytest.mark.parametrize("way", ["message", "columns", "imported beside another change"])
+def test_UNDO_1_equal_values_are_put_back_as_they_were(
+    tmp_path: Path, on_disk: bool, old: Any, new: Any, way: str
+) -> None:
+    with ProfileTable(tmp_path / "shop.db" if on_disk else None) as profiles:
+        profiles.apply([{"$distinct_id": key, "$set": {"first": 1, "n": old}} for key in "12"])
+        if way == "message":
+            profiles.set("1", {"n": new})
+        else:
+            cells = [new] if way == "columns" else [new, "else"]
+            ids = pa.array(["1", "2"][: len(cells)], pa.large_string())
+            profiles.set_columns(ids, {"n": Column.of(cells)}, source="c")
+        assert undo_reference.exact(profiles["1"]["n"]) == undo_reference.exact(new)
+        profiles.undo(2)
+        assert undo_reference.exact(profiles["1"]) == undo_reference.exact({"first": 1, "n": old})
+        profiles.redo(2)
+        assert undo_reference.exact(profiles["1"]["n"]) == undo_reference.exact(new)
+        assert undo_reference.exact(profiles.past_of("1").at(10**16).properties) == (  # type: ignore[union-attr]
+            undo_reference.exact(profiles["1"])
+        )
+
+
+def test_UNDO_3_an_undo_with_nothing_to_put_back_can_be_redone() -> None:
+    profiles = ProfileTable()
+    profiles.set("1", {"n": 1})
+    profiles.set("1", {"n": 1})
+    assert repr(profiles.undo(2)) == "<ApplyResult: nothing to apply>"
+    with pytest.raises(errors.UndoError, match="undone already, by batch 3"):
+        profiles.undo(2)
+    profiles.redo(2)
+    assert profiles.batches["undoes"].dropna().tolist() == [2, 3]
+    profiles.set("1", {"n": 2})
+    profiles.set("1", {"n": 3})
+    left = profiles.undo(5, only_untouched=True)  # all of it was written to since
+    assert left.batch_id is None
+    assert profiles["1"] == {"n": 3}
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_ORDER_1_properties_stand_in_the_order_of_the_table(tmp_path: Path, on_disk: bool) -> None:
+    with ProfileTable(tmp_path / "shop.db" if on_disk else None) as profiles:
+        profiles.set("1", {"b": 1, "a": 2})
+        profiles.set("2", {"new": 0, "a": 1, "b": 2})
+        assert list(profiles["2"]) == ["b", "a", "new"]
+        profiles.unset("2", "b")
+        profiles.set("2", {"b": 3})
+        profiles.apply([{"$distinct_id": key, "$set": {"a": 0, "b": 0}} for key in "345"])
+        read = {key: list(profiles[key]) for key in profiles}
+        assert list(profiles.frame.columns) == ["b", "a", "new", "$last_seen"]
+        assert {key: list(profiles[key]) for key in profiles} == read
+        assert read == {"1": ["b", "a"], "2": ["b", "a", "new"]} | {
+            key: ["b", "a"] for key in "345"
+        }
 
 
 # The edits themselves
@@ -458,8 +566,7 @@ def test_undo_tells_of_everything_it_does_and_stops_where_it_is_told_to(tmp_path
 
 
 def test_a_replay_is_of_every_form_of_the_log() -> None:
-    log = MemoryLog()
-    assert log.keys() == set()
+    assert MemoryLog().keys() == set()
     with clock(in_columns=True), mock.patch.object(batch_module, "ROWS_AT_MOST", -1):
         profiles, batch = large(rows=5)
         profiles.undo(batch)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from toolkit.columns import Mask
+from toolkit.columns import Column, Mask
 from toolkit.history import Run, runs, state_after
 from toolkit.log import Batch, Log, LoggedEdits
 from toolkit.messages import Message
@@ -36,6 +36,20 @@ class Undoing:
 
     messages: list[Message]
     conflicts: list[tuple[str, str | None, str]]
+
+
+def exact(value: Any) -> str:
+    """A text that tells 1 from 1.0, true from 1, -0.0 from 0.0, and keys in another order."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{name!r}:{exact(each)}" for name, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(exact, value)) + "]"
+    return f"{type(value).__name__} {value!r}"
+
+
+def _same(left: Column, right: Column) -> Mask:
+    pairs = zip(left.cells(), right.cells(), strict=True)
+    return np.array([exact(one) == exact(other) for one, other in pairs], np.bool_)
 
 
 def _standing_after(batches: list[Batch], batch_id: int) -> set[int]:
@@ -107,7 +121,7 @@ class _Touched:
         self.whole.update(ids.filter(pa.array((then < 0) != (here < 0))).to_pylist())
         self.ids.update(self.whole)
         for name in dict.fromkeys([*after.columns, *now.columns]):
-            same = after.column(name).take(then).equals(now.column(name).take(here))
+            same = _same(after.column(name).take(then), now.column(name).take(here))
             keys = ids.filter(pa.array(~same)).to_pylist()
             self.cells.setdefault(name, set()).update(keys)
             self.ids.update(keys)
@@ -182,7 +196,7 @@ def _cells_changed(
     unsets: dict[str, list[str]] = {}
     for name in dict.fromkeys([*before.columns, *after.columns]):
         old, new = before.column(name).take(then[stayed]), after.column(name).take(now[stayed])
-        differs = np.flatnonzero(~old.equals(new))
+        differs = np.flatnonzero(~_same(old, new))
         if not len(differs):
             continue
         concerned = [keys[at] for at in differs]

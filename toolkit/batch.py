@@ -18,11 +18,12 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from toolkit import growing
 from toolkit.columns import IS_NULL, IS_VALUE, Column, Positions
 from toolkit.messages import Message, Rejection, without
-from toolkit.operators import CREATING, OPERATORS, Profile, apply
+from toolkit.operators import CREATING, Profile, apply
 from toolkit.progress import Progress, counted, silent
-from toolkit.state import Change, Row, State, merge, without_rows
+from toolkit.state import Change, Row, State, in_order, merge, without_rows
 from toolkit.times import NO_TIME
 from toolkit.values import ABSENT
 
@@ -108,7 +109,10 @@ def _plan_rows(
         row = rows.get(key)
         refused: list[tuple[str, str, str]] = []
         before = None if row is None else row.properties
-        after, wrote = _apply_checked(before, message, check, refused)
+        if check is None:
+            after, wrote = growing.apply_all(before, message.operations, refused)
+        else:
+            after, wrote = _apply_checked(before, message, check, refused)
         if refused:
             planned.rejected += [Rejection(index, key, *refusal) for refusal in refused]
             accepted = without(message, [(operator, name) for operator, name, _ in refused])
@@ -118,6 +122,8 @@ def _plan_rows(
         planned.accepted.append((index, message))
         if not wrote:
             planned.unchanged += 1
+            if row is not None and after is not None:
+                rows[key] = row._replace(properties=after)
             continue
         names.update(dict.fromkeys(_written(message)))
         if after is None:
@@ -135,6 +141,11 @@ def _plan_rows(
         else:
             planned.updated += 1
         rows[key] = touched[key] = Row(after, seen, row is None or row.fresh)
+    order = state.order(names)
+    for key, row in touched.items():
+        if row is not None:
+            properties = in_order(growing.settled(row.properties), order)
+            touched[key] = row._replace(properties=properties)
     planned.change = Change(tuple(names), touched, born=frozenset(planned.born))
     planned.dropped = tuple(dropped)
     return planned
@@ -143,11 +154,11 @@ def _plan_rows(
 def _apply_checked(
     before: Profile | None,
     message: Message,
-    check: Check | None,
+    check: Check,
     refused: list[tuple[str, str, str]],
 ) -> tuple[Profile | None, bool]:
     after, wrote = apply(before, message.operations, refused)
-    if check is None or after is None or not wrote:
+    if after is None or not wrote:
         return after, wrote
     excess = check(before, after, message)
     if excess:
@@ -301,14 +312,14 @@ def _apply_to_cells(
         before = {} if values[code] is ABSENT else {name: values[code]}
         argument = [name] if operator == "$unset" else {name: value}
         refused: list[tuple[str, str]] = []
-        after = OPERATORS[operator](before, argument, refused)
+        after, wrote = growing.apply_to(operator, before, argument, refused)
         for _, reason in refused:
             outcome.refused.setdefault(at, []).append((operator, name, reason))
-        if after is not before:
-            outcome.wrote[at] = True
-            values[code] = after.get(name, ABSENT)
+        outcome.wrote[at] |= wrote
+        values[code] = after.get(name, ABSENT)
     codes = list(changed)
-    return cells.put(np.array(codes, np.int64), Column.of([values[code] for code in codes]))
+    found = [growing.settled({name: values[code]})[name] for code in codes]
+    return cells.put(np.array(codes, np.int64), Column.of(found))
 
 
 def _set_cells(cells: Column, operations: list[_Operation], outcome: _Outcome) -> Column:

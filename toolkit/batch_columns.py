@@ -63,7 +63,9 @@ def plan_columns(
     base = state.snapshot()
     positions = base.positions(given.ids)
     known = positions >= 0
+    # Written as sent, 1.0 over 1 too; to the reader of the counts that is no difference.
     differs: Mask = np.zeros(len(positions), np.bool_)
+    rewritten: Mask = np.zeros(len(positions), np.bool_)
     written: Mask = np.zeros(len(positions), np.bool_)
     after: dict[str, Column] = {}
     changed_cells = 0
@@ -73,16 +75,18 @@ def plan_columns(
         old = base.column(name).take(positions)
         sent = new.is_present
         written |= sent
-        other = sent & ~old.equals(new)
+        other = sent & ~old.identical(new)
+        rewritten |= other
+        if other.any():
+            at_sent = np.flatnonzero(sent)
+            after[name] = old.put(at_sent, new.take(at_sent))
+            other &= ~old.equals(new)
         differs |= other
         overwritten = other & old.is_present
         changed_cells += int(overwritten.sum())
         for at in np.flatnonzero(overwritten)[: SHOWN_CHANGES - len(changes)].tolist():
             before, now = copied(old.cell(at)), copied(new.cell(at))
             changes.append(CellChange(given.ids[at].as_py(), name, before, now))
-        if other.any():
-            at_sent = np.flatnonzero(sent)
-            after[name] = old.put(at_sent, new.take(at_sent))
     seen = np.full(len(positions), NO_TIME, np.int64)
     seen[known] = base.last_seen[positions[known]]
     moved = np.zeros(len(positions), np.bool_)
@@ -90,7 +94,7 @@ def plan_columns(
         sets = written | ~known  # SEEN-2: a row that sets nothing has no effect
         moved = sets & (seen < given.seen)
         seen[sets] = np.maximum(seen[sets], given.seen)
-    touched = np.flatnonzero(differs | moved | ~known)
+    touched = np.flatnonzero(rewritten | moved | ~known)
     snapshot, places = merge(
         base,
         given.ids.take(touched),

@@ -341,6 +341,12 @@ def _compact_options(compact: argparse.ArgumentParser) -> None:
     compact.add_argument("--dry-run", action="store_true", help="report only, change nothing")
 
 
+def _backup_options(backup: argparse.ArgumentParser) -> None:
+    _add_database(backup)
+    backup.add_argument("copy", type=Path, help="where the copy goes")
+    backup.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+
+
 def _check_options(check: argparse.ArgumentParser) -> None:
     _add_database(check)
     check.add_argument("--repair", action="store_true", help="write the profiles anew from the log")
@@ -820,6 +826,13 @@ def _compact(given: argparse.Namespace) -> int:
     return OK
 
 
+def _backup(given: argparse.Namespace) -> int:
+    with _opened(given) as profiles:
+        report = profiles.backup(given.copy, overwrite=given.overwrite)
+    _say(f"{report.path}: {report.bytes:,} bytes written")
+    return OK
+
+
 def _check(given: argparse.Namespace) -> int:
     try:
         with _opened(given) as profiles:
@@ -877,6 +890,11 @@ _COMMANDS: Final[
         _compact,
         _compact_options,
         "forget the history before a moment, so that the file shrinks",
+    ),
+    "backup": (
+        _backup,
+        _backup_options,
+        "copy the file, its past included, while it may be in use",
     ),
     "check": (
         _check,

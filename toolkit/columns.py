@@ -232,6 +232,26 @@ class Column:
         same[at] = [json_values.equal(left, right) for left, right in pairs]
         return same
 
+    def identical(self, other: Column) -> Mask:
+        """Return, cell by cell, whether nothing at all differs.
+
+        Unlike for :meth:`equals`, 1 is not 1.0, 0.0 not -0.0, and an object's keys have
+        an order.
+        """
+        same = self.state == other.state
+        both = same & self.has_value
+        if "json" in (self.kind, other.kind):
+            at = np.flatnonzero(both)
+            pairs = zip(self.take(at).cells(), other.take(at).cells(), strict=True)
+            same[at] = [json_values.identical(left, right) for left, right in pairs]
+            return same
+        if self.kind != other.kind:
+            return same & ~both
+        if self.kind == "float":
+            both &= np.signbit(self.values) != np.signbit(other.values)
+            return self.equals(other) & ~both
+        return self.equals(other)
+
     def as_array(self, *, null_is_missing: bool) -> Any:
         """Return a pandas array (or numpy object array) of the cells.
 

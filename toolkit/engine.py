@@ -12,17 +12,22 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from os import PathLike
+from pathlib import Path
 from threading import RLock
 from types import FrameType
 from typing import Any, Final, TypeAlias, TypeVar
 
 from toolkit import times
+from toolkit.backup import BackupReport, write_backup
 from toolkit.check import CheckReport, check_store
 from toolkit.compaction import CompactReport, compacted_bases, compaction_for, kept_batches
+from toolkit.erasing import deleted_ids, erased, named_ids
 from toolkit.errors import ReadOnlyError, StoreError
 from toolkit.log import Batch, Changes, Compaction, Log, MemoryLog, Updates
 from toolkit.messages import USERS
 from toolkit.progress import Progress
+from toolkit.remembered import Remembered, kinds
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import Store
@@ -50,6 +55,8 @@ class Engine:
         self._moment_told: str | None = None
         # The code that is in a moment of its own.
         self._moment: FrameType | None = None
+        # When the batch of that moment arrives.
+        self._arrival: int | None = None
         # What was logged but is not yet part of the states.
         self._pending: tuple[int, Changes] | None = None
 
@@ -119,23 +126,76 @@ class Engine:
         store = None if dry_run else self.store
         size = None if store is None else store.size()
 
+        told: list[str] = []
+
         def work(_: Callable[[str], State]) -> _Compacting:
             log = self.log
             batches, done = kept_batches(log), log.compaction()
             to = compaction_for(log, keep, times.now())
             if to is not None and not dry_run:
+                kept = kinds(self)
+                deleted = deleted_ids(log, to) if kept else set()
                 log.compact(to, compacted_bases(log, self._all_keys(), to))
+                gone = self._gone(deleted) if deleted else deleted
+                told[:] = [note for kind in kept for note in self._erase(kind, gone)]
             return batches, done, to
 
         batches, done, to = self.write(work)
-        report = CompactReport.of(batches, done, to, dry_run=dry_run)
+        report = replace(CompactReport.of(batches, done, to, dry_run=dry_run), notes=tuple(told))
         if store is None:
             return report
         # Where the log was compacted, but the file could not be shrunk then, it is now.
         if to is None and (done is None or not store.can_shrink()):
             return report
         notes = store.shrink()
+        notes = (*report.notes, *notes)
         return replace(report, bytes_before=size, bytes_after=store.size(), notes=notes)
+
+    def _erase(self, kind: str, gone: set[str]) -> list[str]:
+        """Take who is gone out of what is remembered, inside a moment; return notes."""
+        remembered = Remembered(self, kind)
+        changes, notes = erased(kind, remembered, gone)
+        if changes:
+            remembered.replace(changes)
+        return notes
+
+    def _gone(self, ids: set[str]) -> set[str]:
+        """Return those of some IDs that neither the profiles nor the log know any more."""
+        left = ids - named_ids(self.log)
+        for key in self._all_keys() if left else ():
+            left -= self._state(key).rows(left).keys()
+            left -= set(self.log.base(key).happened)
+        return left
+
+    def backup(
+        self, path: str | PathLike[str], *, overwrite: bool, progress: Progress
+    ) -> BackupReport:
+        """Write a file that holds what this one does, or this table in memory."""
+        if self._moment_told is not None:
+            raise ReadOnlyError(
+                f"these are the profiles {self._moment_told}, without a past of their own; the "
+                "table itself can be backed up. tk.write_messages(profiles, path) writes these."
+            )
+        source = None if self.store is None else self.store.path
+        return write_backup(
+            path,
+            lambda target: self._at_one_moment(
+                lambda: self._copy_to(target, progress), write=False
+            ),
+            source,
+            overwrite,
+        )
+
+    def _copy_to(self, target: Path, progress: Progress) -> None:
+        if self.store is not None:
+            self.store.copy_to(target, progress)
+            return
+        copy = Store(target)
+        try:
+            snapshots = {key: self._state(key).snapshot() for key in self._all_keys()}
+            copy.fill(self.log, snapshots, self.remembered, progress)
+        finally:
+            copy.close()
 
     def arrival(self) -> int:
         """Return the time at which a batch that is being written arrives.
@@ -143,10 +203,11 @@ class Engine:
         That is what the clock says, unless a batch before it arrived later: order of
         arrival and times of arrival go together, though clocks are put back a little.
         """
-        now, last = times.now(), self.log.last_time()
-        if last is None or not now < last <= now + _CLOCK_IS_BACK:
-            return now
-        return last
+        if self._arrival is None:  # a moment is that of one batch
+            now, last = times.now(), self.log.last_time()
+            is_back = last is not None and now < last <= now + _CLOCK_IS_BACK
+            self._arrival = last if is_back else now
+        return self._arrival  # type: ignore[return-value]
 
     def commit(
         self,
@@ -211,7 +272,7 @@ class Engine:
             return result
 
     def _own_moment(self, work: Callable[[], T], write: bool) -> T:
-        self._pending = None
+        self._pending = self._arrival = None
         self._moment = sys._getframe()
         try:
             if self.store is None:
@@ -262,11 +323,9 @@ class Engine:
         # A log that went back is another one: an older file was put in the place of this.
         edited = None if last < self._version else self.store.edited_since(self._version)
         for group_key, state in self._states.items():
-            if not state.is_loaded:
-                continue
             if edited is None:
                 state.forget()
-            elif group_key in edited:
+            elif state.is_loaded and group_key in edited:
                 state.install(self._read_again(group_key, edited[group_key]))
         self._version = last
 

@@ -172,12 +172,28 @@ class UnwritableError(WriteError, PermissionError):
     """A file, or the folder it is in, may not be written to."""
 
 
+class CopyError(ToolkitError, TypeError):
+    """A table that was to be copied or pickled, which has only one log."""
+
+
+class ComparisonError(ToolkitError, TypeError):
+    """Two tables that were compared with ``==``."""
+
+
 class StoreError(ToolkitError, OSError):
     """The SQLite file cannot be opened, read or written."""
 
 
 class StoreDamagedError(StoreError):
     """What stands in the SQLite file cannot be read: it was damaged, or is no such file."""
+
+
+class StoreReadOnlyError(StoreError, PermissionError):
+    """The SQLite file can only be read."""
+
+
+class StoreExistsError(StoreError, FileExistsError):
+    """A file stands where a backup was to go."""
 
 
 class StoreBusyError(StoreError, TimeoutError):

@@ -108,6 +108,26 @@ class LoggedColumns:
                 distinct_id, (("$set", named),), self.seen, self.seen is None, self.group_key
             )
 
+    def logged_messages(self, arrival: int) -> list[tuple[int, Message]]:
+        """Return the rows as the messages of a batch, to the same effect.
+
+        Parameters
+        ----------
+        arrival
+            When the batch arrives, in microseconds.
+        """
+        moments = [self.time] * len(self.ids) if self.times is None else self.times.tolist()
+        messages = zip(moments, self.messages(), strict=True)
+        return [
+            (place, self._dated(message, time, arrival))
+            for place, (time, message) in enumerate(messages)
+        ]
+
+    def _dated(self, message: Message, time: int | None, arrival: int) -> Message:
+        as_sent = self.seen == (arrival if time is None else time)
+        seen = None if as_sent else self.seen
+        return replace(message, time=time, ignore_time=not as_sent, seen=seen)
+
     def happened(self, arrival: int) -> int:
         """Return the effective time, in microseconds: its own, else that of arrival."""
         return arrival if self.time is None else self.time
@@ -304,6 +324,16 @@ def _keys_of(updates: Updates) -> set[str]:
     if isinstance(updates, Columnar):
         return {updates.group_key}
     return {message.group_key for _, message in updates}
+
+
+#: Up to so many rows of whole columns are logged as messages: people can read them, other
+#: handles follow them profile by profile, and the history of a profile need not unpack them.
+_AS_MESSAGES_AT_MOST: Final = 1_000
+
+
+def logged(given: LoggedColumns, arrival: int) -> Updates:
+    """Return whole columns in the form in which they are logged."""
+    return given if len(given.ids) > _AS_MESSAGES_AT_MOST else given.logged_messages(arrival)
 
 
 EMPTY_BASE: Final = Base(Snapshot.empty(), Snapshot.empty())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.errors import StoreError
@@ -11,11 +11,31 @@ from toolkit.values import as_json, dumps, loads
 
 if TYPE_CHECKING:
     from toolkit.engine import Engine
+    from toolkit.store import Store
 
 _TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS remembered ("
     "kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, name))"
 )
+
+
+def remember(store: Store, kind: str, name: str, value: Any) -> None:
+    """Keep a value in a file, at the end, inside a transaction."""
+    store.execute(_TABLE)
+    store.execute("DELETE FROM remembered WHERE kind = ? AND name = ?", [kind, name])
+    store.execute(
+        "INSERT INTO remembered (kind, name, value) VALUES (?, ?, ?)", [kind, name, dumps(value)]
+    )
+
+
+def kinds(engine: Engine) -> list[str]:
+    """Return the kinds of what is remembered, inside a moment."""
+    store = engine.store
+    if store is None:
+        return list(engine.remembered)
+    if not store.database["remembered"].exists():
+        return []
+    return [row[0] for row in store.execute("SELECT DISTINCT kind FROM remembered")]
 
 
 class Remembered(MutableMapping[str, Any]):
@@ -64,12 +84,7 @@ class Remembered(MutableMapping[str, Any]):
             known.pop(name, None)
             known[name] = value
             return
-        store.execute(_TABLE)
-        self._forget(name)
-        store.execute(
-            "INSERT INTO remembered (kind, name, value) VALUES (?, ?, ?)",
-            [self._kind, name, dumps(value)],
-        )
+        remember(store, self._kind, name, value)
 
     def __delitem__(self, name: str) -> None:
         if name not in self._read():
@@ -82,6 +97,18 @@ class Remembered(MutableMapping[str, Any]):
             self._engine.remembered[self._kind].pop(name, None)
         else:
             store.execute("DELETE FROM remembered WHERE kind = ? AND name = ?", [self._kind, name])
+
+    def replace(self, changes: Mapping[str, Any]) -> None:
+        """Put values in the place of others, or forget them where they are None.
+
+        Inside a moment; the order stays.
+        """
+        now = self._read_now().copy()
+        for name in now:
+            self._forget(name)
+        for name, value in now.items():
+            if (new := changes.get(name, value)) is not None:
+                self._write(name, new)
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._read()))

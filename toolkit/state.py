@@ -7,9 +7,9 @@ somebody next looks at whole columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, count
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -102,6 +102,8 @@ class State:
         self._base: Snapshot | None = Snapshot.empty() if stored is None else None
         self._edits: dict[str, Row | None] = {}
         self._names: dict[str, None] = {}
+        # The place of each property in the table, as far as it was asked for.
+        self._order: dict[str, int] = {}
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> State:
@@ -161,7 +163,26 @@ class State:
     def _read(self, ids: list[str]) -> dict[str, Row]:
         assert self._stored is not None
         read = self._stored.rows(ids) if ids else {}
-        return {found: Row(profile, seen, False) for found, (profile, seen) in read.items()}
+        order = self.order(dict.fromkeys(name for profile, _ in read.values() for name in profile))
+        return {
+            found: Row(in_order(profile, order), seen, False)
+            for found, (profile, seen) in read.items()
+        }
+
+    def order(self, names: Collection[str]) -> Mapping[str, int]:
+        """Return the place of each property in the table (ORDER-1).
+
+        Those of the *names* that no profile ever had stand last, in their order.
+        """
+        if all(name in self._order for name in names):
+            return self._order
+        if self._base is None:
+            assert self._stored is not None
+            known: Iterable[str] = self._stored.names()
+        else:
+            known = chain(self._base.columns, self._names)
+        self._order = dict(zip(dict.fromkeys(known), count()))
+        return dict(zip(dict.fromkeys(chain(self._order, names)), count()))
 
     def __len__(self) -> int:
         if self._base is None:
@@ -210,7 +231,15 @@ class State:
     def forget(self) -> None:
         """Read everything from the stored rows again when next asked."""
         assert self._stored is not None
-        self._base, self._edits = None, {}
+        self._base, self._edits, self._names, self._order = None, {}, {}, {}
+
+
+def in_order(profile: Profile, order: Mapping[str, int]) -> Profile:
+    """Return a profile with its properties in an order, as columns would give it back."""
+    places = [order.get(name, len(order)) for name in profile]
+    if places == sorted(places):
+        return profile
+    return {name: profile[name] for _, name in sorted(zip(places, profile, strict=True))}
 
 
 def settle(base: Snapshot, edits: Mapping[str, Row | None], names: Iterable[str]) -> Snapshot:
@@ -286,12 +315,5 @@ def merge(
 
 
 def _identical(left: Column, right: Column) -> bool:
-    """Whether nothing at all differs: 1 and 1.0 are equal, but not identical, as 0.0 and -0.0."""
-    if left.kind != right.kind and left.has_value.any() and right.has_value.any():
-        return False
-    if left.kind == "json" or right.kind == "json":
-        return False
-    are_floats = left.kind == right.kind == "float"  # a column without values has any kind
-    if are_floats and (np.signbit(left.values) != np.signbit(right.values)).any():
-        return False
-    return bool(left.equals(right).all())
+    """Whether nothing at all differs; JSON takes longer to compare than to write."""
+    return "json" not in (left.kind, right.kind) and bool(left.identical(right).all())

@@ -12,6 +12,7 @@ Any tool can read it:
 ``checkpoints``     all profiles as of a batch, as Parquet: what opening starts from
 ``compactions``     up to where the log was compacted: one row, or none
 ``bases``           the profiles that a compacted log starts from, as Parquet
+``lineage``         one row: which ``-wal`` belongs to the file
 ==================  ==============================================================
 
 A batch is written in one transaction, log and state together. Times are ISO
@@ -32,13 +33,14 @@ from typing import Any, Final, TypeVar
 import sqlite_utils
 
 from toolkit import bulk, times
-from toolkit.errors import StoreDamagedError, StoreError
+from toolkit.errors import StoreDamagedError, StoreError, StoreReadOnlyError
 from toolkit.log import (
     Base,
     Batch,
     Changes,
     Columnar,
     Compaction,
+    Log,
     LoggedColumns,
     LoggedEdits,
     Updates,
@@ -46,6 +48,9 @@ from toolkit.log import (
     of_profile,
 )
 from toolkit.messages import USERS
+from toolkit.pending import beside, check_pending, has_pending, mark
+from toolkit.progress import Progress
+from toolkit.remembered import remember
 from toolkit.snapshot import Snapshot
 from toolkit.store_errors import RESTORE, explained_error
 from toolkit.stored import Edited, StoredProfiles
@@ -63,6 +68,8 @@ TIMEOUT: Final = 30.0
 _MESSAGES_AS_ROWS: Final = 10_000
 # SQLite takes some milliseconds for so many steps of its own.
 _STEPS_A_LOOK: Final = 10_000
+# Pages of a backup, some milliseconds.
+_PAGES_A_LOOK: Final = 1_000
 _SCHEMA: Final = """
 CREATE TABLE profiles (
     distinct_id TEXT NOT NULL, properties TEXT NOT NULL, last_seen TEXT);
@@ -118,7 +125,12 @@ class Store:
     ------
     StoreError
         If the file cannot be opened, is no SQLite file, holds tables of
-        something else, or was written by a later version of the toolkit.
+        something else, was written by a later version of the toolkit, or stands beside
+        the ``-wal`` of another file.
+
+    Notes
+    -----
+    A file that may not be written, or whose folder may not, is opened for reading.
     """
 
     def __init__(self, path: str | PathLike[str], timeout: float = TIMEOUT) -> None:
@@ -128,30 +140,98 @@ class Store:
         self.is_closed = False
         # Whom to tell of what is written, and who may stop it.
         self._notice: Callable[[], None] | None = None
+        # Whether SQLite takes the file for one that nobody changes.
+        self._is_fixed = False
+        self._refuse_no_path()
         with self.explained():
-            # Absolute: SQLite may read a name that begins with "file:" as an address.
-            self._connection = sqlite3.connect(
-                self.path.absolute(), timeout=timeout, isolation_level=None, check_same_thread=False
+            check_pending(self.path)
+            #: Why the file can only be read; None if it can be written.
+            self.read_only = self._open()
+        self._identities = {suffix: self._identity(suffix) for suffix in _FILES}
+
+    def _refuse_no_path(self) -> None:
+        """Refuse what no file can stand at, in words of our own."""
+        if "\0" in str(self.path):
+            raise StoreError(f"{str(self.path)!r} holds a NUL, which no path does")
+        if self.path.is_dir():
+            raise StoreError(f"{self.path} is a folder; the path of a file is needed")
+        if not self.path.parent.is_dir():
+            raise StoreError(
+                f"{self.path}: there is no folder {self.path.parent}. Nothing was changed. "
+                "Make the folder first."
             )
+
+    def _open(self) -> str | None:
+        """Open the file to write; where that cannot be, to read, and return why."""
+        is_there = self.path.exists() and self.path.stat().st_size > 0
+        if is_there and not os.access(self.path, os.W_OK):
+            return self._open_to_read("the file is write-protected")
         try:
-            created = self.path.stat()
-            self._identity = (created.st_dev, created.st_ino)
-            self._prepare()
+            # Absolute: SQLite may read a name that begins with "file:" as an address.
+            self._connect(str(self.path.absolute()), self._prepare)
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if not is_there or code not in _UNWRITABLE or not os.access(self.path, os.R_OK):
+                raise
+            return self._open_to_read("its folder is write-protected")
+        return None
+
+    def _open_to_read(self, why: str) -> str:
+        address = self.path.absolute().as_uri()
+        try:
+            self._connect(f"{address}?mode=ro", self._look)
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _UNWRITABLE:
+                raise
+            if has_pending(self.path):
+                raise StoreError(
+                    f"{self.path} cannot be opened: {why}, and {self.path.name}-wal beside it "
+                    "holds what is not in the file yet. Copy both to where you may write, and "
+                    "open the copy."
+                ) from error
+            # Nobody has it open, then, and nothing can be written beside it.
+            self._is_fixed = True
+            self._connect(f"{address}?immutable=1", self._look)
+        return why
+
+    def _connect(self, address: str, prepare: Callable[[], None]) -> None:
+        self._connection = sqlite3.connect(
+            address,
+            timeout=self._timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=address.startswith("file:///"),
+        )
+        # Plugins of sqlite-utils that the user has are not ours to run.
+        self.database = sqlite_utils.Database(self._connection, execute_plugins=False)
+        try:
+            prepare()
         except BaseException:
             self._connection.close()
             raise
 
+    def _look(self) -> None:
+        """Refuse a file that cannot be read as it is."""
+        if self._pragma("application_id") != APPLICATION_ID:
+            self._refuse_tables()
+            raise StoreError(f"{self.path} is empty, and cannot be written to. Give another path.")
+        version = self._pragma("user_version")
+        if version in _MIGRATIONS:
+            raise StoreError(
+                f"{self.path} has layout {version} and must be brought up to date, but can only "
+                "be read. Copy it to where you may write, and open the copy."
+            )
+        self._check_version(version)
+
     def _prepare(self) -> None:
-        # Plugins of sqlite-utils that the user has are not ours to run.
-        self.database = sqlite_utils.Database(self._connection, execute_plugins=False)
-        with self.explained():
-            if self._pragma("application_id") != APPLICATION_ID:
-                self._create()
-            self._bring_up_to_date()
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            # A commit is on disk when it returns, power loss included.
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA cache_size = -65536")
+        if self._pragma("application_id") != APPLICATION_ID:
+            self._create()
+        self._bring_up_to_date()
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        # A commit is on disk when it returns, power loss included.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA cache_size = -65536")
+        self._pragma("schema_version")  # from here on its -wal is there
 
     def _pragma(self, name: str) -> Any:
         return self._connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -161,12 +241,8 @@ class Store:
         version = self._pragma("user_version")
         if version == SCHEMA_VERSION:
             return
-        if version not in _MIGRATIONS:
-            raise StoreError(
-                f"{self.path} has layout {version}; this toolkit reads layout {SCHEMA_VERSION}. "
-                "It was written by another version of the toolkit: use that one, or a later one."
-            )
-        with self.transaction():
+        self._check_version(version)
+        with self._written():
             version = self._pragma("user_version")
             if version == SCHEMA_VERSION:
                 return  # another process was faster
@@ -174,6 +250,13 @@ class Store:
             for older in range(version, SCHEMA_VERSION):
                 self._run(_MIGRATIONS[older])
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _check_version(self, version: int) -> None:
+        if version != SCHEMA_VERSION and version not in _MIGRATIONS:
+            raise StoreError(
+                f"{self.path} has layout {version}; this toolkit reads layout {SCHEMA_VERSION}. "
+                "It was written by another version of the toolkit: use that one, or a later one."
+            )
 
     def _back_up(self, version: int) -> None:
         """Copy the file, whose layout is about to change, to a new file beside it."""
@@ -201,18 +284,32 @@ class Store:
             self._connection.execute(statement)
 
     def _create(self) -> None:
-        with self.transaction():
+        with self._written():
             if self._pragma("application_id") == APPLICATION_ID:
                 return  # another process was faster
-            tables = self.database.table_names()
-            if tables:
-                raise StoreError(
-                    f"{self.path} is an SQLite file of something else (its tables: "
-                    f"{', '.join(tables[:5])}). Give the profiles a file of their own."
-                )
+            self._refuse_tables()
+            mark(self._connection)  # no two files are alike from the start
             self._run(_SCHEMA + _COMPACTION)
             self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _refuse_tables(self) -> None:
+        tables = self.database.table_names()
+        if tables:
+            raise StoreError(
+                f"{self.path} is an SQLite file of something else (its tables: "
+                f"{', '.join(map(str, tables[:5]))}). Give the profiles a file of their own."
+            )
+
+    def _identity(self, suffix: str) -> tuple[int, ...] | None:
+        """Return which file stands there now, None for none."""
+        try:
+            status = beside(self.path, suffix).stat()
+        except FileNotFoundError:
+            return None
+        if self._is_fixed and not suffix:  # what changes it may not keep SQLite's locks
+            return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        return status.st_dev, status.st_ino
 
     def _check_file(self) -> None:
         """Refuse a connection that SQLite cannot know to be stale."""
@@ -221,15 +318,47 @@ class Store:
                 f"{self.path} was opened by another process, of which this one is a fork. "
                 "Open it again in this process."
             )
-        try:
-            found = self.path.stat()
-        except FileNotFoundError:
-            found = None
-        if found is None or (found.st_dev, found.st_ino) != self._identity:
-            raise StoreError(
-                f"{self.path} was deleted or replaced while it was open. What it held is in the "
-                "file it was; open it again."
-            )
+        for suffix, identity in self._identities.items():
+            if self._identity(suffix) != identity:
+                raise StoreError(f"{beside(self.path, suffix)} {_LOST[suffix]}")
+
+    def copy_to(self, path: Path, progress: Progress) -> None:
+        """Copy the file as it is at this moment, inside a transaction; the copy is one file."""
+
+        def tell(_: int, left: int, pages: int) -> None:
+            progress("Copying", pages - left, pages)
+
+        with closing(sqlite3.connect(path.absolute())) as copy:
+            try:
+                self._connection.backup(copy, pages=_PAGES_A_LOOK, progress=tell)
+                copy.execute("PRAGMA journal_mode = DELETE")
+            except sqlite3.Error as error:
+                if self._pragma("integrity_check(1)") != "ok":
+                    raise
+                raise explained_error(path, error, self._timeout) from error
+
+    def fill(
+        self,
+        log: Log,
+        snapshots: Mapping[str, Snapshot],
+        remembered: Mapping[str, Mapping[str, Any]],
+        progress: Progress,
+    ) -> None:
+        """Take over another log and what it leads to, into an empty file."""
+        with self.transaction():
+            batches = log.batches()
+            for done, batch in enumerate(batches):
+                progress("Copying", done, len(batches))
+                self.append(batch, list(log.updates(batch.id)), {})
+            compaction = log.compaction()
+            if compaction is not None:
+                self._start_from(compaction, {key: log.base(key) for key in snapshots})
+            for group_key, snapshot in snapshots.items():
+                StoredProfiles(self, group_key).rebuild(snapshot)
+            for kind, known in remembered.items():
+                for name, value in known.items():
+                    remember(self, kind, name, value)
+        self._connection.execute("PRAGMA journal_mode = DELETE")
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -243,7 +372,8 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise explained_error(self.path, error, self._timeout) from error
-        except bulk.UnreadableError as error:
+        except (bulk.UnreadableError, UnicodeDecodeError) as error:
+            # Python decodes the names in SQLite's own errors, too.
             raise StoreDamagedError(
                 f"{self.path} was damaged: {error}. Nothing was changed. {RESTORE}"
             ) from error
@@ -256,14 +386,25 @@ class Store:
         """
         with self.explained():
             self._check_file()
-            try:
-                # Inside: an interrupt may arrive when it has begun and not yet returned.
-                self.begin(write=write)
+            if write and self.read_only:
+                raise StoreReadOnlyError(
+                    f"{self.path} was opened to read only, for {self.read_only}. Nothing was "
+                    'changed. To change the profiles, copy them: profiles.backup("copy.db"), and '
+                    "open the copy."
+                )
+            with self._written(write=write):
                 yield
-                self.commit()
-            except BaseException:
-                self.roll_back()
-                raise
+
+    @contextmanager
+    def _written(self, *, write: bool = True) -> Iterator[None]:
+        try:
+            # Inside: an interrupt may arrive when it has begun and not yet returned.
+            self.begin(write=write)
+            yield
+            self.commit()
+        except BaseException:
+            self.roll_back()
+            raise
 
     @contextmanager
     def watched(self, notice: Callable[[int], None] | None) -> Iterator[None]:
@@ -310,9 +451,12 @@ class Store:
         """Begin a transaction; :meth:`commit` or :meth:`roll_back` ends it."""
         self.roll_back()  # what an interrupt may have left open
         self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        self._changes = self._connection.total_changes
 
     def commit(self) -> None:
         """Make what was written since :meth:`begin` permanent."""
+        if self._connection.total_changes != self._changes:
+            mark(self._connection)
         self._connection.execute("COMMIT")
 
     def roll_back(self) -> None:
@@ -421,8 +565,12 @@ class Store:
                 (batch_id, [(position, bulk.logged_message(text))])
                 for batch_id, position, text in rows
             ]
-            for row in self._connection.execute(f"{_SELECT_BULK} ORDER BY id"):
-                own = of_profile(_bulk_updates(row), group_key, distinct_id)
+            bulky = self._connection.execute(
+                f"{_SELECT_BULK} WHERE form = 'messages' OR group_key = ? ORDER BY id", [group_key]
+            )
+            for row in bulky:
+                named = _naming(row, distinct_id)
+                own = None if named is None else of_profile(named, group_key, distinct_id)
                 if own is not None:
                     found.append((row[0], own))
         yield from sorted(found, key=lambda each: each[0])
@@ -493,6 +641,11 @@ class Store:
             " AND id NOT IN (SELECT batch_id FROM updates UNION SELECT batch_id FROM bulk_updates)",
             [compaction.batch],
         )
+        self._start_from(compaction, bases)
+        for group_key in bases:
+            StoredProfiles(self, group_key).renew_checkpoint(compaction.batch)
+
+    def _start_from(self, compaction: Compaction, bases: Mapping[str, Base]) -> None:
         self._connection.execute("DELETE FROM compactions")
         self._connection.execute("DELETE FROM bases")
         self._connection.execute(
@@ -505,11 +658,10 @@ class Store:
                     "INSERT INTO bases (group_key, clock, profiles, parquet) VALUES (?, ?, ?, ?)",
                     ((group_key, clock, *part) for part in bulk.written_snapshot(snapshot)),
                 )
-            StoredProfiles(self, group_key).renew_checkpoint(compaction.batch)
 
     def size(self) -> int:
         """Return the bytes of the file, with what SQLite keeps beside it."""
-        files = (self.path.with_name(self.path.name + end) for end in ("", "-wal"))
+        files = (beside(self.path, suffix) for suffix in ("", "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
     def shrink(self) -> tuple[str, ...]:
@@ -529,7 +681,7 @@ class Store:
 
     def can_shrink(self) -> bool:
         """Return whether the file holds what was deleted."""
-        wal = self.path.with_name(self.path.name + "-wal")
+        wal = beside(self.path, "-wal")
         with self.explained():
             has_free_pages = self._pragma("freelist_count") > 0
         return has_free_pages or (wal.exists() and wal.stat().st_size > 0)
@@ -576,6 +728,27 @@ class Store:
         self._connection.executemany(sql, rows)
 
 
+#: What belongs to an open file, and what is said if it is gone or another one.
+_LOST: Final = {
+    "": (
+        "was deleted or replaced while it was open, or changed where it is open to read only. "
+        "What it held is in the file it was; open it again."
+    ),
+    "-wal": (
+        "was deleted or replaced while the file was open; it holds what was written last. Nothing "
+        "was changed. Call profiles.close(), which puts what this process still has of it into "
+        "the file; then open it again, and see whether profiles.check() finds it whole."
+    ),
+    "-shm": (
+        "was deleted or replaced while the file was open; processes agree by it on who writes. "
+        "Nothing was changed. Call profiles.close() here and in other processes, then open it "
+        "again, and see whether profiles.check() finds it whole."
+    ),
+}
+_FILES: Final = tuple(_LOST)
+#: How SQLite fails where it may only read.
+_UNWRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+
 _BULK_FIELDS: Final = "batch_id, form, group_key, time, last_seen, parquet"
 _SELECT_BULK: Final = f"SELECT {_BULK_FIELDS} FROM bulk_updates"
 #: The two clocks that a compacted log keeps a base of, in the order of :class:`Base`.
@@ -595,6 +768,16 @@ def _is_after(
 ) -> bool:
     """Whether the past since a compaction needs some of these updates."""
     return bool(after(_bulk_updates(row), batch, compaction.time))
+
+
+def _naming(
+    row: tuple[int, str, str, str | None, str | None, bytes], distinct_id: str
+) -> Updates | None:
+    """Return updates among which are those of one profile; None where there are none."""
+    _, form, *_, content = row
+    if form == "messages":
+        return bulk.messages_naming(content, distinct_id)
+    return _bulk_updates(row) if bulk.holds(content, distinct_id) else None
 
 
 def _bulk_updates(row: tuple[int, str, str, str | None, str | None, bytes]) -> Updates:

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from toolkit import limits as product_limits
 from toolkit import times
+from toolkit.backup import BackupReport
 from toolkit.batch import Indexed, plan
 from toolkit.batch_columns import ColumnsResult, EditCounts, plan_columns, plan_edits
 from toolkit.changes import Explanation, difference, explain, history_frame, steps
@@ -27,6 +28,8 @@ from toolkit.edits import Edit
 from toolkit.engine import Engine
 from toolkit.errors import (
     ArgumentError,
+    ComparisonError,
+    CopyError,
     InvalidIdError,
     MessageError,
     ProfileNotFoundError,
@@ -48,7 +51,7 @@ from toolkit.history import (
     updates_of,
 )
 from toolkit.ids import normalise_id
-from toolkit.log import LoggedColumns, LoggedEdits
+from toolkit.log import LoggedColumns, LoggedEdits, logged
 from toolkit.messages import USERS, Locator, Rejection, hidden_properties, parse_message
 from toolkit.progress import Progress, silent
 from toolkit.remembered import Remembered
@@ -704,7 +707,7 @@ class ProfileTable:
             changes = {self._group_key: change}
             progress("Writing", 0, change.writes)
             batch_id = self._engine.commit(
-                source, counts, [given], changes, arrival, progress=progress
+                source, counts, [logged(given, arrival)], changes, arrival, progress=progress
             )
             return replace(result, batch_id=batch_id)
 
@@ -1011,10 +1014,12 @@ class ProfileTable:
                 with self._engine.watched("Loading", 0, progress):
                     return state(key).snapshot()
 
-            undone, parts = edits_to_undo(
+            undone, parts, is_whole = edits_to_undo(
                 self._engine.log, number, only_untouched, latest, progress
             )
             source = f"undo of batch {undone}"
+            if is_whole and not parts:  # the log tells that it is undone all the same
+                return self._apply_edits([], source, undone, latest, progress)
             as_messages = is_small(parts) or (
                 # To refuse what is too much takes whole profiles.
                 self._limits is not None
@@ -1041,7 +1046,7 @@ class ProfileTable:
         """Apply edits in whole columns, those of a table each, as one batch."""
         arrival = self._engine.arrival()
         changes: dict[str, Change] = {}
-        found: list[EditCounts] = []
+        found = [EditCounts(0, 0, 0, 0)]
         for part in parts:
             state = State.of(latest(part.group_key))
             changes[part.group_key], of_table = plan_edits(state, part, progress)
@@ -1099,6 +1104,44 @@ class ProfileTable:
         """
         return self._engine.compact(keep, dry_run=dry_run)
 
+    def backup(
+        self, path: str | PathLike[str], *, overwrite: bool = False, progress: Progress = silent
+    ) -> BackupReport:
+        """Write a copy of the whole table, its past included, to a file; return what was written.
+
+        Others may read and write meanwhile: the copy is of one moment, and one file, without
+        a ``-wal`` beside it. It is there when it is whole, and not before. All tables of
+        groups, saved cohorts and templates go with it; so do those of a table in memory.
+
+        Parameters
+        ----------
+        path
+            Where it goes.
+        overwrite
+            Whether to take the place of a file that stands there.
+        progress
+            Told how far it is. What it raises leaves everything as it was.
+
+        Raises
+        ------
+        StoreExistsError
+            If a file stands there, unless *overwrite*.
+        StoreError
+            If the copy cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> profiles = ProfileTable()
+        >>> _ = profiles.set("1", {"plan": "free"})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = profiles.backup(folder + "/copy.db")
+        ...     with ProfileTable(report.path) as copy:
+        ...         copy["1"], len(copy.history("1"))
+        ({'plan': 'free'}, 1)
+        """
+        return self._engine.backup(path, overwrite=overwrite, progress=progress)
+
     def check(self, *, repair: bool = False) -> CheckReport:
         """Replay the log of the file and compare it with the profiles it holds.
 
@@ -1142,6 +1185,35 @@ class ProfileTable:
         data["undoes"] = pd.array([batch.undoes for batch in batches], "Int64")
         return pd.DataFrame(data).set_index("batch_id")
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same table; two tables are compared by :meth:`diff`."""
+        if isinstance(other, ProfileTable):
+            if self._engine is other._engine and self._group_key == other._group_key:
+                return True
+        elif not isinstance(other, ProfileView | pd.DataFrame):
+            return NotImplemented
+        raise ComparisonError(
+            "== does not tell how profiles differ; profiles.diff(other) lists it, and is empty "
+            "where they are the same. For a DataFrame: profiles.frame.equals(other)"
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self._engine), self._group_key))
+
+    def __copy__(self) -> NoReturn:
+        raise CopyError(
+            "a table is not copied by copy or pickle: both would write to one log. "
+            "profiles.backup(path) writes a copy with its past to a file, profiles.as_of(batch=…) "
+            "is the table as it was, profiles.frame its values. In another process open the file "
+            "again: ProfileTable(path)"
+        )
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        self.__copy__()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self.__copy__()
+
     def __repr__(self) -> str:
         if self._engine.store is not None and self._engine.store.is_closed:
             return f"<ProfileTable: closed, {self.path}>"
@@ -1149,6 +1221,8 @@ class ProfileTable:
         where = self._engine.moment_told
         if where is None:
             where = "in memory" if self.path is None else f"in {self.path}"
+            if self._engine.store is not None and self._engine.store.read_only:
+                where += ", to read only"
         return f"<ProfileTable: {count(len(self), kind)} {where}>"
 
     def _repr_html_(self) -> str:

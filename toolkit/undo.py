@@ -73,11 +73,12 @@ def edits_to_undo(
     only_untouched: bool,
     latest: Callable[[str], Snapshot],
     progress: Progress = silent,
-) -> tuple[int, list[LoggedEdits]]:
+) -> tuple[int, list[LoggedEdits], bool]:
     """Return the edits that put back what a batch changed, a part for each table.
 
     Before them, the batch they undo: where the batch asked for was undone and
-    redone, that is the redo. *latest* gives the profiles of a group key as they are now.
+    redone, that is the redo. After them, whether they put back all of it. *latest*
+    gives the profiles of a group key as they are now.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def edits_to_undo(
             "only_untouched=True undoes the rest.",
             conflicts.frame(),
         )
-    return batch_id, [part for part in planned if len(part)]
+    return batch_id, [part for part in planned if len(part)], not len(conflicts)
 
 
 def is_small(parts: list[LoggedEdits]) -> bool:
@@ -215,7 +216,7 @@ class _Touched:
         self.whole |= exists
         self.named |= exists
         for name in _told(dict.fromkeys([*after.columns, *now.columns]), len(self.ids), progress):
-            same = after.column(name).take(at).equals(now.column(name).take(here))
+            same = after.column(name).take(at).identical(now.column(name).take(here))
             self._write(name, np.flatnonzero(~same))
             self.named |= ~same
 
@@ -258,7 +259,7 @@ def plan_undo(
         if alike and before.columns.get(name) is after.columns.get(name):
             continue  # a replay leaves a column that nobody writes to as it is
         old = before.column(name).take(left)
-        differs = ~old.equals(after.column(name).take(right))
+        differs = ~old.identical(after.column(name).take(right))
         if not differs.any():
             continue
         later = touched.cells(name)

@@ -162,6 +162,17 @@ def equal(left: Json, right: Json) -> bool:
     return left == right
 
 
+def identical(left: Json, right: Json) -> bool:
+    """Return whether nothing at all differs, neither a type nor the order of an object's keys.
+
+    >>> identical(1, 1.0), identical({"a": 1, "b": 2}, {"b": 2, "a": 1}), identical([0.0], [-0.0])
+    (False, False, False)
+    >>> identical({"a": [1, None]}, {"a": [1, None]})
+    True
+    """
+    return left is right or (type(left) is type(right) and dumps(left) == dumps(right))
+
+
 def key(value: Json) -> Hashable:
     """Return a hashable that is the same for equal values and only for them.
 

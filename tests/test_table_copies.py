@@ -1,0 +1,60 @@
+"""Tables are not copied, pickled or compared in silence."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit import errors
+from toolkit.table import ProfileTable
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize(
+    "how",
+    [
+        copy.copy,
+        copy.deepcopy,
+        pickle.dumps,
+        lambda table: copy.deepcopy({"tables": [table]}),
+        lambda table: pickle.dumps([table], protocol=0),
+    ],
+)
+def test_a_table_that_is_copied_or_pickled_says_what_to_do(
+    how: Callable[[Any], Any], on_disk: bool, tmp_path: Path
+) -> None:
+    with ProfileTable(tmp_path / "shop.db" if on_disk else None) as profiles:
+        profiles.set("1", {"a": 1})
+        for table in (profiles, profiles.groups("company"), profiles.as_of(batch=1)):
+            with pytest.raises(errors.CopyError, match=r"profiles\.backup\(path\)") as refused:
+                how(table)
+            assert isinstance(refused.value, TypeError)
+
+
+def test_two_tables_are_compared_by_diff() -> None:
+    one, other = ProfileTable(), ProfileTable()
+    for table in (one, other):
+        table.set("1", {"a": 1})
+    assert one == one
+    assert one.groups("company") == one.groups("company")
+    assert hash(one.groups("company")) == hash(one.groups("company"))
+    assert one in [one] and {one: 1}[one] == 1
+    assert one != None and one != "x" and one != 1  # noqa: E711
+    for compare in (
+        lambda: one == other,
+        lambda: one != other,
+        lambda: one == one.groups("company"),
+        lambda: one == one.where('user["a"] == 1'),
+        lambda: one == one.frame,
+        lambda: one in [other],
+    ):
+        with pytest.raises(errors.ComparisonError, match=r"profiles\.diff\(other\)"):
+            compare()
+    assert one.diff(other).empty
+    other.set("1", {"a": 2})
+    assert len(one.diff(other)) == 1
