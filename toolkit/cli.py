@@ -681,10 +681,10 @@ def _delimiter(path: Path) -> str:
 def _roles(given: argparse.Namespace, names: Iterable[object]) -> dict[str, str]:
     """Return the column of each role: the one an option names, else one that is named alike."""
     columns = [str(name) for name in names]
-    return {role: _column(role, getattr(given, f"{role}_column"), columns) for role in _ROLES}
+    return {role: _event_column(role, getattr(given, f"{role}_column"), columns) for role in _ROLES}
 
 
-def _column(role: str, given: str | None, columns: list[str]) -> str:
+def _event_column(role: str, given: str | None, columns: list[str]) -> str:
     flag, usual = _ROLES[role]
     there = f"The columns are {listed(columns)}"
     if given is not None:
