@@ -26,7 +26,7 @@ lab: setup data  ## JupyterLab on the start notebook
 		--LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb
 
 demo: setup  ## The start notebook's job without a browser
-	@$(BIN)/python -m toolkit demo
+	@$(BIN)/profile-toolkit demo
 
 data: setup data/events.parquet  ## The sample data
 

@@ -73,6 +73,24 @@ def test_import_by_header_name_and_a_dry_run(tmp_path: Path, files: dict[str, Pa
         assert len(profiles) == 1_772
 
 
+def test_the_column_of_the_ids_is_named_by_key_and_a_mapping_of_it_alone_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planes, database = tmp_path / "planes.csv", tmp_path / "x.db"
+    planes.write_text("tailnum,year,model\nN1,2004,A=1\nN2,1998,A=1\n")
+
+    assert main(["import", str(database), str(planes), "--map", "tailnum=$distinct_id"]) == 2
+    told = capsys.readouterr().err
+    assert '"year", "model". To import them under their names pass --key tailnum in place' in told
+    assert main(["import", str(database), str(planes), "--dry-run"]) == 0
+    assert "pass --key tailnum" in capsys.readouterr().out
+    assert main(["import", str(database), str(planes), "--key", "tailnum"]) == 0
+    assert main(["import", str(database), str(planes), "--key", "0", "--map", "1=a=b"]) == 0
+    assert "1 column left out: model." in capsys.readouterr().out
+    with ProfileTable(database) as profiles:
+        assert profiles["N1"] == {"year": 2004, "model": "A=1", "a=b": 2004}
+
+
 def test_import_with_ragged_rows_exits_1_and_lists_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

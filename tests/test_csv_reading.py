@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -17,6 +18,7 @@ from tests.effort import examples
 from toolkit.errors import CsvEncodingError, CsvError, CsvFileError, CsvFileNotFoundError
 from toolkit.sources import csv_reading, csv_source
 from toolkit.sources.csv_dialect import guess_header, sniff
+from toolkit.sources.csv_quotes import AFTER_QUOTE, BACKSLASH, BEFORE_QUOTE, QuoteCheck
 from toolkit.sources.csv_reading import CsvText, read_csv_text
 from toolkit.sources.csv_source import CsvSource, Source, Utf8Stream
 
@@ -30,6 +32,32 @@ def read(
     return read_csv_text(
         CsvSource.of(source), encoding=encoding, delimiter=delimiter, at_most=at_most
     )
+
+
+def broken_lines(text: str) -> list[int]:
+    """Return the lines of quotes out of place, found a character at a time."""
+    found, line, place, is_indented = [], 1, "start", False
+    characters = iter(enumerate(text))
+    for at, character in characters:
+        after = text[at + 1 : at + 2]
+        if place == "quoted":
+            if character == '"' and after == '"':
+                next(characters)
+            elif character == '"':
+                place = "start" if after in ("", *",\r\n") else "cell"
+                is_indented = False
+                found += [line] * (place == "cell")
+        elif character in ",\r\n":
+            place = "start"
+        elif place == "start":
+            place, is_indented = "quoted" if character == '"' else "cell", character == " "
+        elif character == '"':
+            found += [line] * is_indented
+            is_indented = False
+        else:
+            is_indented = is_indented and character == " "
+        line += character == "\n" or (character == "\r" and after != "\n")
+    return found
 
 
 def rows(text: CsvText) -> list[tuple[str, ...]]:
@@ -107,6 +135,24 @@ def test_an_object_that_is_no_file_is_refused() -> None:
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "old Excel file"),
         (b"PAR1\x15\x04", "Parquet"),
         (b"SQLite format 3\0", "SQLite"),
+        (b'[{"id": 1}, {"id": 2}]', "no CSV but JSON"),
+        (b'\xef\xbb\xbf{"id": 1}\r\n{"id": 2}\r\n', "no CSV but JSON"),
+        (b'{\n  "id": 1,\n  "plan": ', "no CSV but JSON"),
+        (b"[\n  {", "no CSV but JSON"),
+        ('[{"id": 1}]'.encode("utf-16"), "no CSV but JSON"),
+        (gzip.compress(b'{"id": 1}'), "no CSV but JSON"),
+        (b"\n <!DOCTYPE html>\n<html>", "HTML page"),
+        (b"<html lang='en'><head>", "HTML page"),
+        (b"<table><tr><td>", "HTML page"),
+        (b'<?xml version="1.0"?>', "XML"),
+        (b"<users>\n  <user id='1'/>", "XML"),
+        (b"-- dump of 2026\nCREATE TABLE users", "SQL script"),
+        (b"INSERT INTO users VALUES (1)", "SQL script"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS"),
+        (b"{\\rtf1\\ansi", "RTF"),
+        (gzip.compress(gzip.compress(b"id,plan")), "packed by gzip twice"),
+        (gzip.compress(b"PK\x03\x04"), "ZIP archive"),
+        (b"users.csv".ljust(257, b"\0") + b"ustar", "tar archive"),
         (b"id,name\n1,a\0b\n", "NUL character on line 2"),
         (b"id,name\r\n1,a\r\n2,\0\r\n", "NUL character on line 3"),
     ],
@@ -114,6 +160,15 @@ def test_an_object_that_is_no_file_is_refused() -> None:
 def test_what_is_no_csv_is_refused_by_name(content: bytes, said: str) -> None:
     with pytest.raises(CsvError, match=said):
         read(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[1],a\n[2],b\n", b"[id],[plan]\n1,pro\n", b"<b>,x\n1,2\n", b'["a"];1\n["b"];2\n',
+     b"{x},y\n1,2\n", b"--,x\n1,2\n", b"version,x\n1,2\n"],
+)  # fmt: skip
+def test_a_csv_file_that_begins_oddly_is_read(content: bytes) -> None:
+    assert len(rows(read(content))) == 2
 
 
 def test_a_file_object_that_gives_no_text_and_no_bytes_is_refused() -> None:
@@ -284,7 +339,7 @@ def test_the_delimiter_is_found(delimiter: str) -> None:
     ],
 )
 def test_the_delimiter_is_the_one_rows_agree_on(content: str, delimiter: str, width: int) -> None:
-    assert sniff(content, None) == (delimiter, width)
+    assert sniff(content, None)[:2] == (delimiter, width)
 
 
 def test_a_forced_delimiter_is_used() -> None:
@@ -332,7 +387,7 @@ def test_blank_lines_and_lines_of_delimiters_are_no_rows() -> None:
 def test_CSV_7_the_most_common_width_tells_which_rows_are_ragged() -> None:
     text = read(b"Users of the shop\n1,Ann,pro\n2,Bob,free\n3,Cid\n")
 
-    assert text.first_row is None
+    assert not text.has_wide_first_row
     assert [(row.line, row.text) for row in text.ragged] == [(1, "Users of the shop"), (4, "3,Cid")]
 
 
@@ -386,10 +441,12 @@ def test_CSV_6_more_rows_than_asked_for_are_counted_and_not_kept(
 @given(st.text(alphabet='a",\r\n é', max_size=60), st.sampled_from([64, 1 << 20]))
 def test_rows_and_lines_are_those_of_pythons_reader(content: str, block: int) -> None:
     reader = csv.reader(io.StringIO(content, newline=""))
-    expected, line = [], 1
+    expected, broken, line = [], set(), 1
     for row in reader:
         if any(row):
             expected.append((line, tuple(row)))
+            if any(line <= each <= reader.line_num for each in broken_lines(content)):
+                broken.add(line)
         line = reader.line_num + 1
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(csv_reading, "_BLOCK", block)
@@ -401,17 +458,133 @@ def test_rows_and_lines_are_those_of_pythons_reader(content: str, block: int) ->
 
     even = list(zip(text.lines.tolist(), rows(text), strict=True))
     is_open = bool(text.ragged) and "never closed" in text.ragged[-1].reason
+    if is_open:
+        broken.add(text.ragged[-1].line)
     width = len(text.columns)
     assert even == [
-        (line, row)
-        for line, row in expected
-        if len(row) == width and not (is_open and line == text.ragged[-1].line)
+        (line, row) for line, row in expected if len(row) == width and line not in broken
     ]
     assert text.rows == len(even) + len(text.ragged)
     if not is_open:
         assert [row.line for row in text.ragged] == [
-            line for line, row in expected if len(row) != width
+            line for line, row in expected if len(row) != width or line in broken
         ]
+
+
+# Quotes out of place
+
+
+@settings(max_examples=examples(500))
+@given(st.text(alphabet='aa""",\r\n ', max_size=30), st.integers(2, 9))
+def test_every_quote_out_of_place_is_found_whatever_the_pieces(text: str, size: int) -> None:
+    check = QuoteCheck(",")
+    stream = Utf8Stream(io.BytesIO(text.encode()), "utf-8", "data", check)
+
+    while stream.read(size):
+        pass
+
+    assert [quote.line for quote in check.broken] == broken_lines(text)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ('2,"abc"def', AFTER_QUOTE),
+        ('2,"abc" ', AFTER_QUOTE),
+        ('2,""abc', AFTER_QUOTE),
+        ('2,"the "big" one"', AFTER_QUOTE),
+        ('2,"the "big, bad" one"', AFTER_QUOTE),
+        ('2,"two\nlines"x', AFTER_QUOTE),
+        ('2, "abc"', BEFORE_QUOTE),
+        (' "2",abc', BEFORE_QUOTE),
+        ('2,"{\\"a\\": 1}"', BACKSLASH),
+    ],
+)
+@pytest.mark.parametrize("around", ["", "9" * (1 << 18)])
+def test_CSV_9_a_row_with_a_quote_out_of_place_is_rejected_as_it_stands(
+    row: str, reason: str, around: str
+) -> None:
+    content = f'id,note\n1,"say ""{around}"""\n{row}\n3,"x"\n'
+
+    text = read(content.encode())
+
+    assert rows(text) == [("id", "note"), ("1", f'say "{around}"'), ("3", "x")]
+    assert text.ragged == ((3, reason, row),)
+    assert text.lines.tolist() == [1, 2, 4 + row.count("\n")]
+    assert text.rows == 4
+
+
+@pytest.mark.parametrize("row", ['2,6" pipe', "2,6' 2\"", '2,a "b" c', '2,""', '2,""""', '2,a""b'])
+def test_a_quote_within_a_cell_without_quotes_is_text(row: str) -> None:
+    text = read(f'id,note\n1,"x"\n{row}\n3,"y"\n'.encode())
+
+    assert text.ragged == ()
+    assert rows(text)[2] == tuple(next(csv.reader([row])))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("size", [1 << 20, 3])
+def test_CSV_9_quotes_escaped_by_backslashes_are_read_so_and_noted(
+    delimiter: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_source, "_PIECE", size)
+    values = [
+        ("id", "note", "z"),
+        ("1", '{"a": 1, "b": "x\\\\y"}', "u"),
+        ("2", "C:\\new", ""),
+        ("3", 'two\nlines; of, "text"\\', "5\\"),
+    ]
+    content = io.StringIO()
+    csv.writer(
+        content, quoting=csv.QUOTE_ALL, doublequote=False, escapechar="\\", delimiter=delimiter
+    ).writerows(values)
+
+    text = read(content.getvalue().encode())
+
+    assert rows(text) == values
+    assert text.ragged == ()
+    assert "escaped by backslashes" in text.notes[0]
+
+
+def test_a_backslash_that_escapes_nothing_stays() -> None:
+    text = read(b'id,note\n1,"a \\"b\\" \\n c"\n2,\\N\n3,a\\b\n')
+
+    assert text.columns[1].to_pylist() == ["note", 'a "b" \\n c', "\\N", "a\\b"]
+
+
+@pytest.mark.parametrize("row", ['2,"C:\\dir\\"', "2,C:\\dir", '2,"a\\\\b"'])
+def test_backslashes_are_text_where_quotes_are_doubled(row: str) -> None:
+    text = read(f'id,note\n1,"say ""hi"", ok"\n{row}\n'.encode())
+
+    assert rows(text)[2] == tuple(next(csv.reader([row])))
+    assert (text.ragged, text.notes) == ((), ())
+
+
+# What stands around the rows
+
+
+@pytest.mark.parametrize("first", ["sep=;", "SEP=;", '"sep=;"'])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_first_line_that_names_the_delimiter_is_no_row(
+    first: str, end: str, encoding: str
+) -> None:
+    content = end.join([first, "id;a,b,c,d", "1;2,3,4,5", ""])
+
+    text = read(content.encode(encoding))
+
+    assert rows(text) == [("id", "a,b,c,d"), ("1", "2,3,4,5")]
+    assert (text.delimiter, text.lines.tolist(), text.rows) == (";", [2, 3], 2)
+
+
+def test_a_delimiter_given_wins_over_the_one_a_file_names() -> None:
+    assert rows(read(b"sep=;\nid,a;b\n", delimiter=",")) == [("id", "a;b")]
+    assert rows(read(b"sep=\nid,a\n")) == [("id", "a")]
+    assert rows(read(b"sep=;x\n1;2\n"))[0] == ("sep=", "x")
+
+
+def test_marks_of_byte_order_at_the_beginning_do_not_count() -> None:
+    assert rows(read(codecs.BOM_UTF8 * 2 + b"id,a\n1,2\n")) == [("id", "a"), ("1", "2")]
 
 
 # Headers

@@ -82,7 +82,7 @@ def test_a_preview_tells_problems() -> None:
         "if names look wrong, pass encoding=",
         "1 row",
         '2 columns are named "plan".',
-        "1 column without a name in the header.",
+        "1 column without a name in the header: column 3 (the fourth).",
     ]
     assert "on line 4: 1 cell where 4 are expected" in preview.problems[1]
 

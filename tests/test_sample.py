@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from toolkit import sample
+from toolkit.errors import WriteError
 from toolkit.sample import make_sample, sample_files
 
 DATA = Path(__file__).parent.parent / "data"
@@ -552,5 +553,22 @@ def test_a_folder_that_cannot_be_renamed_is_an_error(
 
     monkeypatch.setattr(os, "rename", refuse)
 
-    with pytest.raises(PermissionError):
+    with pytest.raises(WriteError, match="cannot be made in"):
         sample_files(tmp_path)
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/nowhere"])
+def test_where_the_home_cannot_be_written_to_the_sample_is_in_a_temporary_folder(
+    home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", home)
+    files = sample_files()
+    assert all(path.is_file() for path in files.values())
+    assert sample_files() == files
+    assert not files["events"].is_relative_to(home)
+
+
+def test_a_folder_for_the_sample_that_cannot_be_is_refused_in_words() -> None:
+    with pytest.raises(WriteError, match=r"in /dev/null/x: .*Give another folder"):
+        sample_files("/dev/null/x")

@@ -6,6 +6,7 @@ import ast
 import csv
 import io
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ import toolkit as tk
 from toolkit import user
 from toolkit.cli import main
 from toolkit.table import ProfileTable
+from toolkit.widgets.report_builder_state import ReportBuilderState
+from toolkit.widgets.users_export import Exported
+from toolkit.widgets.users_state import UsersState
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -115,11 +119,117 @@ def test_no_text_becomes_html(profiles: ProfileTable) -> None:
 
 def test_no_cell_of_a_csv_is_a_formula(profiles: ProfileTable, tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    with pytest.warns(tk.CsvLossWarning, match="formula"):
-        tk.write_csv(profiles, path)
-    for row in csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")):
-        for cell in row:
-            assert not cell.startswith(("=", "+", "-", "@", "\t", "\r")), cell
+    tk.write_csv(profiles, path)
+    check_that_no_cell_is_a_formula(path.read_bytes())
+
+
+# What begins a formula where a spreadsheet, or a reader that takes any line end, begins a cell.
+FORMULAS = [
+    *(
+        "=1",
+        "+1+1",
+        "-1+1",
+        "@A1",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "\n\r =1",
+        "x\r=1+1",
+        "x\n=1+1",
+        "\u2028=1",
+    ),
+    *(
+        "\uff1d1",
+        "\uff0b1+1",
+        "\uff0d1+1",
+        "\uff20A1",
+        " =1",
+        "\u200b=1",
+        "\ufeff=1",
+        '"=1',
+        "a,=1",
+    ),
+]
+
+
+def check_that_no_cell_is_a_formula(content: bytes) -> None:
+    text = content.decode()
+    rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    assert len({len(row) for row in rows}) == 1
+    for cell in (cell for row in rows for cell in row):
+        seen = cell.lstrip(" \t\r\n\u2028\u200b\ufeff")
+        assert cell[:1] not in ("\t", "\r", "\n") or not seen, repr(cell)
+        assert not seen.startswith(tuple("=+-@\uff1d\uff0b\uff0d\uff20")), repr(cell)
+    # A line end outside of quotes ends a row, a carriage return alone too.
+    outside = "".join(text.split('"')[::2])
+    assert len([line for line in re.split(r"\r\n|\r|\n", outside) if line]) <= len(rows)
+
+
+def test_DEFUSE_no_CSV_that_leaves_holds_a_formula(tmp_path: Path) -> None:
+    database, given, out = (tmp_path / name for name in ("shop.db", "given.csv", "out.csv"))
+    events = pd.DataFrame({"event": "e", "distinct_id": FORMULAS, "time": "2026-01-01"})
+    events[FORMULAS[0]] = FORMULAS
+    events.to_csv(tmp_path / "events.csv", lineterminator="\r\n")
+    ragged = [[each] * 3 for each in FORMULAS]
+    with given.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerows([["distinct_id", "a"], *([each, "x"] for each in "12" * 30), *ragged])
+    with ProfileTable(database) as profiles:
+        profiles.apply(
+            [{"$distinct_id": each, "$set": {each: each, "$name": each}} for each in FORMULAS]
+        )
+        tk.write_csv(profiles, out)
+        check_that_no_cell_is_a_formula(out.read_bytes())
+        report = tk.import_csv(profiles, given, on_error="skip", dry_run=True)
+        assert len(report.rejected) == len(FORMULAS)
+        report.write_rejected(out)
+        check_that_no_cell_is_a_formula(out.read_bytes())
+        builder = ReportBuilderState(events, profiles, delay=0.0)
+        builder.set(event="e", unit=None, by=user["$name"])
+        assert builder.wait(60)
+        check_that_no_cell_is_a_formula(builder.csv())
+        builder.users = FORMULAS
+        check_that_no_cell_is_a_formula(builder.users_csv())
+        content: list[Exported] = []
+        users = UsersState(profiles)
+        users.export(on_ready=content.append)
+        assert users.job.wait(60)
+        check_that_no_cell_is_a_formula(content[0].content)
+    for options in (
+        ["--by", f'event["{FORMULAS[0]}"]'],
+        ["--by", 'user["$name"]', "--unit", "none"],
+    ):
+        assert (
+            main(
+                [
+                    "report",
+                    str(database),
+                    str(tmp_path / "events.csv"),
+                    "e",
+                    "--csv",
+                    str(out),
+                    *options,
+                ]
+            )
+            == 0
+        )
+        check_that_no_cell_is_a_formula(out.read_bytes())
+    assert main(["import", str(database), str(given), "--rejected", str(out)]) == 1
+    check_that_no_cell_is_a_formula(out.read_bytes())
+
+
+def test_DEFUSE_nothing_writes_CSV_by_another_way() -> None:
+    ways = re.compile(r"\.to_csv\(|csv\.writer\(|csv\.DictWriter|write_csv\(|to_clipboard|to_excel")
+    root = Path(tk.__file__).parent
+    found = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        if ways.search(
+            re.sub(r"(?m)^ *(>>>|\.\.\.).*|def write_csv\(", "", path.read_text(encoding="utf-8"))
+        )
+    }
+    # The export, what is defused, rows of a file for people to read, and our own sample.
+    assert found == {"sources/csv_defuse.py", "sources/csv_reading.py", "sample.py"}
 
 
 def test_what_was_exported_comes_back(profiles: ProfileTable, tmp_path: Path) -> None:

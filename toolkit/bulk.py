@@ -99,7 +99,7 @@ def read_edits(content: bytes, group_key: str) -> LoggedEdits:
         if _DELETE in extras:
             deleted = extras[_DELETE].to_numpy(zero_copy_only=False)
         if _UNSET in extras:
-            notes = pq.read_schema(pa.BufferReader(content)).field(_UNSET).metadata
+            notes = pq.read_schema(_reader(content)).field(_UNSET).metadata
             unset = _masks_of_names(extras[_UNSET], loads_many([notes[_NAMES].decode()])[0])
         if LAST_SEEN in extras:
             seen = extras[LAST_SEEN].fill_null(NO_TIME).to_numpy()
@@ -175,7 +175,7 @@ def _written(
 
 def _read(content: bytes) -> tuple[pa.Array, dict[str, Column], dict[str, pa.Array]]:
     """Return IDs, properties and extra fields."""
-    table = pq.read_table(pa.BufferReader(content))
+    table = pq.read_table(_reader(content))
     columns: dict[str, Column] = {}
     extras: dict[str, pa.Array] = {}
     for at, field in enumerate(table.schema):
@@ -207,7 +207,7 @@ def written_messages(messages: Sequence[tuple[int, Message]]) -> Iterator[tuple[
 def read_messages(content: bytes) -> list[tuple[int, Message]]:
     """Return the messages of one part."""
     with readable("messages as Parquet"):
-        table = pq.read_table(pa.BufferReader(content))
+        table = pq.read_table(_reader(content))
         positions = table.column("position").to_pylist()
         texts = table.column("message").to_pylist()
         return [
@@ -237,7 +237,7 @@ def messages_naming(content: bytes, distinct_id: str) -> list[tuple[int, Message
 def keys_of_messages(content: bytes) -> set[str]:
     """Return the group keys that the messages of one part are for."""
     with readable("messages as Parquet"):
-        table = pq.read_table(pa.BufferReader(content), columns=["message"])
+        table = pq.read_table(_reader(content), columns=["message"])
         texts = table.column("message")
         of_groups = pc.fill_null(pc.starts_with(texts, _GROUP_FIRST), False)
         found = {each["$group_key"] for each in loads_many(texts.filter(of_groups).to_pylist())}
@@ -263,6 +263,17 @@ def logged_message(raw: str | dict[str, Any]) -> Message:
         fault = [*rejected, *ignored][0]
         raise UnreadableError(f"a message of the log is no message: {fault.reason}")
     return message if seen is None else replace(message, seen=seen)
+
+
+def _reader(content: bytes) -> pa.BufferReader:
+    """Return a file of Arrow's own memory.
+
+    Its threads may let go of the content late, and one that does while the interpreter
+    shuts down must not need the interpreter for it.
+    """
+    memory = pa.allocate_buffer(len(content))
+    memoryview(memory).cast("B")[:] = content
+    return pa.BufferReader(memory)
 
 
 def _parquet(table: pa.Table) -> bytes:

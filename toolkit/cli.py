@@ -1,4 +1,4 @@
-"""The command line: ``python -m toolkit``.
+"""The command line: ``profile-toolkit``, or ``python -m toolkit``.
 
 Exit status: 0 if all went well, 1 if something was rejected or a check found a
 problem, 2 if the command could not be run as given.
@@ -7,19 +7,24 @@ problem, 2 if the command could not be run as given.
 from __future__ import annotations
 
 import argparse
+import gzip
+import importlib.metadata
 import importlib.util
+import io
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO, get_args
+from typing import Any, Final, NoReturn, TextIO, get_args, overload
 
 import pandas as pd
+from pandas.errors import ParserError
 
 from toolkit.demo import run_demo
 from toolkit.errors import (
@@ -35,22 +40,42 @@ from toolkit.reports import segmentation
 from toolkit.reports.periods import Unit
 from toolkit.reports.plots import as_png
 from toolkit.sources.arguments import written
+from toolkit.sources.arrow_stream import parquet_frame
 from toolkit.sources.csv import import_csv
-from toolkit.sources.csv_defuse import defused_frame
+from toolkit.sources.csv_defuse import csv_of
 from toolkit.sources.csv_export import export_csv
+from toolkit.sources.csv_file import CsvFile
+from toolkit.sources.csv_report import ImportReport, rejected_csv
 from toolkit.sources.geo import GeoDatabase
 from toolkit.sources.jsonlines import read_messages, write_messages
 from toolkit.sources.people import read_people, write_people
 from toolkit.sources.segment import GROUP_KEY
 from toolkit.sources.serving import serve_until_stopped
+from toolkit.sources.whole_file import write_whole
 from toolkit.table import ProfileTable
 from toolkit.values import dumps
-from toolkit.wording import count, listed
+from toolkit.wording import count, did_you_mean, listed
 
 OK, REJECTED, USAGE = 0, 1, 2
 
+#: What it is called: a folder named toolkit of the user's own does not stand in its way.
+PROGRAM = "profile-toolkit"
+
 _EXPORTS = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".csv", ".csv.gz")
 _EVENTS = (".parquet", ".csv", ".csv.gz")
+# The columns of events: the option that names each, and what they are usually called.
+_ROLES: Final = {
+    "event": ("--event", ("event", "event name", "event type", "action")),
+    "distinct_id": (
+        "--distinct-id",
+        ("distinct_id", "user id", "customer id", "member id", "uid", "user", "id"),
+    ),
+    "time": (
+        "--time",
+        ("time", "timestamp", "event time", "datetime", "date time", "created at", "ts", "date"),
+    ),
+}
+_ROLE_WORDS: Final = {"event": "event's name", "distinct_id": "distinct ID", "time": "time"}
 _SHOWN_ROWS = 10
 # A cell of a table on the screen is cut to so many characters.
 _CELL = 32
@@ -58,11 +83,14 @@ _CELL = 32
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = given.command
+    for stream in (sys.stdout, sys.stderr):
+        # A console that lacks a character gets its number, in place of a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        with written(_as_option):
+        with written(_as_option), _warnings_in_one_line():
+            given = _parsed(arguments)
+            command: Callable[[argparse.Namespace], int] = given.command
             status = command(given)
         sys.stdout.flush()
         return status
@@ -86,15 +114,89 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Print warnings as what they say, without a line of our own code."""
+
+    def say(message: Warning | str, *_: Any, **__: Any) -> None:
+        _say(f"warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = say
+        yield
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    given, unknown = _parser().parse_known_args(arguments)
+    if given.command is _lab:
+        given.options = [*unknown, *given.options]
+    elif unknown:
+        known = list(given.parser._option_string_actions)
+        meant = did_you_mean(unknown[0].partition("=")[0], known)
+        what = "option" if unknown[0].startswith("-") else "further argument"
+        given.parser.error(f"unknown {what} {unknown[0]}.{meant}".rstrip("."))
+    for each in vars(given).values():
+        for text in each if isinstance(each, list) else [each]:
+            # A path may hold any bytes, text may not.
+            if isinstance(text, str) and not text.isprintable():
+                _refuse_half_characters(text)
+    return given
+
+
+def _refuse_half_characters(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = text.encode(errors="backslashreplace").decode()
+        raise ToolkitError(
+            f"{shown}: is no text in the encoding of this terminal; set LANG to one with UTF-8"
+        ) from None
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, with what was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.match(r"argument (.*?): invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if wrong is not None:
+            name, value, listing = wrong.groups()
+            choices = [each.strip(" '") for each in listing.split(",")]
+            what = "command" if name == "COMMAND" else name
+            message = f"{what} {value} is unknown.{did_you_mean(value, choices)}"
+            message += f" There are {', '.join(choices)}"
+        message = message.replace("the following arguments are required:", "missing:")
+        message = re.sub(
+            r"argument (\S+): invalid int value: '(.*)'",
+            r"\1 \2: a whole number is needed",
+            message,
+        )
+        end = "" if message.endswith("?") else "."
+        _say(f"error: {message}{end} See {self.prog} --help", file=sys.stderr)
+        sys.exit(USAGE)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m toolkit",
+    parser = _Parser(
+        prog=PROGRAM,
         description="User profiles in a notebook: edit, import, join with events, report.",
         epilog="Exit status: 0 done, 1 something was rejected or found wrong, 2 not run as given.",
     )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", parser_class=_Parser
+    )
+    for name, (run, options, what) in _COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=what)
+        command.set_defaults(command=run, parser=command)
+        options(command)
+    return parser
 
-    demo = _command(commands, _demo, "demo", "from a sample CSV and messages to a chart")
+
+def _version() -> str:
+    return importlib.metadata.version("profile-toolkit")
+
+
+def _demo_options(demo: argparse.ArgumentParser) -> None:
     demo.add_argument(
         "folder",
         nargs="?",
@@ -103,12 +205,14 @@ def _parser() -> argparse.ArgumentParser:
         help="where its files go (default: ./toolkit-demo)",
     )
 
-    lab = _command(commands, _lab, "lab", "open JupyterLab here, on the start notebook if there")
+
+def _lab_options(lab: argparse.ArgumentParser) -> None:
     lab.add_argument("options", nargs=argparse.REMAINDER, help="passed on to jupyter lab")
 
-    load = _command(commands, _import, "import", "import a CSV file into a table")
+
+def _import_options(load: argparse.ArgumentParser) -> None:
     _add_database(load)
-    load.add_argument("csv", type=Path)
+    load.add_argument("csv", type=Path, help="the file; .gz is unpacked")
     load.add_argument(
         "--map",
         action="append",
@@ -116,6 +220,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="COLUMN=PROPERTY",
         help="a column (position from 0, or header name) and its property; repeat. "
         "$distinct_id marks the identifier. Default: all columns by header",
+    )
+    load.add_argument(
+        "--key",
+        metavar="COLUMN",
+        help="the column of the IDs (position from 0, or header name); without --map all other "
+        "columns are imported under their names",
     )
     load.add_argument(
         "--type",
@@ -139,9 +249,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_group(load)
     load.add_argument("--rejected", type=Path, metavar="CSV", help="write rejected rows here")
 
-    apply = _command(commands, _apply, "apply", "apply a file of messages (JSON Lines or array)")
+
+def _apply_options(apply: argparse.ArgumentParser) -> None:
     _add_database(apply)
-    apply.add_argument("messages", type=Path)
+    apply.add_argument("messages", type=Path, help="the file; .gz is unpacked")
     apply.add_argument(
         "--skip-errors", action="store_true", help="apply the other lines when some are no messages"
     )
@@ -150,7 +261,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_geo(apply)
 
-    export = _command(commands, _export, "export", "write profiles as messages or CSV")
+
+def _export_options(export: argparse.ArgumentParser) -> None:
     _add_database(export)
     export.add_argument(
         "file", type=Path, help="its end says what to write: " + ", ".join(_EXPORTS)
@@ -166,29 +278,49 @@ def _parser() -> argparse.ArgumentParser:
     _add_group(export)
     export.add_argument("--where", help="only profiles for which this holds: 'user[\"plan\"] == …'")
 
-    report = _command(commands, _report, "report", "count an event, by a property, over time")
+
+def _report_options(report: argparse.ArgumentParser) -> None:
     _add_database(report)
-    report.add_argument("events", type=Path, help="Parquet or CSV: event, distinct_id, time, …")
+    report.add_argument("events", type=Path, help="the events: " + ", ".join(_EVENTS))
     report.add_argument("event", help="the event's name")
-    report.add_argument("--measure", choices=["total", "unique"], default="total")
+    for role, (flag, names) in _ROLES.items():
+        report.add_argument(
+            flag,
+            dest=f"{role}_column",
+            metavar="COLUMN",
+            help=f"the column that holds the {_ROLE_WORDS[role]} (default: {names[0]}, or one "
+            f"named alike)",
+        )
+    report.add_argument(
+        "--measure",
+        choices=["total", "unique"],
+        default="total",
+        help="count events, or users (default: %(default)s)",
+    )
     report.add_argument("--by", help="a property: 'user[\"plan\"]' or 'event[\"item\"]'")
     report.add_argument("--where", help="only events for which this holds")
-    report.add_argument("--unit", default="day", choices=[*get_args(Unit), "none"])
+    report.add_argument(
+        "--unit",
+        default="day",
+        choices=[*get_args(Unit), "none"],
+        help="the time between two numbers; none is the whole time (default: %(default)s)",
+    )
     report.add_argument("--png", type=Path, help="write the chart here")
     report.add_argument("--csv", type=Path, help="write the table here")
 
-    history = _command(
-        commands, _history, "history", "list the updates of a profile, or explain one property"
-    )
+
+def _history_options(history: argparse.ArgumentParser) -> None:
     _add_database(history)
     _add_group(history)
-    history.add_argument("distinct_id")
-    history.add_argument("property", nargs="?")
+    history.add_argument("distinct_id", help="whose updates")
+    history.add_argument("property", nargs="?", help="the property to explain")
 
-    batches = _command(commands, _batches, "batches", "list the batches of updates, oldest first")
+
+def _batches_options(batches: argparse.ArgumentParser) -> None:
     _add_database(batches)
 
-    undo = _command(commands, _undo, "undo", "put back what a batch changed, as a new batch")
+
+def _undo_options(undo: argparse.ArgumentParser) -> None:
     _add_database(undo)
     undo.add_argument("batch", type=int, help="its number, as in `batches`")
     undo.add_argument(
@@ -197,12 +329,8 @@ def _parser() -> argparse.ArgumentParser:
         help="leave what later updates wrote to, and undo the rest",
     )
 
-    compact = _command(
-        commands,
-        _compact,
-        "compact",
-        "forget the history before a moment, so that the file shrinks",
-    )
+
+def _compact_options(compact: argparse.ArgumentParser) -> None:
     _add_database(compact)
     compact.add_argument(
         "--keep",
@@ -212,28 +340,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     compact.add_argument("--dry-run", action="store_true", help="report only, change nothing")
 
-    backup = _command(
-        commands, _backup, "backup", "copy the file, its past included, while it may be in use"
-    )
+
+def _backup_options(backup: argparse.ArgumentParser) -> None:
     _add_database(backup)
     backup.add_argument("copy", type=Path, help="where the copy goes")
     backup.add_argument("--overwrite", action="store_true", help="replace a file that is there")
 
-    check = _command(
-        commands,
-        _check,
-        "check",
-        "replay the log and compare it with the profiles; status 1 if something is wrong",
-    )
+
+def _check_options(check: argparse.ArgumentParser) -> None:
     _add_database(check)
     check.add_argument("--repair", action="store_true", help="write the profiles anew from the log")
 
-    serving = _command(
-        commands,
-        _serve,
-        "serve",
-        "take what analytics clients send, until Ctrl-C; the file is made if missing",
-    )
+
+def _serve_options(serving: argparse.ArgumentParser) -> None:
     _add_database(serving)
     serving.add_argument(
         "--port", type=int, default=0, help="where to listen (default: a free port)"
@@ -265,19 +384,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_geo(serving)
     serving.add_argument("--log", action="store_true", help="print a line for each request")
 
-    show = _command(commands, _show, "show", "show a table, or one profile as JSON")
+
+def _show_options(show: argparse.ArgumentParser) -> None:
     _add_database(show)
-    show.add_argument("distinct_id", nargs="?")
+    show.add_argument("distinct_id", nargs="?", help="the profile to show")
     _add_group(show)
-    return parser
-
-
-def _command(
-    commands: Any, run: Callable[[argparse.Namespace], int], name: str, what: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=what, description=what)
-    parser.set_defaults(command=run)
-    return parser
 
 
 def _add_database(parser: argparse.ArgumentParser) -> None:
@@ -328,6 +439,14 @@ def _there(path: Path) -> Path:
     return path
 
 
+def _may_be_written(path: Path) -> None:
+    """Refuse a path at which no file can be written, before the work and not after it."""
+    if path.is_dir():
+        raise ToolkitError(f"{path}: is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise ToolkitError(f"{path}: there is no folder {path.parent}; make it first")
+
+
 # Escape sequences and the like, which a terminal would obey; lines and tabs stay.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -354,15 +473,30 @@ def _as_option(name: str, value: object = ...) -> str:
     return option if value is ... else f"{option} {shlex.quote(str(value))}"
 
 
+# No file has more columns, and Python refuses to read integers of thousands of digits.
+_POSITION = re.compile(r"[0-9]{1,9}")
+
+
 def _pairs(option: str, what: str, given: Sequence[str]) -> dict[int | str, str]:
     """Return options of the form KEY=VALUE as a dict; a key of digits is a position."""
     found: dict[int | str, str] = {}
     for pair in given:
-        key, equals, value = pair.rpartition("=")
+        key, equals, value = pair.partition("=")
+        if not key.isdecimal():  # a name in the header may hold "=" itself
+            key, equals, value = pair.rpartition("=")
         if not equals:
             raise ToolkitError(f"{option} {pair}: {what}")
-        found[int(key) if key.isdecimal() else key] = value
+        found[_column(key)] = value
     return found
+
+
+@overload
+def _column(key: str) -> int | str: ...
+@overload
+def _column(key: None) -> None: ...
+def _column(key: str | None) -> int | str | None:
+    """Return what names a column; digits are a position."""
+    return int(key) if key is not None and _POSITION.fullmatch(key) else key
 
 
 def _demo(given: argparse.Namespace) -> int:
@@ -393,25 +527,39 @@ def _import(given: argparse.Namespace) -> int:
         _pairs("--type", "PROPERTY=TYPE is needed, such as zip=text", given.type)
     )
     _there(given.csv)
-    # A dry run leaves no file behind where there was none.
-    in_memory = given.dry_run and not given.database.exists()
-    with ProfileTable(None if in_memory else given.database) as profiles:
-        try:
-            report = import_csv(
+    if given.rejected is not None:
+        _may_be_written(given.rejected)
+    file = CsvFile.read(
+        given.csv,
+        header=given.header,
+        encoding=given.encoding,
+        delimiter=given.delimiter,
+        mapping=mapping or None,
+    )
+
+    def imported(path: Path | None, dry_run: bool) -> ImportReport:
+        with ProfileTable(path) as profiles:
+            return import_csv(
                 profiles if given.group is None else profiles.groups(given.group),
-                given.csv,
+                file,
                 mapping or None,
-                header=given.header,
-                encoding=given.encoding,
-                delimiter=given.delimiter,
+                key=_column(given.key),
                 types=types,
                 on_error="skip" if given.skip_errors else "raise",
-                dry_run=given.dry_run,
+                dry_run=dry_run,
             )
-        except CsvRowsError as error:
-            if given.rejected is not None:
-                defused_frame(error.rejected).to_csv(given.rejected, index=False)
-            raise
+
+    try:
+        is_new = not given.database.exists()
+        # What is only tried, or fails, leaves no file behind where there was none.
+        if is_new:
+            report = imported(None, dry_run=True)
+        if not is_new or not given.dry_run:
+            report = imported(given.database, given.dry_run)
+    except CsvRowsError as error:
+        if given.rejected is not None:
+            write_whole(given.rejected, rejected_csv(error.rejected))
+        raise
     _say(report)
     if given.rejected is not None:
         report.write_rejected(given.rejected)
@@ -458,7 +606,7 @@ def _export(given: argparse.Namespace) -> int:
         profiles = table if given.where is None else table.where(given.where)
         if is_csv:
             export = export_csv(profiles, given.file)
-            number, losses = export.profiles, export.losses
+            number, losses = export.profiles, export.notes
         elif given.people:
             number = write_people(profiles, given.file)
         else:
@@ -470,7 +618,17 @@ def _export(given: argparse.Namespace) -> int:
 
 
 def _report(given: argparse.Namespace) -> int:
-    events = Events(_read_events(given.events))
+    _there(given.database)
+    frame, columns = _read_events(given)
+    for path in (given.png, given.csv):
+        if path is not None:
+            _may_be_written(path)
+    events = Events(frame, **columns)
+    if given.event not in events.names:
+        raise ToolkitError(
+            f"no event is named {given.event!r}.{did_you_mean(given.event, events.names)} "
+            + (f"The events are {listed(events.names)}" if events.names else "There are no events")
+        )
     with _opened(given) as profiles:
         report = segmentation(
             events,
@@ -483,20 +641,31 @@ def _report(given: argparse.Namespace) -> int:
         )
     # The files first: what is printed may go to a reader who stops after some lines.
     if given.png is not None:
-        given.png.write_bytes(as_png(report.plot, transparent=False))
+        write_whole(given.png, as_png(report.plot, transparent=False))
     if given.csv is not None:
-        defused_frame(report.table).to_csv(given.csv, index=False)
+        write_whole(given.csv, csv_of(report.table))
     _say(report.title)
     _say(report.table.to_string(index=False))
+    others = [(role, name) for role, name in columns.items() if name != role]
+    for role, name in others:
+        flag = _ROLES[role][0]
+        if getattr(given, f"{role}_column") is None:
+            _say(f'Note: "{name}" is the {_ROLE_WORDS[role]}; {flag} names another column')
     for note in report.notes:
         _say(f"Note: {note}")
     for what, path in (("Chart", given.png), ("Table", given.csv)):
         if path is not None:
             _say(f"{what}: {path}")
+    if not report.table["value"].fillna(0).any():
+        reason = "" if given.where is None else " that meets --where"
+        _say(f'Nothing was counted: there is no "{given.event}"{reason}', file=sys.stderr)
+        return REJECTED
     return OK
 
 
-def _read_events(path: Path) -> pd.DataFrame:
+def _read_events(given: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the events, and which columns hold the event, the distinct ID and the time."""
+    path: Path = given.events
     if not path.name.endswith(_EVENTS):
         raise ToolkitError(
             f"{path}: events are read from Parquet or CSV; allowed are {', '.join(_EVENTS)}"
@@ -504,13 +673,68 @@ def _read_events(path: Path) -> pd.DataFrame:
     _there(path)
     try:
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        # Read as text, an ID keeps its leading zeros (JOIN-3).
-        return pd.read_csv(path, dtype={"distinct_id": "str"})
-    except (ValueError, EOFError) as error:
+            frame = parquet_frame(path)
+            return frame, _roles(given, frame.columns)
+        delimiter = _delimiter(path)
+        head = pd.read_csv(path, sep=delimiter, nrows=0)
+        columns = _roles(given, head.columns)
+        # Read as text, an ID keeps its leading zeros (JOIN-3), and NA is a name.
+        texts = [columns["event"], columns["distinct_id"]]
+        named = pd.read_csv(
+            path,
+            sep=delimiter,
+            usecols=list(dict.fromkeys(texts)),
+            dtype="str",
+            keep_default_na=False,
+            na_values=[""],
+        )
+        frame = pd.read_csv(path, sep=delimiter, dtype=dict.fromkeys(texts, "str"))
+        frame[named.columns] = named
+        return frame, columns
+    except (ValueError, EOFError, ParserError) as error:
+        if isinstance(error, ToolkitError):
+            raise
         kind = "Parquet" if path.suffix == ".parquet" else "CSV"
         reason = str(error).partition("\n")[0]
         raise ToolkitError(f"{path} cannot be read as {kind}: {reason}") from error
+
+
+def _delimiter(path: Path) -> str:
+    """Return the delimiter of the header."""
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        header = file.readline(1 << 16)
+    return max(",;\t|", key=lambda each: header.count(each.encode()))
+
+
+def _roles(given: argparse.Namespace, names: Iterable[object]) -> dict[str, str]:
+    """Return the column of each role: the one an option names, else one that is named alike."""
+    columns = [str(name) for name in names]
+    return {role: _event_column(role, getattr(given, f"{role}_column"), columns) for role in _ROLES}
+
+
+def _event_column(role: str, given: str | None, columns: list[str]) -> str:
+    flag, usual = _ROLES[role]
+    there = f"The columns are {listed(columns)}"
+    if given is not None:
+        if given not in columns:
+            meant = did_you_mean(given, columns)
+            raise ToolkitError(f"{flag} {given}: there is no such column.{meant} {there}")
+        return given
+    if role in columns:
+        return role
+    plain = {_plain(each) for each in usual}
+    alike = [name for name in columns if _plain(name) in plain]
+    if len(alike) == 1:
+        return alike[0]
+    what = "none is named like the" if not alike else f"{' and '.join(alike)} could each be the"
+    raise ToolkitError(
+        f"which column is the {_ROLE_WORDS[role]}? Name it with {flag}, since {what} "
+        f"{_ROLE_WORDS[role]}. {there}"
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())
 
 
 def _serve(given: argparse.Namespace) -> int:
@@ -599,7 +823,7 @@ def _batches(given: argparse.Namespace) -> int:
 
 
 def _compact(given: argparse.Namespace) -> int:
-    keep = int(given.keep) if given.keep.isdigit() else given.keep
+    keep = int(given.keep) if re.fullmatch(r"[0-9]{1,18}", given.keep) else given.keep
     with _opened(given) as profiles:
         report = profiles.compact(keep, dry_run=given.dry_run)
     _say(repr(report).removeprefix("<CompactReport: ").replace(">", "", 1))
@@ -628,7 +852,8 @@ def _undo(given: argparse.Namespace) -> int:
     with _opened(given) as profiles:
         if not 0 < given.batch <= profiles.batches.index.max():
             raise ToolkitError(
-                f"there is no batch {given.batch}; `batches {given.database}` lists them"
+                f"there is no batch {given.batch}; "
+                f"`{PROGRAM} batches {shlex.quote(str(given.database))}` lists them"
             )
         try:
             result = profiles.undo(given.batch, only_untouched=given.only_untouched)
@@ -643,3 +868,47 @@ def _undo(given: argparse.Namespace) -> int:
     _say(f"batch {given.batch} is undone by batch {result.batch_id}")
     _say(repr(result).splitlines()[0])
     return OK
+
+
+# What each does, what it takes, and what it is for.
+_COMMANDS: Final[
+    dict[
+        str,
+        tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None], str],
+    ]
+] = {
+    "demo": (_demo, _demo_options, "from a sample CSV and messages to a chart"),
+    "lab": (_lab, _lab_options, "open JupyterLab here, on the start notebook if there"),
+    "import": (_import, _import_options, "import a CSV file into a table"),
+    "apply": (_apply, _apply_options, "apply a file of messages (JSON Lines or array)"),
+    "export": (_export, _export_options, "write profiles as messages or CSV"),
+    "report": (_report, _report_options, "count an event, by a property, over time"),
+    "history": (
+        _history,
+        _history_options,
+        "list the updates of a profile, or explain one property",
+    ),
+    "batches": (_batches, _batches_options, "list the batches of updates, oldest first"),
+    "undo": (_undo, _undo_options, "put back what a batch changed, as a new batch"),
+    "compact": (
+        _compact,
+        _compact_options,
+        "forget the history before a moment, so that the file shrinks",
+    ),
+    "backup": (
+        _backup,
+        _backup_options,
+        "copy the file, its past included, while it may be in use",
+    ),
+    "check": (
+        _check,
+        _check_options,
+        "replay the log and compare it with the profiles; status 1 if something is wrong",
+    ),
+    "serve": (
+        _serve,
+        _serve_options,
+        "take what analytics clients send, until Ctrl-C; the file is made if missing",
+    ),
+    "show": (_show, _show_options, "show a table, or one profile as JSON"),
+}

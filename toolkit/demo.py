@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-import pandas as pd
 
 from toolkit.events import Events
 from toolkit.expressions import user
@@ -16,8 +15,10 @@ from toolkit.join import match
 from toolkit.reports import segmentation
 from toolkit.reports.plots import as_png
 from toolkit.sample import sample_files
+from toolkit.sources.arrow_stream import parquet_frame
 from toolkit.sources.csv import import_csv
 from toolkit.sources.jsonlines import read_messages
+from toolkit.sources.whole_file import write_whole
 from toolkit.table import ProfileTable
 
 #: The columns of the sample CSV, which has no header.
@@ -59,7 +60,7 @@ def run_demo(folder: Path, say: Callable[[str], None] = print) -> Path:
         for index, reason in result.rejected[["index", "reason"]].head(2).to_numpy().tolist():
             say(f"     message {index}: {reason}")
         say(f"4. Joining {files['events'].name}: each event meets its user's latest profile")
-        events = Events(pd.read_parquet(files["events"]))
+        events = Events(parquet_frame(files["events"]))
         say(f"   {match(events, profiles)!r}")
         by_plan = segmentation(events, profiles, "Purchase", by=user["plan"], unit=None)
         say("5. Purchases by plan:")
@@ -67,16 +68,18 @@ def run_demo(folder: Path, say: Callable[[str], None] = print) -> Path:
             say(f"   {line}")
         monthly = segmentation(events, profiles, "Purchase", by=user["plan"], unit="month")
         chart = folder / "purchases-by-plan.png"
-        chart.write_bytes(as_png(monthly.plot, transparent=False))
+        write_whole(chart, as_png(monthly.plot, transparent=False))
     say(f"6. Chart: {chart}")
-    say(f"   The profiles stay in {database}; look: {_python()} -m toolkit show {database}")
+    look = f"{_program()} show {shlex.quote(str(database))}"
+    say(f"   The profiles stay in {database}; look: {look}")
     say(f"Done in {time.perf_counter() - started:.1f} s.")
     return chart
 
 
-def _python() -> str:
-    """Return how to call the Python that runs this from the current folder."""
-    executable = Path(sys.executable)
-    if executable.is_relative_to(Path.cwd()):
-        executable = executable.relative_to(Path.cwd())
-    return shlex.quote(str(executable))
+def _program() -> str:
+    """Return how to call the command line from the current folder."""
+    there = Path(sys.executable).with_name("profile-toolkit")
+    if not there.exists() or shutil.which("profile-toolkit") == str(there):
+        return "profile-toolkit"
+    here = Path.cwd()
+    return shlex.quote(str(there.relative_to(here) if there.is_relative_to(here) else there))

@@ -186,6 +186,22 @@ class ReadOnlyError(ToolkitError, TypeError):
     """A table of the past, which cannot be changed."""
 
 
+class WriteError(ToolkitError, OSError):
+    """A file cannot be written."""
+
+
+class NoFolderError(WriteError, FileNotFoundError):
+    """The folder of a file to write is not there."""
+
+
+class IsFolderError(WriteError, IsADirectoryError):
+    """A folder stands where a file is to be written."""
+
+
+class UnwritableError(WriteError, PermissionError):
+    """A file, or the folder it is in, may not be written to."""
+
+
 class CopyError(ToolkitError, TypeError):
     """A table that was to be copied or pickled, which has only one log."""
 

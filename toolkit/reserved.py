@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from toolkit.operators import OPERATORS
 from toolkit.values import Json
 
 #: Updated At: kept by the table (SEEN-1).
@@ -127,6 +128,8 @@ def name_refusal(name: str) -> str | None:
         return f'"{name}" (Updated at) is kept by the table'
     if name == FIRST_SEEN:
         return f'"{name}" (First Seen) is computed from the events'
+    if name in OPERATORS:
+        return f'"{name}" is an operator of messages, never a property; choose another name'
     if name in MESSAGE_FIELDS:
         return f'"{name}" is a field of messages, never a property; choose another name'
     return None

@@ -6,7 +6,9 @@ that arrive late. ``data/README.md`` tells these stories and their numbers.
 """
 
 import bisect
+import contextlib
 import csv
+import functools
 import hashlib
 import io
 import itertools
@@ -23,6 +25,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
+
+from toolkit.errors import WriteError
 
 __all__ = ["make_sample", "sample_files"]
 
@@ -470,14 +474,45 @@ def sample_files(folder: str | os.PathLike[str] | None = None) -> dict[str, Path
 
     They are kept in a subfolder of `folder`, which is by default ``profile-toolkit`` in
     ``$XDG_CACHE_HOME`` or ``~/.cache``. The subfolder is named after this module's own
-    text, so that a new version of it makes new files.
+    text, so that a new version of it makes new files. Where that place cannot be written
+    to, they are in a temporary folder until Python ends.
+
+    Raises
+    ------
+    WriteError
+        If the folder given cannot be written to; :class:`OSError` too.
     """
-    if folder is None:
+    if folder is not None:
+        try:
+            return _sample_files(Path(folder))
+        except OSError as error:
+            raise WriteError(
+                f"the sample files cannot be made in {os.fspath(folder)}: "
+                f"{error.strerror or error}. Give another folder"
+            ) from error
+    with contextlib.suppress(OSError, RuntimeError):  # the latter if there is no home
         cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
         # The XDG specification has relative paths ignored.
-        folder = (cache if cache.is_absolute() else Path.home() / ".cache") / "profile-toolkit"
+        return _sample_files(
+            (cache if cache.is_absolute() else Path.home() / ".cache") / "profile-toolkit"
+        )
+    try:
+        return _sample_files(Path(_temporary_folder().name))
+    except OSError as error:
+        raise WriteError(
+            f"the sample files can be made neither in the cache of this user nor in a temporary "
+            f"folder: {error.strerror or error}. Name a folder: sample_files(folder)"
+        ) from error
+
+
+@functools.cache
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="profile-toolkit-")
+
+
+def _sample_files(folder: Path) -> dict[str, Path]:
     source = resources.files(__package__).joinpath("sample.py").read_bytes()
-    kept = Path(folder) / f"sample-{hashlib.sha256(source).hexdigest()[:12]}"
+    kept = folder / f"sample-{hashlib.sha256(source).hexdigest()[:12]}"
     paths = {name: Path(kept, file) for name, file in FILES.items()}
 
     def complete() -> bool:

@@ -10,7 +10,7 @@ from toolkit.errors import StoreBusyError, StoreDamagedError, StoreError
 
 #: What is said of a file whose bytes make no sense.
 RESTORE: Final = (
-    "Restore a copy of it, or save what can be read: `python -m toolkit check` says what is "
+    "Restore a copy of it, or save what can be read: `profile-toolkit check` says what is "
     "wrong, and SQLite's own shell has `.recover`."
 )
 

@@ -26,6 +26,24 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}"
 
 
+_ORDINALS = (
+    *("first", "second", "third", "fourth", "fifth"),
+    *("sixth", "seventh", "eighth", "ninth", "tenth"),
+)
+
+
+def ordinal(number: int) -> str:
+    """Return which of several one is, from 1.
+
+    >>> ordinal(1), ordinal(10), ordinal(22), ordinal(113)
+    ('first', 'tenth', '22nd', '113th')
+    """
+    if number <= len(_ORDINALS):
+        return _ORDINALS[number - 1]
+    is_teen = number % 100 in (11, 12, 13)
+    return f"{number:,}{'th' if is_teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
 def listed(names: Iterable[str], at_most: int = 12) -> str:
     """Return names one after the other; of many only the first, and how many follow.
 

@@ -304,3 +304,40 @@ def test_a_wide_file_has_pages_of_columns(
     assert stored(elsewhere, shop)[1]["u9"] == {
         name: 7 for name in names if name in ("field 20", "field 21") or name.startswith("field 21")
     }
+
+
+def test_who_the_user_is_and_what_is_left_out_is_seen_before_and_after(
+    notebook: Callable[..., Any], elsewhere: Callable[..., str], shop: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "planes.csv"
+    path.write_text(
+        "# planes of 2013\n"
+        ",tailnum,year,engine\n0,N10156,2004,Turbo-fan\n,tailnum,year,engine\n"
+        '1,N102UW,1998,"Turbo-"fan\n2,N103US,1999,Turbo-fan\nTotal,,6001,\n'
+    )
+    book = notebook("csv-planes", cells(shop))
+    drop(book, path)
+    book.sees("Line 2 is a header")
+    book.sees("4 rows cannot be imported; the first, on line 1")
+    book.sees("1 column without a name in the header: Column 1.")
+    book.picture("planes-read")
+    book.button("Next").click()
+    book.sees("each row gets a random distinct ID")
+    book.sees('"tailnum" may be it: its cells are all filled and all different.')
+    book.picture("planes-identifier")
+    book.button('Use "tailnum"').click()
+    book.sees("2 different IDs in 6 rows.")
+    book.button("Next").click()
+    book.button("Check").click()
+    book.sees("Columns left out")
+    book.sees("it is the header again")
+    book.sees("text follows a closing quote; within a cell a quote is written twice")
+    book.picture("planes-check")
+    book.field("Import the other 2 rows").check()
+    book.button("Import 2 rows").click()
+    book.sees("2 new profiles, 0 updated")
+    book.picture("planes-imported")
+    number, profiles = stored(elsewhere, shop)
+    assert number == 3
+    assert profiles["N103US"] == {"year": 1999, "engine": "Turbo-fan"}
+    book.fits()

@@ -13,7 +13,9 @@ import pytest
 
 from toolkit.table import ProfileTable
 from toolkit.widgets import csv_import_state
-from toolkit.widgets.csv_import_state import STEPS, CsvImportState, in_form
+from toolkit.widgets.csv_facts import facts
+from toolkit.widgets.csv_import_state import STEPS, CsvImportState
+from toolkit.widgets.csv_words import in_form
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -668,3 +670,136 @@ def test_a_form_of_groups_stays_with_them(profiles: ProfileTable) -> None:
     state.into("")
     assert state.profiles.group_key == "company"
     assert "random group ID" not in state.identifier_told
+
+
+# Who the user is, and what is left out
+
+PLANES = "tailnum,year,model\nN1,2004,A\nN2,1998,A\nN3,1999,B\n"
+
+
+def test_CSV_2_the_form_names_the_column_that_may_be_the_identifier(
+    profiles: ProfileTable, written: Callable[..., Path]
+) -> None:
+    state = CsvImportState(profiles)
+    read(state, written(PLANES))
+
+    assert (state.identifier, state.candidate) == (None, 0)
+    assert "random distinct ID" in state.identifier_told
+    assert state.identifier_told.endswith(
+        '"tailnum" may be it: its cells are all filled and all different.'
+    )
+    state.choose_identifier(state.candidate)
+    assert state.candidate is None
+    assert state.identifier_told == "3 different IDs in 3 rows."
+    go(state, "check")
+    state.next()
+    assert state.wait(20)
+    assert profiles["N1"] == {"year": 2004, "model": "A"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("user_id,n\nu1,1\nu2,2\n", 'Column "user_id" is the identifier: named like one'),
+        ("distinct_id,n\nu1,1\n", 'Column "distinct_id" is the identifier by its name.'),
+        ("7,x\n8,x\n", "Column 1 is the identifier: 2 of 2 cells filled, 2 different"),
+    ],
+)
+def test_CSV_2_the_form_says_why_a_column_is_the_identifier(
+    profiles: ProfileTable, written: Callable[..., Path], text: str, told: str
+) -> None:
+    state = CsvImportState(profiles)
+    read(state, written(text))
+
+    assert state.identifier_told.startswith(told)
+    state.choose_identifier(None)
+    assert state.candidate == 0
+    assert "the file suggests it" in state.identifier_told
+
+
+def test_CSV_2_an_email_that_repeats_is_doubted_in_the_form(
+    profiles: ProfileTable, written: Callable[..., Path]
+) -> None:
+    state = CsvImportState(profiles)
+    read(state, written("code,email\nx1,a@b.cc\nx2,a@b.cc\n"))
+
+    assert 'the e-mail address in "email" becomes the distinct ID' in state.identifier_told
+    assert '"code" may be it' in state.identifier_told
+    go(state, "check")
+    assert state.dry is not None
+    assert 'choose "code" in "Identifier"' in in_form(state.dry.warnings[0])
+
+
+def test_CSV_3_the_check_names_the_columns_left_out(
+    profiles: ProfileTable, written: Callable[..., Path]
+) -> None:
+    state = CsvImportState(profiles)
+    read(state, written(",user_id,plan,a,b\n0,u1,pro,1,2\n1,u2,free,3,4\n"))
+    state.set_column(3, ticked=False)
+    go(state, "check")
+
+    assert state.dry is not None
+    assert state.dry.left_out["position"].tolist() == [0, 3]
+    fact = next(each for each in facts(state.dry) if each.label == "Columns left out")
+    assert (fact.number, fact.told) == (2, "Column 1, a")
+
+
+def test_CSV_3_times_without_a_property_are_not_imported(
+    profiles: ProfileTable, written: Callable[..., Path]
+) -> None:
+    state = CsvImportState(profiles)
+    read(state, written("user_id,when,plan\nu1,2026-01-01,pro\n"))
+    state.set_column(1, property="$time")
+    state.set_column(2, ticked=False)
+    state.check()
+
+    assert state.error == "No column is ticked. Tick and name at least one."
+
+
+def test_CSV_5_a_column_named_phone_is_text_until_another_type_is_chosen(
+    profiles: ProfileTable, written: Callable[..., Path]
+) -> None:
+    path = written("user_id,tel,phone\nu1,4712345,1\nu2,4798765,2\n")
+    state = CsvImportState(profiles)
+    read(state, path)
+    assert [each.type for each in state.columns] == ["text", "number", "text"]
+    state.set_column(2, property="digits")
+    state.set_column(1, property="$phone")
+    assert [each.type for each in state.columns] == ["text", "text", "text"]
+    go(state, "check")
+    state.next()
+    assert state.wait(20)
+    assert profiles["u1"] == {"$phone": "4712345", "digits": "1"}
+
+    again = CsvImportState(profiles)
+    read(again, path)
+    again.set_column(1, type="number")
+    go(again, "check")
+    again.next()
+    assert again.wait(20)
+    assert profiles["u1"]["$phone"] == 4_712_345
+
+
+@pytest.mark.parametrize("name", ["$set", "$add", "$unset"])
+def test_CSV_3_a_property_named_as_an_operator_is_refused_in_the_form(
+    profiles: ProfileTable, written: Callable[..., Path], name: str
+) -> None:
+    state = CsvImportState(profiles)
+    read(state, written(PLANES))
+    state.set_column(1, property=name)
+
+    assert "is an operator of messages, never a property" in state.columns[1].error
+
+
+def test_CSV_10_lines_that_are_no_rows_are_listed_in_the_form(
+    profiles: ProfileTable, written: Callable[..., Path]
+) -> None:
+    state = CsvImportState(profiles)
+    read(state, written('Shop\nuser_id,n,m\nu1,1,\nuser_id,n,m\nu2,"a"b,\nu3,5,7\nTotal,,9\n'))
+
+    assert state.preview is not None
+    assert state.first_rows[0] == ["user_id", "n", "m"]
+    assert "4 rows cannot be imported; the first, on line 1" in state.preview.problems[0]
+    go(state, "check")
+    assert state.dry is not None
+    assert state.dry.rejected["line"].tolist() == [1, 4, 5, 7]

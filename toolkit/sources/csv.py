@@ -28,9 +28,11 @@ from toolkit.sources.csv_mapping import (
 )
 from toolkit.sources.csv_report import CsvPreview, ImportReport, rejected_lines, sentence
 from toolkit.sources.csv_rows import (
+    MergedRows,
     Rows,
     filled,
     id_warnings,
+    ids_but_for_case,
     one_row_an_id,
     placeholder_ids,
     same_value_elsewhere,
@@ -53,12 +55,13 @@ def preview_csv(
     header: bool | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
+    key: str | int | None = None,
 ) -> CsvPreview:
     r"""Return what stands in a CSV file: its columns, their types, and what may go wrong.
 
     Its ``mapping`` is what :func:`import_csv` does without one: pass it on as it is, or
-    change it first. ``identifier_reason`` says why a column named ``id`` or alike was
-    taken for the distinct ID, or was not.
+    change it first. ``identifier`` is the column that becomes the distinct ID, and
+    ``identifier_reason`` says why; where none is named like one, ``candidate`` may be it.
 
     Parameters
     ----------
@@ -69,9 +72,13 @@ def preview_csv(
         Whether row 1 is a header. By default that is found out (CSV-1).
     encoding, delimiter
         How the file is written. By default that is found out.
+    key
+        The column of the distinct IDs, by its name or position.
 
     Raises
     ------
+    ColumnMappingError
+        If there is no column *key*.
     CsvError
         If the file is empty or no CSV, or holds more than 1,000,000 rows (CSV-6).
     CsvFileError
@@ -85,10 +92,12 @@ def preview_csv(
       0 'user_id' → '$distinct_id' text: 'u1', 'u2'
       1 'email' → '$email' text: 'ann@example.com', 'bob@example.com'
       2 'age' → 'age' number: '30'
-      column 0 ("user_id") is the identifier: named like one, 2 of 2 cells filled, 2 different
+      column "user_id" is the identifier: named like one, 2 of 2 cells filled, 2 different
     """
-    file = CsvFile.read(source, header=header, encoding=encoding, delimiter=delimiter)
-    return file.preview()
+    file = CsvFile.read(
+        source, header=header, encoding=encoding, delimiter=delimiter, mapping=_of_key(key)
+    )
+    return file.preview(key=key)
 
 
 def import_csv(
@@ -96,6 +105,7 @@ def import_csv(
     source: Source | CsvFile,
     mapping: ColumnMapping | None = None,
     *,
+    key: str | int | None = None,
     header: bool | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
@@ -129,7 +139,11 @@ def import_csv(
         spelling, else a column named ``user_id``, ``customer_id``, ``id`` or alike and
         filled with enough different cells, as the identifier. A file without a header
         needs a mapping. In the CSV of a table (one with a column ``$last_seen``) every
-        column keeps its name.
+        column keeps its name. A mapping that would make empty profiles of a file that
+        holds more than IDs is refused; the report's ``left_out`` names the columns left out.
+    key
+        The column of the distinct IDs, by its name or position. Without a mapping all
+        others are imported as they would be.
     header
         Whether row 1 is a header. By default that is found out (CSV-1).
     encoding, delimiter
@@ -179,8 +193,15 @@ def import_csv(
         raise CsvError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
     started = perf_counter()
     with _watched_by(progress) as notice:
-        file = _opened(source, mapping, header, encoding, delimiter, notice)
-        mapped = map_columns(mapping, file.columns, profiles.group_key)
+        file = _opened(
+            source,
+            _of_key(key) if mapping is None else mapping,
+            header,
+            encoding,
+            delimiter,
+            notice,
+        )
+        mapped = map_columns(mapping, file.columns, profiles.group_key, key)
         if mapped.time is not None and time is not None:
             raise CsvError(
                 f"time={time!r}, and {file.columns.title(mapped.time)} is mapped to "
@@ -192,9 +213,9 @@ def import_csv(
             raise _rejection_error(rows.rejected, file.text.rows)
         notice("Comparing", 0, file.text.rows)
         merged = one_row_an_id(rows)
-        same_email, same_name = same_value_elsewhere(
-            profiles.snapshot(notice), merged, ["$email", "$name"], notice
-        )
+        before = profiles.snapshot(notice)
+        same_email, same_name = same_value_elsewhere(before, merged, ["$email", "$name"], notice)
+        near = ids_but_for_case(before, merged.ids, mapped.id_name)
         result = profiles.set_columns(
             merged.ids if rows.times is None else rows.ids,
             merged.columns if rows.times is None else filled(rows),
@@ -204,24 +225,7 @@ def import_csv(
             dry_run=dry_run,
             progress=notice,
         )
-    warnings = [*file.text.notes, *mapped.notes]
-    if file.text.rows == 0:
-        warnings.append("The file holds a header and no rows.")
-    marked = "$distinct_id" if profiles.group_key is None else "$group_id"
-    if mapped.identifier is None:
-        warnings.append(
-            f"No column is the {mapped.id_name}, so each row got a random one, and another import "
-            f'of the file would make the profiles again. Map a column to "{marked}" or "$email".'
-        )
-        if mapped.identifier_reason is not None:
-            warnings.append(sentence(mapped.identifier_reason))
-    else:
-        if mapped.properties.get(mapped.identifier) == EMAIL:  # CSV-2
-            warnings.append(
-                f"No column is the {mapped.id_name}, so {file.columns.title(mapped.identifier)}, "
-                f'the e-mail, is. Map another column to "{marked}" if there is a better one.'
-            )
-        warnings += id_warnings(merged.ids, mapped.id_name)
+    warnings = [*file.text.notes, *mapped.notes, *_warnings(file, mapped, merged), *near]
     return ImportReport(
         name=file.name,
         rows=file.text.rows,
@@ -239,6 +243,7 @@ def import_csv(
         cut=pd.DataFrame(result.rejected, columns=["distinct_id", "property", "reason"]),
         warnings=tuple(warnings),
         columns=_imported_columns(file.columns, mapped, rows),
+        left_out=_left_out(file.columns, mapped),
         header=file.columns.header.header,
         header_reason=file.columns.header.reason,
         renamed=mapped.renamed,
@@ -249,6 +254,52 @@ def import_csv(
         seconds=perf_counter() - started,
         id_name=mapped.id_name,
     )
+
+
+def _of_key(key: str | int | None) -> ColumnMapping | None:
+    """Return the mapping by which a header is known that has the column of a key."""
+    return None if key is None else {key: DISTINCT_ID}
+
+
+def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[str]:
+    """Return in sentences what is worth a look before and after an import."""
+    warnings = []
+    if file.text.rows == 0:
+        warnings.append("The file holds a header and no rows.")
+    if mapped.identifier is None:
+        warnings.append(
+            f"No column is the {mapped.id_name}, so each row got a random one, and another import "
+            f"of the file would make the profiles again. {_better(file.columns, mapped)}"
+        )
+        if mapped.identifier_reason is not None and " is not " in mapped.identifier_reason:
+            warnings.append(sentence(mapped.identifier_reason.partition(";")[0]))
+        return warnings
+    if mapped.properties.get(mapped.identifier) == EMAIL:  # CSV-2
+        warnings.append(
+            f"No column is the {mapped.id_name}, so the e-mail, "
+            f"{file.columns.title(mapped.identifier)}, is. {_better(file.columns, mapped)}"
+        )
+    if len(merged.ids) and not any(column.has_value.any() for column in merged.columns.values()):
+        warnings.append("No row holds anything but an ID: profiles that are new are empty.")
+    return [*warnings, *id_warnings(merged.ids, mapped.id_name)]
+
+
+def _better(columns: FileColumns, mapped: MappedColumns) -> str:
+    """Return which column to make the identifier, as far as that is known."""
+    if mapped.candidate is None:
+        return f"If a column is it, pass {argument('key')}."
+    given = argument("key", columns.key(mapped.candidate))
+    return (
+        f"The cells of {columns.title(mapped.candidate)} are all filled and all different: "
+        f"if it is the {mapped.id_name}, pass {given}."
+    )
+
+
+def _left_out(columns: FileColumns, mapped: MappedColumns) -> pd.DataFrame:
+    """Return the columns that are not imported: position, header, reason."""
+    found = [(at, columns.names[at], reason) for at, reason in mapped.left_out.items()]
+    frame = pd.DataFrame(found, columns=["position", "header", "reason"])
+    return frame.astype({"position": "int64", "header": "str", "reason": "str"})
 
 
 def _check_table(profiles: object) -> None:

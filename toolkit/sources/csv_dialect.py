@@ -14,10 +14,12 @@ import pyarrow as pa
 from toolkit.errors import CsvError
 from toolkit.sources.arguments import argument
 from toolkit.sources.csv_types import infer_type, looks_like
+from toolkit.wording import ordinal
 
 #: Tried in this order; the first wins a tie. The comma comes last, for it is the one
 #: that also stands within cells: "Doe, Ann", or 3,5 as half of Europe writes it.
 DELIMITERS: Final = (";", "\t", "|", ",")
+_DELIMITER_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
 #: So many rows are looked at for the delimiter, and below a header for its types.
 SAMPLE_ROWS: Final = 1_000
@@ -28,6 +30,9 @@ _URL: Final = re.compile(r"https?://", re.IGNORECASE)
 # snake_case and camelCase: what programs call a column, and people nothing.
 _IDENTIFIER: Final = re.compile(r"[a-z]+(_[a-z]+)+|[a-z]+([A-Z][a-z]+)+")
 _RESERVED: Final = re.compile(r"\$?distinct[_ -]?id|\$[a-z_]+", re.IGNORECASE)
+
+# White space and a byte order mark.
+_AROUND: Final = " \t\ufeff"
 
 # What columns of user data are called everywhere, without case, spaces and signs.
 _KNOWN_NAMES: Final = frozenset(
@@ -45,10 +50,11 @@ _KNOWN_NAMES: Final = frozenset(
 
 
 class Dialect(NamedTuple):
-    """The delimiter, and how many cells a row has."""
+    """The delimiter, how many cells a row has, and what escapes quotes if they are not doubled."""
 
     delimiter: str
     width: int
+    escape: str | None = None
 
 
 class HeaderGuess(NamedTuple):
@@ -79,31 +85,36 @@ def check_delimiter(delimiter: object) -> str:
     )
 
 
-def sniff(text: str, delimiter: str | None) -> Dialect:
+def delimiter_name(delimiter: str) -> str:
+    """Return what to call a delimiter."""
+    return _DELIMITER_NAMES.get(delimiter, repr(delimiter))
+
+
+def sniff(text: str, delimiter: str | None, escape: str | None = None) -> Dialect:
     r"""Return how the first lines of a CSV file are written.
 
     The delimiter is the one that cuts the rows into many cells and equally many of
     them. Of the widths the most common counts, the first row's if there are several.
 
     >>> sniff('1;"a;b, c";2,5\n2;d;3,5', None)
-    Dialect(delimiter=';', width=3)
+    Dialect(delimiter=';', width=3, escape=None)
     """
     if delimiter is not None:
         delimiter = check_delimiter(delimiter)
-        return Dialect(delimiter, _common_width(_widths(text, delimiter))[0])
-    best, best_score = Dialect(",", 1), 0.0
+        return Dialect(delimiter, _common_width(_widths(text, delimiter, escape))[0], escape)
+    best, best_score = Dialect(",", 1, escape), 0.0
     for candidate in DELIMITERS:
-        width, share = _common_width(_widths(text, candidate))
+        width, share = _common_width(_widths(text, candidate, escape))
         # To agree on nine rows of ten is worth less than one column more: text
         # splits at its commas into many cells, but seldom into equally many.
         score = share**4 * (width - 1)
         if score > best_score:
-            best, best_score = Dialect(candidate, width), score
+            best, best_score = Dialect(candidate, width, escape), score
     return best
 
 
-def _widths(text: str, delimiter: str) -> Iterator[int]:
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+def _widths(text: str, delimiter: str, escape: str | None) -> Iterator[int]:
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, escapechar=escape)
     try:
         for _, row in zip(range(SAMPLE_ROWS), filter(None, rows), strict=False):
             yield len(row)
@@ -136,12 +147,16 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
     """
     speaking_for: list[str] = []
     against: list[str] = []
-    for cell, column in zip(first, below, strict=True):
+    rows = zip(*(column.slice(0, SAMPLE_ROWS).to_pylist() for column in below), strict=True)
+    all_rows = list(rows)
+    # Of files put together the header stands again, and speaks neither for nor against.
+    others = [row for row in all_rows if len(first) == 1 or not is_header_again(row, first)]
+    for at, cell in enumerate(first):
         name = cell.strip()
         if _RESERVED.fullmatch(name):
             return HeaderGuess(True, f'row 1 is a header: "{name}" is the name of a property')
         kind = looks_like(name)
-        cells = [text for text in column.slice(0, SAMPLE_ROWS).to_pylist() if text]
+        cells = [row[at] for row in others if row[at]]
         if not name:
             continue
         if kind != "text":
@@ -152,11 +167,37 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
             against.append(f'"{_short(name)}" stands again below')
         elif reason := _reason_for(name, cells):
             speaking_for.append(f'"{_short(name)}" {reason}')
+    named = sum(bool(cell.strip()) for cell in first)
+    is_again = len(others) < len(all_rows)
+    if is_again and len(speaking_for) * 2 <= named:
+        return HeaderGuess(False, "row 1 is data: it stands again below")
     if len(speaking_for) > len(against):
         return HeaderGuess(True, f"row 1 is a header: {speaking_for[0]}")
     if against:
         return HeaderGuess(False, f"row 1 is data: {against[0]}")
     return HeaderGuess(False, "row 1 is data: nothing in it looks like the name of a column")
+
+
+def is_header_again(row: Sequence[str], header: Sequence[str]) -> bool:
+    """Return whether a row is the header, with or without white space and byte order mark."""
+    return all(
+        cell.strip(_AROUND) == name.strip(_AROUND) for cell, name in zip(row, header, strict=True)
+    )
+
+
+def column_title(position: int, names: Sequence[str | None]) -> str:
+    """Return what to call a column in a sentence: by its name if it alone has it.
+
+    >>> column_title(1, ["id", "plan"]), column_title(0, [None, "plan"])
+    ('column "plan"', 'column 0 (the first)')
+    >>> column_title(2, ["id", "plan", "plan"])
+    'column 2 (the third, "plan")'
+    """
+    name = names[position]
+    if name is not None and names.count(name) == 1:
+        return f'column "{name}"'
+    place = f"column {position} (the {ordinal(position + 1)}"
+    return f"{place})" if name is None else f'{place}, "{name}")'
 
 
 def _reason_for(name: str, cells: list[str]) -> str | None:

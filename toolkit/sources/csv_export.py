@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
-from toolkit.columns import IS_NULL, Column, Mask
+from toolkit.columns import IS_NULL, Column, Mask, Positions
 from toolkit.progress import Progress, silent
 from toolkit.reserved import HIDDEN, LAST_SEEN, name_refusal
 from toolkit.sources.arguments import argument
-from toolkit.sources.csv_defuse import defused, defused_texts
+from toolkit.sources.csv_defuse import defused_texts
+from toolkit.sources.csv_file import MAX_ROWS
 from toolkit.sources.csv_mapping import DISTINCT_ID
 from toolkit.sources.csv_types import typed
 from toolkit.sources.whole_file import whole_file
@@ -50,10 +51,24 @@ class CsvExport:
         How many.
     losses
         What the file does not hold, or an import would read otherwise, in sentences.
+    defused
+        How many cells got an apostrophe, which an import takes off again.
     """
 
     profiles: int
     losses: tuple[str, ...]
+    defused: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The losses, and what other programs will see in the file."""
+        if not self.defused:
+            return self.losses
+        return (
+            f"An apostrophe before {count(self.defused, 'cell')}, since a spreadsheet would run "
+            "the text as a formula. An import takes it off again.",
+            *self.losses,
+        )
 
 
 def write_csv(
@@ -64,20 +79,20 @@ def write_csv(
     The first column is ``$distinct_id``, the last ``$last_seen`` (ISO 8601, UTC);
     between them stands a column a property. Lists and objects are written as JSON,
     booleans as true and false, numbers with all their digits. Text that a spreadsheet
-    would run as a formula gets an apostrophe before it; plain numbers such as ``-5``
-    and ``+4712345`` are no formulas.
+    would run as a formula gets an apostrophe before it (DEFUSE); plain numbers such as
+    ``-5`` and ``+4712345`` are no formulas.
 
-    :func:`toolkit.import_csv` without a mapping gives the same profiles back, but for
+    :func:`toolkit.import_csv` knows such a file by its header, takes the apostrophes off
+    (RESTORE), and without a mapping gives the same profiles back, but for
 
     - null and empty text: empty cells, as absent ones are,
     - Updated At, which an import leaves alone,
-    - text and names with an apostrophe before them, and NUL characters, which are
-      left out,
+    - NUL characters in text, which are left out, and properties with one in their name,
+    - profiles whose ID is blank or holds a NUL, which are left out,
     - text that reads as something else in the whole column, such as postal codes
       without leading zeros: ``types={"zip": "text"}`` brings it back,
     - numbers and lists in a column that holds text too, and integers past 2**53: text,
-    - names with white space around, and the hidden properties and names of message
-      fields, which a CSV may not write.
+    - the hidden properties and names of message fields, which a CSV may not write.
 
     What of this happened is said in a :class:`CsvLossWarning`.
     :func:`toolkit.write_messages` loses nothing.
@@ -125,15 +140,17 @@ def export_csv(
     *notice* is told how far it is, and may stop it; an older file stays as it was then.
     """
     snapshot = as_table(profiles, views=True).snapshot()
-    names = [name for name in snapshot.names if name_refusal(name) is None]
-    left_out = [name for name in snapshot.names if name_refusal(name) is not None]
-    found = _Losses(left_out)
+    names = [name for name in snapshot.names if _may_be_column(name)]
+    found = _Losses([name for name in snapshot.names if not _may_be_column(name)])
+    kept = found.importable(snapshot.ids)
+    if len(kept) < len(snapshot):
+        snapshot = snapshot.take(kept)
     texts = [_quoted(found.safe(snapshot.ids))]
     for name in tqdm(names, "Writing", delay=_PATIENCE, disable=not progress, leave=False):
         notice("Preparing", 0, 0)
         texts.append(_quoted(found.cells(name, snapshot.column(name))))
     texts.append(_times(snapshot.last_seen))
-    header = [_quoted(pa.array([defused(name)], _TEXT))[0].as_py() for name in names]
+    header = _quoted(found.safe(pa.array(names, _TEXT))).to_pylist()
     with whole_file(path) as out:
         out.write((",".join([DISTINCT_ID, *header, LAST_SEEN]) + "\n").encode())
         for start in range(0, len(snapshot), _CHUNK):
@@ -143,9 +160,13 @@ def export_csv(
             )
             out.write(("\n".join(rows.to_pylist()) + "\n").encode())
     sentences = found.sentences()
+    if len(snapshot) > MAX_ROWS:  # CSV-6
+        sentences.append(
+            f"More rows than an import takes at once ({MAX_ROWS:,}): split the file to import it."
+        )
     if isinstance(profiles, ProfileTable) and profiles.group_key is None:
         sentences += _groups(profiles)
-    return CsvExport(len(snapshot), tuple(sentences))
+    return CsvExport(len(snapshot), tuple(sentences), found.defused)
 
 
 class _Losses:
@@ -153,7 +174,9 @@ class _Losses:
 
     def __init__(self, left_out: Sequence[str]) -> None:
         self.left_out = left_out
-        self.nulls = self.empty = self.defused = self.nuls = 0
+        self.lost_ids: list[str] = []
+        self.nulls = self.empty = self.defused = 0
+        self.nuls: list[str] = []
         self.retyped: list[str] = []
         self.mixed: list[str] = []
 
@@ -168,24 +191,32 @@ class _Losses:
         if column.kind in ("text", "json"):
             is_empty = _mask(pc.equal(texts, "")) & is_text
             self.empty += int(is_empty.sum())
+            holds_nul = _mask(pc.match_substring(texts, "\0"))
+            if holds_nul.any():
+                self.nuls.append(name)
+                texts = pc.replace_substring(texts, "\0", "")
             safe = self.safe(texts, is_text)
-            self._compare(name, column, safe, _mask(pc.equal(safe, texts)) & ~is_empty)
+            self._compare(name, column, texts, ~holds_nul & ~is_empty)
         elif column.kind == "int":
             self._compare(name, column, texts, column.has_value)
         return safe
 
     def safe(self, texts: pa.Array, is_text: Mask = True) -> pa.Array:
-        """Return texts as a spreadsheet and a reader of CSV take them."""
-        nuls = _mask(pc.match_substring(texts, "\0"))
-        if nuls.any():
-            self.nuls += int(nuls.sum())
-            texts = pc.replace_substring(texts, "\0", "")
+        """Return texts as a spreadsheet takes them."""
         safe = defused_texts(texts)
         differs = _mask(pc.not_equal(safe, texts)) & is_text
         if not differs.any():
             return texts
         self.defused += int(differs.sum())
         return texts_where(differs, safe, texts)
+
+    def importable(self, ids: pa.Array) -> Positions:
+        """Return which profiles have an ID that a CSV holds, and an import takes."""
+        blank = pc.equal(pc.utf8_trim_whitespace(ids), "")
+        lost = _mask(pc.or_(blank, pc.match_substring(ids, "\0")))
+        if lost.any():
+            self.lost_ids = ids.filter(pa.array(lost)).to_pylist()
+        return np.flatnonzero(~lost)
 
     def _compare(self, name: str, column: Column, texts: pa.Array, wanted: Mask) -> None:
         """Note a property whose cells an import would read otherwise."""
@@ -200,13 +231,15 @@ class _Losses:
         counted = ((self.nulls, "null"), (self.empty, "empty text"))
         if lost := [count(number, noun) for number, noun in counted if number]:
             told.append(f"Written as empty cells, which an import leaves out: {', '.join(lost)}.")
-        if self.defused:
+        if self.lost_ids:
             told.append(
-                f"Text with an apostrophe before it, since a spreadsheet would run it as a "
-                f"formula: {count(self.defused, 'cell')}."
+                f"Left out: {count(len(self.lost_ids), 'profile')} whose ID is blank or holds a "
+                f"NUL character, which no import takes: {listed(map(repr, self.lost_ids))}."
             )
         if self.nuls:
-            told.append(f"Without NUL characters, which no CSV holds: {count(self.nuls, 'cell')}.")
+            told.append(
+                f"Without the NUL characters of some text, which no CSV holds: {_named(self.nuls)}."
+            )
         if self.retyped:
             types = dict.fromkeys(self.retyped, "text")
             told.append(
@@ -267,5 +300,10 @@ def _mask(booleans: pa.Array) -> Mask:
     return np.array(pc.fill_null(booleans, False).to_numpy(zero_copy_only=False), np.bool_)
 
 
+def _may_be_column(name: str) -> bool:
+    return name_refusal(name) is None and "\0" not in name
+
+
 def _named(names: Sequence[str]) -> str:
-    return listed(f'"{name}"' for name in names)
+    """Return names in quotes, NUL as an escape."""
+    return listed(f'"{name}"'.replace("\0", "\\0") for name in names)

@@ -9,13 +9,21 @@ from toolkit.errors import CsvError
 from toolkit.progress import Progress, silent
 from toolkit.reserved import LAST_SEEN, name_refusal
 from toolkit.sources.arguments import argument
-from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, guess_header
-from toolkit.sources.csv_mapping import DISTINCT_ID, ColumnMapping, FileColumns, suggest_names
+from toolkit.sources.csv_dialect import HeaderGuess
+from toolkit.sources.csv_mapping import (
+    DISTINCT_ID,
+    TEXTS,
+    ColumnMapping,
+    FileColumns,
+    suggest_names,
+)
+from toolkit.sources.csv_mark import is_export, restored
 from toolkit.sources.csv_reading import CsvText, read_csv_text
 from toolkit.sources.csv_report import CsvColumn, CsvPreview, sentence
 from toolkit.sources.csv_source import CsvSource, Source
+from toolkit.sources.csv_stray import LaidOut, find_header, with_header, without_stray_rows
 from toolkit.sources.csv_types import ColumnType, TypedColumn, infer_type, is_filled, typed
-from toolkit.wording import count
+from toolkit.wording import count, listed
 
 #: A file of more rows is refused (CSV-6).
 MAX_ROWS: Final = 1_000_000
@@ -82,19 +90,21 @@ class CsvFile:
     def _of(
         cls, name: str, text: CsvText, header: bool | None, mapping: ColumnMapping | None = None
     ) -> CsvFile:
-        first = text.first_row
-        guess = _header(text, first, header, mapping)
+        layout = _laid_out(text, header, mapping)
         names: tuple[str | None, ...] = (None,) * len(text.columns)
-        below = text
-        if guess.header and first is not None:
-            names = tuple(cell.strip() or None for cell in first)
-            below = text.below_header()
+        if layout.cells is not None:
+            names = tuple(cell.strip() or None for cell in layout.cells)
+        below = layout.text
         if below.rows > MAX_ROWS:  # CSV-6
             raise CsvError(
                 f"{name} holds {below.rows:,} rows; at most {MAX_ROWS:,} are imported at once. "
                 "Nothing was written; split the file"
             )
-        return cls(name, below, FileColumns(names, below.columns, guess), text)
+        if layout.cells is not None and is_export(layout.cells):  # RESTORE
+            names, below = restored(layout.cells, below)
+        else:
+            below = without_stray_rows(below, layout.cells)
+        return cls(name, below, FileColumns(names, below.columns, layout.header), text)
 
     def with_header(self, header: bool | None) -> CsvFile:
         """Return the same file with or without a header, or as it looks; it is not read again."""
@@ -103,12 +113,10 @@ class CsvFile:
 
     def first_rows(self, rows: int) -> list[list[str]]:
         """Return the cells of the first rows, of a header too."""
-        return [
-            list(cells)
-            for cells in zip(
-                *(column.slice(0, rows).to_pylist() for column in self._all.columns), strict=True
-            )
-        ]
+        named = self.columns.header.header
+        head = [[name or "" for name in self.columns.names]] if named else []
+        cells = (column.slice(0, rows - len(head)).to_pylist() for column in self.text.columns)
+        return [*head, *map(list, zip(*cells, strict=True))]
 
     def typed(self, position: int, kind: ColumnType | None = None) -> TypedColumn:
         """Return a column as values of a type, by default of the one that all cells fit."""
@@ -116,12 +124,15 @@ class CsvFile:
             self._typed[position, kind] = typed(self.text.columns[position], kind)
         return self._typed[position, kind]
 
-    def preview(self, progress: Progress = silent, group_key: str | None = None) -> CsvPreview:
+    def preview(
+        self, progress: Progress = silent, group_key: str | None = None, key: object = None
+    ) -> CsvPreview:
         """Return what stands in the file, as :func:`toolkit.preview_csv` does.
 
-        What it suggests is for profiles of users, or of a *group_key*.
+        What it suggests is for profiles of users, or of a *group_key*; *key* names the
+        column of their IDs.
         """
-        suggested, identifier_reason = suggest_names(self.columns, group_key)
+        suggestion = suggest_names(self.columns, group_key, key)
         columns = []
         for position, cells in enumerate(self.columns.cells):
             progress(
@@ -133,11 +144,11 @@ class CsvFile:
                     position,
                     self.columns.names[position],
                     tuple(self.columns.samples(position)),
-                    infer_type(filled),
+                    "text" if suggestion.names[position] in TEXTS else infer_type(filled),
                     len(cells),
                     len(cells) - len(filled),
                     len(filled.unique()),
-                    suggested[position],
+                    suggestion.names[position],
                 )
             )
         return CsvPreview(
@@ -145,12 +156,25 @@ class CsvFile:
             columns=tuple(columns),
             header=self.columns.header.header,
             header_reason=self.columns.header.reason,
-            identifier_reason=identifier_reason,
+            identifier=self._key(suggestion.identifier),
+            identifier_reason=suggestion.identifier_reason,
+            candidate=self._key(suggestion.candidate),
             encoding=self.text.encoding,
             delimiter=self.text.delimiter,
             rows=self.text.rows,
             problems=tuple(self._problems()),
         )
+
+    def _unnamed(self) -> list[str]:
+        """Return in sentences which columns have no name in the header."""
+        unnamed = [at for at, name in enumerate(self.columns.names) if name is None]
+        if not unnamed:
+            return []
+        shown = listed(map(self.columns.title, unnamed))
+        return [f"{count(len(unnamed), 'column')} without a name in the header: {shown}."]
+
+    def _key(self, position: int | None) -> str | int | None:
+        return None if position is None else self.columns.key(position)
 
     def _problems(self) -> list[str]:
         """Return what an import would stumble over, in sentences."""
@@ -166,13 +190,12 @@ class CsvFile:
         names = [name for name in self.columns.names if name is not None]
         for name in dict.fromkeys(name for name in names if names.count(name) > 1):
             problems.append(f'{names.count(name)} columns are named "{name}".')
-        unnamed = self.columns.names.count(None)
-        if self.columns.header.header and unnamed:
-            problems.append(f"{count(unnamed, 'column')} without a name in the header.")
+        if self.columns.header.header:
+            problems += self._unnamed()
         for position, header in enumerate(self.columns.names):
             reason = None if header in (None, DISTINCT_ID) else name_refusal(str(header))
             if reason is not None and header != LAST_SEEN:
-                title = sentence(self.columns.title(position))[:-1]
+                title = sentence(self.columns.title(position)).removesuffix(".")
                 problems.append(f"{title} is left out: {reason}.")
         return problems
 
@@ -182,20 +205,16 @@ def _check_header(header: object) -> None:
         raise CsvError(f"header={header!r}; True, False, or None to find out, is allowed")
 
 
-def _header(
-    text: CsvText, first: tuple[str, ...] | None, forced: bool | None, mapping: ColumnMapping | None
-) -> HeaderGuess:
-    """Return whether row 1 is a header: as told, as the mapping shows, or as it looks (CSV-1)."""
-    if first is None:
-        if forced:
-            raise CsvError(
-                f"row 1 cannot be the header: {text.ragged[0].reason}. "
-                f"Correct it, or pass {argument('header', False)}"
-            )
-        return HeaderGuess(False, "row 1 is not as wide as the others")
-    if forced is not None:
-        return HeaderGuess(forced, f"row 1 is {'a header' if forced else 'data'}, as was given")
-    keys = {key.strip() for key in mapping if isinstance(key, str)} if mapping else set()
-    if keys and keys <= {cell.strip() for cell in first}:
-        return HeaderGuess(True, "row 1 is a header: the mapping names its columns")
-    return guess_header(first, [column.slice(1, SAMPLE_ROWS) for column in text.columns])
+def _laid_out(text: CsvText, forced: bool | None, mapping: ColumnMapping | None) -> LaidOut:
+    """Return a file with its header: as told, as the mapping shows, or as it looks (CSV-1)."""
+    if forced is None:
+        keys = {key.strip() for key in mapping if isinstance(key, str)} if mapping else set()
+        return find_header(text, frozenset(keys))
+    if not forced:
+        return LaidOut(HeaderGuess(False, "row 1 is data, as was given"), None, text)
+    if not text.has_wide_first_row:
+        raise CsvError(
+            f"row 1 cannot be the header: {text.ragged[0].reason}. "
+            f"Correct it, or pass {argument('header', False)}"
+        )
+    return with_header(text, "row 1 is a header, as was given")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -16,10 +17,10 @@ import pyarrow.compute as pc
 from toolkit.errors import ColumnMappingError, InvalidValueError
 from toolkit.reserved import DISPLAY_NAMES, LAST_SEEN, name_refusal
 from toolkit.sources.arguments import argument
-from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, is_email
-from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType, is_filled
+from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, column_title, is_email
+from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType, infer_type, is_filled, is_key
 from toolkit.values import as_json
-from toolkit.wording import count, did_you_mean, listed
+from toolkit.wording import count, did_you_mean, listed, sentence
 
 #: Marks the column of distinct IDs in a mapping.
 DISTINCT_ID: Final = "$distinct_id"
@@ -52,6 +53,14 @@ _FILLED: Final = 0.9
 _DIFFERENT: Final = 0.5
 # By so much a name must resemble a reserved one to be taken for a slip.
 _SLIP: Final = 0.8
+#: Properties that are text whatever their cells look like: a number would lose what a
+#: telephone number or a name is shown by.
+TEXTS: Final = frozenset(
+    {
+        *("$name", "$first_name", "$last_name", "$email", "$phone", "$avatar"),
+        *("$city", "$region", "$country_code", "$timezone"),
+    }
+)
 _SUGGESTED: Final = {
     "email": EMAIL,
     "emailaddress": EMAIL,
@@ -94,6 +103,10 @@ class MappedColumns:
         Position of the column that says when each row happened, if there is one.
     id_name
         What the IDs are called: "distinct ID", or "group ID" for profiles of groups.
+    left_out
+        {position: reason} of the other columns.
+    candidate
+        Position of the column that may be the identifier where none is.
     """
 
     identifier: int | None
@@ -103,6 +116,8 @@ class MappedColumns:
     identifier_reason: str | None = None
     time: int | None = None
     id_name: str = "distinct ID"
+    left_out: Mapping[int, str] = field(default_factory=dict)
+    candidate: int | None = None
 
     @property
     def positions(self) -> list[int]:
@@ -131,9 +146,16 @@ class FileColumns:
     header: HeaderGuess
 
     def title(self, position: int) -> str:
-        """Return what to call a column in a sentence."""
+        """Return what to call a column in a sentence: by its name if it alone has it.
+
+        A form shows the place from 1, so the word after the position says which it is.
+        """
+        return column_title(position, self.names)
+
+    def key(self, position: int) -> str | int:
+        """Return what names a column in a mapping: its name if it alone has it, or its position."""
         name = self.names[position]
-        return f"column {position}" if name is None else f'column {position} ("{name}")'
+        return name if name is not None and self.names.count(name) == 1 else position
 
     def samples(self, position: int) -> list[str]:
         """Return the first different cells of a column that are not empty."""
@@ -156,7 +178,8 @@ class FileColumns:
             )
         if not 0 <= key < len(self.names):
             raise ColumnMappingError(
-                f"there is no column {key}; the file has columns 0 to {len(self.names) - 1}"
+                f"there is no column {key}; the file has columns 0 (the first) to "
+                f"{len(self.names) - 1} (the last)"
             )
         return int(key)
 
@@ -168,7 +191,8 @@ class FileColumns:
         if found:
             places = listed(map(str, found))
             raise ColumnMappingError(
-                f'columns {places} are all named "{name}"; give their positions instead'
+                f'columns {places} (counted from 0) are all named "{name}"; '
+                "give their positions instead"
             )
         if not self.header.header:
             raise ColumnMappingError(
@@ -202,27 +226,42 @@ class Suggestion(NamedTuple):
         A property name for each column, ``"$distinct_id"`` for the identifier, None
         where there is nothing to go by, for columns that may not be imported, and for
         the second of two that would share a name.
+    identifier
+        The position of the column of distinct IDs, which may be that of the e-mail
+        addresses; None for random ones.
     identifier_reason
-        Why a column was, or was not, taken for the identifier by a name such as
-        ``id``; None where no column has one.
+        Why that column, or none, is the identifier.
+    candidate
+        The position of the column that may be the identifier where none was found by its
+        name: no cell is empty, and no two are alike.
     """
 
     names: list[str | None]
-    identifier_reason: str | None = None
+    identifier: int | None
+    identifier_reason: str
+    candidate: int | None = None
 
 
-def suggest_names(columns: FileColumns, group_key: str | None = None) -> Suggestion:
+def suggest_names(
+    columns: FileColumns, group_key: str | None = None, key: object = None
+) -> Suggestion:
     """Return what an import without a mapping makes of the columns (CSV-2).
 
     For profiles of groups the IDs are first looked for under names such as ``group_id`` and
-    ``company_id``, and last under that of the group key.
+    ``company_id``, and last under that of the group key. *key* names their column.
 
-    They go by their names in the header, common ones under reserved names: ``email``
+    The others go by their names in the header, common ones under reserved names: ``email``
     is ``$email``. In the CSV of a table, which has a column ``$last_seen``, each column
     is the property it is named after. Without a header columns go by their cells.
     """
     is_exported = LAST_SEEN in columns.names
-    identifier, reason = _identifier_by_name(columns, is_exported, group_key)
+    if key is None:
+        identifier, reason = _identifier_by_name(columns, is_exported, group_key)
+        if identifier is None and not columns.header.header and reason is None:
+            identifier, reason = _first_as_identifier(columns)
+    else:
+        identifier = columns.position(key)
+        reason = f"{columns.title(identifier)} is the identifier, as was given"
     suggested: list[str | None] = []
     for position, name in enumerate(columns.names):
         if position == identifier:
@@ -236,10 +275,74 @@ def suggest_names(columns: FileColumns, group_key: str | None = None) -> Suggest
                 suggestion = name
         if suggestion in suggested:
             suggestion = None
-        if suggestion not in (None, DISTINCT_ID, TIME) and name_refusal(suggestion):
+        if suggestion not in (None, TIME) and position != identifier and name_refusal(suggestion):
             suggestion = None
         suggested.append(suggestion)
-    return Suggestion(suggested, reason)
+    if identifier is not None:
+        return Suggestion(suggested, identifier, reason or "")
+    email = suggested.index(EMAIL) if EMAIL in suggested else None
+    is_sure = email is not None and is_key(columns.cells[email])
+    candidate = None if is_sure else _candidate(columns)
+    return Suggestion(suggested, email, _fallback(columns, email, candidate, reason), candidate)
+
+
+def _first_as_identifier(columns: FileColumns) -> tuple[int | None, str | None]:
+    """Return whether the first column of a file without a header can be the identifier."""
+    cells = columns.cells[0]
+    head = [each for each in cells.slice(0, SAMPLE_ROWS).to_pylist() if each]
+    if not head or all(map(is_email, head)):
+        return None, None
+    filled = cells.filter(pa.array(is_filled(cells)))
+    different = len(filled.unique())
+    total = count(len(cells), "cell")
+    facts = f"{len(filled):,} of {total} filled, {different:,} different"
+    if len(filled) == len(cells) and different >= _DIFFERENT * len(cells):
+        return 0, f"{columns.title(0)} is the identifier: {facts}, in a file without a header"
+    return None, f"{columns.title(0)} is not the identifier: {facts}"
+
+
+def _candidate(columns: FileColumns) -> int | None:
+    """Return the first column that tells all rows apart and may be of IDs."""
+    for position, cells in enumerate(columns.cells):
+        kind = infer_type(cells.slice(0, SAMPLE_ROWS))
+        is_whole = kind == "text" or (kind == "number" and infer_whole(cells))
+        if is_whole and is_key(cells) and not is_index(columns, position):
+            return position
+    return None
+
+
+def infer_whole(numbers: pa.Array) -> bool:
+    """Return whether the first cells of a column of numbers are whole."""
+    return not pc.any(
+        pc.match_substring_regex(numbers.slice(0, SAMPLE_ROWS), pattern="[.eE]")
+    ).as_py()
+
+
+def is_index(columns: FileColumns, position: int) -> bool:
+    """Return whether a column is the nameless index that pandas and R write first."""
+    if position != 0 or columns.names[0] is not None or not columns.header.header:
+        return False
+    numbers = pc.match_substring_regex(columns.cells[0], pattern="^[0-9]+$")
+    return bool(pc.all(numbers).as_py())
+
+
+def _fallback(
+    columns: FileColumns, email: int | None, candidate: int | None, doubt: str | None
+) -> str:
+    """Return why no column is the identifier by its name, and what is in its place."""
+    parts = [] if doubt is None else [doubt]
+    if email is not None:
+        parts.append(f"the e-mail, {columns.title(email)}, is the identifier for want of another")
+    else:
+        parts.append("no column is the identifier, so each row gets a random ID")
+    if candidate is not None:
+        parts.append(
+            f"{columns.title(candidate)} may be it, for its cells are all filled and all "
+            f"different: pass {argument('key', columns.key(candidate))}"
+        )
+    elif email is None:
+        parts.append("no column has another text in each row")
+    return "; ".join(parts)
 
 
 def _suggested_by_cells(columns: FileColumns, position: int) -> str | None:
@@ -247,63 +350,96 @@ def _suggested_by_cells(columns: FileColumns, position: int) -> str | None:
         return None
     cells = columns.cells[position].slice(0, SAMPLE_ROWS).to_pylist()
     filled = list(filter(None, cells))
-    if filled and all(map(is_email, filled)):
-        return EMAIL
-    if position == 0 and filled and len(set(filled)) == len(cells):
-        return DISTINCT_ID
-    return None
+    return EMAIL if filled and all(map(is_email, filled)) else None
 
 
 def map_columns(
-    mapping: ColumnMapping | None, columns: FileColumns, group_key: str | None = None
+    mapping: ColumnMapping | None,
+    columns: FileColumns,
+    group_key: str | None = None,
+    key: object = None,
 ) -> MappedColumns:
     """Return what a mapping says, or without one what the header suggests.
 
-    In a mapping for profiles of groups ``"$group_id"`` marks the identifier too.
+    In a mapping for profiles of groups ``"$group_id"`` marks the identifier too. *key*
+    names the column of the identifier beside a mapping or in place of one.
 
     Raises
     ------
     ColumnMappingError
         If it names unknown columns, gives two columns one property, or a property
-        a name that may not be written; or if there is neither mapping nor header.
+        a name that may not be written; if it imports nothing but the IDs of a file that
+        holds more; or if there is neither mapping nor header.
     """
-    reason, renamed = None, {}
+    renamed: dict[str, str] = {}
+    reason: str | None = None
+    candidate: int | None = None
     if mapping is None:
-        chosen, notes, reason = _by_header(columns, group_key)
+        suggestion = suggest_names(columns, group_key, key)
+        chosen, notes, left_out = _by_header(columns, suggestion)
+        reason, candidate = suggestion.identifier_reason, suggestion.candidate
         renamed = {
             name: chosen[at]
             for at, name in enumerate(columns.names)
             if name is not None and at in chosen and chosen[at] != name and _plain(name) != _ID_NAME
         }
     else:
-        chosen = _by_mapping(mapping, columns, group_key)
-        notes = _slips(chosen, columns)
-    _refuse_shared_names(chosen)
+        chosen = _by_mapping(mapping, columns, group_key, key)
+        notes = _slips(chosen, mapping, columns)
+        others = (at for at in range(len(columns.names)) if at not in chosen)
+        left_out = dict.fromkeys(others, "not in the mapping")
+        _refuse_ids_alone(chosen, columns)
+        candidate = None if DISTINCT_ID in chosen.values() else _candidate(columns)
+    _refuse_shared_names(chosen, columns)
     identifier = next((at for at, name in chosen.items() if name == DISTINCT_ID), None)
     if identifier is None:  # CSV-2
         identifier = next((at for at, name in chosen.items() if name == EMAIL), None)
     time = next((at for at, name in chosen.items() if name == TIME), None)
     properties = {at: chosen[at] for at in sorted(chosen) if chosen[at] not in (DISTINCT_ID, TIME)}
-    id_name = "distinct ID" if group_key is None else "group ID"
-    return MappedColumns(identifier, properties, tuple(notes), renamed, reason, time, id_name)
+    if mapping is None and key is not None and identifier is not None:
+        properties = _with_email_kept(properties, columns, identifier)
+    return MappedColumns(
+        identifier,
+        properties,
+        tuple(notes),
+        renamed,
+        reason,
+        time,
+        "distinct ID" if group_key is None else "group ID",
+        left_out,
+        candidate if candidate != identifier else None,
+    )
+
+
+def _with_email_kept(
+    properties: Mapping[int, str], columns: FileColumns, identifier: int
+) -> dict[int, str]:
+    """Return the properties with the identifier among them if it is the e-mail by its name."""
+    name = columns.names[identifier]
+    is_email = name is not None and _SUGGESTED.get(_plain(name), name) == EMAIL
+    if not is_email or EMAIL in properties.values():
+        return dict(properties)
+    return dict(sorted({**properties, identifier: EMAIL}.items()))
 
 
 def _by_mapping(
-    mapping: ColumnMapping, columns: FileColumns, group_key: str | None
+    mapping: ColumnMapping, columns: FileColumns, group_key: str | None, key: object
 ) -> dict[int, str]:
     if not isinstance(mapping, Mapping):
         raise ColumnMappingError(
             f"mapping={mapping!r}; a dict of columns and property names is needed, "
-            f"such as {_example_mapping(columns)!r}"
+            f"such as {example_mapping(columns)!r}"
         )
     _refuse_reversed(mapping, columns)
     chosen: dict[int, str] = {}
-    for key, name in mapping.items():
-        position = columns.position(key)
-        if position in chosen:
+    seen: set[int] = set()
+    for column, name in mapping.items():
+        position = columns.position(column)
+        if position in seen:
             raise ColumnMappingError(
                 f"{columns.title(position)} is mapped twice, by its position and by its name"
             )
+        seen.add(position)
         if name is None:
             continue
         if not isinstance(name, str):
@@ -315,12 +451,49 @@ def _by_mapping(
             name = DISTINCT_ID
         _check_name(name, columns.title(position))
         chosen[position] = name
+    if key is not None:
+        _add_key(chosen, columns, key)
     if not chosen:
         raise ColumnMappingError(
             f"the mapping imports no column. The columns are\n{columns.overview()}\n"
             f"For example: {_example(columns)}"
         )
     return chosen
+
+
+def _add_key(chosen: dict[int, str], columns: FileColumns, key: object) -> None:
+    position = columns.position(key)
+    other = next((at for at, name in chosen.items() if name == DISTINCT_ID), position)
+    if other != position or chosen.get(position, DISTINCT_ID) != DISTINCT_ID:
+        at = other if other != position else position
+        raise ColumnMappingError(
+            f"{argument('key', key)} makes {columns.title(position)} the identifier, and "
+            f'the mapping gives {columns.title(at)} "{chosen[at]}"; leave one of them out'
+        )
+    chosen[position] = DISTINCT_ID
+
+
+def _refuse_ids_alone(chosen: Mapping[int, str], columns: FileColumns) -> None:
+    """Refuse a mapping that would make empty profiles of a file that holds more than IDs."""
+    if any(name not in (DISTINCT_ID, TIME) for name in chosen.values()):
+        return
+    others = [
+        at for at, cells in enumerate(columns.cells) if at not in chosen and is_filled(cells).any()
+    ]
+    identifier = next((at for at, name in chosen.items() if name == DISTINCT_ID), None)
+    if identifier is None or not others:
+        return
+    if columns.header.header:
+        key = argument("key", columns.key(identifier))
+        advice = f"To import them under their names pass {key} in place of {argument('mapping')}"
+    else:
+        advice = f"To import all: {_example(columns, identifier)}"
+    left_out = listed(columns.title(at).removeprefix("column ") for at in others)
+    raise ColumnMappingError(
+        "the mapping imports the identifier and nothing else, which would make empty profiles. "
+        f"{count(len(others), 'column')} {'is' if len(others) == 1 else 'are'} left out: "
+        f"{left_out}. {advice}"
+    )
 
 
 def _refuse_reversed(mapping: ColumnMapping, columns: FileColumns) -> None:
@@ -330,10 +503,13 @@ def _refuse_reversed(mapping: ColumnMapping, columns: FileColumns) -> None:
         if not isinstance(key, str) or key.strip() in known:
             continue
         is_place = isinstance(column, int) and not isinstance(column, bool)
-        is_column = is_place or (isinstance(column, str) and column.strip() in known)
+        is_column = _is_column(column, known)
         # {"plam": "plan"} is a slip in the name of the column "plan".
         if is_column and (is_place or key.startswith("$") or not did_you_mean(key, known)):
-            turned = {column: key}
+            turned = {
+                each if _is_column(each, known) else name: name if _is_column(each, known) else each
+                for name, each in mapping.items()
+            }
             raise ColumnMappingError(
                 f'the mapping looks reversed: there is no column "{key}", but {column!r} is one. '
                 "The column comes first, then the property: "
@@ -341,7 +517,14 @@ def _refuse_reversed(mapping: ColumnMapping, columns: FileColumns) -> None:
             )
 
 
-def _slips(chosen: Mapping[int, str], columns: FileColumns) -> list[str]:
+def _is_column(column: object, known: Sequence[str]) -> bool:
+    """Return whether something names a column: one of these, or a position."""
+    if isinstance(column, str):
+        return column.strip() in known
+    return isinstance(column, int) and not isinstance(column, bool)
+
+
+def _slips(chosen: Mapping[int, str], mapping: ColumnMapping, columns: FileColumns) -> list[str]:
     """Return in sentences which names look like reserved ones misspelt.
 
     Raises
@@ -355,9 +538,10 @@ def _slips(chosen: Mapping[int, str], columns: FileColumns) -> list[str]:
         if meant is None:
             continue
         if meant == DISTINCT_ID and DISTINCT_ID not in chosen.values():
+            mended = {key: meant if value == name else value for key, value in mapping.items()}
             raise ColumnMappingError(
                 f'{columns.title(position)} is mapped to "{name}". Did you mean "{meant}", '
-                f"which marks the identifier? {argument('mapping', {position: meant})}"
+                f"which marks the identifier? {argument('mapping', mended)}"
             )
         notes.append(
             f'"{name}" is no reserved name and became a property of its own. '
@@ -381,54 +565,81 @@ def meant_name(name: str) -> str | None:
 
 
 def _by_header(
-    columns: FileColumns, group_key: str | None
-) -> tuple[dict[int, str], list[str], str | None]:
-    """Return every column under the name the preview suggests for it.
+    columns: FileColumns, suggestion: Suggestion
+) -> tuple[dict[int, str], list[str], dict[int, str]]:
+    """Return every column under the name the preview suggests for it, and those left out.
 
-    Where a column with cells has none, nothing is left out in silence: it is refused.
+    The nameless index that pandas and R write is left out, and that is noted. Where another
+    column with cells has no name, it is refused: nothing else is left out in silence.
     """
     if not columns.header.header:
         raise ColumnMappingError(
             f"the file has no header ({columns.header.reason}), so say what its columns are:\n"
             f"{columns.overview()}\n"
-            f"For example: {_example(columns)}. Columns left out are not imported. "
+            f"For example: {_example(columns, _given(suggestion))}. "
+            f"Columns left out are not imported. "
             f"Pass {argument('header', True)} if row 1 is a header"
         )
     chosen: dict[int, str] = {}
     notes: list[str] = []
-    suggested, reason = suggest_names(columns, group_key)
+    left_out: dict[int, str] = {}
     for position, name in enumerate(columns.names):
-        suggestion = suggested[position]
-        if suggestion is not None:
-            if suggestion != DISTINCT_ID:
-                _check_name(suggestion, columns.title(position))
-            chosen[position] = suggestion
+        name_of = suggestion.names[position]
+        title = sentence(columns.title(position)).removesuffix(".")
+        if name_of is not None:
+            if name_of != DISTINCT_ID:
+                _check_name(name_of, columns.title(position))
+            chosen[position] = name_of
         elif name is None:
-            if pc.any(pc.not_equal(columns.cells[position], "")).as_py():
-                raise ColumnMappingError(
-                    f"column {position} has no name in the header, and holds "
-                    f"{listed(map(_short, columns.samples(position)), _SAMPLES)}. Name the columns "
-                    f"to import: {_example(columns)}"
+            if not is_filled(columns.cells[position]).any():
+                left_out[position] = "no name and no cells"
+                notes.append(f"{title} has no name and no cells, and was left out.")
+            elif position == 0 and (is_index(columns, 0) or is_key(columns.cells[0])):
+                left_out[position] = "no name in the header"
+                notes.append(
+                    f"{title} has no name in the header and was left out, as the index of pandas "
+                    f"or R; it holds {_some(columns, position)}. If it is the identifier, "
+                    f"pass {argument('key', position)}."
                 )
-            notes.append(f"Column {position} has no name and no cells, and was left out.")
+            else:
+                raise ColumnMappingError(
+                    f"{columns.title(position)} has no name in the header, and holds "
+                    f"{_some(columns, position)}. Name it in the file, or name all columns: "
+                    f"{_example(columns, _given(suggestion))}"
+                )
         elif name == LAST_SEEN:  # SEEN-1; an exported table holds it
-            notes.append(f"Column {position} was left out: {name_refusal(name)}.")
+            left_out[position] = "kept by the table"
+            notes.append(f"{title} was left out: {name_refusal(name)}.")
         else:
-            _check_name(name, columns.title(position))
+            others = f"Or map all others: {_example(columns, _given(suggestion))}"
+            _check_name(name, columns.title(position), others)
             chosen[position] = name  # of two with one name, which are refused together
-    return chosen, notes, reason
+    return chosen, notes, left_out
+
+
+def _given(suggestion: Suggestion) -> int | None:
+    """Return the position of the identifier that is no e-mail, or of what may be it."""
+    if suggestion.identifier is None:
+        return suggestion.candidate
+    is_email = suggestion.names[suggestion.identifier] == EMAIL
+    return None if is_email else suggestion.identifier
+
+
+def _some(columns: FileColumns, position: int) -> str:
+    return listed(map(_short, columns.samples(position)), _SAMPLES)
 
 
 def _identifier_by_name(
     columns: FileColumns, is_exported: bool, group_key: str | None
 ) -> tuple[int | None, str | None]:
-    """Return the column of distinct IDs by its name, and why, if it is not named distinct_id."""
+    """Return the column of distinct IDs by its name, and why it or the likeliest one is not it."""
     plain = [_plain(name or "") for name in columns.names]
-    for exact in (DISTINCT_ID, "distinct_id", *(() if group_key is None else _GROUP_ID)):
-        if exact in columns.names:
-            return columns.names.index(exact), None
-    if _ID_NAME in plain:
-        return plain.index(_ID_NAME), None
+    named = [*(DISTINCT_ID, "distinct_id"), *(() if group_key is None else _GROUP_ID)]
+    exact = next((columns.names.index(name) for name in named if name in columns.names), None)
+    if exact is None and _ID_NAME in plain:
+        exact = plain.index(_ID_NAME)
+    if exact is not None:
+        return exact, f"{columns.title(exact)} is the identifier by its name"
     if is_exported:
         return None, None
     doubts = []
@@ -467,17 +678,15 @@ def property_refusal(name: str) -> str | None:
     return name_refusal(name)
 
 
-def _check_name(name: str, title: str) -> None:
+def _check_name(name: str, title: str, advice: str = "Or leave the column out") -> None:
     if name in (DISTINCT_ID, TIME):
         return
     reason = property_refusal(name)
     if reason is not None:
-        raise ColumnMappingError(
-            f'{title} cannot be mapped to "{name[:80]}": {reason}. Or leave the column out'
-        )
+        raise ColumnMappingError(f'{title} cannot be mapped to "{name[:80]}": {reason}. {advice}')
 
 
-def _refuse_shared_names(chosen: Mapping[int, str]) -> None:
+def _refuse_shared_names(chosen: Mapping[int, str], columns: FileColumns) -> None:
     sharing: dict[str, list[int]] = defaultdict(list)
     for position, name in chosen.items():
         sharing[name].append(position)
@@ -485,10 +694,13 @@ def _refuse_shared_names(chosen: Mapping[int, str]) -> None:
         if len(positions) > 1:
             *others, last = map(str, sorted(positions))
             both = "both" if len(positions) == 2 else "all"
-            so_far = listed(f'{at} → "{chosen[at]}"' for at in sorted(chosen))
+            apart = dict(sorted(chosen.items()))
+            for position in sorted(positions)[1:]:
+                apart[position] = _unlike(name, apart.values())
             raise ColumnMappingError(
-                f'columns {", ".join(others)} and {last} are {both} mapped to "{name}". '
-                f"Give each column its own property, or leave one out. Mapped so far: {so_far}"
+                f"columns {', '.join(others)} and {last} (counted from 0) are {both} mapped to "
+                f'"{name}". Give each column its own property, or leave one out. For example: '
+                f"{argument('mapping', apart)}"
             )
 
 
@@ -497,12 +709,16 @@ def choose_types(
 ) -> dict[int, ColumnType]:
     """Return the types asked for, by position; a key is a property name or names a column.
 
+    ``$phone``, ``$name`` and the like are text unless another type is asked for.
+
     Raises
     ------
     ColumnMappingError
         If a key names no imported column, or a type is unknown.
     """
-    chosen: dict[int, ColumnType] = {}
+    chosen: dict[int, ColumnType] = {
+        position: "text" for position, name in mapped.properties.items() if name in TEXTS
+    }
     by_property = {name: position for position, name in mapped.properties.items()}
     for key, kind in (types or {}).items():
         if kind not in COLUMN_TYPES:
@@ -530,19 +746,36 @@ def choose_types(
     return chosen
 
 
-def _example(columns: FileColumns) -> str:
-    """Return a mapping of the first columns as the reader of a message would give it."""
-    return argument("mapping", _example_mapping(columns))
+def _example(columns: FileColumns, identifier: int | None = None) -> str:
+    """Return a mapping of all columns as the reader of a message would give it."""
+    return argument("mapping", example_mapping(columns, identifier))
 
 
-def _example_mapping(columns: FileColumns) -> dict[int, str]:
-    suggested = suggest_names(columns).names
-    if DISTINCT_ID not in suggested and EMAIL not in suggested:
-        suggested[0] = DISTINCT_ID
-    return {
-        position: name or f"name of column {position}"
-        for position, name in enumerate(suggested[:4])
-    }
+def example_mapping(columns: FileColumns, identifier: int | None = None) -> dict[int, str]:
+    """Return a mapping that leaves no column out but those without name and cells.
+
+    By default the identifier is the one suggested.
+    """
+    suggestion = suggest_names(columns, None, identifier)
+    if identifier is None and suggestion.identifier is None and suggestion.candidate is not None:
+        suggestion = suggest_names(columns, None, suggestion.candidate)
+    names: dict[int, str] = {}
+    for position, (name, header) in enumerate(zip(suggestion.names, columns.names, strict=True)):
+        if name is None and header is None and is_filled(columns.cells[position]).any():
+            name = f"name of column {position}"
+        elif name is None and header not in (None, LAST_SEEN):
+            is_refused = property_refusal(str(header)) is not None
+            name = _unlike(f"{header} of the file" if is_refused else str(header), names.values())
+        if name is not None:
+            names[position] = name
+    return names
+
+
+def _unlike(name: str, others: Iterable[str]) -> str:
+    """Return a name with a number that no other has."""
+    taken = set(others)
+    numbered = (f"{name} {number}" for number in itertools.count(2))
+    return next(each for each in numbered if each not in taken)
 
 
 def _plain(name: str) -> str:

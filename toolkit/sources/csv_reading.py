@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,10 +18,15 @@ from toolkit.columns import Mask, Positions
 from toolkit.errors import CsvEncodingError, CsvError
 from toolkit.progress import Progress, silent
 from toolkit.sources.arguments import argument
-from toolkit.sources.csv_dialect import Dialect, check_delimiter, sniff
+from toolkit.sources.arrow_stream import csv_batches
+from toolkit.sources.csv_dialect import DELIMITERS, Dialect, check_delimiter, delimiter_name, sniff
+from toolkit.sources.csv_formats import format_of_text
+from toolkit.sources.csv_mark import export_dialect
+from toolkit.sources.csv_quotes import ESCAPE, BrokenQuote, QuoteCheck
 from toolkit.sources.csv_source import (
     END_MARK,
     CsvSource,
+    KeptBackslashes,
     Utf8Stream,
     first_encoding,
     legacy_encodings,
@@ -37,9 +43,12 @@ _TEXT: Final = pa.large_string()
 _LINE_END: Final = r"\r\n|\r|\n"
 _MARK: Final = END_MARK.decode()
 
+# What Excel writes above the rows to say what separates cells.
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\r\n]?)"?(?=[\r\n]|$)', re.IGNORECASE)
+
 
 class RaggedRow(NamedTuple):
-    """A row with more or fewer cells than the others, or an open quote."""
+    """A row with more or fewer cells than the others, or with a quote out of place."""
 
     line: int
     reason: str
@@ -81,23 +90,46 @@ class CsvText:
     notes: tuple[str, ...] = ()
 
     @property
-    def first_row(self) -> tuple[str, ...] | None:
-        """The cells of the first row, None if it is ragged."""
-        if not len(self.lines) or (self.ragged and self.ragged[0].line < self.lines[0]):
-            return None
-        return tuple(column[0].as_py() for column in self.columns)
+    def has_wide_first_row(self) -> bool:
+        """Whether the first row is as wide as the others."""
+        return len(self.lines) > 0 and not (self.ragged and self.ragged[0].line < self.lines[0])
 
-    def below_header(self) -> CsvText:
-        """Return the rows without the first."""
-        return CsvText(
-            tuple(column.slice(1) for column in self.columns),
-            self.lines[1:],
-            self.ragged,
-            self.rows - 1,
-            self.is_whole,
-            self.encoding,
-            self.delimiter,
-            self.notes,
+    def row(self, at: int) -> tuple[str, ...]:
+        """Return the cells of a row that is not ragged."""
+        return tuple(column[at].as_py() for column in self.columns)
+
+    def ragged_cells(self, at: int) -> list[str]:
+        """Return the cells of a ragged row."""
+        return next(csv.reader([self.ragged[at].text], delimiter=self.delimiter), [])
+
+    def below(self, at: int) -> CsvText:
+        """Return the rows below one of those that are not ragged."""
+        return replace(
+            self,
+            columns=tuple(column.slice(at + 1) for column in self.columns),
+            lines=self.lines[at + 1 :],
+            rows=self.rows - 1 - at,
+        )
+
+    def without_first_ragged(self) -> CsvText:
+        """Return the rows without the first ragged one."""
+        return replace(self, ragged=self.ragged[1:], rows=self.rows - 1)
+
+    def rejecting(self, reasons: Mapping[int, str], notes: tuple[str, ...] = ()) -> CsvText:
+        """Return the rows with some of them among the ragged ones, for a reason."""
+        if not reasons:
+            return replace(self, notes=(*self.notes, *notes)) if notes else self
+        rows = np.array(sorted(reasons), np.int64)
+        found = zip(rows.tolist(), self.row_texts(rows), strict=True)
+        ragged = [RaggedRow(int(self.lines[row]), reasons[row], text) for row, text in found]
+        keep = np.ones(len(self.lines), np.bool_)
+        keep[rows] = False
+        return replace(
+            self,
+            columns=tuple(column.filter(pa.array(keep)) for column in self.columns),
+            lines=self.lines[keep],
+            ragged=tuple(sorted((*self.ragged, *ragged))),
+            notes=(*self.notes, *notes),
         )
 
     def row_texts(self, positions: Positions) -> list[str]:
@@ -118,8 +150,10 @@ def read_csv_text(
     """Return the rows of a CSV file as text.
 
     Cells stand in double quotes where they hold delimiters, line ends or quotes;
-    a quote within is doubled. Memory is used for *at_most* rows, however many
-    there are.
+    a quote within is doubled. Where no quote is doubled and some are escaped by a
+    backslash, all are read so, which is noted. A row with any other quote that neither
+    opens a cell, closes one nor is doubled is among the ragged ones. A first line
+    ``sep=;`` is no row. Memory is used for *at_most* rows, however many there are.
 
     Parameters
     ----------
@@ -170,20 +204,100 @@ def _read(
     is_guess: bool = False,
 ) -> CsvText:
     with source.opened() as raw:
-        head = Utf8Stream(raw, encoding, source.name).read(_HEAD)
-    dialect = sniff(head.decode(errors="ignore").removesuffix(_MARK), delimiter)
-    with source.opened() as raw:
-        stream = Utf8Stream(raw, encoding, source.name)
-        size = source.size()
-        parsed = _Parsed(dialect, source.name, at_most)
-        parsed.read(stream, lambda rows: progress("Reading", rows, size * rows // stream.taken))
+        head = Utf8Stream(raw, encoding, source.name).read(_HEAD).decode(errors="ignore")
+    if (kind := format_of_text(head)) is not None:
+        raise CsvError(f"{source.name} is no CSV but {kind}")
+    line = _SEPARATOR_LINE.match(head)
+    above = "" if line is None else line[0]
+    if line is not None and line[1] and delimiter is None:
+        delimiter = check_delimiter(line[1])
     notes: tuple[str, ...] = ()
     if is_guess:
         notes = (
             f"The file is not UTF-8 and was read as {encoding}, which is a guess; "
             f"if names look wrong, pass {argument('encoding')}",
         )
-    return parsed.result(stream.line_ends, encoding, notes)
+    texts: list[CsvText] = []
+    failure: CsvError | None = None
+    text = head[len(above) :].removesuffix(_MARK)
+    exported = export_dialect(text, delimiter)
+    for escape in (None, ESCAPE) if exported is None else (None,):
+        dialect = exported or sniff(text, delimiter, escape)
+        quotes = QuoteCheck(dialect.delimiter, escape is not None)
+        try:
+            texts.append(
+                _text(source, encoding, dialect, quotes, len(above), at_most, progress, notes)
+            )
+        except CsvEncodingError:
+            raise
+        except CsvError as error:
+            failure = failure or error
+        if not quotes.suggests_escapes:
+            break
+        notes = (
+            *notes,
+            r"Quotes within cells are escaped by backslashes (\"), where CSV writes them twice; "
+            r"they were read so, and \\ as one backslash.",
+        )
+    if not texts:
+        assert failure is not None
+        raise failure
+    return min(texts, key=lambda text: len(text.ragged))
+
+
+def _text(
+    source: CsvSource,
+    encoding: str,
+    dialect: Dialect,
+    quotes: QuoteCheck,
+    above: int,
+    at_most: int,
+    progress: Progress,
+    notes: tuple[str, ...],
+) -> CsvText:
+    """Return the rows of a file in one dialect, below so many bytes that are no row."""
+    with source.opened() as raw:
+        stream = Utf8Stream(raw, encoding, source.name, quotes)
+        stream.read(above)
+        size = source.size()
+        parsed = _Parsed(dialect, source.name, at_most)
+        parsed.read(stream, lambda rows: progress("Reading", rows, size * rows // stream.taken))
+    broken = _Broken(quotes.broken, source, encoding)
+    return parsed.result(stream.line_ends, encoding, notes, broken)
+
+
+class _Broken:
+    """The quotes that are out of place, and the rows they stand in."""
+
+    def __init__(self, quotes: Sequence[BrokenQuote], source: CsvSource, encoding: str) -> None:
+        self._quotes = quotes
+        self._source = source
+        self._encoding = encoding
+
+    def reasons(self, lines: Positions) -> dict[int, str]:
+        """Return the reason against each row concerned, by its place among the rows' lines."""
+        at = np.searchsorted(lines, [quote.line for quote in self._quotes], "right") - 1
+        return {
+            row: quote.reason
+            for row, quote in zip(at.tolist()[::-1], self._quotes[::-1], strict=True)
+        }
+
+    def texts(self, lines: Positions, rows: Sequence[int]) -> dict[int, str]:
+        """Return rows as they stand in the file."""
+        starts = lines[list(rows)]
+        after = np.append(lines, np.iinfo(np.int64).max)[np.asarray(rows, np.int64) + 1]
+        texts = dict.fromkeys(rows, "")
+        with self._source.opened() as raw:
+            stream = io.BufferedReader(Utf8Stream(raw, self._encoding, self._source.name))
+            row = 0
+            for number, line in enumerate(io.TextIOWrapper(stream, "utf-8", newline=""), 1):
+                while row < len(rows) and number >= after[row]:
+                    row += 1
+                if row == len(rows):
+                    break
+                if number >= starts[row]:
+                    texts[rows[row]] += line.removesuffix(_MARK)
+        return {row: text.rstrip("\r\n") for row, text in texts.items()}
 
 
 class _Parsed:
@@ -215,25 +329,26 @@ class _Parsed:
     def read(self, stream: Utf8Stream, notice: Callable[[int], None]) -> None:
         """Read all rows; keep no more than asked for. *notice* is told how many, now and then."""
         names = [str(position) for position in range(self._dialect.width)]
+        reading = csv_batches(
+            stream if self._dialect.escape is None else KeptBackslashes(stream),
+            self._on_ragged_row,
+            # In one thread, for only then pyarrow numbers the ragged rows.
+            pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK, column_names=names),
+            {
+                "delimiter": self._dialect.delimiter,
+                "escape_char": self._dialect.escape or False,
+                "newlines_in_values": True,
+                "ignore_empty_lines": False,
+            },
+            pa_csv.ConvertOptions(
+                check_utf8=False,  # the stream did
+                column_types=dict.fromkeys(names, _TEXT),
+                strings_can_be_null=False,
+            ),
+        )
         try:
-            reader = pa_csv.open_csv(
-                stream,
-                # In one thread, for only then pyarrow numbers the ragged rows.
-                pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK, column_names=names),
-                pa_csv.ParseOptions(
-                    delimiter=self._dialect.delimiter,
-                    newlines_in_values=True,
-                    ignore_empty_lines=False,
-                    invalid_row_handler=self._on_ragged_row,
-                ),
-                pa_csv.ConvertOptions(
-                    check_utf8=False,  # the stream did
-                    column_types=dict.fromkeys(names, _TEXT),
-                    strings_can_be_null=False,
-                ),
-            )
-            with reader:
-                for batch in reader:
+            with reading as batches:
+                for batch in batches:
                     self._take(batch)
                     notice(self._rows)
         except pa.ArrowInvalid as error:
@@ -262,8 +377,19 @@ class _Parsed:
         self._ragged_rows += 1
         self._blank_rows += self._holds_nothing(row.text)
         if self._is_whole:
-            self._ragged.append((row.number, row.actual_columns, row.text))
+            self._ragged.append((row.number, row.actual_columns, self._plain(row.text)))
         return "skip"
+
+    def _plain(self, text: str) -> str:
+        """Return a row as CSV without the backslashes that escape quotes."""
+        if self._dialect.escape is None:
+            return text
+        delimiter = self._dialect.delimiter
+        cells = csv.reader(io.StringIO(text, newline=""), escapechar=ESCAPE, delimiter=delimiter)
+        try:
+            return _as_csv(cells, delimiter)[0]
+        except csv.Error:  # a cell beyond the limit of Python's reader; pyarrow has none
+            return text
 
     def _holds_nothing(self, text: str) -> bool:
         delimiter = self._dialect.delimiter
@@ -271,7 +397,9 @@ class _Parsed:
             return False
         return not any(next(csv.reader([text], delimiter=delimiter)))
 
-    def result(self, line_ends: int, encoding: str, notes: tuple[str, ...]) -> CsvText:
+    def result(
+        self, line_ends: int, encoding: str, notes: tuple[str, ...], broken: _Broken
+    ) -> CsvText:
         """Return the rows; *line_ends* is how many the file has."""
         columns = self._columns()
         # Ragged rows beyond the last one kept were counted only.
@@ -283,14 +411,24 @@ class _Parsed:
             np.arange(1, len(columns[0]) + len(ragged_numbers) + 1), ragged_numbers - 1
         )
         lines = self._lines(columns, numbers, ragged_numbers, line_ends)
+        reasons = broken.reasons(lines) if self._is_whole else {}
         ragged = [
-            RaggedRow(int(lines[number - 1]), self._reason(cells), text)
+            RaggedRow(
+                int(lines[number - 1]), reasons.get(number - 1) or self._reason(cells, text), text
+            )
             for number, cells, text in self._ragged
             if not self._holds_nothing(text)
         ]
         keep = ~_blank(columns)
         if self._is_whole and not self._is_closed:
             ragged = self._with_open_quote(columns, lines, numbers, ragged, keep)
+        if reasons:
+            even = np.isin(numbers - 1, list(reasons)) & keep
+            keep &= ~even
+            rows = (numbers[even] - 1).tolist()
+            texts = broken.texts(lines, rows)
+            ragged += [RaggedRow(int(lines[row]), reasons[row], texts[row]) for row in rows]
+            ragged.sort()
         if not keep.all():
             columns = tuple(column.filter(pa.array(keep)) for column in columns)
             numbers = numbers[keep]
@@ -333,8 +471,12 @@ class _Parsed:
         heights[ragged_numbers - 1] += pc.count_substring_regex(texts, pattern=_LINE_END).to_numpy()
         return np.cumsum(heights) - heights + 1
 
-    def _reason(self, cells: int) -> str:
-        return f"{count(cells, 'cell')} where {self._dialect.width} are expected"
+    def _reason(self, cells: int, text: str) -> str:
+        width = self._dialect.width
+        reason = f"{count(cells, 'cell')} where {width} are expected"
+        others = (each for each in DELIMITERS if each != self._dialect.delimiter)
+        other = next((each for each in others if text.count(each) + 1 == width > 1), None)
+        return reason if other is None else f"{reason}; with a {delimiter_name(other)} it has them"
 
     def _with_open_quote(
         self,

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 
 import pandas as pd
 
 from toolkit import html
-from toolkit.sources.csv_defuse import defused_frame
+from toolkit.sources.csv_defuse import csv_of
+from toolkit.sources.csv_dialect import delimiter_name
 from toolkit.sources.csv_types import ColumnType
-from toolkit.wording import count, listed
+from toolkit.sources.whole_file import write_whole
+from toolkit.wording import count, listed, ordinal
 
-_DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _SHOWN_ROWS = 5
-
-
-def delimiter_name(delimiter: str) -> str:
-    """Return what to call a delimiter."""
-    return _DELIMITER_NAMES.get(delimiter, repr(delimiter))
 
 
 @dataclass(frozen=True)
@@ -70,9 +65,15 @@ class CsvPreview:
         A :class:`CsvColumn` each.
     header, header_reason
         Whether row 1 is a header, and why that is thought (CSV-1).
+    identifier
+        The column whose cells become the distinct IDs (CSV-2), by its name in the header,
+        or by its position where it has none of its own; None where each row gets a
+        random ID.
     identifier_reason
-        Why a column named like one (``id``, ``customer_id``) is or is not the
-        identifier (CSV-2); None where no column is, or one is named ``distinct_id``.
+        Why.
+    candidate
+        The column that may be meant where no column is named like an identifier: no cell
+        is empty, and no two are alike. ``key=`` takes it.
     encoding, delimiter
         How the file is written.
     rows
@@ -85,7 +86,9 @@ class CsvPreview:
     columns: tuple[CsvColumn, ...]
     header: bool
     header_reason: str
-    identifier_reason: str | None
+    identifier: str | int | None
+    identifier_reason: str
+    candidate: str | int | None
     encoding: str
     delimiter: str
     rows: int
@@ -132,8 +135,7 @@ class CsvPreview:
             target = "" if column.property is None else f" → {column.property!r}"
             samples = listed(map(repr, column.samples), 3) if column.samples else "empty"
             lines.append(f"  {column.position}{named}{target} {column.type}: {samples}")
-        if self.identifier_reason is not None:
-            lines.append(f"  {self.identifier_reason}")
+        lines.append(f"  {self.identifier_reason}")
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
 
     def _repr_html_(self) -> str:
@@ -144,7 +146,7 @@ class CsvPreview:
             html.notes(
                 [
                     sentence(self.header_reason),
-                    *([sentence(self.identifier_reason)] if self.identifier_reason else []),
+                    sentence(self.identifier_reason),
                     *self.problems,
                 ]
             ),
@@ -191,6 +193,8 @@ class ImportReport:
         The columns imported: ``position``, ``header``, ``property``, ``type``.
     header, header_reason
         Whether row 1 was taken as a header, and why (CSV-1).
+    left_out
+        The columns that were not imported: ``position``, ``header``, ``reason``.
     renamed
         {name in the header: property} of the columns that an import without a mapping
         gave another name, such as ``{"email": "$email"}``.
@@ -222,6 +226,7 @@ class ImportReport:
     cut: pd.DataFrame
     warnings: tuple[str, ...]
     columns: pd.DataFrame
+    left_out: pd.DataFrame
     header: bool
     header_reason: str
     renamed: Mapping[str, str]
@@ -237,7 +242,7 @@ class ImportReport:
 
         Cells that a spreadsheet would run as formulas get an apostrophe.
         """
-        Path(path).write_bytes(rejected_csv(self.rejected))
+        write_whole(path, rejected_csv(self.rejected))
 
     def _summary(self) -> str:
         would = "would be " if self.dry_run else ""
@@ -272,6 +277,8 @@ class ImportReport:
             notes.append(
                 f"{count(len(self.cut), 'value')} cut or left out by the table's limits; see .cut."
             )
+        if len(self.left_out):
+            notes.append(f"{count(len(self.left_out), 'column')} left out: {left_out(self)}.")
         notes += self.warnings
         notes.append(sentence(self.header_reason))
         if self.renamed:
@@ -306,7 +313,16 @@ class ImportReport:
 
 def rejected_csv(rejected: pd.DataFrame) -> bytes:
     """Return rejected rows as CSV in UTF-8, safe to open in a spreadsheet: line, reason, text."""
-    return defused_frame(rejected).to_csv(index=False).encode()
+    return csv_of(rejected)
+
+
+def left_out(report: ImportReport) -> str:
+    """Return the columns that were left out, all of them, by name or else by position."""
+    names = (
+        f"column {position} (the {ordinal(position + 1)})" if header != header else header
+        for position, header, _ in report.left_out.itertuples(index=False)
+    )
+    return ", ".join(map(str, names))
 
 
 def sentence(clause: str) -> str:

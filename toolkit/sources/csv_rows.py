@@ -22,7 +22,7 @@ from toolkit.sources.csv_mapping import MappedColumns
 from toolkit.sources.csv_reading import CsvText
 from toolkit.sources.csv_types import ColumnType, TypedColumn, is_filled
 from toolkit.times import NO_TIME
-from toolkit.wording import count
+from toolkit.wording import count, listed
 
 _TEXT: Final = pa.large_string()
 
@@ -229,6 +229,31 @@ def id_warnings(ids: pa.Array, id_name: str = "distinct ID") -> list[str]:
             example = ids.filter(doubtful)[0].as_py()
             warnings.append(f"{count(number, id_name)} {what}: {example[:40]!r}.")
     return warnings
+
+
+def ids_but_for_case(before: Snapshot, ids: pa.Array, id_name: str) -> list[str]:
+    """Return in a sentence how many IDs are written with other capitals somewhere else.
+
+    Among the IDs themselves, which are all different, or in the table. They are two
+    profiles, and perhaps one person.
+    """
+    plain = pc.utf8_lower(ids)
+    table = pa.array(before.ids, _TEXT)
+    known = pc.utf8_lower(table)
+    if plain.equals(ids) and known.equals(table):
+        return []
+    first, counts = pc.value_counts(plain).flatten()
+    is_near = pc.is_in(plain, value_set=first.filter(pc.greater(counts, 1)))
+    is_new = before.positions(ids) < 0
+    is_near = pc.or_(is_near, pc.and_(pa.array(is_new), pc.is_in(plain, value_set=known)))
+    near = ids.filter(is_near)
+    if not len(near):
+        return []
+    shown = listed((f'"{each[:40]}"' for each in near.slice(0, 5).to_pylist()), 2)
+    return [
+        f"{count(len(near), id_name)} written with other capitals elsewhere, and each a profile "
+        f"of its own: {shown}."
+    ]
 
 
 def same_value_elsewhere(

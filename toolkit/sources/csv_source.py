@@ -19,6 +19,8 @@ from charset_normalizer import from_bytes
 
 from toolkit.errors import CsvEncodingError, CsvError, CsvFileError, CsvFileNotFoundError
 from toolkit.sources.arguments import argument
+from toolkit.sources.csv_formats import format_of_bytes
+from toolkit.sources.csv_quotes import QuoteCheck, line_ends, single_backslashes_doubled
 
 #: What can be imported: a path, bytes, or a file object of bytes or text.
 Source: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | IO[Any]
@@ -37,20 +39,6 @@ _BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
-}
-
-_BINARY_FORMATS: Final = {
-    b"PK\x03\x04": "a ZIP archive, as Excel's .xlsx is",
-    b"\xd0\xcf\x11\xe0": "an old Excel file (.xls)",
-    b"PAR1": "a Parquet file",
-    b"SQLite format 3\0": "an SQLite file",
-    b"%PDF": "a PDF file",
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"7z\xbc\xaf": "a 7z archive",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ": "an xz archive",
-    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
 }
 
 # What spreadsheets and databases still write beside UTF-8. Any single byte
@@ -197,9 +185,8 @@ def first_encoding(source: CsvSource, encoding: str | None) -> str:
         start = raw.read(4_096)
     if not start:
         raise CsvError(f"{source.name} is empty")
-    for signature, kind in _BINARY_FORMATS.items():
-        if start.startswith(signature):
-            raise CsvError(f"{source.name} is {kind}, not CSV; save it as CSV first")
+    if (kind := format_of_bytes(start)) is not None:
+        raise CsvError(f"{source.name} is {kind}, not CSV; save it as CSV first")
     if encoding is not None:
         return encoding
     for mark, marked in _BYTE_ORDER_MARKS.items():
@@ -267,6 +254,17 @@ class Utf8Stream(io.RawIOBase):
     What is read never ends between the two characters of a Windows line end:
     pyarrow would lose the second if they stood in a quoted cell.
 
+    Parameters
+    ----------
+    raw
+        The bytes of the file.
+    encoding
+        Of these bytes.
+    name
+        What messages call the file.
+    quotes
+        What looks at the quotes of all that is handed out, if anything does.
+
     Attributes
     ----------
     line_ends
@@ -275,8 +273,11 @@ class Utf8Stream(io.RawIOBase):
         How many bytes of the file were read so far.
     """
 
-    def __init__(self, raw: BinaryIO, encoding: str, name: str) -> None:
+    def __init__(
+        self, raw: BinaryIO, encoding: str, name: str, quotes: QuoteCheck | None = None
+    ) -> None:
         self._raw = raw
+        self._quotes = quotes
         self._encoding = encoding
         self._name = name
         self._decoder = codecs.getincrementaldecoder(encoding)()
@@ -301,7 +302,9 @@ class Utf8Stream(io.RawIOBase):
         block = self._ready[:size]
         del self._ready[:size]
         target[:size] = block
-        self.line_ends += _line_ends(block)
+        if self._quotes is not None:
+            self._quotes.take(block, self.line_ends)
+        self.line_ends += line_ends(block)
         return size
 
     def _next(self) -> bytes:
@@ -310,9 +313,10 @@ class Utf8Stream(io.RawIOBase):
         encoded = self._encoded(piece)
         if self._at_start and encoded:
             self._at_start = False
-            encoded = encoded.removeprefix(codecs.BOM_UTF8)
+            while encoded.startswith(codecs.BOM_UTF8):
+                encoded = encoded.removeprefix(codecs.BOM_UTF8)
         if END_MARK in encoded:
-            line = self.line_ends + _line_ends(self._ready + encoded.partition(END_MARK)[0]) + 1
+            line = self.line_ends + line_ends(self._ready + encoded.partition(END_MARK)[0]) + 1
             raise CsvError(
                 f"{self._name} holds a NUL character on line {line:,}: it is damaged, or no text"
             )
@@ -335,7 +339,7 @@ class Utf8Stream(io.RawIOBase):
             given: bytes = error.object if isinstance(error, UnicodeDecodeError) else piece
             start = error.start if isinstance(error, UnicodeDecodeError) else 0
             before = given[:start].decode(self._encoding, "replace") if known else ""
-            line = self.line_ends + _line_ends(self._ready + before.encode(errors="replace")) + 1
+            line = self.line_ends + line_ends(self._ready + before.encode(errors="replace")) + 1
             raise CsvEncodingError(
                 f"{self._name} is not {self._encoding}: byte {self.taken - pending + start:,} "
                 f"(0x{given[start : start + 1].hex()}, line {line:,}) cannot be read; "
@@ -346,6 +350,26 @@ class Utf8Stream(io.RawIOBase):
         return encoded
 
 
-def _line_ends(text: bytes | bytearray) -> int:
-    returns = text.count(b"\r")
-    return text.count(b"\n") + (returns - text.count(b"\r\n") if returns else 0)
+class KeptBackslashes(io.RawIOBase):
+    """The text of a stream for a reader that drops backslashes which escape nothing.
+
+    Such a one is doubled, so it stays. What is read never ends between a backslash and
+    what it escapes.
+    """
+
+    def __init__(self, stream: Utf8Stream) -> None:
+        self._stream = stream
+        self._held = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        target = memoryview(buffer).cast("B")
+        # In half the room all may be doubled.
+        text = self._held + (self._stream.read(len(target) // 2 - len(self._held)) or b"")
+        pending = len(text) - len(text.rstrip(b"\\"))
+        self._held = b"\\" if pending % 2 else b""
+        text = single_backslashes_doubled(text.removesuffix(self._held))
+        target[: len(text)] = text
+        return len(text)

@@ -34,6 +34,8 @@ _EXACT: Final = 2**53
 _DIGITS: Final = 17
 # Numbers shorter than this cannot exceed either.
 _SHORT: Final = 15
+# Where there are two alike, they are mostly among so many.
+_HEAD: Final = 1_000
 _SMALLEST: Final = float(np.finfo(np.float64).tiny)
 
 _YEAR: Final = r"(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"
@@ -141,6 +143,14 @@ def looks_like(text: str) -> ColumnType:
 def is_filled(texts: pa.Array) -> Mask:
     """Return which cells are not empty."""
     return np.asarray(pc.binary_length(texts).to_numpy(zero_copy_only=False) > 0)
+
+
+def is_key(cells: pa.Array) -> bool:
+    """Return whether no cell is empty and none is there twice."""
+    head = cells.slice(0, _HEAD)
+    if len(head.unique()) < len(head) or not is_filled(head).all():
+        return False
+    return bool(is_filled(cells).all()) and len(cells.unique()) == len(cells)
 
 
 def _candidate(cells: pa.Array) -> ColumnType:

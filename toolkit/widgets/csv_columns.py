@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypedDict
 
 from toolkit.reserved import DISPLAY_NAMES, FIRST_SEEN, LAST_SEEN, display_name
-from toolkit.sources.csv_mapping import DISTINCT_ID, EMAIL, TIME, meant_name, property_refusal
+from toolkit.sources.csv_mapping import (
+    DISTINCT_ID,
+    EMAIL,
+    TEXTS,
+    TIME,
+    meant_name,
+    property_refusal,
+)
 from toolkit.sources.csv_report import CsvColumn, CsvPreview
 from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType
 from toolkit.wording import count, listed
@@ -168,6 +175,12 @@ def _hint(choice: ColumnChoice, by_case: Mapping[str, str]) -> str:
     return f"Shown as {display_name(name)}." if name in DISPLAY_NAMES else ""
 
 
+def named(choice: ColumnChoice, name: str) -> ColumnChoice:
+    """Return the choice with another name, and so ticked; a reserved text is of type text."""
+    kind: ColumnType = "text" if name in TEXTS else choice.type
+    return replace(choice, name=name, ticked=bool(name), type=kind)
+
+
 def mapping_of(choices: Iterable[ColumnChoice], identifier: int | None) -> dict[int, str]:
     """Return the choices as :func:`toolkit.import_csv` takes them."""
     return {
@@ -178,11 +191,13 @@ def mapping_of(choices: Iterable[ColumnChoice], identifier: int | None) -> dict[
 
 
 def types_of(choices: Iterable[ColumnChoice], identifier: int | None) -> dict[int, ColumnType]:
-    """Return the types that are not the ones all cells fit, by position."""
+    """Return the types that an import would not choose itself, by position."""
     return {
         each.position: each.type
         for each in choices
-        if each.ticked and each.position != identifier and each.type != each.about.type
+        if each.ticked
+        and each.position != identifier
+        and (each.type != each.about.type or TEXTS & {each.name, each.about.property})
     }
 
 
@@ -244,7 +259,7 @@ def with_template(
 def _as_in(column: TemplateColumn | None, choice: ColumnChoice) -> ColumnChoice:
     if column is None:
         return replace(choice, ticked=False)
-    kind = column["type"] or choice.about.type
+    kind = column["type"] or ("text" if column["property"] in TEXTS else choice.about.type)
     return replace(choice, ticked=column["ticked"], name=column["property"], type=kind)
 
 

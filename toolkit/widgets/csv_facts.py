@@ -9,8 +9,10 @@ import pandas as pd
 
 from toolkit.html import Html, escape
 from toolkit.reserved import display_name
-from toolkit.sources.csv_report import CsvPreview, ImportReport, delimiter_name
+from toolkit.sources.csv_dialect import delimiter_name
+from toolkit.sources.csv_report import CsvPreview, ImportReport, left_out
 from toolkit.values import dumps
+from toolkit.widgets.csv_words import in_form
 from toolkit.widgets.grid import GridColumn, GridRow
 from toolkit.wording import count, listed
 
@@ -93,6 +95,7 @@ def facts(report: ImportReport) -> list[Fact]:
         ),
         Fact("Same name under another ID", report.same_name, "perhaps the same person"),
         Fact("Values cut by the table's limits", len(report.cut)),
+        Fact("Columns left out", len(report.left_out), in_form(left_out(report))),
         Fact("Rows that cannot be imported", len(report.rejected), f"{would} left out"),
     ]
     always = {"Rows in the file", "New profiles", "Profiles updated", "Profiles unchanged"}

@@ -18,7 +18,7 @@ from toolkit.sources.arguments import written
 from toolkit.sources.csv import import_csv
 from toolkit.sources.csv_file import CsvFile
 from toolkit.sources.csv_mapping import DISTINCT_ID, TIME
-from toolkit.sources.csv_report import CsvPreview, ImportReport, rejected_csv
+from toolkit.sources.csv_report import CsvPreview, ImportReport, rejected_csv, sentence
 from toolkit.sources.csv_source import CsvSource
 from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType
 from toolkit.table import ProfileTable, as_table
@@ -32,10 +32,12 @@ from toolkit.widgets.csv_columns import (
     first_choices,
     is_template,
     mapping_of,
+    named,
     template_of,
     types_of,
     with_template,
 )
+from toolkit.widgets.csv_words import as_field, in_form
 from toolkit.widgets.job import Job
 from toolkit.wording import count
 
@@ -56,8 +58,6 @@ _LAST: Final = "csv mappings"
 # Of so many kinds of files the last mapping is remembered.
 _REMEMBERED: Final = 50
 _FIRST_ROWS: Final = 8
-# What the form calls the arguments of an import.
-_FIELDS: Final = {"encoding": "Encoding", "delimiter": "Delimiter", "header": "First row"}
 _STOPPED: Final = "Stopped. Nothing was written."
 
 
@@ -197,7 +197,7 @@ class CsvImportState(HasTraits):
 
         def work(progress: Progress) -> _Loaded:
             if same:
-                with written(_as_field):
+                with written(as_field):
                     file = kept.with_header(wanted_header)
                     return _Loaded(file, file.preview(progress, self.profiles.group_key))
             return self._read(source, wanted_encoding, wanted_delimiter, wanted_header, progress)
@@ -217,7 +217,7 @@ class CsvImportState(HasTraits):
         header: bool | None,
         progress: Progress,
     ) -> _Loaded:
-        with written(_as_field):
+        with written(as_field):
             file = CsvFile.read(
                 source,
                 header=header,
@@ -277,9 +277,7 @@ class CsvImportState(HasTraits):
     def forget_choices(self) -> None:
         """Choose the identifier and the columns as the file itself suggests."""
         assert self.preview is not None
-        identifier = next(
-            (each.position for each in self.preview.columns if each.property == DISTINCT_ID), None
-        )
+        identifier = self._suggested
         with self.hold_trait_notifications():
             self.identifier = identifier
             self.template_note = ""
@@ -302,17 +300,48 @@ class CsvImportState(HasTraits):
         if self.preview is None:
             return ""
         if self.identifier is not None:
-            return self._told_of_ids(self.identifier)
+            why = ""
+            if self.identifier == self._suggested:
+                why = f"{sentence(in_form(self.preview.identifier_reason))} "
+            return why + self._told_of_ids(self.identifier)
+        better = ""
+        if self.candidate is not None:
+            better = f' "{self.columns[self.candidate].title}" may be it: {self._candidate_told()}'
         email = email_column(self.columns)
         if email is not None:
             return (
                 f'No column is chosen, so the e-mail address in "{email.title}" becomes the '
-                f"{self.id_name}, and stays a property. {self._told_of_ids(email.position)}"
+                f"{self.id_name}, and stays a property. {self._told_of_ids(email.position)}{better}"
             )
         return (
             "No column is chosen and none is an e-mail address, so each row gets a random "
-            f"{self.id_name}. Another import of the file would make all the profiles again."
+            f"{self.id_name}. Another import of the file would make all the profiles again.{better}"
         )
+
+    @property
+    def candidate(self) -> int | None:
+        """The position of the column that may be the identifier, where none is chosen."""
+        if self.preview is None or self.identifier is not None:
+            return None
+        if self._suggested is not None:
+            return self._suggested
+        key = self.preview.candidate
+        found = (each.position for each in self.preview.columns if each.header == key)
+        return key if isinstance(key, int) else next(found, None)
+
+    @property
+    def _suggested(self) -> int | None:
+        """The position of the identifier that the file suggests."""
+        assert self.preview is not None
+        return next(
+            (each.position for each in self.preview.columns if each.property == DISTINCT_ID), None
+        )
+
+    def _candidate_told(self) -> str:
+        assert self.preview is not None
+        if self._suggested is not None:
+            return "the file suggests it."
+        return "its cells are all filled and all different."
 
     def _told_of_ids(self, position: int) -> str:
         """Return in words what a column is worth as distinct IDs."""
@@ -347,7 +376,7 @@ class CsvImportState(HasTraits):
         old: ColumnChoice = self.columns[position]
         choice = old
         if property is not None and property.strip() != old.name:
-            choice = replace(choice, name=property.strip(), ticked=bool(property.strip()))
+            choice = named(choice, property.strip())
         if ticked is not None:
             choice = replace(choice, ticked=ticked)
         if type is not None:
@@ -508,7 +537,8 @@ class CsvImportState(HasTraits):
             )
             return
         if self._file is None or not any(
-            each.ticked and each.position != self.identifier for each in self.columns
+            each.ticked and each.position != self.identifier and each.name != TIME
+            for each in self.columns
         ):
             self.error = "No column is ticked. Tick and name at least one."
             return
@@ -547,15 +577,16 @@ class CsvImportState(HasTraits):
 
     def _import(self, dry_run: bool, progress: Progress) -> ImportReport:
         assert self._file is not None
-        return import_csv(
-            self.profiles,
-            self._file,
-            self.mapping,
-            types=types_of(self.columns, self.identifier),
-            on_error="skip" if dry_run or self.skip_rejected else "raise",
-            dry_run=dry_run,
-            progress=progress,
-        )
+        with written(as_field):
+            return import_csv(
+                self.profiles,
+                self._file,
+                self.mapping,
+                types=types_of(self.columns, self.identifier),
+                on_error="skip" if dry_run or self.skip_rejected else "raise",
+                dry_run=dry_run,
+                progress=progress,
+            )
 
     def undo(self, *, only_untouched: bool = False) -> None:
         """Take the import back; *only_untouched*: as far as nothing was written to it since."""
@@ -635,20 +666,3 @@ class CsvImportState(HasTraits):
             self._list_templates()
         except ToolkitError as error:
             self.error = str(error)
-
-
-def _as_field(name: str, value: object = ...) -> str:
-    """Return an argument as somebody gives it who looks at the form."""
-    label = _FIELDS.get(name, name)
-    if value is ...:
-        return f'another choice in "{label}"'
-    if name == "header":
-        value = "a header" if value else "data"
-    return f'"{value}" in "{label}"'
-
-
-def in_form(message: str) -> str:
-    """Return a message of :func:`_as_field` arguments with a verb that fits a form."""
-    return message.replace("pass another choice", "make another choice").replace(
-        'pass "', 'choose "'
-    )

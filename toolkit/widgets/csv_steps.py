@@ -9,7 +9,8 @@ from typing import Any, Final
 import pandas as pd
 
 from toolkit.html import Html, escape, notes
-from toolkit.sources.csv_report import delimiter_name, sentence
+from toolkit.sources.csv_dialect import delimiter_name
+from toolkit.sources.csv_report import sentence
 from toolkit.widgets import guarded, parts
 from toolkit.widgets.csv_column_rows import ColumnRows
 from toolkit.widgets.csv_facts import (
@@ -21,7 +22,8 @@ from toolkit.widgets.csv_facts import (
     first_rows_table,
     rejected_rows,
 )
-from toolkit.widgets.csv_import_state import SAMPLES, CsvImportState, in_form
+from toolkit.widgets.csv_import_state import SAMPLES, CsvImportState
+from toolkit.widgets.csv_words import in_form
 from toolkit.widgets.download import DownloadButton
 from toolkit.widgets.file_drop import LARGE, FileDrop
 from toolkit.widgets.grid import Grid, GridColumn, GridRow
@@ -191,6 +193,7 @@ class IdentifierStep(StepView):
     def __init__(self, state: CsvImportState) -> None:
         self.column = parts.dropdown("Distinct ID", [("", _NO_COLUMN)], _NO_COLUMN, width="460px")
         self._told = parts.Note()
+        self.use = parts.button("Use it", lambda: state.choose_identifier(state.candidate))
         super().__init__(
             state,
             parts.hint(
@@ -198,6 +201,7 @@ class IdentifierStep(StepView):
             ),
             self.column,
             self._told,
+            self.use,
         )
         self._on(
             self.column,
@@ -218,6 +222,9 @@ class IdentifierStep(StepView):
             "random" in state.identifier_told or "cannot be imported" in state.identifier_told
         )
         self._told.show(state.identifier_told, "warning" if doubtful else "info")
+        self.use.layout.display = "none" if state.candidate is None else ""
+        if state.candidate is not None:
+            self.use.description = f'Use "{state.columns[state.candidate].title[:40]}"'
 
 
 class ColumnsStep(StepView):

@@ -28,7 +28,8 @@ from toolkit.reports.spots import Cell
 from toolkit.reserved import title
 from toolkit.saved_cohorts import saved_names
 from toolkit.snapshot import Snapshot
-from toolkit.sources.csv_defuse import defused_frame
+from toolkit.sources.csv_defuse import csv_of
+from toolkit.sources.whole_file import write_whole
 from toolkit.widgets.abandon import Abandonable
 from toolkit.widgets.filter_state import FilterState
 from toolkit.widgets.job import Job
@@ -498,12 +499,12 @@ class ReportBuilderState(HasTraits):
         ArgumentError
             If there is no report.
         """
-        return defused_frame(self._present().table).to_csv(index=False).encode()
+        return csv_of(self._present().table)
 
     def users_csv(self) -> bytes:
         """Return the users that were found, with their titles, as CSV."""
         frame = pd.DataFrame({"distinct_id": self.users, "title": self.titled(self.users)})
-        return defused_frame(frame.astype("str")).to_csv(index=False).encode()
+        return csv_of(frame.astype("str"))
 
     def _present(self) -> Report:
         if self.report is None:
@@ -526,7 +527,7 @@ class ReportBuilderState(HasTraits):
         path = Path(path)
         if path.suffix not in (".png", ".csv"):
             raise ArgumentError(f'"{path.name}" ends neither in .png nor in .csv')
-        path.write_bytes(self.png() if path.suffix == ".png" else self.csv())
+        write_whole(path, self.png() if path.suffix == ".png" else self.csv())
         return path
 
     def wait(self, timeout: float | None = None) -> bool:

@@ -80,7 +80,7 @@ def export(
         target = Path(folder) / f"users.{kind}" if path is None else path
         if kind == "csv":
             done = export_csv(view, target, progress=False, notice=progress)
-            written, losses = done.profiles, (*losses, *done.losses)
+            written, losses = done.profiles, (*losses, *done.notes)
         else:
             written = write_messages(view, target, progress=False, notice=progress)
         content = target.read_bytes() if path is None else b""

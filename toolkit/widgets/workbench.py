@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
-
 from toolkit.events import AnyEvents, Events, as_events
 from toolkit.sample import sample_files
+from toolkit.sources.arrow_stream import parquet_frame
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.jsonlines import read_messages
 from toolkit.table import ProfileTable, as_table
@@ -152,7 +151,7 @@ def workbench(profiles: ProfileTable | None = None, events: AnyEvents | None = N
         import_csv(profiles, files["profiles"], mapping, time="2024-12-31", progress=False)
         profiles.apply(read_messages(files["updates"]), source="sample messages", progress=False)
         if events is None:
-            events = Events(pd.read_parquet(files["events"]))
+            events = Events(parquet_frame(files["events"]))
         told = (
             "This is the sample data of a made-up shop, in memory. For your own: "
             "tk.workbench(tk.ProfileTable('shop.db'), events)."
