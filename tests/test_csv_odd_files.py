@@ -234,7 +234,7 @@ def test_CSV_2_the_preview_names_the_identifier_the_reason_and_the_best_candidat
         (b"code,email\nx1,a@b.cc\nx2,a@b.cc\n", "email", "code", "for want of another"),
         (b"code,email\nx1,a@b.cc\nx2,c@b.cc\n", "email", None, "for want of another"),
         (b"id,plan\n1,a\n1,b\n1,c\n", None, "plan", 'column "id" is not the identifier'),
-        (b"plan,score\na,1.5\na,2.5\n", None, None, "no column has another text in each row"),
+        (b"plan,score\na,1.5\na,2.5\n", None, None, "no column has a different text in every row"),
         (b"7,ann@b.cc\n8,bob@b.cc\n", 0, None, "2 of 2 cells filled, 2 different"),
         (b"7,x\n8,x\n7,x\n9,x\n", 0, None, "4 of 4 cells filled, 3 different"),
         (b"7,a1\n7,a2\n7,a3\n7,a4\n", None, 1, "column 0 (the first) is not the identifier"),

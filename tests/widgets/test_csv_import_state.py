@@ -714,7 +714,7 @@ def test_CSV_2_the_form_says_why_a_column_is_the_identifier(
     assert state.identifier_told.startswith(told)
     state.choose_identifier(None)
     assert state.candidate == 0
-    assert "the file suggests it" in state.identifier_told
+    assert "The file suggests" in state.identifier_told
 
 
 def test_CSV_2_an_email_that_repeats_is_doubted_in_the_form(

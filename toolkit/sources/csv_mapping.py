@@ -341,7 +341,7 @@ def _fallback(
             f"different: pass {argument('key', columns.key(candidate))}"
         )
     elif email is None:
-        parts.append("no column has another text in each row")
+        parts.append("no column has a different text in every row")
     return "; ".join(parts)
 
 

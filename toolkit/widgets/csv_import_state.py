@@ -304,9 +304,7 @@ class CsvImportState(HasTraits):
             if self.identifier == self._suggested:
                 why = f"{sentence(in_form(self.preview.identifier_reason))} "
             return why + self._told_of_ids(self.identifier)
-        better = ""
-        if self.candidate is not None:
-            better = f' "{self.columns[self.candidate].title}" may be it: {self._candidate_told()}'
+        better = self._candidate_told()
         email = email_column(self.columns)
         if email is not None:
             return (
@@ -338,10 +336,13 @@ class CsvImportState(HasTraits):
         )
 
     def _candidate_told(self) -> str:
-        assert self.preview is not None
+        """Return which column may be the identifier, to follow another sentence."""
+        if self.candidate is None:
+            return ""
+        title = self.columns[self.candidate].title
         if self._suggested is not None:
-            return "the file suggests it."
-        return "its cells are all filled and all different."
+            return f' The file suggests "{title}".'
+        return f' "{title}" may be it: its cells are all filled and all different.'
 
     def _told_of_ids(self, position: int) -> str:
         """Return in words what a column is worth as distinct IDs."""
