@@ -299,10 +299,12 @@ def test_a_file_of_a_later_layout_is_refused(path: Path) -> None:
 
 def test_a_closed_table_says_so(path: Path) -> None:
     profiles = ProfileTable(path)
+    profiles.set("1", {})
     profiles.close()
     profiles.close()
-    with pytest.raises(errors.StoreError, match="closed"):
-        profiles.set("1", {})
+    for ask in (lambda: profiles.set("1", {}), lambda: profiles["1"], lambda: len(profiles)):
+        with pytest.raises(errors.StoreError, match="was closed; open it again"):
+            ask()
 
 
 def test_an_interrupt_while_waiting_for_the_lock_leaves_the_table_usable(path: Path) -> None:

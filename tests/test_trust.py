@@ -439,11 +439,14 @@ def test_what_is_no_file_of_profiles_is_an_error_in_words(
 
 
 @pytest.mark.parametrize(
-    ("path", "text"), [("a\0b.db", "NUL"), ("no such folder/x.db", "there is no folder")]
+    ("path", "text"),
+    [("a\0b.db", "NUL"), ("no such folder/x.db", "there is no folder"), ("x" * 999, "too long")],
 )
 def test_a_path_that_cannot_be_is_an_error_in_words(path: str, text: str) -> None:
     with pytest.raises(errors.StoreError, match=text):
         ProfileTable(path)
+    with pytest.raises(errors.ToolkitError):
+        ProfileTable().backup(path)
 
 
 @pytest.mark.parametrize("table", ["updates", "bulk_updates", "profiles", "checkpoints", "batches"])

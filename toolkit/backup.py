@@ -96,13 +96,18 @@ def _target(path: object, source: Path | None, overwrite: bool) -> Path:
     if text == ":memory:":
         raise ArgumentError("a backup goes to a file; give its path")
     target = Path(os.path.realpath(text))
-    if target.is_dir():
-        raise StoreError(f"{text} is a folder; give the path of a file in it")
-    if not target.parent.is_dir():
-        raise StoreError(f"{text}: there is no folder {target.parent}; make it first")
-    if source is not None and target.exists() and target.samefile(source):
-        raise ArgumentError(f"{text} is the file itself; a backup goes to another one")
-    _refuse(target, overwrite)
+    try:
+        if target.is_dir():
+            raise StoreError(f"{text} is a folder; give the path of a file in it")
+        if not target.parent.is_dir():
+            raise StoreError(f"{text}: there is no folder {target.parent}; make it first")
+        if source is not None and target.exists() and target.samefile(source):
+            raise ArgumentError(f"{text} is the file itself; a backup goes to another one")
+        _refuse(target, overwrite)
+    except OSError as error:
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(f"{text}: {error.strerror}. Nothing was written.") from error
     return target
 
 

@@ -148,11 +148,16 @@ class Store:
         self._notice: Callable[[], None] | None = None
         # Whether SQLite takes the file for one that nobody changes.
         self._is_fixed = False
-        self._refuse_no_path()
-        with self.explained():
-            check_pending(self.path)
-            #: Why the file can only be read; None if it can be written.
-            self.read_only = self._open()
+        try:
+            self._refuse_no_path()
+            with self.explained():
+                check_pending(self.path)
+                #: Why the file can only be read; None if it can be written.
+                self.read_only = self._open()
+        except OSError as error:
+            if isinstance(error, StoreError):
+                raise
+            raise StoreError(f"{self.path}: {error.strerror}. Nothing was changed.") from error
         self._identities = {suffix: self._identity(suffix) for suffix in _FILES}
 
     def _refuse_no_path(self) -> None:
@@ -322,6 +327,8 @@ class Store:
 
     def _check_file(self) -> None:
         """Refuse a connection that SQLite cannot know to be stale."""
+        if self.is_closed:
+            raise StoreError(f"{self.path} was closed; open it again.")
         if os.getpid() != self._process:
             raise StoreError(
                 f"{self.path} was opened by another process, of which this one is a fork. "
