@@ -24,6 +24,7 @@ from tests.funnel_logs import (
     one_user,
     profiles_of,
 )
+from tests.moments import START
 from toolkit import errors, event, user
 from toolkit.reports import ink, plots
 from toolkit.reports.choices import Choices
@@ -121,7 +122,8 @@ def test_the_p_value_is_that_of_two_proportions_and_none_under_30_entries() -> N
     rows = []
     for number in range(130):
         segment, converts = ("x", number < 40) if number < 100 else ("y", number < 101)
-        rows += [("A", f"{number}", 0, segment)] + ([("B", f"{number}", 9, segment)] * converts)
+        rows += [("A", f"{number}", START, segment)]
+        rows += [("B", f"{number}", START + 9, segment)] * converts
     df = pd.DataFrame(rows, columns=["event", "distinct_id", "time", "s"])
     summary = tk.funnel(df, None, ["A", "B"], by="s").summary.set_index("event.s")
     assert summary["conversions"].to_dict() == {"x": 40, "y": 1}
@@ -232,7 +234,7 @@ def test_entries_whose_window_is_still_open_are_said_to_be_incomplete() -> None:
     report = tk.funnel(df, None, ["A", "B"], exclude=["X"])
     assert report.notes[-1] == (
         "Incomplete: 1 user began less than 7 days before the last event of all "
-        "(1970-01-11T00:00:00Z) and may still convert."
+        "(2026-01-11T00:00:00Z) and may still convert."
     )
     assert not [note for note in tk.funnel(df[:2], None, ["A", "B"]).notes if "Inc" in note]
 
@@ -414,9 +416,9 @@ def test_a_plot_of_segments_groups_their_bars_and_names_them() -> None:
 
 
 def test_of_many_segments_the_largest_are_drawn_and_not_set_always() -> None:
-    rows = [("A", f"u{n}-{k}", 0, f"s{n}") for n in range(9) for k in range(9 - n)]
+    rows = [("A", f"u{n}-{k}", START, f"s{n}") for n in range(9) for k in range(9 - n)]
     df = pd.DataFrame(
-        [*rows, ("A", "none", 0, None)], columns=["event", "distinct_id", "time", "s"]
+        [*rows, ("A", "none", START, None)], columns=["event", "distinct_id", "time", "s"]
     )
     report = tk.funnel(df, None, ["A", "B"], by="s")
     for top, drawn in ((None, 6), (2, 2)):

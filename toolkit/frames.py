@@ -13,7 +13,7 @@ from toolkit import series
 from toolkit.columns import Column, last_of_each
 from toolkit.errors import FrameError, InvalidValueError
 from toolkit.reserved import LAST_SEEN, name_refusal
-from toolkit.times import NO_TIME
+from toolkit.times import NO_TIME, no_time
 from toolkit.values import as_json
 from toolkit.wording import count, did_you_mean, listed
 
@@ -118,17 +118,20 @@ def _ids(given: pd.Series) -> pa.Array:
 
 def _times(given: pd.Series) -> series.Microseconds:
     try:
-        moments = series.times(given).microseconds
+        read = series.times(given)
     except ValueError as error:
         raise FrameError(f"{error}. Nothing was written.") from error
-    bad = np.flatnonzero(moments == NO_TIME)
+    bad = np.flatnonzero(read.microseconds == NO_TIME)
     if len(bad):
+        first = given.iloc[bad[0]]
+        why = "ISO 8601 text, datetimes, unix seconds or milliseconds are read"
+        if series.is_number(first):
+            why = no_time(first, f"frame[{given.name!r}]")
         raise FrameError(
             f'{count(len(bad), "row")} without a readable time in "{given.name}"; the first, row '
-            f"{bad[0]}, holds {str(given.iloc[bad[0]])[:40]!r}. Nothing was written; ISO 8601 "
-            "text, datetimes, unix seconds or milliseconds are read"
+            f"{bad[0]}, holds {str(first)[:40]!r}. Nothing was written; {why}"
         )
-    return moments
+    return read.microseconds
 
 
 def _check_name(name: object) -> None:

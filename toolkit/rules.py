@@ -107,8 +107,8 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "META": (
             "`$token`, `$time`, `$ip`, `$ignore_time`, `$ignore_alias`, `$latitude` and "
             "`$longitude` are never properties. `$token` is kept with the message in the log; "
-            "the IP is not kept. `$time` is unix seconds, unix milliseconds (from "
-            "100,000,000,000 on), ISO 8601 text or, in Python, a datetime; without a zone it "
+            "the IP is not kept. `$time` is unix seconds or milliseconds "
+            "(TIME-1), ISO 8601 text (TIME-2) or, in Python, a datetime; without a zone it "
             "is UTC. A `$time` that is none of these, or an `$ignore_time` that is no "
             "boolean, rejects the message; null counts as not given."
         ),

@@ -28,6 +28,7 @@ from toolkit.engine import Engine
 from toolkit.errors import (
     ArgumentError,
     InvalidIdError,
+    InvalidTimeError,
     MessageError,
     ProfileNotFoundError,
     ReadOnlyError,
@@ -223,7 +224,9 @@ class ProfileTable:
         Parameters
         ----------
         distinct_id
-            Text or a number. Or a DataFrame: a row a profile, a column a property.
+            Text or a number. Several of them (a list, tuple, set, Index, Series …) are
+            updated alike, as one batch, each once (MANY-1). Or a DataFrame: a row a
+            profile, a column a property.
         properties
             Names and JSON values; None is null. Not for a DataFrame.
         time
@@ -398,19 +401,33 @@ class ProfileTable:
     def delete(
         self, distinct_id: object, *, time: object = None, ignore_time: bool = False
     ) -> ApplyResult:
-        """Remove the profile and all its properties (DELETE-1)."""
+        """Remove the profile and all its properties (DELETE-1). Parameters as for :meth:`set`.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> profiles.set(["1", "2", "3"], {"plan": "free"})
+        <ApplyResult: 3 applied, 3 created>
+        >>> profiles.delete(["1", "2"])
+        <ApplyResult: 2 applied, 2 deleted>
+        """
         return self._send("$delete", distinct_id, "", time, ignore_time)
 
     def _send(
         self, operator: str, distinct_id: object, argument: Any, time: object, ignore_time: bool
     ) -> ApplyResult:
-        message: dict[str, Any] = {**self.address(distinct_id), operator: argument}
-        if time is not None:
-            message["$time"] = time
-        result = self.apply([message], source=operator.lstrip("$"), ignore_time=ignore_time)
-        for each in result.rejections:
+        several = _several_ids(distinct_id)
+        ids = [distinct_id] if several is None else several
+        about = {operator: argument} if time is None else {operator: argument, "$time": time}
+        messages = [{**self.address(each), **about} for each in ids]
+        result = self.apply(messages, source=operator.lstrip("$"), ignore_time=ignore_time)
+        # One warning for each place to look at; of many the first says what the others may be.
+        shown = result.rejections if several is None else result.rejections[:1]
+        for each in shown:
             what = operator if each.property is None else f"{operator} {each.property}"
-            text = f"{what} was not applied to {distinct_id!r}: {each.reason}"
+            text = f"{what} was not applied to {glimpse(ids[each.index])!r}: {each.reason}"
+            if (others := len(result.rejections) - len(shown)) > 0:
+                text += f"; and {count(others, 'rejection')} more, in .rejected"
             warnings.warn(text, RejectedUpdateWarning, stacklevel=3)
         return result
 
@@ -925,7 +942,7 @@ class ProfileTable:
             told = f"after batch {batch}"
             snapshot = self._engine.read(key, lambda _: state_after(log, key, batch).snapshot())
         else:
-            moment = times.parse_time(time)
+            moment = _moment_asked(time)
             told = f"as of {times.iso(moment)}"
             snapshot = self._engine.read(key, lambda _: snapshot_as_of(log, key, moment))
         table = self._beside(Engine.of_the_past({key: snapshot}, told), key)
@@ -1154,6 +1171,42 @@ class ProfileTable:
     def _repr_html_(self) -> str:
         snapshot = self.snapshot()
         return shown(snapshot, repr(self)[1:-1].removeprefix("ProfileTable: "))
+
+
+def _several_ids(given: object) -> list[Any] | None:
+    """Return the distinct IDs if several are given, each once; None if it is one (MANY-1)."""
+    if isinstance(given, pd.DataFrame):
+        raise ArgumentError(
+            'a DataFrame is no distinct ID; give its column of them, such as frame["distinct_id"]'
+        )
+    if isinstance(given, str | bytes | bytearray | Mapping) or not isinstance(given, Iterable):
+        return None
+    try:
+        ids = list(given)
+    except TypeError:  # an array without dimensions
+        return None
+    return list({_same_id(place, each): each for place, each in enumerate(ids)}.values())
+
+
+def _same_id(place: int, given: object) -> object:
+    """Return what equal IDs share; what is no ID is like no other, and is rejected later."""
+    try:
+        return normalise_id(given)
+    except InvalidIdError:
+        return place
+
+
+def _moment_asked(time: object) -> int:
+    """Return a moment of the past; of a small number the error names the batch (TIME-1)."""
+    try:
+        return times.parse_time(time)
+    except InvalidTimeError as error:
+        is_small = isinstance(time, Integral) and 0 <= time < 1900  # type: ignore[operator]
+        if not is_small or isinstance(time, bool):
+            raise
+        raise InvalidTimeError(
+            f"{error}. It looks like the number of a batch; give as_of(batch={time})"
+        ) from None
 
 
 def _batch_number(batch_id: object) -> int:

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
-from toolkit import times
+from toolkit import series, times
 from toolkit.columns import Positions
 from toolkit.errors import InvalidTimeError, ReportError
+from toolkit.values import glimpse
 from toolkit.wording import listed
 
 Unit: TypeAlias = Literal["hour", "day", "week", "month", "quarter", "year"]
@@ -340,14 +341,14 @@ def _wall(microseconds: int, zone: tzinfo) -> pd.Timestamp:
 
 def _as_microseconds(moment: Any, zone: tzinfo, role: str, *, is_end: bool = False) -> int:
     """Return a time in microseconds since 1970 UTC; of a date the start, or the end."""
-    if (meant := _as_date(moment)) is not None:
-        raise ReportError(
-            f"{role}={moment!r} would be unix seconds, in the year 1970; "
-            f'for the date give "{meant}"'
-        )
+    if series.is_number(moment):
+        try:
+            return times.parse_time(moment)
+        except InvalidTimeError as error:
+            raise ReportError(f"{role}={glimpse(moment)}: {error}") from None
     try:
         if isinstance(moment, str):
-            is_date, moment = _is_date(moment), datetime.fromisoformat(moment.strip())
+            is_date, moment = _is_date(moment), times.parse_text(moment)
         else:
             is_date = isinstance(moment, date) and not isinstance(moment, datetime)
         if is_date and is_end:
@@ -362,18 +363,6 @@ def _as_microseconds(moment: Any, zone: tzinfo, role: str, *, is_end: bool = Fal
             f"{role}={moment!r} is no date or time; "
             'give "2026-05-01", "2026-05-01T12:00", a datetime, or unix seconds'
         ) from error
-
-
-def _as_date(moment: Any) -> date | None:
-    """Return the date that a number such as 20260501 was meant to be, None if it was none."""
-    if isinstance(moment, bool) or not isinstance(moment, int | float | np.number):
-        return None
-    if not 19_000_101 <= moment <= 21_001_231:
-        return None
-    try:
-        return datetime.strptime(f"{moment:.0f}", "%Y%m%d").date()
-    except ValueError:
-        return None
 
 
 def _is_date(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
+from toolkit import durations
 from toolkit.errors import ExpressionError
 from toolkit.expressions import Expression, Property, Tally, as_expression, as_property
 from toolkit.expressions.nodes import Comparison, Literal
@@ -120,8 +121,8 @@ def did(
 def _period(within: Any) -> str:
     if within is None:
         return ""
-    if isinstance(within, timedelta):
-        return f"{within / timedelta(seconds=1):.6f}".rstrip("0").rstrip(".") + "s"
+    if (length := durations.length(within)) is not None and not isinstance(within, str):
+        return f"{length / 1_000_000:.6f}".rstrip("0").rstrip(".") + "s"
     if isinstance(within, tuple | list) and len(within) == 2:
         return "/".join(_day(each) for each in within)
     if isinstance(within, str) and within.strip():
