@@ -88,8 +88,13 @@ def length(given: object) -> int | None:
         parts = [_part(number, unit) for number, unit in _PART.findall(given)]
         whole = None if None in parts else sum(filter(None, parts), Fraction())
         return int(whole) if whole is not None and whole.denominator == 1 else None
-    if isinstance(given, timedelta | np.timedelta64) and not pd.isna(given):
-        microseconds, rest = divmod(pd.Timedelta(given), pd.Timedelta(1, "us"))
+    if isinstance(given, np.timedelta64) and not pd.isna(given):
+        try:
+            given = pd.Timedelta(given)
+        except ValueError:  # without a unit, or beyond what pandas holds
+            return None
+    if isinstance(given, timedelta):
+        microseconds, rest = divmod(given, timedelta(microseconds=1))
         return None if rest else int(microseconds)
     return None
 
