@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.errors import ReportError
+from toolkit.values import quoted
 
 #: What a report takes as a length of time.
 Duration: TypeAlias = str | timedelta
@@ -61,7 +62,7 @@ def as_duration(given: object, role: str) -> int:
     """
     microseconds = length(given)
     if microseconds is None:
-        raise ReportError(f"{role}={given!r} is no length of time; {advice(given)}")
+        raise ReportError(f"{role}={quoted(given)} is no length of time; {advice(given)}")
     if not 0 <= microseconds <= _MOST:
         raise ReportError(f"{role}={given!s}; give one from 0 to 10,000 years")
     return microseconds

@@ -57,6 +57,18 @@ class JsonTextError(ToolkitError, ValueError):
         return type(self), (message, self.line, self.column)
 
 
+class PathError(ToolkitError, OSError):
+    """A path that cannot be read from or written to."""
+
+
+class FolderNotFoundError(PathError, FileNotFoundError):
+    """The folder of a file that is to be written is not there."""
+
+
+class PathIsFolderError(PathError, IsADirectoryError):
+    """A folder stands where a file is to be written or read."""
+
+
 class ArgumentError(ToolkitError, ValueError):
     """An argument of a call that is none of what is allowed."""
 

@@ -22,6 +22,7 @@ from toolkit.ids import normalise_id
 from toolkit.reserved import HIDDEN
 from toolkit.series import Coded, CodedLists, Codes, Microseconds
 from toolkit.snapshot import Snapshot
+from toolkit.values import glimpse, is_text, quoted
 from toolkit.wording import count, did_you_mean, listed
 
 
@@ -251,6 +252,8 @@ class Events:
         0         ann   hooli
         1         bob    acme
         """
+        if not is_text(group_key):
+            raise EventsError(f"group_key={quoted(group_key):.60}; the name of a column is needed")
         if group_key in (self.event_column, self.time_column):
             raise EventsError(f'the column "{group_key}" is no group key of the events')
         if group_key == self.id_column:
@@ -413,8 +416,27 @@ class Events:
             If there is no such column.
         """
         if name not in self._columns:
-            self._columns[name] = self._read(name)
+            self._columns[name] = self._read(self.called(name))
         return self._columns[name]
+
+    def called(self, name: str) -> str:
+        """Return the column that a name means: "event", "distinct_id" and "time" are roles, too.
+
+        Where the events have no column of that name, it is the column in that role.
+
+        >>> df = pd.DataFrame({"what": ["View"], "who": ["ann"], "when": ["2026-05-01"]})
+        >>> events = Events(df, event="what", distinct_id="who", time="when")
+        >>> events.called("time"), events.called("who")
+        ('when', 'who')
+        """
+        if name in self._frame.columns:
+            return name
+        roles = {
+            "event": self.event_column,
+            "distinct_id": self.id_column,
+            "time": self.time_column,
+        }
+        return roles.get(name, name)
 
     def _read(self, name: str) -> Column:
         if name == self.time_column:
@@ -440,7 +462,9 @@ class Events:
         return rows
 
     def _series(self, name: str, role: str) -> pd.Series:
-        found = np.flatnonzero(self._frame.columns == name)
+        if not is_text(name) and not isinstance(name, int):
+            raise EventsError(f"{role}={quoted(name):.60}; the name of a column is needed")
+        found = [at for at, each in enumerate(self._frame.columns) if each == name]
         if len(found) == 1:
             return self._frame.iloc[:, int(found[0])]
         there = f"the columns are {listed(map(str, self._frame.columns))}"
@@ -448,7 +472,7 @@ class Events:
             raise EventsError(f'{len(found)} columns are named "{name}"; rename one: {there}')
         if role in ("event", "distinct_id", "time"):
             raise EventsError(
-                f'no column "{name}" for {role}; {there}. '
+                f'no column "{glimpse(name)}" for {role}; {there}. '
                 f'Name the right one: Events(df, {role}="…")'
             )
         meant = did_you_mean(name, self.properties)

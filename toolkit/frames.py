@@ -14,7 +14,7 @@ from toolkit.columns import Column, last_of_each
 from toolkit.errors import FrameError, InvalidValueError
 from toolkit.reserved import LAST_SEEN, name_refusal
 from toolkit.times import NO_TIME, no_time
-from toolkit.values import as_json
+from toolkit.values import as_json, is_text, quoted
 from toolkit.wording import count, did_you_mean, listed
 
 _INFINITE: Final = "an infinity is no JSON number; what is stored stays"  # SET-1
@@ -71,6 +71,9 @@ def read_frame(
     """
     if not isinstance(frame, pd.DataFrame):
         raise FrameError(f"frame is of type {type(frame).__name__}; a DataFrame is needed")
+    for role, name in ((parameter, distinct_id), ("time", time)):
+        if name is not None and not is_text(name):
+            raise FrameError(f"{role}={quoted(name):.60}; the name of a column is needed")
     if distinct_id not in frame.columns and frame.index.name == distinct_id:
         frame = frame.reset_index()
     ids = _ids(_column(frame, distinct_id, parameter))
@@ -91,7 +94,7 @@ def read_frame(
 
 
 def _column(frame: pd.DataFrame, name: object, role: str) -> pd.Series:
-    found = np.flatnonzero(frame.columns == name)
+    found = [at for at, each in enumerate(frame.columns) if each is name or each == name]
     if len(found) == 1:
         return frame.iloc[:, int(found[0])]
     there = f"the columns are {listed(map(str, frame.columns))}"

@@ -30,7 +30,7 @@ from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
 from toolkit.series import Codes
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
-from toolkit.values import ABSENT, copied, key, texts_where
+from toolkit.values import ABSENT, copied, key, quoted, texts_where
 from toolkit.wording import count
 
 #: Which state of its user an event meets.
@@ -170,6 +170,8 @@ def _asked(
         return [Property("user", name) for name in snapshot.names if name not in HIDDEN]
     if isinstance(properties, str | Property):
         properties = [properties]
+    if not isinstance(properties, Iterable):
+        raise JoinError(f"properties={quoted(properties):.60}; one property or several are needed")
     found: dict[str, Property] = {}
     for asked in properties:
         if isinstance(asked, Property) and asked.side == "event":
@@ -300,10 +302,10 @@ def as_past(events: Events, profiles: Any, at: At) -> Past | None:
     JoinError
         If *at* is something else, or *profiles* have no past.
     """
+    if not isinstance(at, str) or at not in ("latest", "event time"):
+        raise JoinError(f'at={quoted(at)}; "latest" or "event time" is allowed')
     if at == "latest":
         return None
-    if at != "event time":
-        raise JoinError(f'at={at!r}; "latest" or "event time" is allowed')
     if not hasattr(profiles, "timeline"):
         raise JoinError('at="event time" needs the ProfileTable itself, whose log knows the past')
     return Past(events, profiles)

@@ -25,7 +25,7 @@ from toolkit.errors import EventsError, InvalidIdError, InvalidTimeError, Invali
 from toolkit.ids import normalise_id
 from toolkit.times import NO_TIME, ZONE_FORMS, iso, of_numbers, parse_time
 from toolkit.times import Microseconds as Microseconds
-from toolkit.values import ABSENT, Json, as_json
+from toolkit.values import ABSENT, Json, as_json, is_text
 
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]
 Value = TypeVar("Value")
@@ -492,7 +492,7 @@ def is_number(value: object) -> bool:
 
 def _lacks_zone(value: object) -> bool:
     if isinstance(value, str):
-        return _times_of_text(pa.array([value], _TEXT)).without_zone
+        return is_text(value) and _times_of_text(pa.array([value], _TEXT)).without_zone
     if isinstance(value, datetime):
         return value.tzinfo is None
     return isinstance(value, date | np.datetime64)

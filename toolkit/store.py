@@ -25,8 +25,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, fields
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import Any, Final, TypeVar
 
 import sqlite_utils
@@ -46,6 +45,7 @@ from toolkit.log import (
     of_profile,
 )
 from toolkit.messages import USERS
+from toolkit.paths import as_path
 from toolkit.snapshot import Snapshot
 from toolkit.store_errors import RESTORE, explained_error
 from toolkit.stored import Edited, StoredProfiles
@@ -122,7 +122,7 @@ class Store:
     """
 
     def __init__(self, path: str | PathLike[str], timeout: float = TIMEOUT) -> None:
-        self.path = Path(fspath(path))
+        self.path = as_path(path)
         self._timeout = timeout
         self._process = os.getpid()
         self.is_closed = False

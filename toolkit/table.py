@@ -60,7 +60,7 @@ from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import TIMEOUT, Store
 from toolkit.undo import edits_to_undo, is_small
-from toolkit.values import Json, as_json, copied, glimpse
+from toolkit.values import Json, as_json, copied, glimpse, is_text, quoted
 from toolkit.view import ProfileView, shown
 from toolkit.wording import count
 
@@ -113,7 +113,9 @@ class ProfileTable:
         if limits not in (None, "mixpanel"):
             raise ArgumentError(f'limits={limits!r}; "mixpanel" or None is allowed')
         if not isinstance(path, str | PathLike | None):
-            raise ArgumentError(f"path={path!r}; the path of an SQLite file or None is needed")
+            raise ArgumentError(
+                f"path={quoted(path)}; the path of an SQLite file or None is needed"
+            )
         store = None if path is None or fspath(path) == ":memory:" else Store(path, timeout)
         self._engine = Engine(store)
         self._group_key = USERS
@@ -129,7 +131,7 @@ class ProfileTable:
         ``append`` (GROUP-1). Its IDs are the group IDs.
         """
         if not isinstance(group_key, str) or not group_key:
-            raise ArgumentError(f"group_key={group_key!r}; text such as 'company' is needed")
+            raise ArgumentError(f"group_key={quoted(group_key)}; text such as 'company' is needed")
         as_json(group_key)  # half a surrogate pair is no text
         if self._groups_then is not None:
             return self._groups_then(group_key)
@@ -472,6 +474,8 @@ class ProfileTable:
         >>> profiles["1"]
         {'plan': 'pro'}
         """
+        if not isinstance(properties, Mapping) or not isinstance(before, Mapping | None):
+            raise ArgumentError("properties= and before= are the properties as dicts, or None")
         edit = Edit.between(before, properties)
         key = normalise_id(distinct_id)
         if not edit:
@@ -888,6 +892,8 @@ class ProfileTable:
         $set 1 made it 1 (batch 1, set)
         $add 2 made 1 into 3 (batch 2, add)
         """
+        if not is_text(name):
+            raise ArgumentError(f"name={quoted(name):.60}; the name of a property is needed")
         return explain(normalise_id(distinct_id), name, self._updates(distinct_id))
 
     def _updates(self, distinct_id: object) -> list[Update]:
@@ -938,7 +944,7 @@ class ProfileTable:
         if batch is not None:
             last = self._engine.read(key, lambda _: log.last())
             if isinstance(batch, bool) or not isinstance(batch, Integral) or not 0 <= batch <= last:
-                raise ArgumentError(f"batch={batch!r}; a number from 0 to {last} is needed")
+                raise ArgumentError(f"batch={quoted(batch)}; a number from 0 to {last} is needed")
             told = f"after batch {batch}"
             snapshot = self._engine.read(key, lambda _: state_after(log, key, batch).snapshot())
         else:
@@ -954,6 +960,8 @@ class ProfileTable:
 
         What ``at="event time"`` stands on; worked out once until something changes.
         """
+        if not is_text(name):
+            raise ArgumentError(f"name={quoted(name):.60}; the name of a property is needed")
         if self._engine.moment_told is not None:
             raise ReadOnlyError(
                 f"these are the profiles {self._engine.moment_told}; to join events with the "
@@ -1139,7 +1147,7 @@ class ProfileTable:
         batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
         undos = [batch.id for batch in batches if batch.undoes == batch_id]
         if not undos:
-            raise UndoError(f"batch {batch_id} was not undone, so there is nothing to redo")
+            raise UndoError(f"batch {quoted(batch_id)} was not undone, so there is nothing to redo")
         return self.undo(undos[-1], only_untouched=only_untouched, progress=progress)
 
     @property

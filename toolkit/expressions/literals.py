@@ -9,7 +9,7 @@ import pandas as pd
 
 from toolkit import times
 from toolkit.errors import ExpressionError, InvalidTimeError, InvalidValueError
-from toolkit.values import Json, as_json
+from toolkit.values import Json, as_json, quoted
 
 
 def as_literal(value: object) -> Json:
@@ -80,7 +80,7 @@ def nesting(value: Json) -> int:
 
 def shown(value: object) -> str:
     """Return a value and its type for an error message."""
-    return f"{shortened(repr(value))} ({type(value).__name__})"
+    return f"{shortened(quoted(value))} ({type(value).__name__})"
 
 
 def shortened(text: str) -> str:

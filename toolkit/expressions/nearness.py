@@ -199,14 +199,21 @@ def _no_times(operand: Property, column: Column) -> Iterator[str]:
     filled = np.flatnonzero(column.has_value)
     some = column.take(filled[_spread(len(filled))])
     unread = np.flatnonzero(~as_datetime(Cells.of(some)).has_value)
-    if len(unread):
-        cell: Any = some.cell(int(unread[0]))
-        why = f"{_cut(dumps(cell))} is no time"
-        why = no_time(cell) if is_number(cell) else why
+    cells = [some.cell(place) for place in unread[:_VALUES].tolist()]
+    # Beside times a word such as "soon" is a word; a date written otherwise was meant as a date.
+    told = cells[:1] if len(unread) == len(some) else list(filter(_looks_like_a_date, cells))
+    for cell in told[:1]:
+        why = no_time(cell) if is_number(cell) else f"{_cut(dumps(cell))} is no time"
         yield (
             f"{operand.text} holds what is no time, and that counts as not set in a comparison "
             f"with a time: {why}."
         )
+
+
+def _looks_like_a_date(cell: Any) -> bool:
+    if is_number(cell):
+        return "looks like" in no_time(cell)
+    return isinstance(cell, str) and bool(re.match(_OTHER_DATES, cell))
 
 
 def _spread(length: int) -> Any:

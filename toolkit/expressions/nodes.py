@@ -86,7 +86,7 @@ class Property(Expression):
         if not isinstance(self.name, str):
             raise ExpressionError(
                 f"a property is named by text, not {shown(self.name)}; "
-                f'write {self.side}["{str(self.name)[:40]}"]'
+                f'write {self.side}["{shown(self.name)[:40]}"]'
             )
         object.__setattr__(self, "name", as_literal(self.name))
         super().__post_init__()

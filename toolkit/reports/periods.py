@@ -15,7 +15,7 @@ from pandas.tseries.frequencies import to_offset
 from toolkit import series, times
 from toolkit.columns import Positions
 from toolkit.errors import InvalidTimeError, ReportError
-from toolkit.values import glimpse
+from toolkit.values import glimpse, quoted
 from toolkit.wording import listed
 
 Unit: TypeAlias = Literal["hour", "day", "week", "month", "quarter", "year"]
@@ -63,7 +63,7 @@ def as_zone(tz: str | tzinfo | None) -> tzinfo:
         return UTC if tz == "UTC" else ZoneInfo(tz)
     except (KeyError, ValueError, OSError, TypeError):
         raise ReportError(
-            f'tz={tz!r} is no time zone; give a name such as "Europe/Oslo" or "UTC"'
+            f'tz={quoted(tz)} is no time zone; give a name such as "Europe/Oslo" or "UTC"'
         ) from None
 
 
@@ -75,8 +75,10 @@ def as_unit(unit: str | None) -> Unit | None:
     ReportError
         If there is no such unit.
     """
-    if unit is not None and unit not in _STEPS:
-        raise ReportError(f"unit={unit!r} is unknown; allowed are {listed(get_args(Unit))}, None")
+    if unit is not None and (not isinstance(unit, str) or unit not in _STEPS):
+        raise ReportError(
+            f"unit={quoted(unit)} is unknown; allowed are {listed(get_args(Unit))}, None"
+        )
     return unit
 
 

@@ -279,7 +279,7 @@ class Selection:
 
         def look(node: Property) -> Column | Instants | None:
             if node.side == "event":
-                is_time = node.name == self.events.time_column
+                is_time = self.events.called(node.name) == self.events.time_column
                 return Instants(self.events.times) if is_time else self.events.column(node.name)
             if node.group_key is not None:
                 past = self.groups[node.group_key]
@@ -462,6 +462,7 @@ class Selection:
 
     def event_column(self, name: str) -> Column | Instants:
         """Return an event property, a cell a selected event."""
+        name = self.events.called(name)
         if name == self.events.time_column:
             return Instants(self.times)
         if name not in self.events.frame.columns:

@@ -9,6 +9,7 @@ from toolkit import durations
 from toolkit.errors import ExpressionError
 from toolkit.expressions import Expression, Property, Tally, as_expression, as_property
 from toolkit.expressions.nodes import Comparison, Literal
+from toolkit.values import quoted
 
 _Day: TypeAlias = str | date | datetime
 #: A length of time before the moment of the question, or from a day to another.
@@ -113,7 +114,9 @@ def did(
         if number is None:
             continue
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-            raise ExpressionError(f"{number!r:.40} is no number of times; give 0, 1, 2 and so on")
+            raise ExpressionError(
+                f"{quoted(number):.40} is no number of times; give 0, 1, 2 and so on"
+            )
         parts.append(Comparison(operator, tally, Literal.of(number)))  # type: ignore[arg-type]
     return parts[0] if len(parts) == 1 else parts[0] & parts[1]
 
@@ -128,7 +131,7 @@ def _period(within: Any) -> str:
     if isinstance(within, str) and within.strip():
         return within.strip()
     raise ExpressionError(
-        f'within={within!r:.60}; give "30d", a timedelta, or two days such as '
+        f'within={quoted(within):.60}; give "30d", a timedelta, or two days such as '
         '("2026-05-01", "2026-05-31")'
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from toolkit.errors import CsvError
+from toolkit.errors import ColumnMappingError, CsvError
 from toolkit.progress import Progress, silent
 from toolkit.reserved import LAST_SEEN, name_refusal
 from toolkit.sources.arguments import argument
@@ -15,6 +16,7 @@ from toolkit.sources.csv_reading import CsvText, read_csv_text
 from toolkit.sources.csv_report import CsvColumn, CsvPreview, sentence
 from toolkit.sources.csv_source import CsvSource, Source
 from toolkit.sources.csv_types import ColumnType, TypedColumn, infer_type, is_filled, typed
+from toolkit.values import quoted
 from toolkit.wording import count
 
 #: A file of more rows is refused (CSV-6).
@@ -195,6 +197,8 @@ def _header(
         return HeaderGuess(False, "row 1 is not as wide as the others")
     if forced is not None:
         return HeaderGuess(forced, f"row 1 is {'a header' if forced else 'data'}, as was given")
+    if mapping is not None and not isinstance(mapping, Mapping):
+        raise ColumnMappingError(f"mapping={quoted(mapping):.60}; a dict of columns is needed")
     keys = {key.strip() for key in mapping if isinstance(key, str)} if mapping else set()
     if keys and keys <= {cell.strip() for cell in first}:
         return HeaderGuess(True, "row 1 is a header: the mapping names its columns")

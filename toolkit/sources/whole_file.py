@@ -7,9 +7,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, cast
+
+from toolkit.errors import FolderNotFoundError, PathIsFolderError
+from toolkit.paths import as_path
 
 
 @contextmanager
@@ -22,16 +25,16 @@ def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
 
     Raises
     ------
-    FileNotFoundError
+    FolderNotFoundError
         If the folder is not there.
-    IsADirectoryError
+    PathIsFolderError
         If a folder stands at the path.
     """
-    target = Path(fspath(path))
+    target = as_path(path)
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"{target}: there is no folder {target.parent}; make it first")
+        raise FolderNotFoundError(f"{target}: there is no folder {target.parent}; make it first")
     if target.is_dir():
-        raise IsADirectoryError(f"{target} is a folder; give the name of a file")
+        raise PathIsFolderError(f"{target} is a folder; give the name of a file")
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as raw:
