@@ -518,3 +518,27 @@ def test_timelines_are_sorted_by_user_and_time_and_stay_where_both_are_equal(
         expected = expected[(some.is_counted & (some.ids.codes >= 0))[expected]]
         np.testing.assert_array_equal(some.timelines.rows, expected)
     assert tk.Events(events.frame.iloc[:0]).timelines.rows.tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "counted"),
+    [
+        ('event["time"] >= datetime("2026-05-02")', 1),
+        ('event["time"] >= "2026-05-02"', 1),
+        ('event["when"] >= "2026-05-02"', 1),
+        ('event["event"] == "View"', 1),
+        ('event["distinct_id"] == "7"', 2),
+    ],
+)
+def test_the_roles_of_columns_are_names_too_where_they_are_called_otherwise(
+    condition: str, counted: int
+) -> None:
+    data = {"what": ["View", "Buy"], "who": [7, 7], "when": ["2026-05-01", "2026-05-02"]}
+    events = tk.Events(pd.DataFrame(data), event="what", distinct_id="who", time="when")
+    report = tk.segmentation(events, None, None, unit=None, where=condition)
+    assert report.table["value"].tolist() == [counted]
+    # A column of that name is that column.
+    named = tk.Events(pd.DataFrame({**data, "time": [1, 2]}), "what", "who", "when")
+    assert tk.segmentation(named, None, None, unit=None, where='event["time"] == 2').table[
+        "value"
+    ].tolist() == [1]

@@ -211,3 +211,23 @@ def test_what_is_tried_are_nearly_all_public_functions() -> None:
         and not isinstance(getattr(tk, name), type)
     }
     assert len([name for name in functions if f"tk.{name}(" in tried]) >= 0.75 * len(functions)
+
+
+def test_a_damaged_page_of_the_schema_is_a_ToolkitError_wherever_the_damage_is(
+    tmp_path: Path,
+) -> None:
+    with tk.ProfileTable(tmp_path / "sound.db") as sound:
+        sound.set("1", {"a": "x" * 200})
+    data = (tmp_path / "sound.db").read_bytes()
+    draw = np.random.default_rng(7)
+    for at in range(0, 4096, 61):
+        damaged = bytearray(data)
+        damaged[at : at + 24] = draw.bytes(24)
+        path = tmp_path / f"{at}.db"
+        path.write_bytes(damaged)
+        try:
+            with tk.ProfileTable(path) as profiles:
+                profiles.set("1", {"b": 1})
+                assert len(profiles.frame)
+        except tk.ToolkitError as error:
+            assert str(path) in str(error)

@@ -243,6 +243,10 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise explained_error(self.path, error, self._timeout) from error
+        except UnicodeDecodeError as error:  # of a message that quotes damaged bytes
+            raise StoreDamagedError(
+                f"{self.path} cannot be read: {error}. Nothing was changed. {RESTORE}"
+            ) from error
         except bulk.UnreadableError as error:
             raise StoreDamagedError(
                 f"{self.path} was damaged: {error}. Nothing was changed. {RESTORE}"
