@@ -87,7 +87,7 @@ def _asked(condition: Expression) -> Iterator[tuple[Expression, str, Property, l
             case In(left, Literal() as options) if isinstance(options.value, list):
                 operand = left.operand if isinstance(left, Quantified) else left
                 if isinstance(operand, Property):
-                    yield node, "==", operand, options.value[:_VALUES]
+                    yield node, "in", operand, options.value[:_VALUES]
             case Contains(Property() as operand, Literal() as element):
                 yield node, "contains", operand, [element.value]
             case Function("datetime", Property() as operand):
@@ -101,9 +101,11 @@ def _is_datetime(node: Expression) -> bool:
 def _near_values(
     operator: str, operand: Property, values: list[Json], column: Column
 ) -> Iterator[str]:
-    if operator not in ("==", "!=", "contains"):
+    if operator not in ("==", "!=", "in", "contains"):
         return
     texts, others = _texts(column, lists_only=operator == "contains")
+    # Several values may well be of several types.
+    others = frozenset() if operator == "in" else others
     for value in values:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             continue
@@ -163,7 +165,7 @@ def _hidden_dates(
 ) -> Iterator[str]:
     if operator == "contains" or column.kind != "text":
         return
-    is_equality = operator in ("==", "!=")
+    is_equality = operator in ("==", "!=", "in")
     for value in values:
         if isinstance(value, str) and re.match(_OTHER_DATES, value) and not is_equality:
             yield (
