@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 import toolkit as tk
+from tests.moments import later
 from toolkit.reports import Report
 from toolkit.values import Json
 
@@ -19,8 +20,12 @@ def profiles_of(profiles: dict[str, dict[str, Json]]) -> tk.ProfileTable:
 
 
 def events_of(*rows: tuple[Any, ...], **columns: Any) -> pd.DataFrame:
-    """Return events from (event, distinct_id, time) and further columns."""
+    """Return events from (event, distinct_id, time) and further columns.
+
+    Small numbers are seconds after the start of 2026.
+    """
     frame = pd.DataFrame(list(rows), columns=["event", "distinct_id", "time"], dtype=object)
+    frame["time"] = frame["time"].map(later)
     return frame.assign(**{name: pd.Series(values) for name, values in columns.items()})
 
 

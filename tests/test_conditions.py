@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import toolkit as tk
+from tests.moments import START
 from toolkit import event, user
 from toolkit.errors import ArgumentError, ToolkitError
 from toolkit.expressions import Property, parse
@@ -71,7 +72,7 @@ def test_two_properties_that_would_read_alike_are_told_apart(profiles: tk.Profil
 
 def test_hidden_properties_are_not_offered(profiles: tk.ProfileTable) -> None:
     profiles.apply([{"$distinct_id": "a", "$set": {"bucket": 1, "$bucket": 2}}])
-    df = pd.DataFrame({"event": ["Buy"], "distinct_id": "a", "time": 0, "$bucket": 1})
+    df = pd.DataFrame({"event": ["Buy"], "distinct_id": "a", "time": START, "$bucket": 1})
     labels = Choices(tk.Events(df), profiles.snapshot()).properties
     assert not [label for label in labels if "bucket" in label]
 
@@ -112,7 +113,7 @@ def test_frequent_values_come_first(choices: Choices) -> None:
 def test_of_many_rows_some_from_end_to_end_are_looked_at() -> None:
     number = 300_000
     items = ["common"] * (number - 1) + ["last"]
-    df = pd.DataFrame({"event": "Buy", "distinct_id": "a", "time": 0, "item": items})
+    df = pd.DataFrame({"event": "Buy", "distinct_id": "a", "time": START, "item": items})
     assert Choices(tk.Events(df), None).about(event["item"]).values == ("common", "last")
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 import toolkit as tk
+from tests.moments import START, later
 from toolkit import errors, series
 from toolkit.times import NO_TIME
 from toolkit.values import ABSENT
@@ -154,9 +155,9 @@ def test_times_of_a_zone_are_turned_to_utc() -> None:
 
 
 def test_fractions_of_seconds_are_kept_to_the_microsecond_before_1970_too() -> None:
-    assert times_of([-0.5, 0.000001]) == [
-        "1969-12-31T23:59:59.500000",
-        "1970-01-01T00:00:00.000001",
+    assert times_of([START + 0.5, START + 0.000001]) == [
+        "2026-01-01T00:00:00.500000",
+        "2026-01-01T00:00:00.000001",
     ]
     nanoseconds = np.array([-1, 1_500], "datetime64[ns]")
     assert times_of(nanoseconds) == ["1969-12-31T23:59:59.999999", "1970-01-01T00:00:00.000001"]
@@ -321,12 +322,12 @@ def test_first_times_are_those_of_counted_events() -> None:
             {
                 "event": "View",
                 "distinct_id": ["ann", "ann", "ann", "bob", None],
-                "time": [3, 2, 1, 4, 0],
+                "time": [START + 3, START + 2, START + 1, START + 4, START],
                 "$bucket": [None, None, 1, 1, None],
             }
         )
     )
-    assert events.first_times.tolist() == [2_000_000, NO_TIME]
+    assert events.first_times.tolist() == [(START + 2) * 1_000_000, NO_TIME]
 
 
 def test_no_events_are_events_too() -> None:
@@ -432,7 +433,8 @@ def test_a_property_that_is_nearly_named_is_asked_for() -> None:
 
 
 def log(*rows: tuple[Any, ...]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=["event", "distinct_id", "time"], dtype=object)
+    frame = pd.DataFrame(list(rows), columns=["event", "distinct_id", "time"], dtype=object)
+    return frame.assign(time=frame["time"].map(later))
 
 
 def test_timelines_hold_each_user_by_time_and_equal_times_by_row() -> None:
@@ -442,7 +444,7 @@ def test_timelines_hold_each_user_by_time_and_equal_times_by_row() -> None:
     timelines = tk.Events(df).timelines
     assert timelines.rows.tolist() == [2, 0, 1, 3]
     assert timelines.ids.tolist() == [0, 0, 1, 1]
-    assert timelines.times.tolist() == [1_000_000, 5_000_000, 9_000_000, 9_000_000]
+    assert timelines.times.tolist() == [later(after) * 1_000_000 for after in (1, 5, 9, 9)]
     assert timelines.names.tolist() == [0, 0, 0, 0]
     assert timelines.bounds.tolist() == [0, 2, 4]
 
@@ -460,7 +462,7 @@ def test_timelines_of_many_users_are_those_of_a_plain_sort() -> None:
         {
             "event": "View",
             "distinct_id": draw.permutation(np.repeat(np.arange(70_000), 2)),
-            "time": draw.integers(0, 50, 140_000),
+            "time": START + draw.integers(0, 50, 140_000),
         }
     )
     events = tk.Events(df)
@@ -476,7 +478,7 @@ def test_the_rows_of_a_user_are_its_counted_events_oldest_first() -> None:
         {
             "event": "View",
             "distinct_id": ["a", 7, None, "a", "a", "a", 7.0],
-            "time": [300, 100, 100, 200, None, 100, 50],
+            "time": pd.Series([300, 100, 100, 200, None, 100, 50]) + START,
             "$bucket": [None, None, None, None, None, "x", None],
         }
     )
@@ -488,7 +490,7 @@ def test_the_rows_of_a_user_are_its_counted_events_oldest_first() -> None:
 
 
 def test_events_at_the_same_time_stay_in_their_order() -> None:
-    data = pd.DataFrame({"event": list("abc"), "distinct_id": "7", "time": [9, 9, 9]})
+    data = pd.DataFrame({"event": list("abc"), "distinct_id": "7", "time": START})
     assert tk.Events(data).rows_of("7").tolist() == [0, 1, 2]
 
 
@@ -511,3 +513,27 @@ def test_timelines_are_sorted_by_user_and_time_and_stay_where_both_are_equal(
         expected = expected[(some.is_counted & (some.ids.codes >= 0))[expected]]
         np.testing.assert_array_equal(some.timelines.rows, expected)
     assert tk.Events(events.frame.iloc[:0]).timelines.rows.tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "counted"),
+    [
+        ('event["time"] >= datetime("2026-05-02")', 1),
+        ('event["time"] >= "2026-05-02"', 1),
+        ('event["when"] >= "2026-05-02"', 1),
+        ('event["event"] == "View"', 1),
+        ('event["distinct_id"] == "7"', 2),
+    ],
+)
+def test_the_roles_of_columns_are_names_too_where_they_are_called_otherwise(
+    condition: str, counted: int
+) -> None:
+    data = {"what": ["View", "Buy"], "who": [7, 7], "when": ["2026-05-01", "2026-05-02"]}
+    events = tk.Events(pd.DataFrame(data), event="what", distinct_id="who", time="when")
+    report = tk.segmentation(events, None, None, unit=None, where=condition)
+    assert report.table["value"].tolist() == [counted]
+    # A column of that name is that column.
+    named = tk.Events(pd.DataFrame({**data, "time": [1, 2]}), "what", "who", "when")
+    assert tk.segmentation(named, None, None, unit=None, where='event["time"] == 2').table[
+        "value"
+    ].tolist() == [1]

@@ -24,6 +24,7 @@ from tests.funnel_logs import (
     one_user,
     profiles_of,
 )
+from tests.moments import START
 from toolkit import errors, event, user
 from toolkit.reports import ink, plots
 from toolkit.reports.choices import Choices
@@ -124,9 +125,9 @@ def conversions_of(segments: dict[str, tuple[int, int]]) -> pd.DataFrame:
     rows = []
     for segment, (converted, entered) in segments.items():
         for number in range(entered):
-            rows.append(("A", f"{segment}{number}", 0, segment))
+            rows.append(("A", f"{segment}{number}", START, segment))
             if number < converted:
-                rows.append(("B", f"{segment}{number}", 9, None))
+                rows.append(("B", f"{segment}{number}", START + 9, None))
     return pd.DataFrame(rows, columns=["event", "distinct_id", "time", "s"])
 
 
@@ -267,7 +268,7 @@ def test_entries_whose_window_is_still_open_are_said_to_be_incomplete() -> None:
     report = tk.funnel(df, None, ["A", "B"], exclude=["X"])
     assert report.notes[-1] == (
         "Incomplete: 1 user began less than 7 days before the last event of all "
-        "(1970-01-11T00:00:00Z) and may still convert."
+        "(2026-01-11T00:00:00Z) and may still convert."
     )
     assert not [note for note in tk.funnel(df[:2], None, ["A", "B"]).notes if "Inc" in note]
 
@@ -449,9 +450,9 @@ def test_a_plot_of_segments_groups_their_bars_and_names_them() -> None:
 
 
 def test_of_many_segments_the_largest_are_drawn_and_not_set_always() -> None:
-    rows = [("A", f"u{n}-{k}", 0, f"s{n}") for n in range(9) for k in range(9 - n)]
+    rows = [("A", f"u{n}-{k}", START, f"s{n}") for n in range(9) for k in range(9 - n)]
     df = pd.DataFrame(
-        [*rows, ("A", "none", 0, None)], columns=["event", "distinct_id", "time", "s"]
+        [*rows, ("A", "none", START, None)], columns=["event", "distinct_id", "time", "s"]
     )
     report = tk.funnel(df, None, ["A", "B"], by="s")
     for top, drawn in ((None, 6), (2, 2)):

@@ -253,7 +253,7 @@ def test_META_a_time_that_is_none_rejects_the_message(time: Any) -> None:
 
 def test_META_fields_are_never_properties() -> None:
     meta = {
-        **{"$token": "t", "$ip": "1.2.3.4", "$ignore_alias": True, "$time": 1},
+        **{"$token": "t", "$ip": "1.2.3.4", "$ignore_alias": True, "$time": 1_767_225_600},
         **{"$latitude": 1.5, "$longitude": 2.5, "$ignore_time": True},
     }
     message, rejected = parsed({"$distinct_id": "1", "$set": {"a": 1}, **meta})

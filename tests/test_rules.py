@@ -110,7 +110,7 @@ def test_a_headline_is_a_whole_sentence_of_its_rule(rule: str) -> None:
         (None, {"$distinct_id": None, "$set": {"a": 2}}, ["MSG-4"]),
         (None, 12, ["MSG-4"]),
         ({"a": 1}, {"$set": {"a": 2}, "$ignore_time": True}, ["SET-1", "META", "SEEN-2"]),
-        ({"a": 1}, {"$set": {"a": 2}, "$time": 1}, ["SET-1", "META", "SEEN-1"]),
+        ({"a": 1}, {"$set": {"a": 2}, "$time": 1_767_225_600}, ["SET-1", "META", "SEEN-1"]),
         ({"a": 1}, {"$set": {"a": 2}, "$time": "soon"}, ["META", "SEEN-2"]),
         ({"a": 1}, {"$set": {"a": 2}, "$ignore_time": 1}, ["META", "SEEN-2"]),
         ({"a": 1}, {"$set": {"bucket": 2}}, ["SET-1", "HIDDEN", "SEEN-1"]),

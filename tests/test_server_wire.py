@@ -328,14 +328,14 @@ def test_what_is_no_event_is_a_fault_with_a_reason(raw: Any) -> None:
 def test_EVENT_1_an_event_sent_twice_is_kept_once() -> None:
     kept = ArrivingEvents()
     first, other = event(**GOOD), event(**{**GOOD, "time": 1_700_000_001})
-    nameless = event(distinct_id="7", time=5)
+    nameless = event(distinct_id="7", time=1_700_000_005)
     assert kept.add([(0, first), (1, first), (2, other), (3, nameless), (4, nameless)]) == []
     assert len(kept) == 4
 
 
 def test_the_oldest_events_make_room_for_new_ones_and_are_counted() -> None:
     kept = ArrivingEvents(most=10, most_bytes=1_000)
-    kept.add((n, event(n=n, distinct_id="7", time=n)) for n in range(25))
+    kept.add((n, event(n=n, distinct_id="7", time=1_700_000_000 + n)) for n in range(25))
     assert kept.frame()["n"].tolist() == list(range(15, 25))
     assert kept.dropped == 15
     big = read_event({"event": "big"}, 0, 950, 0, strict=False)

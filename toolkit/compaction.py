@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 
+import numpy as np
 import pandas as pd
 
-from toolkit import html, times
-from toolkit.errors import ArgumentError
+from toolkit import durations, html, times
+from toolkit.errors import ArgumentError, InvalidTimeError
 from toolkit.history import snapshot_as_of, state_after
 from toolkit.log import Base, Batch, Compaction, Log
+from toolkit.values import glimpse
 from toolkit.wording import count
 
-_DURATION = re.compile(r"\s*\d+(\.\d+)?\s*[A-Za-z]+\s*")
+# A number of batches that nobody has, but a date or a time written as a number is (TIME-1).
+_MANY = 10_000_000
 _ALLOWED = 'a duration such as "90d", a moment such as "2026-05-01", or a number of batches is'
 
 
@@ -105,10 +107,11 @@ def compaction_for(log: Log, keep: object, now: int) -> Compaction | None:
         If *keep* is none of those, or a moment to come.
     """
     batches, last = log.batches(), log.last()
-    if isinstance(keep, int) and not isinstance(keep, bool):
-        if keep < 0:
-            raise ArgumentError(f"keep={keep}; {_ALLOWED} allowed")
-        until = last - keep
+    if isinstance(keep, int | np.integer) and not isinstance(keep, bool):
+        if not 0 <= keep < _MANY:
+            hint = " would be a number of batches; write a moment as text" if keep > 0 else ""
+            raise ArgumentError(f"keep={glimpse(keep)}{hint}; {_ALLOWED} allowed")
+        until = last - int(keep)
         time = max((batch.time for batch in batches if batch.id <= until), default=0)
     else:
         time = _moment(keep, now)
@@ -137,16 +140,14 @@ def kept_batches(log: Log) -> list[Batch]:
 
 
 def _moment(keep: object, now: int) -> int:
-    if isinstance(keep, str) and _DURATION.fullmatch(keep):
-        try:
-            keep = pd.Timedelta(keep)
-        except ValueError as error:
-            raise ArgumentError(f"keep={keep!r} is no duration; {_ALLOWED} allowed") from error
-    if isinstance(keep, timedelta):
-        return now - keep // timedelta(microseconds=1)
-    if not isinstance(keep, str | date | datetime):
-        raise ArgumentError(f"keep={keep!r}; {_ALLOWED} allowed")
+    if (length := durations.length(keep)) is not None:
+        return now - length
+    if not isinstance(keep, str | date | np.datetime64):
+        raise ArgumentError(f"keep={glimpse(keep)}; {_ALLOWED} allowed")
     try:
         return times.parse_time(keep)
-    except ValueError as error:
-        raise ArgumentError(f"keep={keep!r} is neither; {_ALLOWED} allowed") from error
+    except InvalidTimeError as error:
+        raise ArgumentError(
+            f"keep={glimpse(keep)!r} is neither a duration nor a moment; {durations.advice(keep)}, "
+            'or a moment such as "2026-05-01", or a number of batches'
+        ) from error

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.errors import ReportError
+from toolkit.values import quoted
 
 #: What a report takes as a length of time.
 Duration: TypeAlias = str | timedelta
@@ -24,16 +25,17 @@ _UNITS: Final[dict[str, int]] = {
     "hour": 3_600_000_000,
     "minute": 60_000_000,
     "second": 1_000_000,
+    "millisecond": 1_000,
+    "microsecond": 1,
 }
 _SHORT: Final = {
-    "w": "week",
-    "d": "day",
-    "h": "hour",
-    "m": "minute",
-    "min": "minute",
-    "s": "second",
+    **{"w": "week", "wk": "week", "d": "day", "h": "hour", "hr": "hour"},
+    **{"m": "minute", "min": "minute", "s": "second", "sec": "second"},
+    **{"ms": "millisecond", "us": "microsecond"},
 }
-_WRITTEN: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE | re.ASCII)
+_PART: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE | re.ASCII)
+_WRITTEN: Final = re.compile(f"(?:{_PART.pattern})+", re.IGNORECASE | re.ASCII)
+_MONTHS: Final = re.compile(r"\d\s*(M|[Mm]o|[Mm]onths?|[Yy]|[Yy]rs?|[Yy]ears?)\b", re.ASCII)
 # Of more, a time and the length after it would leave the calendar.
 _MOST: Final = 10_000 * 366 * _UNITS["day"]
 
@@ -44,37 +46,72 @@ def as_duration(given: object, role: str) -> int:
     Parameters
     ----------
     given
-        A number and a unit such as ``"7d"``, ``"12 hours"``, ``"90min"`` or ``"2w"``; or a
-        ``timedelta``. A day has 24 hours.
+        What :func:`length` reads.
     role
         What it is called in an error.
 
     Raises
     ------
     ReportError
-        If it is neither, or negative.
+        If it is no length of time, negative, or of more than 10,000 years.
 
     Examples
     --------
     >>> as_duration("90min", "window") == as_duration("1.5 hours", "window") == 5_400_000_000
     True
     """
-    length: int | None = None
-    if isinstance(given, str) and (found := _WRITTEN.fullmatch(given)):
-        unit = found[2].lower()
-        unit = _SHORT.get(unit, unit.removesuffix("s"))
-        if unit in _UNITS:
-            length = int(Fraction(found[1]) * _UNITS[unit])
-    elif isinstance(given, timedelta | np.timedelta64) and not pd.isna(given):
-        length = pd.Timedelta(given) // pd.Timedelta(1, "us")
-    if length is None:
-        raise ReportError(
-            f"{role}={given!r} is no length of time; "
-            'give "7d", "12h", "30min", "45s", "2w" or a timedelta'
-        )
-    if not 0 <= length <= _MOST:
+    microseconds = length(given)
+    if microseconds is None:
+        raise ReportError(f"{role}={quoted(given)} is no length of time; {advice(given)}")
+    if not 0 <= microseconds <= _MOST:
         raise ReportError(f"{role}={given!s}; give one from 0 to 10,000 years")
-    return length
+    return microseconds
+
+
+def length(given: object) -> int | None:
+    """Return a length of time in microseconds, None if it is none.
+
+    The one place that reads them (DURATION), whether as ``window=``, ``gap=``, ``grace=``,
+    ``within=`` or ``keep=``.
+
+    Parameters
+    ----------
+    given
+        Numbers and units such as ``"7d"``, ``"12 hours"``, ``"90min"``, ``"1h 30m"`` or
+        ``"2w"``; or a ``timedelta``. A day has 24 hours.
+
+    Examples
+    --------
+    >>> length("2 weeks") == length("14d"), length("90ms"), length("1 month")
+    (True, 90000, None)
+    """
+    if isinstance(given, str) and _WRITTEN.fullmatch(given) and not _MONTHS.search(given):
+        parts = [_part(number, unit) for number, unit in _PART.findall(given)]
+        whole = None if None in parts else sum(filter(None, parts), Fraction())
+        return int(whole) if whole is not None and whole.denominator == 1 else None
+    if isinstance(given, np.timedelta64) and not pd.isna(given):
+        try:
+            given = pd.Timedelta(given)
+        except ValueError:  # without a unit, or beyond what pandas holds
+            return None
+    if isinstance(given, timedelta):
+        microseconds, rest = divmod(given, timedelta(microseconds=1))
+        return None if rest else int(microseconds)
+    return None
+
+
+def _part(number: str, unit: str) -> Fraction | None:
+    unit = unit.lower()
+    unit = unit if unit in _SHORT else unit.removesuffix("s")
+    unit = _SHORT.get(unit, unit)
+    return Fraction(number) * _UNITS[unit] if unit in _UNITS else None
+
+
+def advice(given: object) -> str:
+    """Return what to write in place of what is no length of time."""
+    if isinstance(given, str) and _MONTHS.search(given):
+        return 'months and years differ in length, so give days, such as "30d" or "365d"'
+    return 'give "7d", "12h", "30min", "45s", "2w" or a timedelta'
 
 
 def in_words(microseconds: int) -> str:
@@ -83,9 +120,8 @@ def in_words(microseconds: int) -> str:
     >>> in_words(7 * 86_400_000_000), in_words(5_400_000_000), in_words(1_500_000)
     ('7 days', '90 minutes', '1.5 seconds')
     """
-    for unit, length in _UNITS.items():
-        # Two weeks are called 14 days.
-        if unit != "week" and microseconds and microseconds % length == 0:
-            number = microseconds // length
+    for unit in ("day", "hour", "minute", "second"):  # two weeks are called 14 days
+        if microseconds and microseconds % _UNITS[unit] == 0:
+            number = microseconds // _UNITS[unit]
             return f"{number:,} {unit}{'' if number == 1 else 's'}"
     return f"{microseconds / 1_000_000:g} seconds"

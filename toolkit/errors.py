@@ -87,6 +87,18 @@ class JsonTextError(ToolkitError, ValueError):
         return type(self), (message, self.line, self.column)
 
 
+class PathError(ToolkitError, OSError):
+    """A path that cannot be read from or written to."""
+
+
+class FolderNotFoundError(PathError, FileNotFoundError):
+    """The folder of a file that is to be written is not there."""
+
+
+class PathIsFolderError(PathError, IsADirectoryError):
+    """A folder stands where a file is to be written or read."""
+
+
 class ArgumentError(ToolkitError, ValueError):
     """An argument of a call that is none of what is allowed."""
 
@@ -186,16 +198,8 @@ class ReadOnlyError(ToolkitError, TypeError):
     """A table of the past, which cannot be changed."""
 
 
-class WriteError(ToolkitError, OSError):
+class WriteError(PathError):
     """A file cannot be written."""
-
-
-class NoFolderError(WriteError, FileNotFoundError):
-    """The folder of a file to write is not there."""
-
-
-class IsFolderError(WriteError, IsADirectoryError):
-    """A folder stands where a file is to be written."""
 
 
 class UnwritableError(WriteError, PermissionError):

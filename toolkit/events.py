@@ -23,6 +23,7 @@ from toolkit.ids import normalise_id
 from toolkit.reserved import HIDDEN
 from toolkit.series import Coded, CodedLists, Codes, Microseconds
 from toolkit.snapshot import Snapshot
+from toolkit.values import glimpse, is_text, quoted
 from toolkit.wording import SWAPPED, completions, count, did_you_mean, listed
 
 # For joins and reports.
@@ -129,21 +130,22 @@ class Events:
         changing it later does not reach the events.
     event, distinct_id, time
         The columns that hold the event's name, the user's distinct ID and the time:
-        datetimes of any resolution and time zone (UTC where there is none),
-        ISO 8601 text, unix seconds or unix milliseconds. Every other column is a
-        property of the event.
+        datetimes of any resolution and time zone, ISO 8601 text, unix seconds or unix
+        milliseconds (TIME-1); without a zone they are UTC (TIME-2). Every other column
+        is a property of the event.
 
     Raises
     ------
     EventsError
         If one of the columns is missing, there twice, or of a type that cannot hold
-        what it should.
+        what it should, or holds numbers in place of times none of which is one.
 
     Notes
     -----
     Events with a value in ``$bucket`` or ``bucket`` are hidden: reports leave them
     out and say how many. Events without a readable time are left out of reports
-    in the same way. Both stay in every join.
+    in the same way. Both stay in every join. Events without a name (missing, or the
+    empty text) count as any event only, and reports say how many (EVENT-2).
 
     Examples
     --------
@@ -184,7 +186,10 @@ class Events:
         # What cannot be read is refused now, not when somebody first asks.
         series.coded(self._series(event, "event").iloc[:0])
         series.coded(self._series(distinct_id, "distinct_id").iloc[:0])
-        series.times(self._series(time, "time").iloc[:0])
+        moments = self._series(time, "time")
+        series.times(moments.iloc[:0])
+        if series.may_be_numbers(moments):
+            self._check_times()
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -263,6 +268,8 @@ class Events:
         0         ann   hooli
         1         bob    acme
         """
+        if not is_text(group_key):
+            raise EventsError(f"group_key={quoted(group_key):.60}; the name of a column is needed")
         if group_key in (self.event_column, self.time_column):
             raise EventsError(f'the column "{group_key}" is no group key of the events')
         if group_key == self.id_column:
@@ -279,12 +286,26 @@ class Events:
 
     @cached_property
     def event_names(self) -> Coded:
-        """The event names as codes; events without a name have the code -1."""
+        """The event names as codes; events without a name have the code -1 (EVENT-2)."""
         return series.coded(self._frame[self.event_column])
+
+    @cached_property
+    def is_named(self) -> Mask:
+        """Whether each event has a name: text or a number, and not empty."""
+        named: Mask = self.event_names.codes >= 0
+        return named
 
     @cached_property
     def _times(self) -> series.Times:
         return series.times(self._frame[self.time_column])
+
+    def _check_times(self) -> None:
+        """Refuse numbers of which none is a time (TIME-1)."""
+        if not self._times.is_readable:
+            where = f"df[{self.time_column!r}]"
+            raise EventsError(
+                f'column "{self.time_column}": {times.no_time(self._times.no_time, where)}'
+            )
 
     @property
     def times(self) -> Microseconds:
@@ -362,9 +383,10 @@ class Events:
 
         Sorted once, when a report first looks at what a user did after what.
 
-        >>> df = pd.DataFrame({"event": "View", "distinct_id": ["b", "a", "b"], "time": [3, 2, 1]})
+        >>> df = pd.DataFrame({"event": "View", "distinct_id": ["b", "a", "b"]})
+        >>> df["time"] = "2026-05-01"
         >>> Events(df).timelines.rows.tolist()
-        [2, 0, 1]
+        [0, 2, 1]
         """
         rows = np.flatnonzero(self.is_counted & (self.ids.codes >= 0))
         rows = rows[np.argsort(self.times[rows], kind="stable")]
@@ -386,7 +408,8 @@ class Events:
         events alone.
 
         >>> df = pd.DataFrame(
-        ...     {"event": "View", "distinct_id": ["7", "8", "7"], "time": [300, 200, 100]}
+        ...     {"event": "View", "distinct_id": ["7", "8", "7"],
+        ...      "time": ["2026-05-03", "2026-05-02", "2026-05-01"]}
         ... )
         >>> Events(df).rows_of("7").tolist()
         [2, 0]
@@ -409,8 +432,27 @@ class Events:
             If there is no such column.
         """
         if name not in self._columns:
-            self._columns[name] = self._read(name)
+            self._columns[name] = self._read(self.called(name))
         return self._columns[name]
+
+    def called(self, name: str) -> str:
+        """Return the column that a name means: "event", "distinct_id" and "time" are roles, too.
+
+        Where the events have no column of that name, it is the column in that role.
+
+        >>> df = pd.DataFrame({"what": ["View"], "who": ["ann"], "when": ["2026-05-01"]})
+        >>> events = Events(df, event="what", distinct_id="who", time="when")
+        >>> events.called("time"), events.called("who")
+        ('when', 'who')
+        """
+        if name in self._frame.columns:
+            return name
+        roles = {
+            "event": self.event_column,
+            "distinct_id": self.id_column,
+            "time": self.time_column,
+        }
+        return roles.get(name, name)
 
     def _read(self, name: str) -> Column:
         if name == self.time_column:
@@ -446,7 +488,9 @@ class Events:
         return rows
 
     def _series(self, name: str, role: str) -> pd.Series:
-        found = np.flatnonzero(self._frame.columns == name)
+        if not is_text(name) and not isinstance(name, int):
+            raise EventsError(f"{role}={quoted(name):.60}; the name of a column is needed")
+        found = [at for at, each in enumerate(self._frame.columns) if each == name]
         if len(found) == 1:
             return self._frame.iloc[:, int(found[0])]
         there = f"the columns are {listed(map(str, self._frame.columns))}"
@@ -454,7 +498,7 @@ class Events:
             raise EventsError(f'{len(found)} columns are named "{name}"; rename one: {there}')
         if role in ("event", "distinct_id", "time"):
             raise EventsError(
-                f'no column "{name}" for {role}; {there}. '
+                f'no column "{glimpse(name)}" for {role}; {there}. '
                 f'Name the right one: Events(df, {role}="…")'
             )
         meant = did_you_mean(name, self.properties)
@@ -474,6 +518,8 @@ class Events:
             )
         if unreadable := self._unreadable_times:
             sentences.append(f"{unreadable}: left out of reports.")
+        if self.without_name:
+            sentences.append(f"{self.without_name}: of no name, so counted as any event only.")
         if self.has_times_without_zone:
             sentences.append("Times without a time zone are read as UTC.")
         return sentences
@@ -481,12 +527,16 @@ class Events:
     @cached_property
     def without_id(self) -> str:
         """How many events have no distinct ID and why, in words; empty if all have one."""
-        without = self.ids.counts()[1]
-        if not without:
+        if not self.ids.counts()[1]:
             return ""
-        why = series.why_no_code(self._frame[self.id_column], self.ids.codes)
-        why = "" if why == f"{without:,} missing" else f" ({why})"
-        return f"{count(without, 'event')} without a distinct ID{why}"
+        return _without("a distinct ID", self._frame[self.id_column], self.ids)
+
+    @cached_property
+    def without_name(self) -> str:
+        """How many events have no name and why, in words; empty if all have one (EVENT-2)."""
+        if self.is_named.all():
+            return ""
+        return _without("a name", self._frame[self.event_column], self.event_names)
 
     @property
     def _unreadable_times(self) -> str:
@@ -498,11 +548,12 @@ class Events:
         missing = int(column[timeless].isna().sum())
         parts = []
         if unreadable := int(timeless.sum()) - missing:
-            example = str(next(iter(column[timeless].dropna())))
-            parts.append(
-                f"{unreadable:,} of {count(len(self), 'time')} cannot be read "
-                f"(the first: {example[:40]!r})"
-            )
+            first = next(iter(column[timeless].dropna()))
+            if series.is_number(first):
+                example = times.no_time(first)
+            else:
+                example = f"the first: {str(first)[:40]!r}"
+            parts.append(f"{unreadable:,} of {count(len(self), 'time')} cannot be read ({example})")
         if missing:
             parts.append(f"{missing:,} of {count(len(self), 'time')} {_are(missing)} missing")
         return "; ".join(parts)
@@ -528,7 +579,7 @@ class Events:
         names = f", {count(len(self.names), 'name')}"
         names += f" ({listed(self.names, 5)})" if self.names else ""
         odd = [self.without_id] if self.without_id else []
-        odd += [self._unreadable_times] if self._unreadable_times else []
+        odd += [each for each in (self._unreadable_times, self.without_name) if each]
         return "; ".join([f"Events: {count(len(self), 'event')} of {ids}{span}{names}", *odd])
 
     def _repr_html_(self) -> str:
@@ -549,6 +600,14 @@ def _warn_of_inexact(column: str, number: int) -> None:
             f'pd.read_csv(…, dtype={{"{column}": "str"}})'
         )
         warnings.warn(text, InexactIdWarning, stacklevel=3)
+
+
+def _without(what: str, column: pd.Series, read: Coded) -> str:
+    """Return how many events have none of something, and why."""
+    without = read.counts()[1]
+    why = series.why_no_code(column, read.codes)
+    why = "" if why == f"{without:,} missing" else f" ({why})"
+    return f"{count(without, 'event')} without {what}{why}"
 
 
 def _are(number: int) -> str:

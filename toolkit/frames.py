@@ -12,8 +12,8 @@ from toolkit import series
 from toolkit.columns import Column, last_of_each
 from toolkit.errors import FrameError, InvalidValueError
 from toolkit.reserved import LAST_SEEN, name_refusal
-from toolkit.times import NO_TIME
-from toolkit.values import as_json
+from toolkit.times import NO_TIME, no_time
+from toolkit.values import as_json, is_text, quoted
 from toolkit.wording import count, did_you_mean, listed
 
 
@@ -68,6 +68,9 @@ def read_frame(
     """
     if not isinstance(frame, pd.DataFrame):
         raise FrameError(f"frame is of type {type(frame).__name__}; a DataFrame is needed")
+    for role, name in ((parameter, distinct_id), ("time", time)):
+        if name is not None and not is_text(name):
+            raise FrameError(f"{role}={quoted(name):.60}; the name of a column is needed")
     if distinct_id not in frame.columns and frame.index.name == distinct_id:
         frame = frame.reset_index()
     ids = _ids(_column(frame, distinct_id, parameter))
@@ -91,7 +94,7 @@ def read_frame(
 
 
 def _column(frame: pd.DataFrame, name: object, role: str) -> pd.Series:
-    found = np.flatnonzero(frame.columns == name)
+    found = [at for at, each in enumerate(frame.columns) if each is name or each == name]
     if len(found) == 1:
         return frame.iloc[:, int(found[0])]
     there = f"the columns are {listed(map(str, frame.columns))}"
@@ -124,17 +127,20 @@ def _ids(given: pd.Series) -> pa.Array:
 
 def _times(given: pd.Series) -> series.Microseconds:
     try:
-        moments = series.times(given).microseconds
+        read = series.times(given)
     except ValueError as error:
         raise FrameError(f"{error}. Nothing was written.") from error
-    bad = np.flatnonzero(moments == NO_TIME)
+    bad = np.flatnonzero(read.microseconds == NO_TIME)
     if len(bad):
+        first = given.iloc[bad[0]]
+        why = "ISO 8601 text, datetimes, unix seconds or milliseconds are read"
+        if series.is_number(first):
+            why = no_time(first, f"frame[{given.name!r}]")
         raise FrameError(
             f'{count(len(bad), "row")} without a readable time in "{given.name}"; the first, row '
-            f"{bad[0]}, holds {str(given.iloc[bad[0]])[:40]!r}. Nothing was written; ISO 8601 "
-            "text, datetimes, unix seconds or milliseconds are read"
+            f"{bad[0]}, holds {str(first)[:40]!r}. Nothing was written; {why}"
         )
-    return moments
+    return read.microseconds
 
 
 def _check_name(name: object) -> None:

@@ -24,6 +24,7 @@ from toolkit.reserved import FIRST_SEEN, LAST_SEEN
 from toolkit.series import CodedLists, Codes
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
+from toolkit.values import quoted
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +169,8 @@ class Groups:
         EventsError
             If the events have no property of that name.
         """
+        if not isinstance(key, str):
+            raise JoinError(f'group={quoted(key):.60}; a group key such as "company" is needed')
         if key not in self._known:
             asked = f'{group_side(key)}["…"]'
             if self._profiles is None:

@@ -31,7 +31,7 @@ from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
 from toolkit.series import Codes
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
-from toolkit.values import ABSENT, as_json, copied, key, texts_where
+from toolkit.values import ABSENT, as_json, copied, key, quoted, texts_where
 from toolkit.wording import SWAPPED, count
 
 #: Which state of its user an event meets.
@@ -172,6 +172,8 @@ def _asked(
         return [Property("user", name) for name in snapshot.names if name not in HIDDEN]
     if isinstance(properties, str | Property):
         properties = [properties]
+    if not isinstance(properties, Iterable):
+        raise JoinError(f"properties={quoted(properties):.60}; one property or several are needed")
     found: dict[str, Property] = {}
     for asked in properties:
         if isinstance(asked, Property) and asked.side == "event":
@@ -303,10 +305,10 @@ def as_past(events: Events, profiles: Any, at: At) -> Past | None:
     JoinError
         If *at* is something else, or *profiles* have no past.
     """
+    if not isinstance(at, str) or at not in ("latest", "event time"):
+        raise JoinError(f'at={quoted(at)}; "latest" or "event time" is allowed')
     if at == "latest":
         return None
-    if at != "event time":
-        raise JoinError(f'at={at!r}; "latest" or "event time" is allowed')
     if not hasattr(profiles, "timeline"):
         raise JoinError('at="event time" needs the ProfileTable itself, whose log knows the past')
     return Past(events, profiles)
@@ -368,6 +370,8 @@ class MatchReport:
         an ID such as ``null`` that programs send when they have none, or missing).
     without_id
         How many events have no distinct ID and why, in words; empty if all have one.
+    without_name
+        How many events have no name and why, in words; empty if all have one (EVENT-2).
     group_key
         Whose IDs these are; None for users. Of groups an event is matched if one of those it
         names is, and the table has ``group_id`` in place of ``distinct_id``.
@@ -382,6 +386,7 @@ class MatchReport:
     unmatched: pd.DataFrame
     without_id: str = ""
     group_key: str | None = None
+    without_name: str = ""
 
     @property
     def unmatched_events(self) -> int:
@@ -404,6 +409,10 @@ class MatchReport:
         return self.unmatched[self.unmatched["near_miss"].notna()].reset_index(drop=True)
 
     @property
+    def _odd(self) -> list[str]:
+        return [each for each in (self.without_id, self.without_name) if each]
+
+    @property
     def _id(self) -> str:
         return "distinct ID" if self.group_key is None else f"{self.group_key} ID"
 
@@ -416,8 +425,7 @@ class MatchReport:
         if number := len(self.near_misses):
             near = f", {number:,} of them {'a near miss' if number == 1 else 'near misses'}"
         parts.append(f"{count(self.unmatched_ids, 'ID')} unmatched{near}")
-        if self.without_id:
-            parts.append(self.without_id)
+        parts += self._odd
         if self.profiles_without_events:
             parts.append(f"{count(self.profiles_without_events, 'profile')} without events")
         return "; ".join(parts)
@@ -437,8 +445,8 @@ class MatchReport:
             }
         )
         parts = [html.table(numbers)]
-        if self.without_id:
-            parts.append(html.notes([f"{self.without_id}."]))
+        if self._odd:
+            parts.append(html.notes([f"{each}." for each in self._odd]))
         if near := len(self.near_misses):
             verb = "looks" if near == 1 else "look"
             title = f"{count(near, self._id)} {verb} like one that a profile has; not joined:"
@@ -501,6 +509,7 @@ def match(events: AnyEvents, profiles: Profiles, *, group: str | None = None) ->
             events.ids.texts.filter(pa.array(~has_profile)), counts[~has_profile], snapshot.ids
         ),
         without_id=events.without_id,
+        without_name=events.without_name,
     )
 
 
@@ -525,6 +534,7 @@ def _match_groups(groups: KeyedGroups) -> MatchReport:
         unmatched=unmatched.rename(columns={"distinct_id": "group_id"}),
         without_id=f"{count(nameless, 'event')} without a {groups.key} ID" if nameless else "",
         group_key=groups.key,
+        without_name=groups.events.without_name,
     )
 
 

@@ -118,8 +118,8 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
             "the IP is not kept. What SDKs put beside the operators (`$device_id`, `$user_id`, "
             "`$had_persisted_distinct_id`, `$mp_metadata`, `$browser_version` …) is ignored; so "
             "is any other field with `$` before its name that holds no object or list, with a "
-            "warning. `$time` is unix seconds, unix milliseconds (from "
-            "100,000,000,000 on), ISO 8601 text or, in Python, a datetime; without a zone it "
+            "warning. `$time` is unix seconds or milliseconds (TIME-1), ISO 8601 text (TIME-2) or, "
+            "in Python, a datetime; without a zone it "
             "is UTC. A `$time` that is none of these, or an `$ignore_time` that is no "
             "boolean, rejects the message; null counts as not given."
         ),

@@ -24,11 +24,11 @@ import pyarrow.compute as pc
 from toolkit.columns import Column, objects
 from toolkit.errors import EventsError, InvalidIdError, InvalidTimeError, InvalidValueError
 from toolkit.ids import is_inexact, normalise_id
-from toolkit.times import NO_TIME, iso, parse_time
-from toolkit.values import ABSENT, MAX_DEPTH, Json, as_json
+from toolkit.times import NO_TIME, ZONE_FORMS, iso, of_numbers, parse_time
+from toolkit.times import Microseconds as Microseconds
+from toolkit.values import ABSENT, MAX_DEPTH, Json, as_json, is_text
 
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]
-Microseconds: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Value = TypeVar("Value")
 
 _TEXT: Final = pa.large_string()
@@ -359,17 +359,25 @@ class Times:
         Since 1970 UTC, ``int64``; ``NO_TIME`` where a cell holds no readable time.
     without_zone
         Whether any of them named no time zone, and so was read as UTC.
+    no_time
+        The first number that is none (TIME-1); None if there is no such number.
     """
 
     microseconds: Microseconds
     without_zone: bool
+    no_time: object = None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether a cell holds a readable time, or none holds a number that is none."""
+        return self.no_time is None or bool((self.microseconds != NO_TIME).any())
 
 
 def times(series: pd.Series) -> Times:
     """Return a column as times, by the same rules as :func:`toolkit.times.parse_time`.
 
     Takes datetimes of any resolution and time zone, ISO 8601 text, unix seconds
-    and unix milliseconds; times without a zone are UTC.
+    and unix milliseconds (TIME-1); times without a zone are UTC (TIME-2).
 
     Raises
     ------
@@ -384,7 +392,8 @@ def times(series: pd.Series) -> Times:
         return Times(at, bool((at != NO_TIME).any()))
     if isinstance(dtype, pd.CategoricalDtype):
         read = times(_categories(series))
-        return Times(_of_category(read.microseconds, series, NO_TIME), read.without_zone)
+        moments = _of_category(read.microseconds, series, NO_TIME)
+        return Times(moments, read.without_zone, read.no_time)
     if _is_object(series):
         return _times_of_objects(series)
     array = _arrow(series)
@@ -397,7 +406,8 @@ def times(series: pd.Series) -> Times:
         at = _within_years(filled.to_numpy(zero_copy_only=False))
         return Times(at, not has_zone and bool((at != NO_TIME).any()))
     if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
-        return Times(_from_numbers(array), False)
+        moments = _from_numbers(array)
+        return Times(moments, False, _first_without(moments, array))
     if pa.types.is_null(array.type):
         return Times(np.full(len(array), NO_TIME, np.int64), False)
     raise EventsError(
@@ -426,22 +436,18 @@ def _from_datetimes(series: pd.Series) -> Microseconds:
     return _within_years(moments.astype("M8[us]").view(np.int64))
 
 
-# parse_time: as seconds this would be the year 5138, as milliseconds it is 1973.
-_MILLISECONDS_FROM: Final = 100_000_000_000
-
-
 def _from_numbers(array: pa.Array) -> Microseconds:
-    present = pc.is_valid(array).to_numpy(zero_copy_only=False)
-    numbers = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)
-    with np.errstate(invalid="ignore", over="ignore"):
-        unit = np.where(np.abs(numbers) >= _MILLISECONDS_FROM, 1_000, 1_000_000)
-        rough = numbers * unit.astype(np.float64)
-        readable = present & (rough >= _FIRST) & (rough <= _LAST)  # NaN is neither
-        if pa.types.is_floating(array.type):
-            exact = np.rint(np.where(readable, rough, 0.0)).astype(np.int64)
-        else:
-            exact = np.where(readable, numbers, 0).astype(np.int64) * unit
-    return np.where(readable, exact, NO_TIME)
+    numbers = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)  # and 0 is no time
+    return of_numbers(numbers)
+
+
+def _first_without(moments: Microseconds, array: pa.Array) -> object:
+    """Return the first cell that holds something, and no time."""
+    if not (is_none := moments == NO_TIME).any():
+        return None
+    is_number = pc.is_valid(array).to_numpy(zero_copy_only=False)
+    found = np.flatnonzero(is_none & is_number)
+    return array[found[0]].as_py() if len(found) else None
 
 
 def _times_of_text(texts: pa.Array) -> Times:
@@ -449,6 +455,10 @@ def _times_of_text(texts: pa.Array) -> Times:
     distinct = pc.utf8_trim_whitespace(encoded.dictionary)
     # pandas reads whole columns, and more than ISO 8601: "2026-05" or a bare year.
     regular = pc.match_substring_regex(distinct, pattern=_REGULAR).to_numpy(zero_copy_only=False)
+    if not regular.all():
+        for pattern, replacement in ZONE_FORMS:
+            distinct = pc.replace_substring_regex(distinct, pattern, replacement)
+        regular = pc.match_substring_regex(distinct, _REGULAR).to_numpy(zero_copy_only=False)
     moments = np.full(len(distinct), NO_TIME, np.int64)
     read = pd.to_datetime(
         pd.Series(distinct.filter(pa.array(regular)).to_pylist(), dtype=object),
@@ -503,15 +513,35 @@ def _times_of_objects(series: pd.Series) -> Times:
             return _times_of_text(pa.array(series, _TEXT, from_pandas=True))
         except UnicodeEncodeError:  # half a surrogate pair: no time, found one by one
             pass
-    codes, values = _by_value(series, lambda value: (_parsed(value), _lacks_zone(value)))
-    read = _within_years(np.array([at for at, _ in values], np.int64))
-    without_zone = any(lacks and at != NO_TIME for at, lacks in values)
-    return Times(np.append(read, NO_TIME)[codes], without_zone)
+    codes, values = _by_value(series, lambda value: (value, _parsed(value), _lacks_zone(value)))
+    read = _within_years(np.array([at for _, at, _ in values], np.int64))
+    without_zone = any(lacks and at != NO_TIME for _, at, lacks in values)
+    numbers = (each for each, at, _ in values if at == NO_TIME and is_number(each))
+    return Times(np.append(read, NO_TIME)[codes], without_zone, next(numbers, None))
+
+
+def may_be_numbers(series: pd.Series) -> bool:
+    """Return whether a column may hold numbers where it should hold times.
+
+    >>> may_be_numbers(pd.Series(["2026-05-01"])), may_be_numbers(pd.Series([None, 45292]))
+    (False, True)
+    """
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return may_be_numbers(_categories(series))
+    if _is_object(series):
+        return any(map(is_number, series.dropna().array[:1]))
+    return bool(pd.api.types.is_numeric_dtype(series.dtype))
+
+
+def is_number(value: object) -> bool:
+    """Return whether a cell is a number; a missing one is none."""
+    kinds = (int, float, np.integer, np.floating)
+    return isinstance(value, kinds) and not isinstance(value, bool) and value == value
 
 
 def _lacks_zone(value: object) -> bool:
     if isinstance(value, str):
-        return _times_of_text(pa.array([value], _TEXT)).without_zone
+        return is_text(value) and _times_of_text(pa.array([value], _TEXT)).without_zone
     if isinstance(value, datetime):
         return value.tzinfo is None
     return isinstance(value, date | np.datetime64)

@@ -27,7 +27,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, fields
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -49,6 +49,7 @@ from toolkit.log import (
     of_profile,
 )
 from toolkit.messages import USERS
+from toolkit.paths import as_path
 from toolkit.pending import beside, check_pending, has_pending, mark
 from toolkit.progress import Progress
 from toolkit.remembered import remember
@@ -140,7 +141,7 @@ class Store:
     """
 
     def __init__(self, path: str | PathLike[str], timeout: float = TIMEOUT) -> None:
-        self.path = Path(fspath(path))
+        self.path = as_path(path)
         self._timeout = timeout
         self._process = os.getpid()
         self.is_closed = False

@@ -33,6 +33,7 @@ from toolkit.errors import (
     CopyError,
     InexactIdError,
     InvalidIdError,
+    InvalidTimeError,
     MessageError,
     ProfileNotFoundError,
     ReadOnlyError,
@@ -64,7 +65,7 @@ from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import TIMEOUT, Store
 from toolkit.undo import edits_to_undo, is_small
-from toolkit.values import Json, as_json, copied, glimpse
+from toolkit.values import Json, as_json, copied, glimpse, is_text, quoted
 from toolkit.view import ProfileView, shown
 from toolkit.wording import SWAPPED, completions, count
 
@@ -148,7 +149,7 @@ class ProfileTable:
         ``append`` (GROUP-1). Its IDs are the group IDs.
         """
         if not isinstance(group_key, str) or not group_key:
-            raise ArgumentError(f"group_key={group_key!r}; text such as 'company' is needed")
+            raise ArgumentError(f"group_key={quoted(group_key)}; text such as 'company' is needed")
         as_json(group_key)  # half a surrogate pair is no text
         if self._groups_then is not None:
             return self._groups_then(group_key)
@@ -243,7 +244,9 @@ class ProfileTable:
         Parameters
         ----------
         distinct_id
-            Text or a number. Or a DataFrame: a row a profile, a column a property.
+            Text or a number. Several of them (a list, tuple, set, Index, Series …) are
+            updated alike, as one batch, each once (MANY-1). Or a DataFrame: a row a
+            profile, a column a property.
         properties
             Names and JSON values; None is null. Not for a DataFrame.
         time
@@ -418,19 +421,33 @@ class ProfileTable:
     def delete(
         self, distinct_id: object, *, time: object = None, ignore_time: bool = False
     ) -> ApplyResult:
-        """Remove the profile and all its properties (DELETE-1)."""
+        """Remove the profile and all its properties (DELETE-1). Parameters as for :meth:`set`.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> profiles.set(["1", "2", "3"], {"plan": "free"})
+        <ApplyResult: 3 applied, 3 created>
+        >>> profiles.delete(["1", "2"])
+        <ApplyResult: 2 applied, 2 deleted>
+        """
         return self._send("$delete", distinct_id, "", time, ignore_time)
 
     def _send(
         self, operator: str, distinct_id: object, argument: Any, time: object, ignore_time: bool
     ) -> ApplyResult:
-        message: dict[str, Any] = {**self.address(distinct_id), operator: argument}
-        if time is not None:
-            message["$time"] = time
-        result = self.apply([message], source=operator.lstrip("$"), ignore_time=ignore_time)
-        for each in result.rejections:
+        several = _several_ids(distinct_id)
+        ids = [distinct_id] if several is None else several
+        about = {operator: argument} if time is None else {operator: argument, "$time": time}
+        messages = [{**self.address(each), **about} for each in ids]
+        result = self.apply(messages, source=operator.lstrip("$"), ignore_time=ignore_time)
+        # One warning for each place to look at; of many the first says what the others may be.
+        shown = result.rejections if several is None else result.rejections[:1]
+        for each in shown:
             what = operator if each.property is None else f"{operator} {each.property}"
-            text = f"{what} was not applied to {distinct_id!r}: {each.reason}"
+            text = f"{what} was not applied to {glimpse(ids[each.index])!r}: {each.reason}"
+            if (others := len(result.rejections) - len(shown)) > 0:
+                text += f"; and {count(others, 'rejection')} more, in .rejected"
             warnings.warn(text, RejectedUpdateWarning, stacklevel=3)
         return result
 
@@ -475,6 +492,8 @@ class ProfileTable:
         >>> profiles["1"]
         {'plan': 'pro'}
         """
+        if not isinstance(properties, Mapping) or not isinstance(before, Mapping | None):
+            raise ArgumentError("properties= and before= are the properties as dicts, or None")
         edit = Edit.between(before, properties)
         key = normalise_id(distinct_id)
         if not edit:
@@ -903,6 +922,8 @@ class ProfileTable:
         $set 1 made it 1 (batch 1, set)
         $add 2 made 1 into 3 (batch 2, add)
         """
+        if not is_text(name):
+            raise ArgumentError(f"name={quoted(name):.60}; the name of a property is needed")
         return explain(normalise_id(distinct_id), name, self._updates(distinct_id))
 
     def _updates(self, distinct_id: object) -> list[Update]:
@@ -953,11 +974,11 @@ class ProfileTable:
         if batch is not None:
             last = self._engine.read(key, lambda _: log.last())
             if isinstance(batch, bool) or not isinstance(batch, Integral) or not 0 <= batch <= last:
-                raise ArgumentError(f"batch={batch!r}; a number from 0 to {last} is needed")
+                raise ArgumentError(f"batch={quoted(batch)}; a number from 0 to {last} is needed")
             told = f"after batch {batch}"
             snapshot = self._engine.read(key, lambda _: state_after(log, key, batch).snapshot())
         else:
-            moment = times.parse_time(time)
+            moment = _moment_asked(time)
             told = f"as of {times.iso(moment)}"
             snapshot = self._engine.read(key, lambda _: snapshot_as_of(log, key, moment))
         table = self._beside(Engine.of_the_past({key: snapshot}, told), key)
@@ -969,6 +990,8 @@ class ProfileTable:
 
         What ``at="event time"`` stands on; worked out once until something changes.
         """
+        if not is_text(name):
+            raise ArgumentError(f"name={quoted(name):.60}; the name of a property is needed")
         if self._engine.moment_told is not None:
             raise ReadOnlyError(
                 f"these are the profiles {self._engine.moment_told}; to join events with the "
@@ -1194,7 +1217,7 @@ class ProfileTable:
         batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
         undos = [batch.id for batch in batches if batch.undoes == batch_id]
         if not undos:
-            raise UndoError(f"batch {batch_id} was not undone, so there is nothing to redo")
+            raise UndoError(f"batch {quoted(batch_id)} was not undone, so there is nothing to redo")
         return self.undo(undos[-1], only_untouched=only_untouched, progress=progress)
 
     @property
@@ -1291,6 +1314,42 @@ def _first_of_each(ignored: Iterable[Rejection]) -> list[Rejection]:
         else first
         for first, *more in by_field.values()
     ]
+
+
+def _several_ids(given: object) -> list[Any] | None:
+    """Return the distinct IDs if several are given, each once; None if it is one (MANY-1)."""
+    if isinstance(given, pd.DataFrame):
+        raise ArgumentError(
+            'a DataFrame is no distinct ID; give its column of them, such as frame["distinct_id"]'
+        )
+    if isinstance(given, str | bytes | bytearray | Mapping) or not isinstance(given, Iterable):
+        return None
+    try:
+        ids = list(given)
+    except TypeError:  # an array without dimensions
+        return None
+    return list({_same_id(place, each): each for place, each in enumerate(ids)}.values())
+
+
+def _same_id(place: int, given: object) -> object:
+    """Return what equal IDs share; what is no ID is like no other, and is rejected later."""
+    try:
+        return normalise_id(given)
+    except InvalidIdError:
+        return place
+
+
+def _moment_asked(time: object) -> int:
+    """Return a moment of the past; of a small number the error names the batch (TIME-1)."""
+    try:
+        return times.parse_time(time)
+    except InvalidTimeError as error:
+        is_small = isinstance(time, Integral) and 0 <= time < 1900  # type: ignore[operator]
+        if not is_small or isinstance(time, bool):
+            raise
+        raise InvalidTimeError(
+            f"{error}. It looks like the number of a batch; give as_of(batch={time})"
+        ) from None
 
 
 def _batch_number(batch_id: object) -> int:

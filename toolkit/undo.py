@@ -22,6 +22,7 @@ from toolkit.log import Batch, Log, LoggedEdits
 from toolkit.progress import Progress, silent
 from toolkit.snapshot import Snapshot, places
 from toolkit.times import NO_TIME
+from toolkit.values import quoted
 
 #: Up to so many edits an undo is logged as messages, which people can read, and which
 #: other handles and checkpoints follow profile by profile.
@@ -120,7 +121,9 @@ def is_small(parts: list[LoggedEdits]) -> bool:
 def _standing(batches: list[Batch], batch_id: int) -> int:
     """Return the batch whose undoing undoes a batch: itself, or the last redo of it."""
     if not any(batch.id == batch_id for batch in batches):
-        raise UndoError(f"there is no batch {batch_id}; profiles.batches lists {len(batches):,}")
+        raise UndoError(
+            f"there is no batch {quoted(batch_id)}; profiles.batches lists {len(batches):,}"
+        )
     undone_by = {batch.undoes: batch.id for batch in batches if batch.undoes is not None}
     while (undo := undone_by.get(batch_id)) is not None:
         redo = undone_by.get(undo)

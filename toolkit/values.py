@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 import numpy as np
 import orjson
@@ -276,6 +276,34 @@ def joined_texts(parts: Sequence[pa.Array], separator: str) -> pa.Array:
     return pc.binary_join_element_wise(
         first, *rest, pa.scalar(separator, text), null_handling="skip"
     )
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Return whether a value is text that can be written: no half of a surrogate pair.
+
+    >>> is_text("plan"), is_text(7), is_text(chr(0xD800))
+    (True, False, False)
+    """
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def quoted(value: object) -> str:
+    """Return what Python writes for an object of anybody's, for an error.
+
+    >>> quoted("plan"), quoted(10**5000)
+    ("'plan'", 'a number of more than 4,300 digits')
+    """
+    try:
+        return repr(value)
+    except (RecursionError, ValueError):  # nested without end, or too many digits
+        is_number = isinstance(value, int)
+        return "a number of more than 4,300 digits" if is_number else f"a {type(value).__name__}"
 
 
 def glimpse(value: object, at_most: int = 60) -> str:

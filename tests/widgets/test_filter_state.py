@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
+from tests.moments import START
 from toolkit import event, user
 from toolkit.reports.choices import Choices
 from toolkit.widgets.filter_state import FilterState
@@ -14,7 +15,7 @@ from toolkit.widgets.filter_state import FilterState
 @pytest.fixture
 def choices() -> Choices:
     df = pd.DataFrame(
-        {"event": "Buy", "distinct_id": ["a", "b"], "time": 0, "amount": [1, 2], "item": "tea"}
+        {"event": "Buy", "distinct_id": ["a", "b"], "time": START, "amount": [1, 2], "item": "tea"}
     )
     profiles = tk.ProfileTable()
     profiles.apply(

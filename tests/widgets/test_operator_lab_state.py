@@ -289,7 +289,7 @@ def test_the_sample_is_stepped_through_and_back(state: OperatorLabState) -> None
 
 def test_steps_say_who_what_and_what_became_of_it(state: OperatorLabState) -> None:
     state.load_messages(
-        '{"$distinct_id": "a", "$set": {"n": 1}, "$time": 1}\n'
+        '{"$distinct_id": "a", "$set": {"n": 1}, "$time": 1767225600}\n'
         '{"$distinct_id": "b", "$add": {"n": 1}, "$union": {"t": 1}}\n'
         '{"$distinct_id": "", "$add": {"n": 1}}\n'
         "12"
@@ -386,8 +386,8 @@ def test_a_message_is_composed_by_its_form(state: OperatorLabState) -> None:
 
 
 def test_the_form_follows_the_json(state: OperatorLabState) -> None:
-    state.message_text = '{"$distinct_id": 12, "$delete": "", "$time": 5}'
-    assert (state.parts.id, state.parts.time) == ("12", "5")
+    state.message_text = '{"$distinct_id": 12, "$delete": "", "$time": 1767225605}'
+    assert (state.parts.id, state.parts.time) == ("12", "1767225605")
     assert [row.operator for row in state.parts.rows] == ["$delete"]
 
 
@@ -403,11 +403,13 @@ def test_META_what_SDKs_send_beside_the_operators_stays_where_the_form_edits() -
 
 
 def test_what_the_form_did_not_touch_stays_as_written(state: OperatorLabState) -> None:
-    state.message_text = '{"$distinct_id": 12, "$time": 5.5, "$ip": "0", "$set": {"a": 1.0}}'
+    state.message_text = (
+        '{"$distinct_id": 12, "$time": 1767225605.5, "$ip": "0", "$set": {"a": 1.0}}'
+    )
     state.add_row("$add", "n", "1")
     assert json.loads(state.message_text) == {
         "$distinct_id": 12,
-        "$time": 5.5,
+        "$time": 1767225605.5,
         "$ip": "0",
         "$set": {"a": 1.0},
         "$add": {"n": 1},

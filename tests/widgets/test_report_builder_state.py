@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
+from tests.moments import START
 from toolkit import event, user
 from toolkit.errors import ArgumentError, ReportError
 from toolkit.reports import Report, fields, plots
@@ -333,7 +334,7 @@ def test_a_place_in_the_chart_leads_to_its_users(build: Build) -> None:
 
 def test_segments_drawn_as_one_have_no_users_to_show(build: Build) -> None:
     names = [f"s{n:02d}" for n in range(20)]
-    df = pd.DataFrame({"event": "Buy", "distinct_id": names, "time": 0, "x": names})
+    df = pd.DataFrame({"event": "Buy", "distinct_id": names, "time": START, "x": names})
     state = build(df)
     state.set(by=event["x"], unit=None)
     answered(state)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
+from tests.moments import START
 from toolkit import errors
 from toolkit.widgets.job import Job
 from toolkit.widgets.users_batches import BatchList
@@ -166,7 +167,7 @@ def test_the_feed_is_narrowed_to_a_day_and_names(
 
 
 def test_of_many_events_some_are_shown_and_more_on_request() -> None:
-    data = pd.DataFrame({"event": "View", "distinct_id": "ann", "time": range(60)})
+    data = pd.DataFrame({"event": "View", "distinct_id": "ann", "time": range(START, START + 60)})
     page = ProfilePage(tk.ProfileTable(), "ann", tk.Events(data))
     assert (len(page.events), page.event_count) == (25, 60)
     page.show_more()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import toolkit as tk
 from tests.effort import examples
+from tests.moments import START
 from tests.strategies import values
 from toolkit import reserved, user
 from toolkit.widgets.users_rows import DISTINCT_ID, TITLE, Rows
@@ -147,7 +148,7 @@ def test_everybody_seen_in_events_is_there_with_or_without_a_profile() -> None:
             {
                 "event": "View",
                 "distinct_id": ["new", "x3", "1", "hidden", "timeless", None, "new"],
-                "time": [300, 200, 100, 100, None, 100, 150],
+                "time": pd.Series([300, 200, 100, 100, None, 100, 150]) + START,
                 "bucket": [None, None, None, 1, None, None, None],
             }
         )
@@ -157,9 +158,9 @@ def test_everybody_seen_in_events_is_there_with_or_without_a_profile() -> None:
     assert rows.has_profile.tolist() == [False, True, True]
     assert rows.texts(TITLE, np.arange(3)) == ["new", "cid@example.org", "Ann Lee"]
     assert rows.texts("$mp_first_event_time", np.arange(3)) == [
-        "1970-01-01 00:02:30",
-        "1970-01-01 00:03:20",
-        "1970-01-01 00:01:40",
+        "2026-01-01 00:02:30",
+        "2026-01-01 00:03:20",
+        "2026-01-01 00:01:40",
     ]
     assert rows.texts("age", np.arange(3)) == ["", "7.5", "30"]
     assert ids(rows, np.flatnonzero(rows.found("ann"))) == ["1"]

@@ -34,7 +34,7 @@ EXPR-11  ``string`` of equal numbers is equal text: 1.0 is "1". ``number`` reads
          decimal text; true is 1, false 0, a time unix seconds; all else is
          undefined. ``boolean`` is false of not set, false, 0, "" and "false",
          true of all else.
-EXPR-12  ``datetime`` reads ISO 8601 text, unix seconds and unix milliseconds, in
+EXPR-12  ``datetime`` reads ISO 8601 text, unix seconds and milliseconds (TIME-1), in
          UTC where no zone is named; a date is its midnight; all else is undefined.
          What is compared with a time, one of Python or pandas too, is read by
          ``datetime`` first.

@@ -12,14 +12,12 @@ from toolkit.expressions.casting import as_datetime
 from toolkit.expressions.cells import NUMBERS, Cells, Family, Instants, families_of
 from toolkit.expressions.comparing import can_compare
 from toolkit.expressions.expression import Expression
+from toolkit.expressions.nearness import Look, nearly
 from toolkit.expressions.nodes import Comparison, Contains, In, Literal, Property, Quantified
 from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
 from toolkit.snapshot import Snapshot
 from toolkit.values import Json, dumps
 from toolkit.wording import did_you_mean
-
-#: Where a property is found; None where nothing is known of it.
-Look: TypeAlias = Callable[[Property], Column | Instants | None]
 
 _ONE: Final[dict[Family, str]] = {
     **{"bool": "a boolean", "int": "a number", "float": "a number", "big": "a number"},
@@ -76,11 +74,12 @@ def user_property(node: Property, snapshot: Snapshot) -> Column | Instants | Non
 
 
 def never_true(condition: Expression, look: Look) -> list[str]:
-    """Return a sentence for each comparison of a property that none of its values can meet.
+    """Return a sentence for each comparison of a property that its values do not meet.
 
     Looked at are comparisons of a property with a value written out: a column of
     numbers is never equal to, or greater than, a text (EXPR-2 to EXPR-4). A property
-    without any value gives no sentence.
+    without any value gives no sentence. Comparisons that nearly ask for what is there
+    give one, too: :func:`toolkit.expressions.nearness.nearly`.
 
     Parameters
     ----------
@@ -98,7 +97,7 @@ def never_true(condition: Expression, look: Look) -> list[str]:
             known[key] = frozenset() if column is None else families_of(column)
         if known[key] and not any(can_meet(known[key], value) for value in values):
             sentences[_sentence(node, operand, known[key], values)] = None
-    return list(sentences)
+    return list(dict.fromkeys([*sentences, *nearly(condition, look)]))
 
 
 _CanMeet: TypeAlias = Callable[[frozenset[Family], Json], bool]

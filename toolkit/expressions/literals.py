@@ -9,7 +9,7 @@ import pandas as pd
 
 from toolkit import times
 from toolkit.errors import ExpressionError, InvalidTimeError, InvalidValueError
-from toolkit.values import Json, as_json
+from toolkit.values import Json, as_json, quoted
 
 
 def as_literal(value: object) -> Json:
@@ -50,13 +50,15 @@ def time_text(value: object) -> str:
         raise ExpressionError(f"{shown(value)} is not between the years 1 and 9999") from None
 
 
-def check_time_text(value: Json) -> None:
-    """Raise ExpressionError if *value* is a text that is no time."""
-    if not isinstance(value, str):
+def check_time(value: Json) -> None:
+    """Raise ExpressionError if *value* is a text or a number that is no time."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return
     try:
         times.parse_time(value)
-    except InvalidTimeError:
+    except InvalidTimeError as error:
+        if not isinstance(value, str):
+            raise ExpressionError(str(error)) from None
         raise ExpressionError(
             f"{shortened(repr(value))} is no time; ISO 8601 text is, such as "
             '"2026-01-31" or "2026-01-31T12:00:00Z"'
@@ -78,7 +80,7 @@ def nesting(value: Json) -> int:
 
 def shown(value: object) -> str:
     """Return a value and its type for an error message."""
-    return f"{shortened(repr(value))} ({type(value).__name__})"
+    return f"{shortened(quoted(value))} ({type(value).__name__})"
 
 
 def shortened(text: str) -> str:

@@ -23,7 +23,7 @@ from toolkit.errors import ExpressionError, InvalidTimeError, PropertyAccessErro
 from toolkit.expressions.expression import MAX_DEPTH, Expression
 from toolkit.expressions.literals import (
     as_literal,
-    check_time_text,
+    check_time,
     is_time,
     nesting,
     shown,
@@ -64,7 +64,7 @@ def group_key_of(side: Side) -> str | None:
     return key
 
 
-_A_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_A_DAY: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -86,7 +86,7 @@ class Property(Expression):
         if not isinstance(self.name, str):
             raise ExpressionError(
                 f"a property is named by text, not {shown(self.name)}; "
-                f'write {self.side}["{str(self.name)[:40]}"]'
+                f'write {self.side}["{shown(self.name)[:40]}"]'
             )
         object.__setattr__(self, "name", as_literal(self.name))
         super().__post_init__()
@@ -173,7 +173,7 @@ class Function(Expression):
 
     def __post_init__(self) -> None:
         if self.name == "datetime" and isinstance(self.operand, Literal):
-            check_time_text(self.operand.value)
+            check_time(self.operand.value)
         super().__post_init__()
 
     @property

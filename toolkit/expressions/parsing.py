@@ -33,6 +33,7 @@ from toolkit.expressions.nodes import (
 )
 from toolkit.expressions.tokens import Token, syntax_error, tokens
 from toolkit.expressions.writing import COMPARISON, NOT, OR, PRECEDENCE, SIGN, SUM
+from toolkit.values import quoted
 from toolkit.wording import did_you_mean, listed
 
 Built = TypeVar("Built")
@@ -106,7 +107,7 @@ def as_expression(given: Expression | str) -> Expression:
         return parse(given)
     if not isinstance(given, Expression):
         raise ExpressionError(
-            f"{given!r:.60} ({type(given).__name__}) is no expression; "
+            f"{quoted(given):.60} ({type(given).__name__}) is no expression; "
             'give user["plan"] == "pro", or the same as text'
         )
     nodes.require_closed(given)
@@ -165,7 +166,7 @@ def as_property(given: Property | str) -> Property:
         given = parse(given)  # type: ignore[assignment]
     if not isinstance(given, Property):
         raise ExpressionError(
-            f"{given!r:.60} ({type(given).__name__}) is no property; "
+            f"{quoted(given):.60} ({type(given).__name__}) is no property; "
             'give user["plan"], event["item"], or "item" for a property of the event'
         )
     return given

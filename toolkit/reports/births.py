@@ -33,6 +33,7 @@ from toolkit.reports.periods import MOST_ROWS, Moment, Periods, periods
 from toolkit.reports.ranked import Ranked
 from toolkit.reports.selection import Selection
 from toolkit.reports.steps import AnyStep, Step, as_step
+from toolkit.values import quoted
 from toolkit.wording import count, listed
 
 BirthMode: TypeAlias = Literal["any", "first"]
@@ -146,8 +147,8 @@ def check_choice(name: str, given: object, allowed: tuple[str, ...]) -> None:
     ReportError
         If it is none.
     """
-    if given not in allowed:
-        raise ReportError(f"{name}={given!r} is unknown; allowed are {listed(allowed)}")
+    if not isinstance(given, str) or given not in allowed:
+        raise ReportError(f"{name}={quoted(given)} is unknown; allowed are {listed(allowed)}")
 
 
 def check_rows(rows: int, segments: int) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from toolkit.columns import Mask, Positions
 from toolkit.errors import ReportError
 from toolkit.reports.periods import Periods
+from toolkit.values import quoted
 
 #: The units that retention counts in.
 RetentionUnit: TypeAlias = Literal["day", "week", "month"]
@@ -141,7 +142,7 @@ def brackets(given: Any, unit: RetentionUnit, mode: Mode, range_: Periods) -> Br
         return Brackets(units, units, unit, mode, range_)
     if isinstance(given, int | np.integer) and not isinstance(given, bool):
         if not 1 <= given <= _FURTHEST:
-            raise ReportError(f"buckets={given}; there can be 1 to {_FURTHEST:,} of them")
+            raise ReportError(f"buckets={quoted(given)}; there can be 1 to {_FURTHEST:,} of them")
         units = np.arange(int(given))
         return Brackets(units, units, unit, mode, range_)
     pairs = _pairs(given)

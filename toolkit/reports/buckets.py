@@ -20,6 +20,7 @@ from toolkit.expressions.casting import as_datetime
 from toolkit.expressions.cells import Cells
 from toolkit.reports.breakdowns import Breakdown, ByProperty, shown_property
 from toolkit.reports.segments import EMPTY_LIST, NOT_SET, Distinct, Ordered, Segments, label
+from toolkit.values import quoted
 from toolkit.wording import listed
 
 #: The segments of what can be in no bucket.
@@ -104,8 +105,8 @@ def _number(given: Any) -> float:
     is_number = isinstance(given, int | float) and not isinstance(given, bool)
     if not is_number or not abs(given) < 2.0**53:
         raise ReportError(
-            f"bucket(…, {given!r:.40}); give a width such as 10, edges such as [18, 30, 50], or "
-            f"a part of the calendar: {listed(_CALENDARS)}"
+            f"bucket(…, {quoted(given):.40}); give a width such as 10, edges such as [18, 30, 50], "
+            f"or a part of the calendar: {listed(_CALENDARS)}"
         )
     return int(given) if given == int(given) else float(given)
 

@@ -26,7 +26,7 @@ from toolkit.reserved import FIRST_SEEN, LAST_SEEN
 from toolkit.saved_cohorts import remembered
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
-from toolkit.values import as_json, dumps
+from toolkit.values import as_json, dumps, quoted
 from toolkit.wording import SWAPPED, count, listed
 
 _SHOWN: Final = 10
@@ -238,7 +238,12 @@ def cohort_of(ids: Iterable[object], name: str) -> Cohort:
         return ids.named(name)
     if isinstance(ids, str):
         raise ArgumentError(f"ids={ids!r:.60}; give a list of distinct IDs")
-    given = list(ids)
+    if not isinstance(ids, Iterable) or isinstance(ids, type):
+        raise ReportError(f"ids={quoted(ids):.60}; several distinct IDs are needed")
+    try:
+        given = list(ids)
+    except TypeError:  # an array without dimensions
+        raise ReportError(f"ids={quoted(ids):.60}; several distinct IDs are needed") from None
     is_missing = pd.isna(pd.Series(given, dtype=object)).tolist()
     there = [each for each, missing in zip(given, is_missing, strict=True) if not missing]
     known = sorted({normalise_id(each) for each in there})

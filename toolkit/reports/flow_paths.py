@@ -24,7 +24,7 @@ from toolkit.reports.segments import NOT_SET, Segments
 from toolkit.reports.selection import Selection
 from toolkit.reports.steps import Step, as_step, is_whole
 from toolkit.series import Codes, Microseconds
-from toolkit.values import dumps
+from toolkit.values import dumps, quoted
 
 Count: TypeAlias = Literal["uniques", "totals"]
 
@@ -98,7 +98,7 @@ class Plan:
         for role, number in (("before", before), ("after", after)):
             if not is_whole(number) or not 0 <= number <= _MOST_STEPS:
                 raise ReportError(
-                    f"{role}={number!r}; give a number of steps, from 0 to {_MOST_STEPS}"
+                    f"{role}={quoted(number)}; give a number of steps, from 0 to {_MOST_STEPS}"
                 )
         if not before and not after:
             raise ReportError("before=0 and after=0 leave no step; give one of them, such as 3")

@@ -104,10 +104,10 @@ def frequency(
     ...     {
     ...         "event": ["Sign Up", "Buy", "Buy", "Buy", "Sign Up"],
     ...         "distinct_id": ["ann", "ann", "ann", "ann", "bob"],
-    ...         "time": [0, 60, 90_000, 90_060, 120],
+    ...         "time": ["2026-05-01", "2026-05-01", "2026-05-02", "2026-05-02", "2026-05-01"],
     ...     }
     ... )
-    >>> report = frequency(df, None, "Sign Up", "Buy", buckets=3, end="1970-01-04")
+    >>> report = frequency(df, None, "Sign Up", "Buy", buckets=3, end="2026-05-04")
     >>> report.table.loc[0:2, ["size", "units", "users", "rate"]]
        size  units  users  rate
     0     2      1      1   0.5

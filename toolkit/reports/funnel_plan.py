@@ -11,6 +11,7 @@ from toolkit.errors import ReportError
 from toolkit.expressions import Property, as_property
 from toolkit.reports.steps import AnyStep, Step, as_step, is_whole
 from toolkit.reserved import HIDDEN
+from toolkit.values import quoted
 from toolkit.wording import count, listed
 
 Order: TypeAlias = Literal["specific", "any"]
@@ -75,8 +76,10 @@ class Plan:
             If one is not what it should be.
         """
         if isinstance(steps, str | Step) or not isinstance(steps, Iterable):
-            raise ReportError(f'steps are a list such as ["View", "Buy"], not {steps!r:.60}')
+            raise ReportError(f'steps are a list such as ["View", "Buy"], not {quoted(steps):.60}')
         listed_steps = tuple(as_step(each, "steps") for each in steps)
+        if exclude is not None and not isinstance(exclude, str | Step | list | tuple | set):
+            raise ReportError(f"exclude={quoted(exclude):.60}; give an event or a list of them")
         excluded = (exclude,) if isinstance(exclude, str | Step) else exclude
         ending = tuple(as_step(each, "exclude") for each in excluded or ())
         _check_steps(listed_steps, ending, order)
@@ -121,8 +124,10 @@ class Plan:
 
 
 def _one_of(given: _Choice, allowed: Any, role: str) -> _Choice:
-    if given not in get_args(allowed):
-        raise ReportError(f"{role}={given!r} is unknown; allowed are {listed(get_args(allowed))}")
+    if not isinstance(given, str) or given not in get_args(allowed):
+        raise ReportError(
+            f"{role}={quoted(given)} is unknown; allowed are {listed(get_args(allowed))}"
+        )
     return given
 
 
@@ -166,6 +171,8 @@ def _groups(steps: tuple[Step, ...], order: Order) -> tuple[tuple[int, ...], ...
 
 
 def _held(hold: Any) -> tuple[Property, ...]:
+    if hold is not None and not isinstance(hold, str | Property | list | tuple):
+        raise ReportError(f"hold={quoted(hold):.60}; give a property or a list of them")
     given = [hold] if isinstance(hold, str | Property) else list(hold or ())
     found = {prop.label: prop for prop in map(as_property, given)}
     if len(found) > MOST_HELD:

@@ -13,6 +13,7 @@ from toolkit.columns import Positions
 from toolkit.errors import ReportError
 from toolkit.reports.amounts import Amounts
 from toolkit.series import Codes
+from toolkit.values import quoted
 from toolkit.wording import listed
 
 #: The days that end with a bucket's last in which a user has to have been there.
@@ -69,7 +70,8 @@ def as_measure(measure: object, counts: tuple[str, ...] = _COUNTS) -> str:
     if isinstance(measure, str) and (measure in counts or needs_property(measure)):
         return measure
     raise ReportError(
-        f"measure={measure!r:.40} is unknown; allowed are {listed((*counts, *OF_PROPERTY), 20)}, "
+        f"measure={quoted(measure):.40} is unknown; allowed are "
+        f"{listed((*counts, *OF_PROPERTY), 20)}, "
         'and a percentile such as "p90"'
     )
 

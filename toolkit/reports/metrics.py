@@ -17,6 +17,7 @@ from toolkit.expressions.parsing import parse_formula
 from toolkit.reports import measures
 from toolkit.reports.breakdowns import shown_property
 from toolkit.reports.steps import Step
+from toolkit.values import is_text, quoted
 
 #: Metrics are called A, B, C … in a formula, so there are no more of them.
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -111,9 +112,9 @@ def metric(
     'sum of event.amount'
     """
     if event is not None and not isinstance(event, str):
-        raise ReportError(f"event is one name or None for every event, not {event!r:.60}")
+        raise ReportError(f"event is one name or None for every event, not {quoted(event):.60}")
     if name is not None and (not isinstance(name, str) or not name):
-        raise ReportError(f"name={name!r:.60}; give text, or None for what it counts")
+        raise ReportError(f"name={quoted(name):.60}; give text, or None for what it counts")
     measure = measures.as_measure(measure)
     condition = None if where is None else as_expression(where)
     return Metric(event, measure, _property(measure, of), condition, name or "")
@@ -167,11 +168,11 @@ def as_metrics(
         elif isinstance(each, Step):
             plain = metric(each.event, measure=measure, of=of)
             found.append(Metric(each.event, plain.measure, plain.of, each.where, each.called))
-        elif each is None or isinstance(each, str):
+        elif each is None or is_text(each):
             found.append(metric(each, measure=measure, of=of))
         else:
             raise ReportError(
-                f"event={each!r:.60}; give the name of an event, None for any event, "
+                f"event={quoted(each):.60}; give the name of an event, None for any event, "
                 'tk.step("…", where=…), tk.metric("…", measure=…), or a list of these'
             )
     if all(isinstance(each, Metric) for each in given) and (measure != "total" or of is not None):

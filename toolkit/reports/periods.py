@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
-from toolkit import times
+from toolkit import series, times
 from toolkit.columns import Positions
 from toolkit.errors import InvalidTimeError, ReportError
+from toolkit.values import glimpse, quoted
 from toolkit.wording import listed
 
 Unit: TypeAlias = Literal["hour", "day", "week", "month", "quarter", "year"]
@@ -62,7 +63,7 @@ def as_zone(tz: str | tzinfo | None) -> tzinfo:
         return UTC if tz == "UTC" else ZoneInfo(tz)
     except (KeyError, ValueError, OSError, TypeError):
         raise ReportError(
-            f'tz={tz!r} is no time zone; give a name such as "Europe/Oslo" or "UTC"'
+            f'tz={quoted(tz)} is no time zone; give a name such as "Europe/Oslo" or "UTC"'
         ) from None
 
 
@@ -74,8 +75,10 @@ def as_unit(unit: str | None) -> Unit | None:
     ReportError
         If there is no such unit.
     """
-    if unit is not None and unit not in _STEPS:
-        raise ReportError(f"unit={unit!r} is unknown; allowed are {listed(get_args(Unit))}, None")
+    if unit is not None and (not isinstance(unit, str) or unit not in _STEPS):
+        raise ReportError(
+            f"unit={quoted(unit)} is unknown; allowed are {listed(get_args(Unit))}, None"
+        )
     return unit
 
 
@@ -340,14 +343,14 @@ def _wall(microseconds: int, zone: tzinfo) -> pd.Timestamp:
 
 def _as_microseconds(moment: Any, zone: tzinfo, role: str, *, is_end: bool = False) -> int:
     """Return a time in microseconds since 1970 UTC; of a date the start, or the end."""
-    if (meant := _as_date(moment)) is not None:
-        raise ReportError(
-            f"{role}={moment!r} would be unix seconds, in the year 1970; "
-            f'for the date give "{meant}"'
-        )
+    if series.is_number(moment):
+        try:
+            return times.parse_time(moment)
+        except InvalidTimeError as error:
+            raise ReportError(f"{role}={glimpse(moment)}: {error}") from None
     try:
         if isinstance(moment, str):
-            is_date, moment = _is_date(moment), datetime.fromisoformat(moment.strip())
+            is_date, moment = _is_date(moment), times.parse_text(moment)
         else:
             is_date = isinstance(moment, date) and not isinstance(moment, datetime)
         if is_date and is_end:
@@ -362,18 +365,6 @@ def _as_microseconds(moment: Any, zone: tzinfo, role: str, *, is_end: bool = Fal
             f"{role}={moment!r} is no date or time; "
             'give "2026-05-01", "2026-05-01T12:00", a datetime, or unix seconds'
         ) from error
-
-
-def _as_date(moment: Any) -> date | None:
-    """Return the date that a number such as 20260501 was meant to be, None if it was none."""
-    if isinstance(moment, bool) or not isinstance(moment, int | float | np.number):
-        return None
-    if not 19_000_101 <= moment <= 21_001_231:
-        return None
-    try:
-        return datetime.strptime(f"{moment:.0f}", "%Y%m%d").date()
-    except ValueError:
-        return None
 
 
 def _is_date(text: str) -> bool:

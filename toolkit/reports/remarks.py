@@ -53,7 +53,7 @@ def never_true(everything: Selection, conditions: Iterable[Expression | None]) -
 def left_out(
     everything: Selection, asked: Iterable[str | None], range_: Periods | None
 ) -> list[str]:
-    """Return which events of some names no report counts.
+    """Return which events of some names no report counts, and which have no name.
 
     Parameters
     ----------
@@ -64,17 +64,20 @@ def left_out(
     range_
         The range of the report; None is all time.
     """
+    start, end = times.NO_TIME + 1, int(np.iinfo(np.int64).max)
+    if range_ is not None:
+        start, end = range_.start, range_.end
+    # Whatever the names asked for: these may be events of any.
+    nameless = everything.nameless(start, end)
     if everything.events.all_counted:
-        return []
+        return nameless
     names = list(dict.fromkeys(asked))
     if None not in names:
         known = everything.events.event_names
         codes = [known.code(name) for name in names]
         codes = [code for code in codes if code >= 0]
         everything = everything.keep(np.isin(known.codes, codes))
-    if range_ is None:
-        return everything.left_out(None, times.NO_TIME, np.iinfo(np.int64).max)
-    return everything.left_out(None, range_.start, range_.end)
+    return [*everything.left_out(None, start, end), *nameless]
 
 
 def of_users(

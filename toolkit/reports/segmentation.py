@@ -34,6 +34,7 @@ from toolkit.reports.periods import Moment, Unit, periods
 from toolkit.reports.segmented import Segmentation
 from toolkit.reports.selection import Selection
 from toolkit.reports.steps import is_whole
+from toolkit.values import quoted
 
 # What a form offers: any percentile may be asked for in Python.
 _NO_WINDOWS: Final = (
@@ -238,9 +239,11 @@ def _check_views(
     """Refuse what cannot be shown."""
     for name, number in (("top", top), ("rolling", rolling)):
         if number is not None and (not is_whole(number) or number < 1):  # type: ignore[operator]
-            raise ReportError(f"{name}={number!r:.40}; give a whole number from 1 on, or None")
+            raise ReportError(
+                f"{name}={quoted(number):.40}; give a whole number from 1 on, or None"
+            )
     if not isinstance(cumulative, bool | np.bool_):
-        raise ReportError(f"cumulative={cumulative!r:.40}; give True or False")
+        raise ReportError(f"cumulative={quoted(cumulative):.40}; give True or False")
     if top is not None and is_whole_:
         raise ReportError("top= needs a breakdown, and the report has none (by=None)")
     if rolling is not None and unit is None:

@@ -279,7 +279,7 @@ class Selection:
 
         def look(node: Property) -> Column | Instants | None:
             if node.side == "event":
-                is_time = node.name == self.events.time_column
+                is_time = self.events.called(node.name) == self.events.time_column
                 return Instants(self.events.times) if is_time else self.events.column(node.name)
             if node.group_key is not None:
                 past = self.groups[node.group_key]
@@ -406,6 +406,19 @@ class Selection:
             notes.append(f"Left out, for want of a readable time: {count(timeless, 'event')}.")
         return notes
 
+    def nameless(self, start: int, end: int) -> list[str]:
+        """Return a sentence if events have no name (EVENT-2).
+
+        Those from *start* until before *end*, microseconds UTC, that reports count.
+        """
+        events = self.events
+        if events.is_named.all():
+            return []
+        rows = np.flatnonzero(~events.is_named & events.is_counted)
+        found = self.at_rows(rows).between(start, end)
+        said = f"Without a name, so counted as any event only: {count(len(found), 'event')}."
+        return [said] if len(found) else []
+
     def user_column(self, name: str) -> Column | Instants:
         """Return a user property, a cell a distinct ID and a last one for no ID."""
         if self.snapshot is None:
@@ -449,6 +462,7 @@ class Selection:
 
     def event_column(self, name: str) -> Column | Instants:
         """Return an event property, a cell a selected event."""
+        name = self.events.called(name)
         if name == self.events.time_column:
             return Instants(self.times)
         if name not in self.events.frame.columns:

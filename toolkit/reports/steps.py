@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from toolkit.errors import ReportError
 from toolkit.expressions import Expression, as_expression
+from toolkit.values import is_text, quoted
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +102,14 @@ def step(
     """
     if event is not None and not isinstance(event, str):
         raise ReportError(
-            f"a step is the name of an event or None for any event, not {event!r:.60}"
+            f"a step is the name of an event or None for any event, not {quoted(event):.60}"
         )
     if between is not None:
         numbers = list(between) if isinstance(between, Iterable) else []
         if len(numbers) != 2 or not all(map(is_whole, numbers)):
-            raise ReportError(f"between={between!r:.60}; give two step numbers such as (2, 3)")
+            raise ReportError(
+                f"between={quoted(between):.60}; give two step numbers such as (2, 3)"
+            )
         between = (int(numbers[0]), int(numbers[1]))
     condition = None if where is None else as_expression(where)
     return Step(event, condition, bool(anchored), between, label or "")
@@ -122,10 +125,10 @@ def as_step(given: Any, role: str) -> Step:
     """
     if isinstance(given, Step):
         return given
-    if given is None or isinstance(given, str):
+    if given is None or is_text(given):
         return Step(given)
     raise ReportError(
-        f"{role}={given!r:.60}; give the name of an event, None for any event, or "
+        f"{role}={quoted(given):.60}; give the name of an event, None for any event, or "
         'tk.step("…", where=…)'
     )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
+from toolkit import durations
 from toolkit.errors import ExpressionError
 from toolkit.expressions import Expression, Property, Tally, as_expression, as_property
 from toolkit.expressions.nodes import Comparison, Literal
+from toolkit.values import quoted
 
 _Day: TypeAlias = str | date | datetime
 #: A length of time before the moment of the question, or from a day to another.
@@ -112,7 +114,9 @@ def did(
         if number is None:
             continue
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-            raise ExpressionError(f"{number!r:.40} is no number of times; give 0, 1, 2 and so on")
+            raise ExpressionError(
+                f"{quoted(number):.40} is no number of times; give 0, 1, 2 and so on"
+            )
         parts.append(Comparison(operator, tally, Literal.of(number)))  # type: ignore[arg-type]
     return parts[0] if len(parts) == 1 else parts[0] & parts[1]
 
@@ -120,14 +124,14 @@ def did(
 def _period(within: Any) -> str:
     if within is None:
         return ""
-    if isinstance(within, timedelta):
-        return f"{within / timedelta(seconds=1):.6f}".rstrip("0").rstrip(".") + "s"
+    if (length := durations.length(within)) is not None and not isinstance(within, str):
+        return f"{length / 1_000_000:.6f}".rstrip("0").rstrip(".") + "s"
     if isinstance(within, tuple | list) and len(within) == 2:
         return "/".join(_day(each) for each in within)
     if isinstance(within, str) and within.strip():
         return within.strip()
     raise ExpressionError(
-        f'within={within!r:.60}; give "30d", a timedelta, or two days such as '
+        f'within={quoted(within):.60}; give "30d", a timedelta, or two days such as '
         '("2026-05-01", "2026-05-31")'
     )
 

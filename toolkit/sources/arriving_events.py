@@ -82,9 +82,9 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
 
     Examples
     --------
-    >>> sent = {"event": "Buy", "properties": {"distinct_id": 7, "time": 1, "amount": 5}}
+    >>> sent = {"event": "Buy", "properties": {"distinct_id": 7, "time": 1767225600, "amount": 5}}
     >>> read_event(sent, 0, 80, 0, strict=False)[:3]
-    ('Buy', '7', 1000000)
+    ('Buy', '7', 1767225600000000)
     >>> read_event({"event": ""}, 0, 80, 0, strict=False).reason
     'an event has a name'
     """

@@ -21,7 +21,7 @@ from toolkit.sources.csv_file import CsvFile
 from toolkit.sources.csv_mapping import MappedColumns
 from toolkit.sources.csv_reading import CsvText
 from toolkit.sources.csv_types import ColumnType, TypedColumn, is_filled
-from toolkit.times import NO_TIME
+from toolkit.times import NO_TIME, no_time
 from toolkit.wording import count, listed
 
 _TEXT: Final = pa.large_string()
@@ -129,13 +129,16 @@ def _times(cells: pa.Array, reasons: dict[int, list[str]]) -> Positions:
     times = series.times_of_cells(cells)
     for row in np.flatnonzero(times == NO_TIME).tolist():
         shown = cells[row].as_py()
-        shown = shown if len(shown) <= 40 else shown[:39] + "…"
-        reasons[row].append(
-            f'$time: "{shown}" is no time (ISO 8601, unix seconds or milliseconds are)'
-            if shown.strip()
-            else "no time"
-        )
+        reasons[row].append(f"$time: {_why_no_time(shown)}" if shown.strip() else "no time")
     return times
+
+
+def _why_no_time(cell: str) -> str:
+    try:  # TIME-1
+        return no_time(float(cell) if "." in cell else int(cell))
+    except ValueError:
+        shown = cell if len(cell) <= 40 else cell[:39] + "…"
+        return f'"{shown}" is no time (ISO 8601, unix seconds or milliseconds are)'
 
 
 def _note_misfits(

@@ -18,9 +18,11 @@ from typing import IO, Any, BinaryIO, Final, TypeAlias, cast
 from charset_normalizer import from_bytes
 
 from toolkit.errors import CsvEncodingError, CsvError, CsvFileError, CsvFileNotFoundError
+from toolkit.paths import as_path
 from toolkit.sources.arguments import argument
 from toolkit.sources.csv_formats import format_of_bytes
 from toolkit.sources.csv_quotes import QuoteCheck, line_ends, single_backslashes_doubled
+from toolkit.values import glimpse
 
 #: What can be imported: a path, bytes, or a file object of bytes or text.
 Source: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | IO[Any]
@@ -87,7 +89,7 @@ class CsvSource:
             return cls._of_path(os.fspath(source))
         if not callable(getattr(source, "read", None)):
             raise CsvError(
-                f"source={str(source)[:40]!r} ({type(source).__name__}) cannot be read as CSV; "
+                f"source={glimpse(source, 40)!r} ({type(source).__name__}) cannot be read as CSV; "
                 "a path, bytes, or a file object is needed"
             )
         given = getattr(source, "name", None)
@@ -119,7 +121,7 @@ class CsvSource:
                 "source is text of several lines, and a text is taken as a path; "
                 "for CSV text pass io.StringIO(text)"
             )
-        if Path(path).is_dir():
+        if as_path(path).is_dir():
             raise CsvFileError(f"{path} is a folder; give the path of one CSV file in it")
         return cls(Path(path).name, Path(path))
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 from os import PathLike, fspath
-from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
 from typing import Any, Final, Self
@@ -24,9 +23,10 @@ from toolkit.errors import (
     MissingExtraError,
 )
 from toolkit.ids import normalise_id
+from toolkit.paths import as_path
 from toolkit.sources.geo_places import Places, places_of
 from toolkit.table import ProfileTable
-from toolkit.values import as_json
+from toolkit.values import as_json, quoted
 
 #: What a location is made of.
 LOCATION: Final = ("$city", "$region", "$country_code", "$timezone")
@@ -83,11 +83,11 @@ class GeoDatabase:
         max_distance: float = 100.0,
     ) -> None:
         if not isinstance(path, str | PathLike):
-            raise ArgumentError(f"path={path!r}; the path of an .mmdb file is needed")
+            raise ArgumentError(f"path={quoted(path)}; the path of an .mmdb file is needed")
         if not isinstance(language, str) or not language:
-            raise ArgumentError(f"language={language!r}; text such as 'en' is needed")
+            raise ArgumentError(f"language={quoted(language)}; text such as 'en' is needed")
         if not _is_number(max_distance) or not max_distance >= 0:
-            raise ArgumentError(f"max_distance={max_distance!r}; a number of km is needed")
+            raise ArgumentError(f"max_distance={quoted(max_distance)}; a number of km is needed")
         try:
             import maxminddb
         except ImportError as error:
@@ -95,7 +95,7 @@ class GeoDatabase:
                 "maxminddb, which reads location databases, is not installed. "
                 "Install the extra: pip install 'profile-toolkit[geo]'"
             ) from error
-        self.path = Path(fspath(path))
+        self.path = as_path(path)
         self.language = language
         self.max_distance = float(max_distance)
         if not self.path.is_file():

@@ -16,8 +16,14 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit.errors import ArgumentError, MessageFileError, MessageFileNotFoundError
+from toolkit.errors import (
+    ArgumentError,
+    MessageFileError,
+    MessageFileNotFoundError,
+    PathIsFolderError,
+)
 from toolkit.messages import Message
+from toolkit.paths import as_path
 from toolkit.progress import Progress, silent
 from toolkit.sources.arguments import argument
 from toolkit.sources.strict_json import loads
@@ -104,7 +110,7 @@ def read_messages(
     """
     if on_error not in ("raise", "skip"):
         raise ArgumentError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
-    if not Path(fspath(path)).exists():
+    if not as_path(path).exists():
         raise MessageFileNotFoundError(f"there is no file {fspath(path)!r}")
     messages: list[dict[str, Any]] = []
     lines: list[int] = []
@@ -132,6 +138,8 @@ def read_messages(
 
 def _entries(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield each non-empty line with its number, or each element of an array."""
+    if path.is_dir():
+        raise PathIsFolderError(f"{path} is a folder; give the name of a file")
     with path.open("rb") as file:
         is_packed = file.peek(2)[:2] == _GZIP
         content: Any = gzip.GzipFile(fileobj=file) if is_packed else file
@@ -239,7 +247,7 @@ def write_messages(
     as_table(profiles, views=True)
     if chunk is not None and (isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1):
         raise ArgumentError(f"chunk={chunk!r}; a number of messages from 1 on, or None, is needed")
-    is_array = fspath(path).removesuffix(".gz").endswith(".json")
+    is_array = str(as_path(path)).removesuffix(".gz").endswith(".json")
     count = entries = 0
     with whole_file(path) as out:
         texts = (message.as_text() for message in _all_messages(profiles))

@@ -29,6 +29,7 @@ from toolkit.sources.handlers import application
 from toolkit.sources.receiver import Receiver, Tally
 from toolkit.sources.segment import GROUP_KEY
 from toolkit.table import ProfileTable
+from toolkit.values import quoted
 from toolkit.wording import completions, count
 
 #: Seconds the headers of a request may take to arrive, and its body.
@@ -358,11 +359,11 @@ def serve(
     {'plan': 'pro'}
     """
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65_536:
-        raise ArgumentError(f"port={port!r}; a number from 0 to 65535 is needed")
+        raise ArgumentError(f"port={quoted(port)}; a number from 0 to 65535 is needed")
     if token is not None and (not isinstance(token, str) or not token):
-        raise ArgumentError(f"token={token!r}; text or None is needed")
+        raise ArgumentError(f"token={quoted(token)}; text or None is needed")
     if not isinstance(host, str) or not host:
-        raise ArgumentError(f"host={host!r}; an address such as '127.0.0.1' is needed")
+        raise ArgumentError(f"host={quoted(host)}; an address such as '127.0.0.1' is needed")
     if not timeout > 0:
         raise ArgumentError(f"timeout={timeout!r}; seconds, more than 0, are needed")
     receiver = Receiver(profiles, geo=geo, group_key=group_key)

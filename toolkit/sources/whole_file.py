@@ -9,11 +9,12 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from toolkit.errors import ArgumentError, IsFolderError, NoFolderError, UnwritableError
+from toolkit.errors import FolderNotFoundError, PathIsFolderError, UnwritableError
+from toolkit.paths import as_path
 
 # The name of a temporary file holds so much of the name of what it becomes.
 _SHOWN: Final = 40
@@ -30,23 +31,21 @@ def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
 
     Raises
     ------
-    NoFolderError
+    FolderNotFoundError
         If the folder is not there.
-    IsFolderError
+    PathIsFolderError
         If a folder stands at the path.
     ArgumentError
         If there is a NUL in it.
     UnwritableError
         If the file is read-only, or the folder takes no new file.
     """
-    if "\0" in fspath(path):
-        raise ArgumentError(f"path={fspath(path)!r} holds a NUL character, which no name may")
-    named = Path(fspath(path))
+    named = as_path(path)
     target = Path(os.path.realpath(named))
     if not target.parent.is_dir():
-        raise NoFolderError(f"{named}: there is no folder {target.parent}; make it first")
+        raise FolderNotFoundError(f"{named}: there is no folder {target.parent}; make it first")
     if target.is_dir():
-        raise IsFolderError(f"{named} is a folder; give the name of a file")
+        raise PathIsFolderError(f"{named} is a folder; give the name of a file")
     older = _older(target)
     if older is not None and not stat.S_ISREG(older.st_mode):
         with named.open("wb") as raw, _packed(raw, named) as out:

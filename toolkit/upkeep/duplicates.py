@@ -20,7 +20,7 @@ from toolkit.snapshot import Snapshot
 from toolkit.table import ProfileTable
 from toolkit.times import NO_TIME, parse_time
 from toolkit.upkeep.changing import change, checked_table
-from toolkit.values import ABSENT, Json, key
+from toolkit.values import ABSENT, Json, key, quoted
 from toolkit.wording import count
 
 Keep: TypeAlias = Literal["last_seen", "created", "first", "most properties"]
@@ -108,7 +108,7 @@ def find_duplicates(
 
 def _groups(snapshot: Snapshot, by: str, fold: bool) -> list[list[int]]:
     if not isinstance(by, str):
-        raise ArgumentError(f"by={by!r}; the name of a property is needed")
+        raise ArgumentError(f"by={quoted(by)}; the name of a property is needed")
     groups: dict[Hashable, list[int]] = {}
     for at, value in enumerate(snapshot.column(by).cells()):
         if value is ABSENT or value is None or (isinstance(value, str) and not visible(value)):

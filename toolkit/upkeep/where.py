@@ -13,6 +13,7 @@ from toolkit.results import ChangeReport
 from toolkit.snapshot import Snapshot
 from toolkit.table import ProfileTable
 from toolkit.upkeep.changing import change, checked_table
+from toolkit.values import quoted
 from toolkit.wording import count
 
 
@@ -53,7 +54,7 @@ def update_where(
     """
     if not isinstance(operations, Mapping) or not operations:
         raise ArgumentError(
-            f"operations={operations!r}; operators and arguments are needed, such as "
+            f"operations={quoted(operations)}; operators and arguments are needed, such as "
             '{"$set": {"plan": "pro"}}'
         )
     given = dict(operations)
@@ -79,6 +80,8 @@ def unset_where(
     dry_run: bool = False,
 ) -> ChangeReport:
     """Remove properties of every profile that matches, as for :func:`update_where`."""
+    if not isinstance(names, Iterable):
+        raise ArgumentError(f"names={quoted(names):.60}; one name or several are needed")
     given = [names] if isinstance(names, str) else list(names)
     return update_where(profiles, where, {"$unset": given}, dry_run=dry_run, source="unset where")
 

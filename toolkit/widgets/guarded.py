@@ -24,6 +24,8 @@ ASSETS: Final = Path(__file__).parent / "assets"
 
 #: Any widget, for annotations.
 Widget = ipywidgets.Widget
+#: Any widget with a value, for annotations.
+ValueWidget = ipywidgets.ValueWidget
 
 
 class Guarded(ipywidgets.Widget):

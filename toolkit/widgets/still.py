@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, Final, TypeAlias
 
-import ipywidgets
 import pandas as pd
 
 from toolkit import html
 from toolkit.html import Html
+from toolkit.widgets import guarded
 from toolkit.widgets.chart import Chart
 from toolkit.widgets.grid import Grid
 
@@ -29,7 +29,7 @@ _STYLE: Final = """<style>
 </style>"""
 
 
-def still(form: ipywidgets.Widget, name: str) -> Html:
+def still(form: guarded.Widget, name: str) -> Html:
     """Return what a form shows at the moment, as a card.
 
     Parameters
@@ -62,7 +62,7 @@ def _joined(pieces: list[_Piece]) -> list[Html]:
 def _pieces(widget: Any) -> Iterator[_Piece]:
     if widget.layout.display == "none" or "tk-style" in widget._dom_classes:
         return
-    if isinstance(widget, ipywidgets.HTML):
+    if isinstance(widget, guarded.HTML):
         # A picture from elsewhere would be loaded by whoever opens the notebook.
         if words := re.sub(r"<img [^>]*>", "", widget.value):
             yield Html(f"<div>{words}</div>")
@@ -71,14 +71,14 @@ def _pieces(widget: Any) -> Iterator[_Piece]:
     elif isinstance(widget, Chart):
         if widget.png:
             yield html.picture(widget.png, widget.alt, width=widget.width)
-    elif isinstance(widget, ipywidgets.Tab):
+    elif isinstance(widget, guarded.Tab):
         yield html.paragraph(" · ".join(widget.titles))
         if widget.selected_index is not None:
             yield from _pieces(widget.children[widget.selected_index])
-    elif isinstance(widget, ipywidgets.Box):
+    elif isinstance(widget, guarded.Box):
         for child in widget.children:
             yield from _pieces(child)
-    elif isinstance(widget, ipywidgets.ValueWidget) and (told := _held(widget)):
+    elif isinstance(widget, guarded.ValueWidget) and (told := _held(widget)):
         yield widget.description or widget.tooltip, told[:_LONGEST]
 
 
@@ -92,9 +92,9 @@ def _table(grid: Grid) -> Html:
 
 def _held(widget: Any) -> str:
     """Return what a field holds, "" if it is empty."""
-    if isinstance(widget, ipywidgets.ToggleButton):
+    if isinstance(widget, guarded.ToggleButton):
         return ""
-    if isinstance(widget, ipywidgets.Dropdown):
+    if isinstance(widget, guarded.Dropdown):
         return str(widget.label or "")
     if isinstance(widget.value, tuple | list):
         return ", ".join(map(str, widget.value))
