@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -285,3 +286,35 @@ def test_Ctrl_C_ends_a_command_with_130_and_one_line(tmp_path: Path) -> None:
     assert (started.returncode, out) == (130, b"")
     assert err.decode().strip().endswith("interrupted; nothing was half-done")
     assert not (tmp_path / "x.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["backup", "{db}", "{csv}"], "--overwrite to write over it"),
+        (["serve", "{db}", "--port", "80000"], "--port 80000; a number from 0 to 65535"),
+        (["serve", "{db}", "--token", ""], "--token ''; a text is needed"),
+        (["serve", "{db}", "--host", ""], "--host ''; an address"),
+        (["serve", "{db}", "--origin", "x"], "--origin has 'x'"),
+        (["serve", "{db}", "--allow-host", "/"], "--allow-host has '/'"),
+        (["serve", "{db}", "--group-key", ""], "--group-key ''; text"),
+        (["import", "{db}", "{csv}", "--type", "year=int"], "--type year=int is no type"),
+        (["export", "{db}", "{out}", "--chunk", "0"], "--chunk 0; a number of messages"),
+        (["compact", "{db}", "--keep=-3"], "--keep -3 is neither"),
+        (["check", "{csv}"], "is not a database"),
+        (["report", "{db}", "{excel}", "Buy"], 'give "2024-01-01", as text'),
+        (["report", "{db}", "{dots}", "Buy"], 'write them as "2026-05-01T12:00:00Z"'),
+    ],
+)
+def test_errors_name_options_and_no_python(
+    database: Path, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    files = {name: tmp_path / f"{name}.csv" for name in ("csv", "excel", "dots")}
+    files["csv"].write_text("id,year\n1,2\n2,3\n")
+    files["excel"].write_text("event,distinct_id,time\nBuy,1,45292\n")
+    files["dots"].write_text("event,distinct_id,time\nBuy,1,01.02.2024 10:00\n")
+    paths = {**files, "db": database, "out": tmp_path / "x.jsonl"}
+    done = run(*(each.format(**paths) for each in arguments))
+    told = (done.stderr + done.stdout).decode()
+    assert done.returncode != 0 and said in told
+    assert not re.search(r"pd\.|\w=True|\btypes\b|`profile-toolkit check`|\w+=\d", told), told

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from toolkit import html
+from toolkit.arguments import argument
 from toolkit.errors import ArgumentError, StoreError, StoreExistsError
 from toolkit.pending import beside, has_pending
 
@@ -116,7 +117,7 @@ def _refuse(target: Path, overwrite: bool) -> None:
     if target.exists() and not overwrite:
         raise StoreExistsError(
             f"{target} is there already. Nothing was written. Give another path, or "
-            "overwrite=True to write over it."
+            f"{argument('overwrite', True)} to write over it."
         )
     if has_pending(target):
         raise StoreExistsError(

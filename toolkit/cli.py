@@ -26,6 +26,7 @@ from typing import Any, Final, NoReturn, TextIO, get_args, overload
 import pandas as pd
 from pandas.errors import ParserError
 
+from toolkit.arguments import written
 from toolkit.demo import run_demo
 from toolkit.errors import (
     CsvRowsError,
@@ -39,7 +40,6 @@ from toolkit.events import Events
 from toolkit.reports import segmentation
 from toolkit.reports.periods import Unit
 from toolkit.reports.plots import as_png
-from toolkit.sources.arguments import written
 from toolkit.sources.arrow_stream import parquet_frame
 from toolkit.sources.csv import import_csv
 from toolkit.sources.csv_defuse import csv_of
@@ -468,6 +468,8 @@ def _as_option(name: str, value: object = ...) -> str:
     if name == "header":
         return "--header" if value else "--no-header"
     option = {"mapping": "--map", "types": "--type"}.get(name, f"--{name.replace('_', '-')}")
+    if value is True:
+        return option
     if isinstance(value, dict):
         return " ".join(f"{option} {shlex.quote(f'{key}={each}')}" for key, each in value.items())
     return option if value is ... else f"{option} {shlex.quote(str(value))}"
@@ -860,8 +862,7 @@ def _undo(given: argparse.Namespace) -> int:
         except UndoError as error:
             if error.conflicts is None:
                 raise
-            told = str(error).replace("only_untouched=True", "--only-untouched")
-            raise ToolkitError(told) from error
+            raise ToolkitError(str(error)) from error
     if result.batch_id is None:
         _say(f"nothing of batch {given.batch} is left to undo; nothing was changed")
         return OK

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import durations, html, times
+from toolkit.arguments import argument
 from toolkit.errors import ArgumentError, InvalidTimeError
 from toolkit.history import snapshot_as_of, state_after
 from toolkit.log import Base, Batch, Compaction, Log
@@ -110,13 +111,13 @@ def compaction_for(log: Log, keep: object, now: int) -> Compaction | None:
     if isinstance(keep, int | np.integer) and not isinstance(keep, bool):
         if not 0 <= keep < _MANY:
             hint = " would be a number of batches; write a moment as text" if keep > 0 else ""
-            raise ArgumentError(f"keep={glimpse(keep)}{hint}; {_ALLOWED} allowed")
+            raise ArgumentError(f"{argument('keep', keep)}{hint}; {_ALLOWED} allowed")
         until = last - int(keep)
         time = max((batch.time for batch in batches if batch.id <= until), default=0)
     else:
         time = _moment(keep, now)
         if time > now:
-            raise ArgumentError(f"keep={keep!r} is yet to come; {_ALLOWED} allowed")
+            raise ArgumentError(f"{argument('keep', keep)} is yet to come; {_ALLOWED} allowed")
         until = max((batch.id for batch in batches if batch.time <= time), default=0)
     done = log.compaction()
     if until < 1 or (done is not None and until <= done.batch):
@@ -143,11 +144,12 @@ def _moment(keep: object, now: int) -> int:
     if (length := durations.length(keep)) is not None:
         return now - length
     if not isinstance(keep, str | date | np.datetime64):
-        raise ArgumentError(f"keep={glimpse(keep)}; {_ALLOWED} allowed")
+        raise ArgumentError(f"{argument('keep', keep)}; {_ALLOWED} allowed")
     try:
         return times.parse_time(keep)
     except InvalidTimeError as error:
         raise ArgumentError(
-            f"keep={glimpse(keep)!r} is neither a duration nor a moment; {durations.advice(keep)}, "
+            f"{argument('keep', glimpse(keep))} is neither a duration nor a moment; "
+            f"{durations.advice(keep)}, "
             'or a moment such as "2026-05-01", or a number of batches'
         ) from error

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit import html, series, text_times, times
+from toolkit.arguments import either
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import EventsError, InexactIdWarning, InvalidCellsWarning
 from toolkit.ids import normalise_id
@@ -303,7 +304,7 @@ class Events:
         """Refuse numbers and text of which none is a time (TIME-1)."""
         if (self.times != times.NO_TIME).any():
             return
-        where = f"df[{self.time_column!r}]"
+        where = either(f"df[{self.time_column!r}]", "") or None
         if self._times.no_time is not None:
             why = times.no_time(self._times.no_time, where)
         else:

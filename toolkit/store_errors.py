@@ -41,7 +41,8 @@ def explained_error(path: Path, error: sqlite3.Error, timeout: float) -> StoreEr
     if code == sqlite3.SQLITE_NOTADB:
         return StoreDamagedError(
             f"{path} is not a database: {text}. Nothing was changed. Give the path of a file that "
-            f"the toolkit wrote. If this one was, it is damaged. {RESTORE}"
+            "the toolkit wrote. If this one was, it is damaged: restore a copy of it, or save what "
+            "can be read with `.recover` of SQLite's own shell."
         )
     if code == sqlite3.SQLITE_CORRUPT:
         return StoreDamagedError(f"{path} cannot be read: {text}. Nothing was changed. {RESTORE}")

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit import bulk, times
+from toolkit.arguments import either
 from toolkit.columns import Column, Positions
 from toolkit.errors import StoreDamagedError
 from toolkit.messages import USERS
@@ -302,9 +303,10 @@ def _profile(text: str) -> Profile:
     except (TypeError, ValueError):  # a damaged page may hold no text at all
         profile = None
     if not isinstance(profile, dict):
+        repair = either("profiles.check(repair=True)", "`profile-toolkit check --repair`")
         raise StoreDamagedError(
             f"a profile holds {glimpse(text)!r}, which is no JSON object. The file was changed by "
-            "something else; profiles.check(repair=True) writes it anew from the log."
+            f"something else; {repair} writes it anew from the log."
         )
     return profile
 

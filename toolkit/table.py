@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from toolkit import limits as product_limits
 from toolkit import times
+from toolkit.arguments import argument
 from toolkit.backup import BackupReport
 from toolkit.batch import Indexed, plan
 from toolkit.batch_columns import ColumnsResult, EditCounts, plan_columns, plan_edits
@@ -149,7 +150,9 @@ class ProfileTable:
         ``append`` (GROUP-1). Its IDs are the group IDs.
         """
         if not isinstance(group_key, str) or not group_key:
-            raise ArgumentError(f"group_key={quoted(group_key)}; text such as 'company' is needed")
+            raise ArgumentError(
+                f"{argument('group_key', group_key)}; text such as 'company' is needed"
+            )
         as_json(group_key)  # half a surrogate pair is no text
         if self._groups_then is not None:
             return self._groups_then(group_key)

@@ -29,7 +29,7 @@ _CLOCKS: Final = (
 )
 
 
-def unreadable(texts: pd.Series, column: str) -> str:
+def unreadable(texts: pd.Series, column: str | None) -> str:
     """Return what a column of text holds in place of times, and the call that reads it.
 
     Parameters
@@ -37,7 +37,7 @@ def unreadable(texts: pd.Series, column: str) -> str:
     texts
         The cells that are neither missing nor empty, of which none is a time.
     column
-        Where they stand, in Python.
+        Where they stand, in Python; None for a reader who writes none.
 
     Examples
     --------
@@ -49,6 +49,10 @@ give pd.to_datetime(df["time"], format="%d.%m.%Y %H:%M")
     said = "the 1 time" if len(texts) == 1 else f"none of the {count(len(texts), 'time')}"
     said += " cannot be read" if len(texts) == 1 else " can be read"
     sample = texts.iloc[:_LOOKED_AT].map(lambda cell: printable(str(cell).strip()))
+    if column is None:
+        return (
+            f'{said} (the first: {glimpse(first)!r}); write them as "{times.EXAMPLE}" in the file'
+        )
     calls = [f"pd.to_datetime({how})" for how in _ways(sample, column)]
     how = f"give {' or, where the month comes first, '.join(calls)}"
     if not calls:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from toolkit.arguments import argument
 from toolkit.columns import Column, Mask, Positions, cell_frame, objects
 from toolkit.errors import UndoError
 from toolkit.history import Run, Update, runs_of, state_after, states_around
@@ -107,7 +108,7 @@ def edits_to_undo(
         raise UndoError(
             f"batch {batch_id} cannot be undone whole: later updates wrote to {len(conflicts):,} "
             f"of its cells or profiles ({'; '.join(told)}). Nothing was changed. "
-            "only_untouched=True undoes the rest.",
+            f"{argument('only_untouched', True)} undoes the rest.",
             conflicts.frame(),
         )
     return batch_id, [part for part in planned if len(part)], not len(conflicts)
@@ -200,11 +201,11 @@ class _Touched:
         for place, update in zip(at.tolist(), run, strict=True):
             if place < 0:
                 continue
-            for operator, argument in update.message.operations:
+            for operator, names in update.message.operations:
                 if operator == "$delete":
                     self.whole[place] = True
                     continue
-                for name in argument:
+                for name in names:
                     cells.setdefault(name, []).append(place)
         for name, found in cells.items():
             self._write(name, np.array(found, np.int64))

@@ -10,10 +10,10 @@ from typing import Final, Literal
 import pandas as pd
 from tqdm.auto import tqdm
 
+from toolkit.arguments import argument
 from toolkit.batch_columns import CellChange
 from toolkit.errors import CsvError, CsvRowsError
 from toolkit.progress import Progress
-from toolkit.sources.arguments import argument
 from toolkit.sources.csv_file import CsvFile
 from toolkit.sources.csv_mapping import (
     DISTINCT_ID,

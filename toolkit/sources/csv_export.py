@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
+from toolkit.arguments import argument
 from toolkit.columns import IS_NULL, Column, Mask, Positions
 from toolkit.progress import Progress, silent
 from toolkit.reserved import HIDDEN, LAST_SEEN, name_refusal
-from toolkit.sources.arguments import argument
 from toolkit.sources.csv_defuse import defused_texts
 from toolkit.sources.csv_file import MAX_ROWS
 from toolkit.sources.csv_mapping import DISTINCT_ID

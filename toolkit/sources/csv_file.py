@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from toolkit.arguments import argument
 from toolkit.errors import ColumnMappingError, CsvError
 from toolkit.progress import Progress, silent
 from toolkit.reserved import LAST_SEEN, name_refusal
-from toolkit.sources.arguments import argument
 from toolkit.sources.csv_dialect import HeaderGuess
 from toolkit.sources.csv_mapping import (
     DISTINCT_ID,

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit.arguments import argument
 from toolkit.errors import ColumnMappingError, InvalidValueError
 from toolkit.reserved import DISPLAY_NAMES, LAST_SEEN, name_refusal
-from toolkit.sources.arguments import argument
 from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, column_title, is_email
 from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType, infer_type, is_filled, is_key
 from toolkit.values import as_json
@@ -721,25 +721,22 @@ def choose_types(
     }
     by_property = {name: position for position, name in mapped.properties.items()}
     for key, kind in (types or {}).items():
+        typed = argument("types", {key: kind})
         if kind not in COLUMN_TYPES:
             allowed = ", ".join(f'"{each}"' for each in COLUMN_TYPES)
-            raise ColumnMappingError(f"types[{key!r}]={kind!r} is no type; allowed are {allowed}")
+            raise ColumnMappingError(f"{typed} is no type; allowed are {allowed}")
         if key in (DISTINCT_ID, "distinct_id") and mapped.identifier is not None:
             position = mapped.identifier
         else:
             position = by_property[key] if key in by_property else columns.position(key)
         if position not in mapped.properties:
             if position == mapped.time:
-                raise ColumnMappingError(
-                    f"types[{key!r}]={kind!r}: the times of the rows have no type to choose"
-                )
+                raise ColumnMappingError(f"{typed}: the times of the rows have no type to choose")
             if position != mapped.identifier:
-                raise ColumnMappingError(
-                    f"types[{key!r}]: {columns.title(position)} is not imported"
-                )
+                raise ColumnMappingError(f"{typed}: {columns.title(position)} is not imported")
             if kind != "text":
                 raise ColumnMappingError(
-                    f'types[{key!r}]={kind!r}: distinct IDs are text as written; only "text" fits'
+                    f'{typed}: distinct IDs are text as written; only "text" fits'
                 )
             continue
         chosen[position] = kind

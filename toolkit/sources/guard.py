@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from toolkit.arguments import either
 from toolkit.errors import ArgumentError, RequestError
 
 _ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+")
@@ -50,15 +51,15 @@ class Guard:
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ArgumentError(
-                    f"origins has {origin!r}; an origin is such as 'http://localhost:3000': "
-                    "scheme, host and port, no path and no *"
+                    f"{either('origins', '--origin')} has {origin!r}; an origin is such as "
+                    "'http://localhost:3000': scheme, host and port, no path and no *"
                 )
         names = {_text("hosts", name).lower() for name in hosts}
         for name in names:
             if not _HOST.fullmatch(name):
                 raise ArgumentError(
-                    f"hosts has {name!r}; a host is a name such as 'host.docker.internal', without "
-                    "scheme and port"
+                    f"{either('hosts', '--allow-host')} has {name!r}; a host is a name such as "
+                    "'host.docker.internal', without scheme and port"
                 )
         self._hosts = {*_LOOPBACK, host.lower(), *names}
         self._is_open = not is_loopback(host)

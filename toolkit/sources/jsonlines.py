@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from toolkit.arguments import argument, either
 from toolkit.errors import (
     ArgumentError,
     MessageFileError,
@@ -25,7 +26,6 @@ from toolkit.errors import (
 from toolkit.messages import Message
 from toolkit.paths import as_path
 from toolkit.progress import Progress, silent
-from toolkit.sources.arguments import argument
 from toolkit.sources.strict_json import loads
 from toolkit.sources.whole_file import whole_file
 from toolkit.table import ProfileTable, as_table
@@ -246,7 +246,10 @@ def write_messages(
     """
     as_table(profiles, views=True)
     if chunk is not None and (isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1):
-        raise ArgumentError(f"chunk={chunk!r}; a number of messages from 1 on, or None, is needed")
+        raise ArgumentError(
+            f"{argument('chunk', chunk)}; a number of messages from 1 on"
+            f"{either(', or None,', '')} is needed"
+        )
     is_array = str(as_path(path)).removesuffix(".gz").endswith(".json")
     count = entries = 0
     with whole_file(path) as out:

@@ -19,6 +19,7 @@ import pandas as pd
 from tornado.iostream import IOStream
 
 from toolkit import html
+from toolkit.arguments import argument, either
 from toolkit.errors import ArgumentError, RequestError, ServeError
 from toolkit.events import Events
 from toolkit.messages import Locator
@@ -29,7 +30,6 @@ from toolkit.sources.handlers import application
 from toolkit.sources.receiver import Receiver, Tally
 from toolkit.sources.segment import GROUP_KEY
 from toolkit.table import ProfileTable
-from toolkit.values import quoted
 from toolkit.wording import completions, count
 
 #: Seconds the headers of a request may take to arrive, and its body.
@@ -285,12 +285,13 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         if opened is not None:
             opened.close()
+        free = argument("port", 0)
         if error.errno == errno.EADDRINUSE:
             ours = any(server.port == port for server in _running)
             by = "a server of this kernel: call its stop() first" if ours else "another program"
-            told = f"port {port} is in use by {by}. Or give another port; port=0 takes a free one"
+            told = f"port {port} is in use by {by}. Or give another port; {free} takes a free one"
         elif error.errno in (errno.EACCES, errno.EPERM):
-            told = f"port {port} may not be used; give one from 1024 on, or port=0 for a free one"
+            told = f"port {port} may not be used; give one from 1024 on, or {free} for a free one"
         else:
             told = f"nothing can listen at {host!r}, port {port}: {error.strerror or error}"
         raise ServeError(told) from error
@@ -359,11 +360,13 @@ def serve(
     {'plan': 'pro'}
     """
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65_536:
-        raise ArgumentError(f"port={quoted(port)}; a number from 0 to 65535 is needed")
+        raise ArgumentError(f"{argument('port', port)}; a number from 0 to 65535 is needed")
     if token is not None and (not isinstance(token, str) or not token):
-        raise ArgumentError(f"token={quoted(token)}; text or None is needed")
+        raise ArgumentError(
+            f"{argument('token', token)}; {either('text or None', 'a text')} is needed"
+        )
     if not isinstance(host, str) or not host:
-        raise ArgumentError(f"host={quoted(host)}; an address such as '127.0.0.1' is needed")
+        raise ArgumentError(f"{argument('host', host)}; an address such as '127.0.0.1' is needed")
     if not timeout > 0:
         raise ArgumentError(f"timeout={timeout!r}; seconds, more than 0, are needed")
     receiver = Receiver(profiles, geo=geo, group_key=group_key)

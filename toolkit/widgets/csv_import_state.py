@@ -10,11 +10,11 @@ from typing import IO, Any, Final, Literal, TypeVar
 
 from traitlets import Bool, HasTraits, Instance, Int, List, Tuple, Unicode
 
+from toolkit.arguments import written
 from toolkit.errors import ToolkitError, UndoError
 from toolkit.progress import Progress
 from toolkit.reserved import HIDDEN
 from toolkit.sample import sample_files
-from toolkit.sources.arguments import written
 from toolkit.sources.csv import import_csv
 from toolkit.sources.csv_file import CsvFile
 from toolkit.sources.csv_mapping import DISTINCT_ID, TIME

@@ -35,6 +35,11 @@ def argument(name: str, value: object = ...) -> str:
     return _notation.get()(name, value)
 
 
+def either(python: str, shell: str) -> str:
+    """Return what to do as the reader of a message would do it."""
+    return python if _notation.get() is as_python else shell
+
+
 @contextmanager
 def written(notation: Notation) -> Iterator[None]:
     """Write arguments in messages that way until the block ends."""
