@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from toolkit.errors import ColumnMappingError, CsvError, CsvRowsError
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_dialect import column_title
 from toolkit.table import ProfileTable
+from toolkit.widgets.csv_import_state import CsvImportState
 
 PLANES = (
     b"tailnum,year,type,manufacturer,model,engines,seats,speed,engine\n"
@@ -232,7 +234,12 @@ def test_CSV_2_the_preview_names_the_identifier_the_reason_and_the_best_candidat
         (b"distinct_id,plan\n1,a\n", "distinct_id", None, "is the identifier by its name"),
         (b"User ID,plan\n1,a\n", "User ID", None, "named like one"),
         (b"code,email\nx1,a@b.cc\nx2,a@b.cc\n", "email", "code", "for want of another"),
-        (b"code,email\nx1,a@b.cc\nx2,c@b.cc\n", "email", None, "for want of another"),
+        (b"code,email\nx1,a@b.cc\nx2,c@b.cc\n", "email", "code", 'pass key="code"'),
+        (
+            b"Kundennummer;E-Mail;Ort\nK1;a@x.de;B\nK2;b@x.de;C\n",
+            *("E-Mail", "Kundennummer", 'column "Kundennummer" may be it'),
+        ),
+        (b"who,email\nAnn,a@b.cc\nBob,c@b.cc\n", "email", None, "for want of another"),
         (b"id,plan\n1,a\n1,b\n1,c\n", None, "plan", 'column "id" is not the identifier'),
         (b"plan,score\na,1.5\na,2.5\n", None, None, "no column has a different text in every row"),
         (b"7,ann@b.cc\n8,bob@b.cc\n", 0, None, "2 of 2 cells filled, 2 different"),
@@ -552,3 +559,18 @@ def test_the_reader_and_the_writer_of_python_agree_with_ours(profiles: ProfileTa
         report = import_csv(profiles, content.getvalue().encode(), types={"v": "text"})
         assert [profiles[f"u{at}"]["v"] for at in range(len(values))] == values
         assert len(report.rejected) == 0
+
+
+def test_CSV_2_an_import_by_e_mail_names_the_column_that_may_be_the_identifier(
+    tmp_path: Path,
+) -> None:
+    data = b"Kundennummer;E-Mail;Ort\nK1;a@x.de;B\nK2;b@x.de;C\n"
+    report = import_csv(ProfileTable(), data)
+    assert any('pass key="Kundennummer"' in each for each in report.warnings)
+    state = CsvImportState(ProfileTable())
+    path = tmp_path / "people.csv"
+    path.write_bytes(data)
+    state.choose(path)
+    assert state.job.wait(30)
+    assert state.preview is not None and state.preview.candidate == "Kundennummer"
+    assert state.candidate == 0

@@ -281,8 +281,7 @@ def suggest_names(
     if identifier is not None:
         return Suggestion(suggested, identifier, reason or "")
     email = suggested.index(EMAIL) if EMAIL in suggested else None
-    is_sure = email is not None and is_key(columns.cells[email])
-    candidate = None if is_sure else _candidate(columns)
+    candidate = _candidate(columns, email)
     return Suggestion(suggested, email, _fallback(columns, email, candidate, reason), candidate)
 
 
@@ -301,14 +300,27 @@ def _first_as_identifier(columns: FileColumns) -> tuple[int | None, str | None]:
     return None, f"{columns.title(0)} is not the identifier: {facts}"
 
 
-def _candidate(columns: FileColumns) -> int | None:
-    """Return the first column that tells all rows apart and may be of IDs."""
+def _candidate(columns: FileColumns, email: int | None = None) -> int | None:
+    """Return the first column that tells all rows apart and may be of IDs.
+
+    Where the e-mail tells them apart too, numbers and codes are IDs, names of people not.
+    """
+    is_sure = email is not None and is_key(columns.cells[email])
     for position, cells in enumerate(columns.cells):
+        if position == email or (is_sure and not _are_codes(cells)):
+            continue
         kind = infer_type(cells.slice(0, SAMPLE_ROWS))
         is_whole = kind == "text" or (kind == "number" and infer_whole(cells))
         if is_whole and is_key(cells) and not is_index(columns, position):
             return position
     return None
+
+
+def _are_codes(cells: pa.Array) -> bool:
+    """Return whether each of the first cells holds a digit and no space."""
+    return bool(
+        pc.all(pc.match_substring_regex(cells.slice(0, SAMPLE_ROWS), r"^\s*\S*\d\S*\s*$")).as_py()
+    )
 
 
 def infer_whole(numbers: pa.Array) -> bool:
