@@ -195,7 +195,7 @@ def test_unknown_usage_exits_2() -> None:
         (["report", "DATABASE", "nowhere.csv", "X"], "nowhere.csv: no such file"),
         (["report", "DATABASE", "a.jsonl", "X"], "allowed are .parquet, .csv, .csv.gz"),
         (["import", "NEW", "."], ".: is a folder; a file is needed"),
-        (["export", "DATABASE", "out.xlsx"], "allowed are .jsonl, .jsonl.gz, .json, .json.gz, .c"),
+        (["export", "DATABASE", "out.xlsx"], "allowed are .jsonl, .jsonl.gz, .json, .json.gz, .n"),
         (["export", "DATABASE", "out"], "allowed are .jsonl"),
         (["demo", "/dev/null/demo"], "the folder /dev/null/demo cannot be made: not a directory"),
     ],

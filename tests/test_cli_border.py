@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -318,3 +319,23 @@ def test_errors_name_options_and_no_python(
     told = (done.stderr + done.stdout).decode()
     assert done.returncode != 0 and said in told
     assert not re.search(r"pd\.|\w=True|\btypes\b|`profile-toolkit check`|\w+=\d", told), told
+
+
+@pytest.mark.parametrize("write", [toolkit.write_csv, toolkit.write_messages, toolkit.write_people])
+@pytest.mark.parametrize("end", [".xlsx", ".txt", ".parquet", ".db", ".html", ".xlsx.gz"])
+def test_a_name_that_ends_in_another_format_is_refused(
+    tmp_path: Path, write: Any, end: str
+) -> None:
+    path = tmp_path / f"people{end}"
+    with pytest.raises(toolkit.errors.ArgumentError, match="end it in"):
+        write(toolkit.ProfileTable(), path)
+    assert not path.exists()
+    write(toolkit.ProfileTable(), tmp_path / "people")
+
+
+def test_JSON_named_csv_is_refused_and_the_other_way_round(tmp_path: Path) -> None:
+    profiles = toolkit.ProfileTable()
+    with pytest.raises(toolkit.errors.ArgumentError, match=r"toolkit\.write_messages"):
+        toolkit.write_csv(profiles, tmp_path / "x.json")
+    with pytest.raises(toolkit.errors.ArgumentError, match=r"toolkit\.write_csv"):
+        toolkit.write_messages(profiles, tmp_path / "x.csv.gz")

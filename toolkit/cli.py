@@ -37,6 +37,7 @@ from toolkit.errors import (
     UndoError,
 )
 from toolkit.events import Events
+from toolkit.paths import ENDINGS
 from toolkit.reports import segmentation
 from toolkit.reports.periods import Unit
 from toolkit.reports.plots import as_png
@@ -61,7 +62,9 @@ OK, REJECTED, USAGE = 0, 1, 2
 #: What it is called: a folder named toolkit of the user's own does not stand in its way.
 PROGRAM = "profile-toolkit"
 
-_EXPORTS = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".csv", ".csv.gz")
+_EXPORTS = tuple(
+    f"{end}{zipped}" for end in (*ENDINGS["messages"], *ENDINGS["CSV"]) for zipped in ("", ".gz")
+)
 _EVENTS = (".parquet", ".csv", ".csv.gz")
 # The columns of events: the option that names each, and what they are usually called.
 _ROLES: Final = {

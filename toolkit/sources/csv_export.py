@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from toolkit.arguments import argument
 from toolkit.columns import IS_NULL, Column, Mask, Positions
+from toolkit.paths import path_of_format
 from toolkit.progress import Progress, silent
 from toolkit.reserved import HIDDEN, LAST_SEEN, name_refusal
 from toolkit.sources.csv_defuse import defused_texts
@@ -139,6 +140,7 @@ def export_csv(
 
     *notice* is told how far it is, and may stop it; an older file stays as it was then.
     """
+    path_of_format(path, "CSV")
     snapshot = as_table(profiles, views=True).snapshot()
     names = [name for name in snapshot.names if _may_be_column(name)]
     found = _Losses([name for name in snapshot.names if not _may_be_column(name)])

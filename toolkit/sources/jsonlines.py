@@ -24,7 +24,7 @@ from toolkit.errors import (
     PathIsFolderError,
 )
 from toolkit.messages import Message
-from toolkit.paths import as_path
+from toolkit.paths import as_path, path_of_format
 from toolkit.progress import Progress, silent
 from toolkit.sources.strict_json import loads
 from toolkit.sources.whole_file import whole_file
@@ -250,7 +250,7 @@ def write_messages(
             f"{argument('chunk', chunk)}; a number of messages from 1 on"
             f"{either(', or None,', '')} is needed"
         )
-    is_array = str(as_path(path)).removesuffix(".gz").endswith(".json")
+    is_array = str(path_of_format(path, "messages")).removesuffix(".gz").endswith(".json")
     count = entries = 0
     with whole_file(path) as out:
         texts = (message.as_text() for message in _all_messages(profiles))

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from toolkit.errors import ArgumentError, MessageFileError
 from toolkit.messages import USERS
-from toolkit.paths import as_path
+from toolkit.paths import path_of_format
 from toolkit.reserved import LAST_SEEN
 from toolkit.sources.jsonlines import Messages, read_messages
 from toolkit.sources.whole_file import whole_file
@@ -55,7 +55,7 @@ def write_people(
     <BLANKLINE>
     """
     as_table(profiles, views=True)
-    is_array = str(as_path(path)).removesuffix(".gz").endswith(".json")
+    is_array = str(path_of_format(path, "profiles as JSON")).removesuffix(".gz").endswith(".json")
     number = 0
     with whole_file(path) as out:
         people = _people(profiles)
