@@ -12,6 +12,7 @@ import pytest
 
 from toolkit.messages import Message, Rejection, parse_message
 from toolkit.reserved import SDK_FIELDS
+from toolkit.sources.arriving_events import Fault, read_event
 from toolkit.table import ProfileTable
 from toolkit.times import parse_time
 
@@ -327,3 +328,25 @@ def test_nesting_past_what_readers_take_is_rejected_not_a_crash() -> None:
         deep = [deep]
     _, [rejection] = parsed({"$distinct_id": "1", "$set": {"deep": deep}})
     assert "deep" in rejection.reason
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"event": "Buy", "properties": {"distinct_id": "1"}}, "This is an event"),
+        ({"distinct_id": "1", "$set": {"a": 1}}, 'Write "$distinct_id"'),
+        ({"$distinctId": "1", "$set": {"a": 1}}, 'Write "$distinct_id"'),
+        ({"$distinct_id": "1", "$Set": {"a": 1}}, 'Did you mean "$set"?'),
+        ({"$distinct_id": "1", "set": {"a": 1}}, 'Did you mean "$set"?'),
+        ({"$distinct_id": "1", "unset": ["a"]}, 'Did you mean "$unset"?'),
+        ({"$distinct_id": "1", "$properties": {"a": 1}}, "toolkit.read_people reads it"),
+    ],
+)
+def test_MSG_4_the_usual_wrong_objects_are_recognised(wrong: dict[str, Any], said: str) -> None:
+    assert said in reason_of(wrong)
+
+
+def test_an_update_sent_as_an_event_is_pointed_to_engage() -> None:
+    fault = read_event({"$distinct_id": "1", "$set": {"a": 1}}, 0, 40, 0, strict=False)
+    assert isinstance(fault, Fault)
+    assert fault.reason == "an event has a name; this is an update of a profile: send it to /engage"

@@ -22,6 +22,11 @@ FIXTURES = [HealthCheck.function_scoped_fixture]
 ARRIVAL = times.parse_time("2026-06-01")
 
 
+def _meant(name: str) -> str:
+    plain = f"${name[1:].lower()}"
+    return f'. Did you mean "{plain}"?' if plain in operators.OPERATORS else ""
+
+
 def exactly(value: Any) -> str:
     """A text that tells 1 from 1.0, true from 1, -0.0 from 0.0, and other orders of keys.
 
@@ -62,7 +67,8 @@ def reference(sent: list[list[dict[str, Any]]]) -> tuple[dict[str, Any], list[tu
             message = parse_message(stripped, index, rejected)
             allowed = ", ".join(operators.OPERATORS)
             refusals += [
-                (index, f"unknown operator {name!r}; allowed are {allowed}") for name in unknown
+                (index, f"unknown operator {name!r}; allowed are {allowed}{_meant(name)}")
+                for name in unknown
             ]
             refusals += [(index, each.reason) for each in rejected]
             if message is None:

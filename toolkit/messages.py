@@ -10,6 +10,7 @@ why not. What it lets through can be applied by :mod:`toolkit.operators`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -19,6 +20,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from toolkit import times
+from toolkit.arguments import either
 from toolkit.errors import InvalidIdError, InvalidTimeError, InvalidValueError, MessageError
 from toolkit.ids import normalise_id
 from toolkit.operators import CREATING, OPERATORS, refuse_increment
@@ -277,7 +279,7 @@ def _addressee(raw: Mapping[Any, Any], group_key: str) -> tuple[str, object]:
         if group_key != USERS:
             raise MessageError(f'no $group_key and $group_id; the table is "{group_key}"')
         if "$distinct_id" not in raw:
-            raise MessageError("no $distinct_id")
+            raise MessageError(f"no $distinct_id{_instead_of_id(raw)}")
         return USERS, raw["$distinct_id"]
     if "$distinct_id" in raw:
         raise MessageError("both $distinct_id and a group; a message updates one profile")
@@ -290,6 +292,18 @@ def _addressee(raw: Mapping[Any, Any], group_key: str) -> tuple[str, object]:
     if "$group_id" not in raw:
         raise MessageError("no $group_id")
     return named, raw["$group_id"]
+
+
+def _instead_of_id(raw: Mapping[Any, Any]) -> str:
+    """Return what an object without a distinct ID probably is, to follow another sentence."""
+    if "event" in raw and isinstance(raw.get("properties"), Mapping):
+        how = either("toolkit.Events takes a DataFrame of them", "`report` counts a table of them")
+        return (
+            f". This is an event, which changes no profile; {how}, and a server takes it at /track"
+        )
+    plain = {re.sub(r"[\W_]", "", str(field)).lower(): field for field in raw}
+    given = plain.get("distinctid")
+    return "" if given is None else f'; did you mean it by {glimpse(given)!r}? Write "$distinct_id"'
 
 
 def _operators(raw: Mapping[Any, Any]) -> tuple[list[Any], list[str], list[str]]:
@@ -318,7 +332,12 @@ def _ignored_field(field: str) -> str:
 
 def _unknown_operator(operator: object) -> str:
     hint = "" if str(operator).startswith("$") else "; properties go inside $set"
-    return f"unknown operator {glimpse(operator)!r}{hint}; allowed are {_listed(OPERATORS)}"
+    said = f"unknown operator {glimpse(operator)!r}{hint}; allowed are {_listed(OPERATORS)}"
+    if operator == "$properties":
+        how = either("toolkit.read_people reads it", "--people reads it")
+        return f"{said}. This is a profile as the query API has it; {how}"
+    meant = f"${str(operator).lstrip('$').lower()}"
+    return f'{said}. Did you mean "{meant}"?' if meant in OPERATORS else said
 
 
 def _check_operator(operator: object, group_key: str) -> None:

@@ -17,6 +17,7 @@ from toolkit.columns import Column, cell_frame
 from toolkit.errors import InvalidIdError, InvalidTimeError, InvalidValueError
 from toolkit.events import Events
 from toolkit.ids import normalise_id
+from toolkit.operators import OPERATORS
 from toolkit.values import ABSENT, as_json, glimpse
 
 #: So many events are kept, of so many bytes of JSON together; then the oldest go.
@@ -100,7 +101,9 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
     try:
         name = raw.get("event")
         if not isinstance(name, str) or not name:
-            raise InvalidValueError("an event has a name")
+            update = any(each in raw for each in OPERATORS)
+            hint = "; this is an update of a profile: send it to /engage" if update else ""
+            raise InvalidValueError(f"an event has a name{hint}")
         as_json(name)
         field = "properties.distinct_id"
         distinct_id = _distinct_id(sent, strict)
