@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
+from toolkit import errors
 from toolkit.errors import ToolkitError, bounded
 
 FRAME = pd.DataFrame(
@@ -78,7 +79,7 @@ def test_forms_recognise_swapped_events_and_profiles_too(events: Any) -> None:
 
 @pytest.mark.parametrize("write", [tk.write_csv, tk.write_messages, tk.write_people])
 def test_only_profiles_are_written(write: Callable[..., Any], tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
+    path = tmp_path / "out"
     for wrong in (tk.Events(FRAME), FRAME, None, [{"$distinct_id": "1"}]):
         with pytest.raises(ToolkitError, match="a ProfileTable is needed"):
             write(wrong, path)
@@ -166,3 +167,63 @@ def test_COPY_1_is_said_where_people_look() -> None:
         assert "COPY-1" in str(each) and "profiles.set" in str(each)
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     assert 'profiles["1001"]["plan"] = "pro"' in readme
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("increment", "add"), ("updatee", "set"), ("apppend", "append"), ("filter", "where")],
+)
+def test_a_misspelt_name_of_a_table_is_asked_for(name: str, meant: str) -> None:
+    with pytest.raises(AttributeError, match=f'Did you mean .*"{meant}"'):
+        getattr(tk.ProfileTable(), name)
+
+
+def test_a_name_like_no_other_is_refused_as_usual() -> None:
+    with pytest.raises(AttributeError, match=r"has no attribute 'qqqqq'$"):
+        getattr(tk.ProfileTable(), "qqqqq")  # noqa: B009
+    assert not hasattr(tk.ProfileTable(), "_repr_mimebundle_")
+
+
+def test_a_DataFrame_given_to_import_csv_is_told_what_imports_it() -> None:
+    frame = pd.DataFrame({"distinct_id": ["1"], "a": [1]})
+    with pytest.raises(errors.CsvError, match=r"import_frame.*profiles\.set\(frame\)"):
+        tk.import_csv(tk.ProfileTable(), frame)  # type: ignore[arg-type]
+
+
+def test_a_file_of_which_no_row_can_be_imported_does_not_offer_the_other_0() -> None:
+    with pytest.raises(errors.CsvRowsError, match="Correct the file, or check") as caught:
+        tk.import_csv(
+            tk.ProfileTable(),
+            b"id,a,when\n1,x,soon\n2,y,later\n",
+            {"id": "$distinct_id", "a": "a", "when": "$time"},
+        )
+    assert "other 0" not in str(caught.value)
+
+
+def test_the_choice_of_many_values_names_isin() -> None:
+    with pytest.raises(errors.ExpressionError, match=r"\.isin\("):
+        assert tk.user["plan"] in ["pro", "basic"]
+
+
+def test_an_ID_after_its_properties_is_asked_for() -> None:
+    with pytest.raises(errors.ArgumentError, match="Did you swap the ID and the properties"):
+        tk.ProfileTable().set({"plan": "pro"}, "a")  # type: ignore[call-overload]
+
+
+def test_every_import_takes_key_for_the_column_of_the_IDs() -> None:
+    frame = pd.DataFrame({"tailnum": ["a"], "seats": [1]})
+    tables = [tk.ProfileTable() for _ in range(3)]
+    tk.import_frame(tables[0], frame, key="tailnum")
+    tables[1].set(frame, key="tailnum")
+    tk.import_csv(tables[2], b"tailnum,seats\na,1\n", key="tailnum")
+    assert [dict(table["a"])["seats"] for table in tables] == [1, 1, 1]
+    with pytest.raises(errors.FrameError, match="give one"):
+        tk.import_frame(tables[0], frame, key="tailnum", distinct_id="seats")
+
+
+@pytest.mark.parametrize("name", ["buy", "iPhone opened"])
+def test_titles_keep_the_names_of_events(name: str) -> None:
+    events = pd.DataFrame({"event": name, "distinct_id": ["a"], "time": ["2026-05-01"]})
+    assert tk.retention(events, None, name, name).title.startswith(name)
+    assert tk.lifecycle(events, None, name).title.startswith(name)
+    assert tk.frequency(events, None, name, name).title.startswith(name)

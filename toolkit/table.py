@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from os import PathLike, fspath
-from typing import Any, Final, Literal, NoReturn, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeVar, overload
 from unicodedata import normalize
 
 import numpy as np
@@ -68,7 +68,7 @@ from toolkit.store import TIMEOUT, Store
 from toolkit.undo import edits_to_undo, is_small
 from toolkit.values import Json, as_json, copied, glimpse, is_text, quoted
 from toolkit.view import ProfileView, shown
-from toolkit.wording import SWAPPED, completions, count
+from toolkit.wording import SWAPPED, completions, count, did_you_mean
 
 _T = TypeVar("_T")
 # A progress bar appears once a loop has run for so many seconds.
@@ -305,6 +305,11 @@ class ProfileTable:
             raise ArgumentError(
                 f"set takes a distinct ID and properties, or a DataFrame, not "
                 f"{glimpse(distinct_id)!r} alone"
+            )
+        if isinstance(distinct_id, Mapping) and isinstance(properties, str | int):
+            raise ArgumentError(
+                'the distinct ID comes first, as in profiles.set("123", {"plan": "pro"}). '
+                "Did you swap the ID and the properties?"
             )
         return self._send("$set", distinct_id, properties, time, ignore_time)
 
@@ -1243,6 +1248,14 @@ class ProfileTable:
     def __dir__(self) -> list[str]:
         return completions(self, _INTERNAL)
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say what was probably meant by a name that there is not."""
+            said = f"{type(self).__name__!r} object has no attribute {name!r}"
+            hint = "" if name.startswith("_") else _meant(name)
+            raise AttributeError(f"{said}{hint}", name=name, obj=None)
+
     def __eq__(self, other: object) -> bool:
         """Whether both are the same table; two tables are compared by :meth:`diff`."""
         if isinstance(other, ProfileTable):
@@ -1362,3 +1375,27 @@ def _batch_number(batch_id: object) -> int:
             f"batch_id={batch_id!r}; the number of a batch is needed, as profiles.batches has it"
         )
     return int(batch_id)
+
+
+#: What the operators are called elsewhere.
+_OTHER_NAMES: Final = {
+    "increment": "add",
+    "track_charge": "append",
+    "update": "set",
+    "delete_user": "delete",
+    "drop": "delete",
+    "filter": "where",
+    "query": "where",
+    "save": "backup",
+}
+
+
+def _meant(name: str) -> str:
+    """Return which method was probably meant, to follow another sentence."""
+    if name in _OTHER_NAMES:
+        return f'. Did you mean "{_OTHER_NAMES[name]}"?'
+    public = [each for each in dir(ProfileTable) if not each.startswith("_")]
+    hint = did_you_mean(name, [each for each in public if each not in _INTERNAL])
+    if not hint and name.startswith("update"):
+        hint = ' Did you mean "set"?'
+    return f".{hint}" if hint else ""

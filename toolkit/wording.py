@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable
 from difflib import get_close_matches
 from typing import Final
@@ -76,6 +77,15 @@ def sentence(text: str) -> str:
     first = text.split(" ", 1)[0]
     begun = text if "=" in first else text[:1].upper() + text[1:]
     return begun if begun.endswith((".", "?", "!")) else f"{begun}."
+
+
+def begun(title: str) -> str:
+    """Return a title that begins with an event: its name stays as it is written.
+
+    >>> begun("buy, then view"), begun("any event, then view")
+    ('buy, then view', 'Any event, then view')
+    """
+    return f"A{title[1:]}" if re.match(r"any (other )?event\b", title) else title
 
 
 def completions(thing: object, internal: Container[str]) -> list[str]:

@@ -283,7 +283,7 @@ class Expression:
             f"{shortened(self.text)} is true or false only once there are rows. "
             "Join conditions with & | ~ in place of and, or, not, each comparison in "
             'parentheses: (user["plan"] == "pro") & ~(user["age"] < 18); '
-            "write 1 < x < 5 as (x > 1) & (x < 5)"
+            "write 1 < x < 5 as (x > 1) & (x < 5), and `in` as .isin([…])"
         )
 
     def __contains__(self, element: object) -> NoReturn:

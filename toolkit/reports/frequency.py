@@ -37,6 +37,7 @@ from toolkit.reports.retained import averaged, divided
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep
 from toolkit.values import Json
+from toolkit.wording import begun
 from toolkit.wording import count as counted_words
 
 if TYPE_CHECKING:
@@ -326,7 +327,7 @@ def _title(asked: Asked, count: HowMany, definition: Mapping[str, object]) -> st
         title += f", where {definition['where']}"
     if definition["at"] != "latest" and definition["by"] is not None:
         title += f" at {definition['at']}"
-    return title[0].upper() + title[1:]
+    return begun(title)
 
 
 declare(

@@ -40,7 +40,7 @@ from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep, Step, as_step
 from toolkit.series import Codes
 from toolkit.values import Json
-from toolkit.wording import count, listed
+from toolkit.wording import begun, count, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -428,7 +428,7 @@ def _title(active: Step, definition: Mapping[str, object]) -> str:
         title += f", where {definition['where']}"
     if definition["at"] != "latest" and definition["by"] is not None:
         title += f" at {definition['at']}"
-    return title[0].upper() + title[1:]
+    return begun(title)
 
 
 declare(

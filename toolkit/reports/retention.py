@@ -39,7 +39,7 @@ from toolkit.reports.retained import Numbers, Question, RetentionMeasure
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep
 from toolkit.values import Json
-from toolkit.wording import count
+from toolkit.wording import begun, count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -474,7 +474,7 @@ def _title(question: Question, definition: Mapping[str, object]) -> str:
         title += f", where {definition['where']}"
     if definition["at"] != "latest" and definition["by"] is not None:
         title += f" at {definition['at']}"
-    return title[0].upper() + title[1:]
+    return begun(title)
 
 
 declare(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from time import perf_counter
 from typing import Final, Literal
 
@@ -311,6 +312,11 @@ def _check_table(profiles: object) -> None:
             "profiles is what a table held when it was asked, and cannot be changed; "
             "import into the ProfileTable itself"
         )
+    if isinstance(profiles, str | bytes | PathLike | pd.DataFrame):
+        raise CsvError(
+            f"profiles is a {type(profiles).__name__}; the ProfileTable comes first, "
+            "the file after it: import_csv(profiles, source)"
+        )
     raise CsvError(
         f"profiles={quoted(profiles)[:40]} ({type(profiles).__name__}); a ProfileTable is needed, "
         "and after it the file: import_csv(tk.ProfileTable(), source)"
@@ -322,10 +328,16 @@ def _rejection_error(rejected: pd.DataFrame, rows: int) -> CsvRowsError:
     return CsvRowsError(
         f"{len(rejected):,} of {count(rows, 'row')} cannot be imported, and nothing was written.\n"
         f"  {shown}\n"
-        f"Correct the file, or pass {argument('on_error', 'skip')} to import the other "
-        f"{rows - len(rejected):,}",
+        f"Correct the file{_or_import_the_rest(rows - len(rejected))}",
         rejected,
     )
+
+
+def _or_import_the_rest(rows: int) -> str:
+    """Return how to import the rows that can be, if there are any."""
+    if not rows:
+        return ", or check that its columns are what they should be"
+    return f", or pass {argument('on_error', 'skip')} to import the other {rows:,}"
 
 
 def _imported_columns(columns: FileColumns, mapped: MappedColumns, rows: Rows) -> pd.DataFrame:

@@ -140,8 +140,8 @@ def export_csv(
 
     *notice* is told how far it is, and may stop it; an older file stays as it was then.
     """
-    path_of_format(path, "CSV")
     snapshot = as_table(profiles, views=True).snapshot()
+    path_of_format(path, "CSV")
     names = [name for name in snapshot.names if _may_be_column(name)]
     found = _Losses([name for name in snapshot.names if not _may_be_column(name)])
     kept = found.importable(snapshot.ids)

@@ -15,6 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, TypeAlias, cast
 
+import pandas as pd
 from charset_normalizer import from_bytes
 
 from toolkit.arguments import argument
@@ -87,6 +88,11 @@ class CsvSource:
             return cls("data", bytes(source))
         if isinstance(source, str | PathLike):
             return cls._of_path(os.fspath(source))
+        if isinstance(source, pd.DataFrame):
+            raise CsvError(
+                "source is a DataFrame, no CSV; toolkit.import_frame(profiles, frame) imports it, "
+                "and profiles.set(frame) writes its cells"
+            )
         if not callable(getattr(source, "read", None)):
             raise CsvError(
                 f"source={glimpse(source, 40)!r} ({type(source).__name__}) cannot be read as CSV; "

@@ -19,6 +19,7 @@ def import_frame(
     distinct_id: str = "distinct_id",
     time: str | None = None,
     source: str = "DataFrame",
+    key: str | None = None,
 ) -> ColumnsResult:
     """``$set`` the rows of a DataFrame as one batch, and return what became of them.
 
@@ -43,6 +44,9 @@ def import_frame(
         row of an ID is its latest state (PAST-4). By default all of it happens now.
     source
         Where it comes from, in words, for the log.
+    key
+        The same as *distinct_id*, by the name that ``profiles.set(frame)`` and
+        ``import_csv`` have for it.
 
     Returns
     -------
@@ -72,7 +76,9 @@ def import_frame(
             f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed, and after "
             "it the DataFrame"
         )
-    rows = read_frame(frame, distinct_id, time)
+    if key is not None and distinct_id != "distinct_id":
+        raise FrameError("key= and distinct_id= both name the column of the IDs; give one")
+    rows = read_frame(frame, distinct_id if key is None else key, time)
     columns = {name: column for name, column in rows.columns.items() if column.is_present.any()}
     result = profiles.set_columns(rows.ids, columns, source=source, row_times=rows.times)
     return replace(result, rejected=[*rows.left_out, *result.rejected])

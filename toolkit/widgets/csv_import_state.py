@@ -39,7 +39,7 @@ from toolkit.widgets.csv_columns import (
 )
 from toolkit.widgets.csv_words import as_field, in_form
 from toolkit.widgets.job import Job
-from toolkit.wording import count
+from toolkit.wording import count, did_you_mean
 
 T = TypeVar("T")
 Step = Literal["choose", "read", "identifier", "columns", "check", "import"]
@@ -283,10 +283,16 @@ class CsvImportState(HasTraits):
             self.template_note = ""
             self._set_columns(first_choices(self.preview, identifier))
 
-    def choose_identifier(self, position: int | None) -> None:
-        """Make a column the distinct IDs; None for none (CSV-2)."""
+    def choose_identifier(self, position: int | str | None) -> None:
+        """Make a column, by position or header, the distinct IDs; None for none (CSV-2)."""
         if self.preview is None:
             return
+        if isinstance(position, str):
+            headers = {each.header: each.position for each in self.preview.columns if each.header}
+            if position not in headers:
+                self.error = f'There is no column "{position}".{did_you_mean(position, headers)}'
+                return
+            position = headers[position]
         if position is not None and not 0 <= position < len(self.columns):
             self.error = f"There is no column {position}; 0 to {len(self.columns) - 1}, or None."
             return
