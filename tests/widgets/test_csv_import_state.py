@@ -803,3 +803,15 @@ def test_CSV_10_lines_that_are_no_rows_are_listed_in_the_form(
     go(state, "check")
     assert state.dry is not None
     assert state.dry.rejected["line"].tolist() == [1, 4, 5, 7]
+
+
+def test_CSV_2_the_identifier_is_chosen_by_its_header_too(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes(b"Kundennummer;Ort\nK1;B\nK2;C\n")
+    state = CsvImportState(ProfileTable())
+    state.choose(path)
+    assert state.job.wait(30)
+    state.choose_identifier("Kundennumer")
+    assert state.error == 'There is no column "Kundennumer". Did you mean "Kundennummer"?'
+    state.choose_identifier("Kundennummer")
+    assert state.identifier == 0
