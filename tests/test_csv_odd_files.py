@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.effort import examples
-from toolkit.arguments import written
 from toolkit.cli import _as_option
 from toolkit.errors import ColumnMappingError, CsvError, CsvRowsError
+from toolkit.notation import written
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_dialect import column_title
 from toolkit.table import ProfileTable

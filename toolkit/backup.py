@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from toolkit import html
-from toolkit.arguments import argument
 from toolkit.errors import ArgumentError, StoreError, StoreExistsError
+from toolkit.notation import argument
 from toolkit.pending import beside, has_pending
 
 _SUFFIXES: Final = ("", "-wal", "-shm", "-journal")

@@ -26,7 +26,6 @@ from typing import Any, Final, NoReturn, TextIO, get_args, overload
 import pandas as pd
 from pandas.errors import ParserError
 
-from toolkit.arguments import written
 from toolkit.demo import run_demo
 from toolkit.errors import (
     CsvRowsError,
@@ -37,6 +36,7 @@ from toolkit.errors import (
     UndoError,
 )
 from toolkit.events import Events
+from toolkit.notation import written
 from toolkit.paths import ENDINGS
 from toolkit.reports import segmentation
 from toolkit.reports.periods import Unit

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from toolkit import durations, html, times
-from toolkit.arguments import argument
 from toolkit.errors import ArgumentError, InvalidTimeError
 from toolkit.history import snapshot_as_of, state_after
 from toolkit.log import Base, Batch, Compaction, Log
+from toolkit.notation import argument
 from toolkit.values import glimpse
 from toolkit.wording import count
 

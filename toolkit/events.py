@@ -17,10 +17,10 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit import html, series, text_times, times
-from toolkit.arguments import either
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import EventsError, InexactIdWarning, InvalidCellsWarning
 from toolkit.ids import normalise_id
+from toolkit.notation import either
 from toolkit.reserved import HIDDEN
 from toolkit.series import Coded, CodedLists, Codes, Microseconds
 from toolkit.snapshot import Snapshot

@@ -20,9 +20,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from toolkit import times
-from toolkit.arguments import either
 from toolkit.errors import InvalidIdError, InvalidTimeError, InvalidValueError, MessageError
 from toolkit.ids import normalise_id
+from toolkit.notation import either
 from toolkit.operators import CREATING, OPERATORS, refuse_increment
 from toolkit.reserved import HIDDEN, LAST_SEEN, MESSAGE_FIELDS, SDK_FIELDS
 from toolkit.values import Json, as_json, dumps, glimpse

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit import bulk, times
-from toolkit.arguments import either
 from toolkit.columns import Column, Positions
 from toolkit.errors import StoreDamagedError
 from toolkit.messages import USERS
+from toolkit.notation import either
 from toolkit.operators import Profile
 from toolkit.snapshot import Snapshot
 from toolkit.state import Change, Row, settle

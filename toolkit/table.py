@@ -18,7 +18,6 @@ from tqdm.auto import tqdm
 
 from toolkit import limits as product_limits
 from toolkit import times
-from toolkit.arguments import argument
 from toolkit.backup import BackupReport
 from toolkit.batch import Indexed, plan
 from toolkit.batch_columns import ColumnsResult, EditCounts, plan_columns, plan_edits
@@ -57,6 +56,7 @@ from toolkit.history import (
 from toolkit.ids import normalise_id, visible
 from toolkit.log import LoggedColumns, LoggedEdits, logged
 from toolkit.messages import USERS, Locator, Rejection, hidden_properties, parse_message
+from toolkit.notation import argument
 from toolkit.progress import Progress, silent
 from toolkit.remembered import Remembered
 from toolkit.reserved import HIDDEN, title

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.arguments import argument
 from toolkit.columns import Column, Mask, Positions, cell_frame, objects
 from toolkit.errors import UndoError
 from toolkit.history import Run, Update, runs_of, state_after, states_around
 from toolkit.log import Batch, Log, LoggedEdits
+from toolkit.notation import argument
 from toolkit.progress import Progress, silent
 from toolkit.snapshot import Snapshot, places
 from toolkit.times import NO_TIME

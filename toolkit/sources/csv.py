@@ -11,9 +11,9 @@ from typing import Final, Literal
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit.arguments import argument
 from toolkit.batch_columns import CellChange
 from toolkit.errors import CsvError, CsvRowsError
+from toolkit.notation import argument
 from toolkit.progress import Progress
 from toolkit.sources.csv_file import CsvFile
 from toolkit.sources.csv_mapping import (

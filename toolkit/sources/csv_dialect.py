@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from toolkit.arguments import argument
 from toolkit.errors import CsvError
+from toolkit.notation import argument
 from toolkit.sources.csv_types import infer_type, looks_like
 from toolkit.wording import ordinal
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
-from toolkit.arguments import argument
 from toolkit.columns import IS_NULL, Column, Mask, Positions
+from toolkit.notation import argument
 from toolkit.paths import path_of_format
 from toolkit.progress import Progress, silent
 from toolkit.reserved import HIDDEN, LAST_SEEN, name_refusal

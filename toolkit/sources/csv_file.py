@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from toolkit.arguments import argument
 from toolkit.errors import ColumnMappingError, CsvError
+from toolkit.notation import argument
 from toolkit.progress import Progress, silent
 from toolkit.reserved import LAST_SEEN, name_refusal
 from toolkit.sources.csv_dialect import HeaderGuess

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.arguments import argument
 from toolkit.errors import ColumnMappingError, InvalidValueError
+from toolkit.notation import argument
 from toolkit.reserved import DISPLAY_NAMES, LAST_SEEN, name_refusal
 from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, column_title, is_email
 from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType, infer_type, is_filled, is_key

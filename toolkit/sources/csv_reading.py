@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from toolkit.arguments import argument
 from toolkit.columns import Mask, Positions
 from toolkit.errors import CsvEncodingError, CsvError
+from toolkit.notation import argument
 from toolkit.progress import Progress, silent
 from toolkit.sources.arrow_stream import csv_batches
 from toolkit.sources.csv_dialect import DELIMITERS, Dialect, check_delimiter, delimiter_name, sniff

@@ -18,8 +18,8 @@ from typing import IO, Any, BinaryIO, Final, TypeAlias, cast
 import pandas as pd
 from charset_normalizer import from_bytes
 
-from toolkit.arguments import argument
 from toolkit.errors import CsvEncodingError, CsvError, CsvFileError, CsvFileNotFoundError
+from toolkit.notation import argument
 from toolkit.paths import as_path
 from toolkit.sources.csv_formats import format_of_bytes
 from toolkit.sources.csv_quotes import QuoteCheck, line_ends, single_backslashes_doubled

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from toolkit.arguments import either
 from toolkit.errors import ArgumentError, RequestError
+from toolkit.notation import either
 
 _ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+")
 _HOST: Final = re.compile(r"[^/:?#@\s\[\]]+|\[[0-9a-f:.]+\]")

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit.arguments import argument, either
 from toolkit.errors import (
     ArgumentError,
     MessageFileError,
@@ -24,6 +23,7 @@ from toolkit.errors import (
     PathIsFolderError,
 )
 from toolkit.messages import Message
+from toolkit.notation import argument, either
 from toolkit.paths import as_path, path_of_format
 from toolkit.progress import Progress, silent
 from toolkit.sources.strict_json import loads

@@ -19,10 +19,10 @@ import pandas as pd
 from tornado.iostream import IOStream
 
 from toolkit import html
-from toolkit.arguments import argument, either
 from toolkit.errors import ArgumentError, RequestError, ServeError
 from toolkit.events import Events
 from toolkit.messages import Locator
+from toolkit.notation import argument, either
 from toolkit.sources.calls import Answer, Call, Request, answer, read
 from toolkit.sources.connections import Connections
 from toolkit.sources.guard import Guard, is_loopback

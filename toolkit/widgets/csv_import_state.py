@@ -10,8 +10,8 @@ from typing import IO, Any, Final, Literal, TypeVar
 
 from traitlets import Bool, HasTraits, Instance, Int, List, Tuple, Unicode
 
-from toolkit.arguments import written
 from toolkit.errors import ToolkitError, UndoError
+from toolkit.notation import written
 from toolkit.progress import Progress
 from toolkit.reserved import HIDDEN
 from toolkit.sample import sample_files
