@@ -284,7 +284,7 @@ def test_CELL_2_arrays_and_scalars_of_NumPy_are_taken_in_a_call(value: Any, expe
     "value",
     [
         *(NAN, pd.NA, pd.NaT, [NAN], np.array([1.0, NAN]), [pd.NA], {"a": pd.NaT}),
-        *(np.datetime64("NaT"), np.array(["NaT"], "M8[ns]")),
+        *(np.datetime64("NaT", "us"), np.array(["NaT"], "M8[ns]")),
         *(np.timedelta64(5, "D"), np.array([5], "m8[ns]"), timedelta(1), Decimal(1), UUID(int=1)),
         *({1}, b"x", 1j, {1: 2}, pd.Period("2026-01"), pd.Interval(0, 1), time(1), object()),
     ],

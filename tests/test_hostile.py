@@ -33,7 +33,7 @@ HOSTILE: dict[str, Any] = {
     "number keys": {1: 2},
     "object": object(),
     "bytes": b"x",
-    "NaT of numpy": np.datetime64("NaT"),
+    "NaT of numpy": np.datetime64("NaT", "us"),
     "NaT": pd.NaT,
     "NA": pd.NA,
     "negative": -1,
