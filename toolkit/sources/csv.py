@@ -278,7 +278,7 @@ def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[
     if mapped.properties.get(mapped.identifier) == EMAIL:  # CSV-2
         warnings.append(
             f"No column is the {mapped.id_name}, so the e-mail, "
-            f"{file.columns.title(mapped.identifier)}, is. {_better(file.columns, mapped)}"
+            f"{file.columns.title(mapped.identifier)}, is used. {_better(file.columns, mapped)}"
         )
     if len(merged.ids) and not any(column.has_value.any() for column in merged.columns.values()):
         warnings.append("No row holds anything but an ID: profiles that are new are empty.")
@@ -288,7 +288,7 @@ def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[
 def _better(columns: FileColumns, mapped: MappedColumns) -> str:
     """Return which column to make the identifier, as far as that is known."""
     if mapped.candidate is None:
-        return f"If a column is it, pass {argument('key')}."
+        return f"If another column holds the IDs, pass {argument('key')}."
     given = argument("key", columns.key(mapped.candidate))
     return (
         f"The cells of {columns.title(mapped.candidate)} are all filled and all different: "
@@ -319,11 +319,12 @@ def _check_table(profiles: object) -> None:
 
 def _rejection_error(rejected: pd.DataFrame, rows: int) -> CsvRowsError:
     shown = "\n  ".join(rejected_lines(rejected, _SHOWN_REJECTIONS))
+    others = rows - len(rejected)
+    skipping = f", or pass {argument('on_error', 'skip')} to import the other {others:,}"
     return CsvRowsError(
         f"{len(rejected):,} of {count(rows, 'row')} cannot be imported, and nothing was written.\n"
         f"  {shown}\n"
-        f"Correct the file, or pass {argument('on_error', 'skip')} to import the other "
-        f"{rows - len(rejected):,}",
+        f"Correct the file{skipping if others else ''}",
         rejected,
     )
 
