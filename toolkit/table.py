@@ -782,8 +782,13 @@ class ProfileTable:
 
     def __setitem__(self, distinct_id: object, properties: object) -> NoReturn:
         raise ReadOnlyError(
-            f"a profile is changed by operators: profiles.set({distinct_id!r}, {{…}}) writes "
-            "properties, profiles.delete(…) comes first to replace the whole profile"
+            f"a profile is changed by operators: profiles.set({quoted(distinct_id):.60}, {{…}}) "
+            "writes properties, profiles.delete(…) comes first to replace the whole profile"
+        )
+
+    def __delitem__(self, distinct_id: object) -> NoReturn:
+        raise ReadOnlyError(
+            f"a profile is deleted by an operator: profiles.delete({quoted(distinct_id):.60})"
         )
 
     def get(self, distinct_id: object, default: _T | None = None) -> dict[str, Json] | _T | None:

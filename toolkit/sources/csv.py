@@ -41,7 +41,6 @@ from toolkit.sources.csv_rows import (
 from toolkit.sources.csv_source import Source
 from toolkit.table import ProfileTable
 from toolkit.times import parse_time
-from toolkit.values import quoted
 from toolkit.view import ProfileView
 from toolkit.wording import count
 
@@ -312,7 +311,7 @@ def _check_table(profiles: object) -> None:
             "import into the ProfileTable itself"
         )
     raise CsvError(
-        f"profiles={quoted(profiles)[:40]} ({type(profiles).__name__}); a ProfileTable is needed, "
+        f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed, "
         "and after it the file: import_csv(tk.ProfileTable(), source)"
     )
 
