@@ -139,3 +139,9 @@ def test_a_large_column_is_looked_at_in_passing() -> None:
     )
     notes = tk.segmentation(df, None, "View", where=event["x"] == "V7").notes
     assert 'No value of event["x"] is "V7"; there is "v7".' in notes
+
+
+def test_a_cohort_of_nobody_says_what_is_there_in_another_form() -> None:
+    nobody = tk.cohort(None, people(), user["plan"] == "Pro")
+    assert repr(nobody).splitlines()[1:] == ['  No value of user["plan"] is "Pro"; there is "pro".']
+    assert "\n" not in repr(tk.cohort(None, people(), user["plan"] == "pro"))

@@ -287,7 +287,7 @@ def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[
 def _better(columns: FileColumns, mapped: MappedColumns) -> str:
     """Return which column to make the identifier, as far as that is known."""
     if mapped.candidate is None:
-        return f"If another column holds the IDs, pass {argument('key')}."
+        return f"If a column holds the IDs, pass {argument('key')}."
     given = argument("key", columns.key(mapped.candidate))
     return (
         f"The cells of {columns.title(mapped.candidate)} are all filled and all different: "
