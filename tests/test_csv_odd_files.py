@@ -128,6 +128,14 @@ def test_CSV_10_remarks_below_a_line_of_totals_hide_it_no_more() -> None:
     assert rejected(f"{rows}Total;;7\n3;pro;\n")[1] == []
 
 
+@pytest.mark.parametrize("first", ["Subtotal;;7", "Total;x;7", "(2 rows);;"])
+def test_CSV_10_lines_of_totals_do_not_hide_each_other(first: str) -> None:
+    ids, lines = rejected(f"id;plan;n\n1;pro;3\n2;free;4\n{first}\nGrand total;;7\n")
+
+    assert ids == ["1", "2"]
+    assert [line for line, _ in lines] == [4, 5]
+
+
 def test_CSV_7_a_file_of_which_no_row_can_be_imported_has_no_others() -> None:
     with pytest.raises(CsvRowsError, match="1 of 1 row cannot be") as caught:
         import_csv(ProfileTable(), b'id,plan\n1,"pro\n')

@@ -223,35 +223,41 @@ def _foreign_quotes(text: CsvText, header: Sequence[str] | None) -> list[str]:
 def _totals(text: CsvText) -> tuple[dict[int, str], tuple[str, ...]]:
     """Return the lines of totals and counts below the rows, and what only may be one, in words."""
     reasons: dict[int, str] = {}
-    notes: tuple[str, ...] = ()
-    last = len(text.lines) - 1
+    totals: dict[int, str] = {}
     remarks: list[int] = []
+    last = len(text.lines) - 1
     for row in range(last, max(last - _BELOW, 0), -1):
         cells = text.row(row)
         filled = [cell.strip() for cell in cells if cell.strip()]
         if len(filled) == 1 and _COUNT.fullmatch(filled[0]):
             reasons[row] = f'it is a count of rows, "{filled[0]}"'
         elif filled and _TOTAL.fullmatch(filled[0].rstrip(": ")):
-            if _is_total(text, row, cells):
-                reasons[row] = f'it looks like a line of totals, "{filled[0]}", below the rows'
-                reasons |= dict.fromkeys(remarks, "it is a remark below the line of totals")
-            else:
-                notes = (
-                    f'Line {text.lines[row]:,} begins with "{filled[0]}". If it is a line of '
-                    "totals, take it out of the file.",
-                )
-                break
+            totals[row] = filled[0]
         elif len(filled) == 1 < len(cells):
-            remarks.append(row)  # if a line of totals is above it
+            remarks.append(row)
         else:
             break
+    above = min(totals, default=0)
+    sure = [row for row in totals if _is_total(text, row, above)]
+    for row in sure:
+        reasons[row] = f'it looks like a line of totals, "{totals[row]}", below the rows'
+    below = (row for row in remarks if sure and row > min(sure))
+    reasons |= dict.fromkeys(below, "it is a remark below the line of totals")
+    notes = tuple(
+        f'Line {text.lines[row]:,} begins with "{totals[row]}". If it is a line of totals, take '
+        "it out of the file."
+        for row in sorted({*totals} - {*sure})
+    )
     return reasons, notes
 
 
-def _is_total(text: CsvText, row: int, cells: Sequence[str]) -> bool:
-    """Return whether a row lacks what all others have, or adds them up."""
-    for column, cell in zip(text.columns, cells, strict=True):
-        others = column.slice(0, row)
+def _is_total(text: CsvText, row: int, above: int) -> bool:
+    """Return whether a row lacks what all those above have, or adds them up.
+
+    Several lines of totals, of which *above* is the first, say nothing of each other.
+    """
+    for column, cell in zip(text.columns, text.row(row), strict=True):
+        others = column.slice(0, above)
         if not cell.strip():
             if is_filled(others).all():
                 return True
