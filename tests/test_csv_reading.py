@@ -623,7 +623,7 @@ def test_CSV_1_a_header_is_detected_and_the_reason_given(content: str, reason: s
     [
         ("ann@b.cc,Ann\nbob@b.cc,Bob", '"ann@b.cc" is an e-mail address, no name'),
         ("1,Ann\n2,Bob", '"1" is a number, no name'),
-        ("pro,Oslo\npro,Rome", '"pro" stands again below'),
+        ("pro,Oslo\npro,Rome", '"pro" occurs again below'),
         ("Ann,Oslo\nBob,Rome", "nothing in it looks like the name of a column"),
         ("true,x\nfalse,y", '"true" is a boolean, no name'),
         ("u1,Ann\nu2,Bob", "nothing in it looks like the name of a column"),

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit import series
-from toolkit.columns import Column, last_of_each
+from toolkit.columns import Column, Positions, last_of_each
 from toolkit.errors import FrameError, InvalidValueError
 from toolkit.reserved import LAST_SEEN, name_refusal
 from toolkit.times import NO_TIME, no_time
@@ -71,9 +71,10 @@ def read_frame(
     for role, name in ((parameter, distinct_id), ("time", time)):
         if name is not None and not is_text(name):
             raise FrameError(f"{role}={quoted(name):.60}; the name of a column is needed")
-    if distinct_id not in frame.columns and frame.index.name == distinct_id:
+    is_index = distinct_id not in frame.columns and frame.index.name == distinct_id
+    if is_index:
         frame = frame.reset_index()
-    ids = _ids(_column(frame, distinct_id, parameter))
+    ids = _ids(_column(frame, distinct_id, parameter), is_index)
     times = None if time is None else _times(_column(frame, time, "time"))
     columns: dict[str, Column] = {}
     left_out: list[tuple[str, str, str]] = []
@@ -104,7 +105,7 @@ def _column(frame: pd.DataFrame, name: object, role: str) -> pd.Series:
     raise FrameError(f'no column "{name}" for {role}; {there}.{meant}')
 
 
-def _ids(given: pd.Series) -> pa.Array:
+def _ids(given: pd.Series, is_index: bool) -> pa.Array:
     try:
         coded = series.coded(given)
     except ValueError as error:
@@ -119,10 +120,20 @@ def _ids(given: pd.Series) -> pa.Array:
     if without:
         raise FrameError(
             f'{count(without, "row")} without a distinct ID in "{given.name}": '
-            f"{series.why_no_code(given, coded.codes)}. Nothing was written; drop them first: "
-            f'frame.dropna(subset="{given.name}")'
+            f"{series.why_no_code(given, coded.codes)}. Nothing was written; "
+            f"{_advice_without_id(given, np.flatnonzero(coded.codes < 0), is_index)}"
         )
     return coded.texts.take(pa.array(coded.codes))
+
+
+def _advice_without_id(given: pd.Series, rows: Positions, is_index: bool) -> str:
+    """Return what to do with rows without an ID; dropna() knows missing cells only."""
+    if not given.iloc[rows].isna().all():
+        first = f"{quoted(given.iloc[rows[0]]):.60}"
+        return f"correct them, or leave them out; the first, row {rows[0]}, holds {first}"
+    if is_index:
+        return "drop them first: frame[frame.index.notna()]"
+    return f"drop them first: frame.dropna(subset={given.name!r})"
 
 
 def _times(given: pd.Series) -> series.Microseconds:

@@ -721,7 +721,7 @@ def _plain_scalar(value: Any, depth: int) -> Any:
     if isinstance(value, float | np.floating | Decimal):
         number = float(value)
         if math.isinf(number):
-            raise InvalidValueError(f"it holds {INFINITE}" if depth else INFINITE)
+            raise InvalidValueError(f"in it, {INFINITE}" if depth else INFINITE)
         return number
     if isinstance(value, np.datetime64 | datetime):
         return iso(parse_time(pd.Timestamp(value) if isinstance(value, np.datetime64) else value))

@@ -65,7 +65,7 @@ from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import TIMEOUT, Store
 from toolkit.undo import edits_to_undo, is_small
-from toolkit.values import Json, as_json, copied, glimpse, is_text, quoted
+from toolkit.values import Json, as_json, copied, glimpse, is_text, printable, quoted
 from toolkit.view import ProfileView, shown
 from toolkit.wording import SWAPPED, completions, count
 
@@ -444,7 +444,7 @@ class ProfileTable:
         # One warning for each place to look at; of many the first says what the others may be.
         shown = result.rejections if several is None else result.rejections[:1]
         for each in shown:
-            what = operator if each.property is None else f"{operator} {each.property}"
+            what = operator if each.property is None else f"{operator} {printable(each.property)}"
             text = f"{what} was not applied to {glimpse(ids[each.index])!r}: {each.reason}"
             if (others := len(result.rejections) - len(shown)) > 0:
                 text += f"; and {count(others, 'rejection')} more, in .rejected"
@@ -782,8 +782,13 @@ class ProfileTable:
 
     def __setitem__(self, distinct_id: object, properties: object) -> NoReturn:
         raise ReadOnlyError(
-            f"a profile is changed by operators: profiles.set({distinct_id!r}, {{…}}) writes "
-            "properties, profiles.delete(…) comes first to replace the whole profile"
+            f"a profile is changed by operators: profiles.set({quoted(distinct_id):.60}, {{…}}) "
+            "writes properties, profiles.delete(…) comes first to replace the whole profile"
+        )
+
+    def __delitem__(self, distinct_id: object) -> NoReturn:
+        raise ReadOnlyError(
+            f"a profile is deleted by an operator: profiles.delete({quoted(distinct_id):.60})"
         )
 
     def get(self, distinct_id: object, default: _T | None = None) -> dict[str, Json] | _T | None:

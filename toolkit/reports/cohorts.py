@@ -106,10 +106,12 @@ class Cohort(Members):
         return sorted({*super().__dir__(), *_SHOWN_NAMES})
 
     def __repr__(self) -> str:
-        return f'<Cohort "{self.name}": {self._told}>'
+        # Why nobody is in it may be in the notes.
+        notes = [] if len(self) else self.notes
+        return "\n  ".join([f'<Cohort "{self.name}": {self._summary}>', *notes])
 
     @property
-    def _told(self) -> str:
+    def _summary(self) -> str:
         how_many = count(len(self), "user")
         if self.among is not None:
             how_many = f"{len(self):,} of {count(self.among, 'user')}"
@@ -119,7 +121,7 @@ class Cohort(Members):
         shown = pd.DataFrame({"distinct_id": self.ids[:_SHOWN]})
         return html.card(
             f'Cohort "{self.name}"',
-            html.paragraph(self._told),
+            html.paragraph(self._summary),
             html.table(shown, total=len(self)),
             html.notes(self.notes),
         )

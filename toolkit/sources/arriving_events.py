@@ -86,7 +86,7 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
     >>> read_event(sent, 0, 80, 0, strict=False)[:3]
     ('Buy', '7', 1767225600000000)
     >>> read_event({"event": ""}, 0, 80, 0, strict=False).reason
-    'an event has a name'
+    'an event needs a name'
     """
     if not isinstance(raw, Mapping):
         return Fault(index, "", f"an event is an object, not {type(raw).__name__}")
@@ -100,7 +100,7 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
     try:
         name = raw.get("event")
         if not isinstance(name, str) or not name:
-            raise InvalidValueError("an event has a name")
+            raise InvalidValueError("an event needs a name")
         as_json(name)
         field = "properties.distinct_id"
         distinct_id = _distinct_id(sent, strict)

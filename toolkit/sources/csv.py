@@ -41,7 +41,6 @@ from toolkit.sources.csv_rows import (
 from toolkit.sources.csv_source import Source
 from toolkit.table import ProfileTable
 from toolkit.times import parse_time
-from toolkit.values import quoted
 from toolkit.view import ProfileView
 from toolkit.wording import count
 
@@ -278,7 +277,7 @@ def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[
     if mapped.properties.get(mapped.identifier) == EMAIL:  # CSV-2
         warnings.append(
             f"No column is the {mapped.id_name}, so the e-mail, "
-            f"{file.columns.title(mapped.identifier)}, is. {_better(file.columns, mapped)}"
+            f"{file.columns.title(mapped.identifier)}, is used. {_better(file.columns, mapped)}"
         )
     if len(merged.ids) and not any(column.has_value.any() for column in merged.columns.values()):
         warnings.append("No row holds anything but an ID: profiles that are new are empty.")
@@ -288,7 +287,7 @@ def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[
 def _better(columns: FileColumns, mapped: MappedColumns) -> str:
     """Return which column to make the identifier, as far as that is known."""
     if mapped.candidate is None:
-        return f"If a column is it, pass {argument('key')}."
+        return f"If a column holds the IDs, pass {argument('key')}."
     given = argument("key", columns.key(mapped.candidate))
     return (
         f"The cells of {columns.title(mapped.candidate)} are all filled and all different: "
@@ -312,18 +311,19 @@ def _check_table(profiles: object) -> None:
             "import into the ProfileTable itself"
         )
     raise CsvError(
-        f"profiles={quoted(profiles)[:40]} ({type(profiles).__name__}); a ProfileTable is needed, "
+        f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed, "
         "and after it the file: import_csv(tk.ProfileTable(), source)"
     )
 
 
 def _rejection_error(rejected: pd.DataFrame, rows: int) -> CsvRowsError:
     shown = "\n  ".join(rejected_lines(rejected, _SHOWN_REJECTIONS))
+    others = rows - len(rejected)
+    skipping = f", or pass {argument('on_error', 'skip')} to import the other {others:,}"
     return CsvRowsError(
         f"{len(rejected):,} of {count(rows, 'row')} cannot be imported, and nothing was written.\n"
         f"  {shown}\n"
-        f"Correct the file, or pass {argument('on_error', 'skip')} to import the other "
-        f"{rows - len(rejected):,}",
+        f"Correct the file{skipping if others else ''}",
         rejected,
     )
 

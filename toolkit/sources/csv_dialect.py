@@ -164,13 +164,13 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
         elif what := _value(name):
             against.append(f'"{_short(name)}" is {what}, no name')
         elif cell in cells:
-            against.append(f'"{_short(name)}" stands again below')
+            against.append(f'"{_short(name)}" occurs again below')
         elif reason := _reason_for(name, cells):
             speaking_for.append(f'"{_short(name)}" {reason}')
     named = sum(bool(cell.strip()) for cell in first)
     is_again = len(others) < len(all_rows)
     if is_again and len(speaking_for) * 2 <= named:
-        return HeaderGuess(False, "row 1 is data: it stands again below")
+        return HeaderGuess(False, "row 1 is data: it occurs again below")
     if len(speaking_for) > len(against):
         return HeaderGuess(True, f"row 1 is a header: {speaking_for[0]}")
     if against:
@@ -179,9 +179,10 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
 
 
 def is_header_again(row: Sequence[str], header: Sequence[str]) -> bool:
-    """Return whether a row is the header, with or without white space and byte order mark."""
+    """Return whether a row is the header, whatever its case, white space and byte order mark."""
     return all(
-        cell.strip(_AROUND) == name.strip(_AROUND) for cell, name in zip(row, header, strict=True)
+        cell.strip(_AROUND).casefold() == name.strip(_AROUND).casefold()
+        for cell, name in zip(row, header, strict=True)
     )
 
 

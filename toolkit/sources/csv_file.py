@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from toolkit.errors import ColumnMappingError, CsvError
+from toolkit.errors import CsvError
 from toolkit.progress import Progress, silent
 from toolkit.reserved import LAST_SEEN, name_refusal
 from toolkit.sources.arguments import argument
@@ -24,7 +24,6 @@ from toolkit.sources.csv_report import CsvColumn, CsvPreview, sentence
 from toolkit.sources.csv_source import CsvSource, Source
 from toolkit.sources.csv_stray import LaidOut, find_header, with_header, without_stray_rows
 from toolkit.sources.csv_types import ColumnType, TypedColumn, infer_type, is_filled, typed
-from toolkit.values import quoted
 from toolkit.wording import count, listed
 
 #: A file of more rows is refused (CSV-6).
@@ -209,13 +208,9 @@ def _check_header(header: object) -> None:
 
 def _laid_out(text: CsvText, forced: bool | None, mapping: ColumnMapping | None) -> LaidOut:
     """Return a file with its header: as told, as the mapping shows, or as it looks (CSV-1)."""
-    if mapping is not None and not isinstance(mapping, Mapping):
-        raise ColumnMappingError(
-            f"mapping={quoted(mapping):.60}; a dict of columns and property names is needed"
-        )
     if forced is None:
-        keys = {key.strip() for key in mapping if isinstance(key, str)} if mapping else set()
-        return find_header(text, frozenset(keys))
+        named = mapping if isinstance(mapping, Mapping) else {}
+        return find_header(text, frozenset(key.strip() for key in named if isinstance(key, str)))
     if not forced:
         return LaidOut(HeaderGuess(False, "row 1 is data, as was given"), None, text)
     if not text.has_wide_first_row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -19,7 +19,7 @@ from toolkit.reserved import DISPLAY_NAMES, LAST_SEEN, name_refusal
 from toolkit.sources.arguments import argument
 from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, column_title, is_email
 from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType, infer_type, is_filled, is_key
-from toolkit.values import as_json
+from toolkit.values import as_json, quoted
 from toolkit.wording import count, did_you_mean, listed, sentence
 
 #: Marks the column of distinct IDs in a mapping.
@@ -427,7 +427,7 @@ def _by_mapping(
 ) -> dict[int, str]:
     if not isinstance(mapping, Mapping):
         raise ColumnMappingError(
-            f"mapping={mapping!r}; a dict of columns and property names is needed, "
+            f"mapping={quoted(mapping):.60}; a dict of columns and property names is needed, "
             f"such as {example_mapping(columns)!r}"
         )
     _refuse_reversed(mapping, columns)
@@ -483,7 +483,10 @@ def _refuse_ids_alone(chosen: Mapping[int, str], columns: FileColumns) -> None:
     identifier = next((at for at, name in chosen.items() if name == DISTINCT_ID), None)
     if identifier is None or not others:
         return
-    if columns.header.header:
+    if TIME in chosen.values():
+        every = {**example_mapping(columns, identifier), **chosen}
+        advice = f"To import them too: {argument('mapping', dict(sorted(every.items())))}"
+    elif columns.header.header:
         key = argument("key", columns.key(identifier))
         advice = f"To import them under their names pass {key} in place of {argument('mapping')}"
     else:
@@ -765,17 +768,17 @@ def example_mapping(columns: FileColumns, identifier: int | None = None) -> dict
             name = f"name of column {position}"
         elif name is None and header not in (None, LAST_SEEN):
             is_refused = property_refusal(str(header)) is not None
-            name = _unlike(f"{header} of the file" if is_refused else str(header), names.values())
+            taken = {*names.values(), *suggestion.names}
+            name = _unlike(f"{header} of the file" if is_refused else str(header), taken)
         if name is not None:
             names[position] = name
     return names
 
 
-def _unlike(name: str, others: Iterable[str]) -> str:
-    """Return a name with a number that no other has."""
-    taken = set(others)
+def _unlike(name: str, taken: Collection[str | None]) -> str:
+    """Return a name that is not taken, with a number if need be."""
     numbered = (f"{name} {number}" for number in itertools.count(2))
-    return next(each for each in numbered if each not in taken)
+    return next(each for each in itertools.chain([name], numbered) if each not in taken)
 
 
 def _plain(name: str) -> str:
