@@ -1354,7 +1354,7 @@ def _moment_asked(time: object) -> int:
 
 def _batch_number(batch_id: object) -> int:
     """Return the number of a batch; True is none, though Python has it equal 1."""
-    if isinstance(batch_id, bool) or not isinstance(batch_id, Integral):
+    if isinstance(batch_id, bool | np.timedelta64) or not isinstance(batch_id, Integral):
         raise ArgumentError(
             f"batch_id={batch_id!r}; the number of a batch is needed, as profiles.batches has it"
         )
