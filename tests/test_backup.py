@@ -338,6 +338,7 @@ def test_a_file_opened_to_read_is_not_written_and_notices_a_change(
         with pytest.raises(errors.StoreReadOnlyError, match=r"profiles\.backup") as refused:
             write()
         assert isinstance(refused.value, PermissionError)
+    assert reader.compact(keep=0, dry_run=True).batches == 2  # which writes nothing
     copy = path.with_name("copy.db")
     reader.backup(copy)
     with ProfileTable(copy) as again:

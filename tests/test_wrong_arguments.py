@@ -156,6 +156,11 @@ def test_COPY_1_what_is_handed_out_is_a_copy() -> None:
     assert profiles["1"] == {"plan": "free", "tags": ["a"]}
     with pytest.raises(ToolkitError, match=r"profiles\.set\('1'"):
         profiles["1"] = {"plan": "pro"}
+    with pytest.raises(ToolkitError, match=r"profiles\.delete\('1'\)"):
+        del profiles["1"]
+    for distinct_id in (10**5000, None):
+        with pytest.raises(ToolkitError, match="changed by operators"):
+            profiles[distinct_id] = {}
     profiles.set(frame)
     assert profiles["1"]["plan"] == "pro"
 
