@@ -157,7 +157,7 @@ def test_CSV_10_a_line_drawn_in_a_table_of_markdown_is_rejected() -> None:
     ("content", "said"),
     [
         ("'id','plan'\n'1','pro'\n'2','free'\n", "All cells of column \"'id'\", column \"'plan'\""),
-        ('"id,""plan"""\n"1,""pro"""\n"2,""free"""\n', "do quotes stand around whole lines?"),
+        ('"id,""plan"""\n"1,""pro"""\n"2,""free"""\n', "are whole lines in quotes?"),
     ],
 )
 def test_quotes_of_other_formats_are_told(content: str, said: str) -> None:

@@ -126,7 +126,7 @@ def _header_at(text: CsvText, row: int, wanted: frozenset[str]) -> LaidOut:
         guess = HeaderGuess(header, reason.replace("row 1", where, 1))
     if not guess.header:
         return LaidOut(guess, None, text)
-    rejected = text.rejecting(dict.fromkeys(range(row), "it stands above the header"))
+    rejected = text.rejecting(dict.fromkeys(range(row), "it is above the header"))
     return LaidOut(guess, cells, rejected.below(0))
 
 
@@ -208,7 +208,7 @@ def _foreign_quotes(text: CsvText, header: Sequence[str] | None) -> list[str]:
     ]
     if single:
         notes.append(
-            f"All cells of {listed(single)} stand in single quotes, which are no quotes in CSV: "
+            f"All cells of {listed(single)} are in single quotes, which are no quotes in CSV: "
             "they were kept as text."
         )
     if len(heads) == 1 and header is not None:
@@ -218,7 +218,7 @@ def _foreign_quotes(text: CsvText, header: Sequence[str] | None) -> list[str]:
             if len(widths) == 1 and widths.pop() > 1:
                 notes.append(
                     "Each line is one cell, and each holds as many delimiters "
-                    f"({delimiter!r}): do quotes stand around whole lines?"
+                    f"({delimiter!r}): are whole lines in quotes?"
                 )
     return notes
 
