@@ -333,7 +333,7 @@ def test_CSV_3_a_reversed_mapping_is_recognised(
 
 
 def test_what_is_no_profile_table_is_refused(profiles: ProfileTable) -> None:
-    with pytest.raises(CsvError, match=r"profiles='\{\}' \(dict\); a ProfileTable is needed"):
+    with pytest.raises(CsvError, match=r"profiles=\{\} \(dict\); a ProfileTable is needed"):
         import_csv({}, USERS)  # type: ignore[arg-type]
     with pytest.raises(CsvError, match="import into the ProfileTable itself"):
         import_csv(profiles.where("true"), USERS)  # type: ignore[arg-type]

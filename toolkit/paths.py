@@ -34,7 +34,7 @@ def as_path(path: object) -> Path:
         pass
     except OSError as error:
         raise PathError(f"path={quoted(text):.60}: {error.strerror}") from error
-    except ValueError as error:
-        what = "NUL" if "\0" in text else "half a surrogate pair"
-        raise ArgumentError(f"path={quoted(text):.60} is no path: it holds {what}") from error
+    except ValueError as error:  # NUL, or half a surrogate pair
+        what = "a NUL" if "\0" in text else "half a surrogate pair"
+        raise ArgumentError(f"path={quoted(text):.60} holds {what}, which no path does") from error
     return Path(text)

@@ -210,7 +210,9 @@ def _check_header(header: object) -> None:
 def _laid_out(text: CsvText, forced: bool | None, mapping: ColumnMapping | None) -> LaidOut:
     """Return a file with its header: as told, as the mapping shows, or as it looks (CSV-1)."""
     if mapping is not None and not isinstance(mapping, Mapping):
-        raise ColumnMappingError(f"mapping={quoted(mapping):.60}; a dict of columns is needed")
+        raise ColumnMappingError(
+            f"mapping={quoted(mapping):.60}; a dict of columns and property names is needed"
+        )
     if forced is None:
         keys = {key.strip() for key in mapping if isinstance(key, str)} if mapping else set()
         return find_header(text, frozenset(keys))
