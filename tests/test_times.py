@@ -412,3 +412,29 @@ def test_TIME_1_a_moment_as_a_number_is_no_number_of_batches_to_keep(keep: int) 
     with pytest.raises(errors.ArgumentError, match="write a moment as text"):
         tk.ProfileTable().compact(keep=keep)
     assert times.parse_time("2024-01-05")
+
+
+@pytest.mark.parametrize("given", [np.timedelta64(3, "D"), np.timedelta64("NaT")])
+def test_TIME_1_a_length_of_time_is_no_moment_and_no_number_though_NumPy_has_it_for_one(
+    given: np.timedelta64,
+) -> None:
+    profiles = tk.ProfileTable()
+    profiles.set("1", {"n": 1})
+    with pytest.raises(errors.InvalidTimeError):
+        times.parse_time(given)
+    with pytest.raises(errors.InvalidTimeError):
+        profiles.as_of(given)
+    with pytest.raises(errors.ArgumentError):
+        profiles.undo(given)  # type: ignore[arg-type]
+    result = profiles.apply(
+        [
+            {"$distinct_id": "1", "$time": given, "$set": {"n": 2}},
+            {"$distinct_id": "2", "$set": {"n": 2}},
+        ]
+    )
+    assert (result.rejected.index.tolist(), profiles.ids.tolist()) == ([0], ["1", "2"])
+    if pd.isna(given):
+        with pytest.raises(errors.ArgumentError):
+            profiles.compact(given, dry_run=True)
+    else:
+        assert "nothing to compact" in repr(profiles.compact(given, dry_run=True))

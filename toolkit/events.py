@@ -126,7 +126,7 @@ class Events:
     Parameters
     ----------
     df
-        One row an event, in any order, with any index. It is never changed, and
+        One row per event, in any order, with any index. It is never changed, and
         changing it later does not reach the events.
     event, distinct_id, time
         The columns that hold the event's name, the user's distinct ID and the time:
@@ -167,7 +167,7 @@ class Events:
         if not isinstance(df, pd.DataFrame):
             # Tables of profiles, and profiles picked out of one, have a snapshot.
             raise EventsError(
-                f"events are a DataFrame with one row an event, not {type(df).__name__}"
+                f"events are a DataFrame with one row per event, not {type(df).__name__}"
                 f"{SWAPPED if hasattr(df, 'snapshot') else ''}"
             )
         if df.columns.nlevels > 1:

@@ -1,4 +1,4 @@
-"""DataFrames read as updates: a row a profile, a column a property."""
+"""DataFrames read as updates: one row per profile, one column per property."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read_frame(
     Parameters
     ----------
     frame
-        A row an update, a column a property. A column ``$last_seen`` is left out.
+        One row per update, one column per property. A column ``$last_seen`` is left out.
     distinct_id
         The column, or the name of the index, that holds the distinct IDs. Of rows with
         the same ID the last one wins, property by property (CSV-8), unless *time* is

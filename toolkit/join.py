@@ -364,7 +364,7 @@ class MatchReport:
     profiles, profiles_without_events
         Numbers of profiles.
     unmatched
-        DataFrame, one row a distinct ID without a profile, most events first:
+        DataFrame, one row per distinct ID without a profile, most events first:
         ``distinct_id``, ``events``, ``near_miss`` (the ID of a profile that looks
         alike, or missing) and ``reason`` (how the two differ, ``"placeholder"`` for
         an ID such as ``null`` that programs send when they have none, or missing).

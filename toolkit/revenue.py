@@ -33,7 +33,7 @@ class Revenue:
         DataFrame: ``time`` (start of the period, if there is a unit), the property (if
         there is one, text; None is not set), ``amount``, ``transactions``, ``profiles``.
     by_profile
-        DataFrame, a row a profile with a transaction: ``amount``, ``transactions``,
+        DataFrame, one row per profile with a transaction: ``amount``, ``transactions``,
         ``first`` and ``last`` (UTC); the index is ``distinct_id``.
     notes
         What could not be counted, in sentences.

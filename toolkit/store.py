@@ -5,8 +5,8 @@ Any tool can read it:
 ==================  ==============================================================
 ``profiles``        ``distinct_id``, ``properties`` (a JSON object), ``last_seen``
 ``group_profiles``  the same, under ``group_key`` and ``group_id``
-``batches``         one row a batch: ``time`` of arrival, ``source``, counts
-``updates``         the log: one row a message, as JSON
+``batches``         one row per batch: ``time`` of arrival, ``source``, counts
+``updates``         the log: one row per message, as JSON
 ``bulk_updates``    the log of large batches: Parquet files of many updates each
 ``properties``      every property ever written, in the order of its first write
 ``checkpoints``     all profiles as of a batch, as Parquet: what opening starts from
@@ -132,7 +132,7 @@ class Store:
     ------
     StoreError
         If the file cannot be opened, is no SQLite file, holds tables of
-        something else, was written by a later version of the toolkit, or stands beside
+        something else, was written by a later version of the toolkit, or is beside
         the ``-wal`` of another file.
 
     Notes

@@ -1,4 +1,4 @@
-"""The profile table: one row a distinct ID, any JSON properties, changed only by operators."""
+"""The profile table: one row per distinct ID, any JSON properties, changed only by operators."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ _INTERNAL: Final = frozenset({"address", "exclusively", "remembered", "snapshot"
 
 
 class ProfileTable:
-    """User profiles: one row a distinct ID, any JSON properties.
+    """User profiles: one row per distinct ID, any JSON properties.
 
     The table is changed only by the operators. What it hands out (dicts, frames)
     is the caller's to change, and never changes the table (COPY-1):
@@ -246,7 +246,7 @@ class ProfileTable:
         distinct_id
             Text or a number. Several of them (a list, tuple, set, Index, Series …) are
             updated alike, as one batch, each once (MANY-1). Or a DataFrame: a row a
-            profile, a column a property.
+            profile, one column per property.
         properties
             Names and JSON values; None is null. Not for a DataFrame.
         time
@@ -788,7 +788,8 @@ class ProfileTable:
 
     def __delitem__(self, distinct_id: object) -> NoReturn:
         raise ReadOnlyError(
-            f"a profile is deleted by an operator: profiles.delete({quoted(distinct_id):.60})"
+            f"a profile is deleted by an operator: profiles.delete({quoted(distinct_id):.60}); "
+            f"profiles.unset({quoted(distinct_id):.60}, …) deletes some of its properties"
         )
 
     def get(self, distinct_id: object, default: _T | None = None) -> dict[str, Json] | _T | None:
@@ -862,7 +863,7 @@ class ProfileTable:
         then writes what differs.
 
         The index is ``distinct_id``, in the order the profiles were created. There is
-        a column a property, in the order of the first write, and ``$last_seen`` last
+        one column per property, in the order of the first write, and ``$last_seen`` last
         (``datetime64[us, UTC]``). Integers are ``Int64``, numbers with fractions
         ``float64``, booleans ``boolean``, text ``str``; absent is missing. A column
         that holds a null, or values of several types, is ``object``: None is null and
@@ -1016,7 +1017,7 @@ class ProfileTable:
         return self._engine.read(self._group_key, known)
 
     def diff(self, before: object, after: object = None) -> pd.DataFrame:
-        """Return what differs between two moments, a row a cell.
+        """Return what differs between two moments, one row per cell.
 
         Parameters
         ----------
@@ -1359,7 +1360,7 @@ def _moment_asked(time: object) -> int:
 
 def _batch_number(batch_id: object) -> int:
     """Return the number of a batch; True is none, though Python has it equal 1."""
-    if isinstance(batch_id, bool) or not isinstance(batch_id, Integral):
+    if isinstance(batch_id, bool | np.timedelta64) or not isinstance(batch_id, Integral):
         raise ArgumentError(
             f"batch_id={batch_id!r}; the number of a batch is needed, as profiles.batches has it"
         )

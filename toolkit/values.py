@@ -303,7 +303,7 @@ def quoted(value: object) -> str:
         return repr(value)
     except (RecursionError, ValueError):  # nested without end, or too many digits
         is_number = isinstance(value, int)
-        return "a number of more than 4,300 digits" if is_number else f"a {type(value).__name__}"
+        return "a number of more than 4,300 digits" if is_number else _kind(value)
 
 
 def glimpse(value: object, at_most: int = 60) -> str:
@@ -315,4 +315,9 @@ def glimpse(value: object, at_most: int = 60) -> str:
     try:
         return printable(str(value)[:at_most])
     except Exception:  # nested without end, too many digits, or a text that does not work
-        return f"a {type(value).__name__}"
+        return _kind(value)
+
+
+def _kind(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -49,7 +49,7 @@ class Report(ABC):
 
     @property
     def table(self) -> pd.DataFrame:
-        """The numbers, one row a cell; changing this DataFrame does not change the report."""
+        """The numbers, one row per cell; changing this DataFrame does not change the report."""
         return self._table.copy(deep=False)
 
     @abstractmethod

@@ -96,7 +96,7 @@ class Asked:
         groups
             The group of each entry: segments as in the table, in each all cohorts.
         sizes
-            How many entries there are, a row a segment and a column a cohort.
+            How many entries there are, one row per segment and one column per cohort.
         """
         entries, segments = self.course.entries, self.course.segments
         cohorts = len(self.range)

@@ -100,7 +100,7 @@ class Brackets:
 
     @cached_property
     def has_begun(self) -> Mask:
-        """Whether the time of each cell, a row a cohort, has begun at the end of the range."""
+        """Whether the time of each cell, one row per cohort, has begun at the end of the range."""
         if self.mode == "calendar":
             cohorts = np.arange(len(self.range))[:, None]
             return cohorts + self.firsts < len(self.range)
@@ -109,7 +109,7 @@ class Brackets:
 
     @cached_property
     def is_over(self) -> Mask:
-        """Whether the time of each cell, a row a cohort, is over at the end of the range.
+        """Whether the time of each cell, one row per cohort, is over at the end of the range.
 
         Of rolling units it is over when it is for somebody born in the last moment of
         the cohort.

@@ -265,7 +265,7 @@ def _as_name(name: object) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Quiet:
-    """The users with a profile and no event; a row a profile."""
+    """The users with a profile and no event; one row per profile."""
 
     selection: Selection
     has_events: Mask

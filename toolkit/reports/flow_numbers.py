@@ -102,7 +102,7 @@ class Links:
     inner, outer
         Its places at both.
     values
-        How many paths, a row a segment and a column a link.
+        How many paths, one row per segment and one column per link.
     sizes
         How many paths each segment has.
     """
@@ -238,7 +238,7 @@ class Numbers:
         return not len(self.whole.users)
 
     def table(self) -> pd.DataFrame:
-        """Return a row a segment and link."""
+        """Return one row per segment and link."""
         links = self.links
         shown = 0 if self.is_empty else len(links.column)
         columns: dict[str, Any] = self.ranked.columns(shown)
@@ -263,7 +263,7 @@ class Numbers:
         return (inner, outer) if self.columns.steps[column] > 0 else (outer, inner)
 
     def nodes(self) -> pd.DataFrame:
-        """Return a row a segment, step and event."""
+        """Return one row per segment, step and event."""
         labels = self.columns.labels
         columns: dict[str, Any] = self.ranked.columns(sum(map(len, labels)))
         steps = np.repeat(self.columns.steps, [len(each) for each in labels])
@@ -277,7 +277,7 @@ class Numbers:
         return pd.DataFrame(columns)
 
     def at_step(self, column: int, *, together: bool = False) -> Any:
-        """Return how many paths are where at a step, a row a segment."""
+        """Return how many paths are where at a step, one row per segment."""
         paths = self.whole if together else self.paths
         segments = 1 if together else len(self.ranked)
         width = len(self.columns.labels[column])

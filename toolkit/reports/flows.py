@@ -119,7 +119,7 @@ def flows(
     Returns
     -------
     Flows
-        Its ``table`` has one row a link between two steps that follow each other: a column
+        Its ``table`` has one row per link between two steps that follow each other: a column
         named after the breakdown (``str``), ``step`` (of the end further from the anchor:
         1 is the first after it, -1 the last before it; ``int64``), ``from`` and ``to`` (what
         happened first and then, ``str``), ``value`` (users or paths, ``int64``), ``share`` (of
@@ -229,7 +229,7 @@ class Flows(Report):
 
     @property
     def nodes(self) -> pd.DataFrame:
-        """What happened at each step, one row a segment, step and event.
+        """What happened at each step, one row per segment, step and event.
 
         A column named after the breakdown, ``step`` (0 is the anchor), ``event``, ``count`` (users
         or paths) and ``share`` (of all paths of the segment). In the order of the steps, within

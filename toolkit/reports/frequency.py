@@ -137,7 +137,7 @@ def frequency(
 
 @dataclass(frozen=True, eq=False)
 class _Numbers:
-    """Users, a row a segment, in each a cohort, in each a number of units."""
+    """Users, one row per segment, in each a cohort, in each a number of units."""
 
     ranked: Ranked
     sizes: Any
@@ -213,7 +213,7 @@ class Frequency(Report):
     def average(self) -> pd.DataFrame:
         """The average row: the complete cohorts, weighted by their sizes.
 
-        A row a segment and ``units``: ``cohorts`` (how many the average is of, ``int64``),
+        One row per segment and ``units``: ``cohorts`` (how many the average is of, ``int64``),
         ``size`` and ``users`` (``float64``), and ``rate`` (one by the other). NaN where no
         cohort is complete.
         """
@@ -283,7 +283,7 @@ class Frequency(Report):
         return {**cell, **ranked.cell(int(row) // (len(self._table) // len(ranked)))}
 
     def plot(self, ax: Axes | None = None, *, top: int | None = None) -> Axes:
-        """Draw the average share of users over the number of units, a line a segment.
+        """Draw the average share of users over the number of units, one line per segment.
 
         Parameters
         ----------

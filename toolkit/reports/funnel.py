@@ -202,7 +202,7 @@ class Funnel(Report):
 
     @property
     def summary(self) -> pd.DataFrame:
-        """The funnel as a whole, one row a segment.
+        """The funnel as a whole, one row per segment.
 
         A column named after the breakdown, ``entries``, ``conversions`` (all steps done),
         ``conversion``, ``average_seconds`` and ``median_seconds`` (from the first step to the

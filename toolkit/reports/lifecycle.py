@@ -296,7 +296,7 @@ class _Question:
 
 @dataclass(frozen=True, eq=False)
 class _Numbers:
-    """Users, a row a segment, in each a period, in each a status."""
+    """Users, one row per segment, in each a period, in each a status."""
 
     ranked: Ranked
     values: Any

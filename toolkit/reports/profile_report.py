@@ -398,7 +398,7 @@ class ProfileReport(Report):
         return self._ranked.cell(self._checked(row))
 
     def plot(self, ax: Axes | None = None, *, top: int | None = None) -> Axes:
-        """Draw a bar a segment, and return the Axes.
+        """Draw one bar per segment, and return the Axes.
 
         Parameters
         ----------
@@ -442,7 +442,7 @@ declare(
                 when=("measure", tuple(value for _, value in OF_PROPERTY)),
             ),
             BreakdownField(
-                name="by", label="Break down by", help="A bar a value.", sides=("user",), most=3
+                name="by", label="Break down by", help="One bar per value.", sides=("user",), most=3
             ),
             NumberField(
                 name="top",

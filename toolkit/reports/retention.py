@@ -230,7 +230,7 @@ class Retention(Report):
     def average(self) -> pd.DataFrame:
         """The average row: the complete cells of each bucket, weighted by the sizes of cohorts.
 
-        A row a segment and ``bucket``: ``cohorts`` (how many the average is of, ``int64``),
+        One row per segment and ``bucket``: ``cohorts`` (how many the average is of, ``int64``),
         ``size`` and ``retained`` (users, ``float64``), ``rate`` (one by the other), and
         ``value`` for sums and averages. NaN where no cell is complete.
         """
@@ -310,9 +310,9 @@ class Retention(Report):
         ax
             Where to draw; by default on a new figure.
         kind
-            ``"curve"``: the average row, a line a segment, over the buckets. ``"triangle"``: a
-            row a cohort and a column a bucket, darker for more; incomplete cells are
-            starred or hatched.
+            ``"curve"``: the average row, one line per segment, over the buckets. ``"triangle"``:
+            one row per cohort and one column per bucket, darker for more; incomplete cells
+            are starred or hatched.
         segment
             Draws only this segment. By default a triangle is of all users together.
         top
@@ -356,7 +356,7 @@ class Retention(Report):
         )
 
     def _averages(self) -> Floats:
-        """Return the average of what is measured, a row a segment and a column a bucket."""
+        """Return the average of what is measured, one row per segment and one column per bucket."""
         column = {"rate": "rate", "users": "retained"}.get(self._question.measure, "value")
         shape = (len(self._numbers.ranked), len(self._numbers.brackets))
         averages: Floats = self.average[column].to_numpy(np.float64).reshape(shape)
@@ -429,7 +429,7 @@ class Retention(Report):
         return html.card(self.title, *parts)
 
     def _wide(self) -> pd.DataFrame:
-        """Return the averages and, without a breakdown, the cohorts, as text: a column a bucket."""
+        """Return averages and, without a breakdown, cohorts, as text: one column per bucket."""
         brackets, measure = self._numbers.brackets, self._question.measure
         shown = min(len(brackets), _BUCKETS_SHOWN)
         averages = self._averages()

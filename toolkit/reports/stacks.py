@@ -1,4 +1,4 @@
-"""How a lifecycle is drawn: a bar a period, its parts above and below zero."""
+"""How a lifecycle is drawn: one bar per period, its parts above and below zero."""
 
 from __future__ import annotations
 

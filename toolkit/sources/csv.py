@@ -88,7 +88,7 @@ def preview_csv(
     --------
     >>> preview_csv(b"user_id;email;age\nu1;ann@example.com;30\nu2;bob@example.com;")
     <CsvPreview of data: 2 rows, 3 columns, utf-8, semicolon>
-      row 1 is a header: "user_id" stands above codes such as "u1"
+      row 1 is a header: "user_id" is above codes such as "u1"
       0 'user_id' → '$distinct_id' text: 'u1', 'u2'
       1 'email' → '$email' text: 'ann@example.com', 'bob@example.com'
       2 'age' → 'age' number: '30'

@@ -149,7 +149,7 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
     against: list[str] = []
     rows = zip(*(column.slice(0, SAMPLE_ROWS).to_pylist() for column in below), strict=True)
     all_rows = list(rows)
-    # Of files put together the header stands again, and speaks neither for nor against.
+    # Of files put together the header occurs again, and speaks neither for nor against.
     others = [row for row in all_rows if len(first) == 1 or not is_header_again(row, first)]
     for at, cell in enumerate(first):
         name = cell.strip()
@@ -206,12 +206,12 @@ def _reason_for(name: str, cells: list[str]) -> str | None:
     if cells:
         kind = infer_type(pa.array(cells, pa.large_string()))
         if kind != "text":
-            return f"stands above a column of type {kind}"
+            return f"is above a column of type {kind}"
         if what := _value(cells[0]):
             if all(_value(cell) == what for cell in cells):
-                return f"stands above {what}"
+                return f"is above {what}"
         elif all(map(_has_digit, cells)) and not _has_digit(name):
-            return f'stands above codes such as "{_short(cells[0])}"'
+            return f'is above codes such as "{_short(cells[0])}"'
     if re.sub(r"[^a-z]", "", name.lower()) in _KNOWN_NAMES:
         return "is a common name of a column"
     if _IDENTIFIER.fullmatch(name):

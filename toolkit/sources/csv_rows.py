@@ -65,7 +65,7 @@ class Rows(NamedTuple):
 
 
 class MergedRows(NamedTuple):
-    """One row a distinct ID.
+    """One row per distinct ID.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ def import_frame(
     profiles
         The table to write to.
     frame
-        A row an update, a column a property. Times become ISO 8601 text in UTC. A
+        One row per update, one column per property. Times become ISO 8601 text in UTC. A
         column ``$last_seen``, which the table keeps itself, is left out.
     distinct_id
         The column, or the name of the index, that holds the distinct IDs: text or

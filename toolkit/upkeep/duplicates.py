@@ -40,7 +40,7 @@ class DuplicateReport:
     by
         The property.
     groups
-        DataFrame, a row a profile: ``group`` (from 0), ``value`` as it is stored,
+        DataFrame, one row per profile: ``group`` (from 0), ``value`` as it is stored,
         ``distinct_id`` and ``$last_seen``. Groups stand in the order of their first
         profile.
     """

@@ -99,7 +99,7 @@ class OperatorLab(Form):
         link((self.state, "predict"), (self._predict, "value"))
         self._again = parts.button("Start score again", self.state.reset_score, kind="plain")
         self._pasted = parts.long_text(
-            "Messages: a JSON list, or one message a line", place="hidden", rows=6,
+            "Messages: a JSON list, or one message per line", place="hidden", rows=6,
             placeholder='{"$distinct_id": "ann", "$append": {"seen": "Tent"}}',
         )  # fmt: skip
         self._paste_error = parts.FieldError(self._pasted)
@@ -107,7 +107,7 @@ class OperatorLab(Form):
             "Messages to load",
             [
                 parts.hint(
-                    "Paste a JSON list, or JSON Lines: one message a line. The profile stays."
+                    "Paste a JSON list, or JSON Lines: one message per line. The profile stays."
                 ),
                 self._pasted,
                 self._paste_error,

@@ -138,7 +138,7 @@ class OperatorLabState(HasTraits):
             self.load_error = str(error)
             return
         if not messages:
-            self.load_error = "there is no message; paste a JSON list, or one message a line"
+            self.load_error = "there is no message; paste a JSON list, or one message per line"
         elif len(messages) > MOST_MESSAGES:
             self.load_error = (
                 f"{len(messages):,} messages; the lab takes {MOST_MESSAGES:,} at most. "
