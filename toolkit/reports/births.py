@@ -257,7 +257,7 @@ def birth_fields() -> tuple[Field, ...]:
     """Return the fields for what both reports ask first."""
     return (
         EventField(name="birth", label="First did", is_positional=True, may_be_filtered=True),
-        EventField(name="back", label="Came back to do", may_be_filtered=True),
+        EventField(name="back", label="Came back to", may_be_filtered=True),
         ChoiceField(
             name="unit",
             label="Unit",

@@ -498,10 +498,10 @@ declare(
                 label="Retained are",
                 default="on_or_after",
                 options=(
-                    ("Who came back in a unit or later", "on_or_after"),
-                    ("Who came back in the unit", "on"),
-                    ("Who came back in the unit or before", "on_or_before"),
-                    ("Who came back in every one up to it", "streak"),
+                    ("Back in a unit or later", "on_or_after"),
+                    ("Back in the unit", "on"),
+                    ("Back in the unit or before", "on_or_before"),
+                    ("Back in every one up to it", "streak"),
                 ),
             ),
             ChoiceField(

@@ -105,7 +105,7 @@ class Box(Guarded, ipywidgets.Box):
     """Parts in a box."""
 
 
-class VBox(Guarded, ipywidgets.VBox):
+class VBox(Box, ipywidgets.VBox):
     """Parts one below the other."""
 
 
