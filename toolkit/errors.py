@@ -107,6 +107,10 @@ class ProfileNotFoundError(ToolkitError, KeyError):
     """No profile stands under the distinct ID asked for."""
 
 
+class UnknownNameError(ToolkitError, KeyError):
+    """Nothing is kept under the name asked for."""
+
+
 class FrameError(ToolkitError, ValueError):
     """A DataFrame that cannot be imported as profiles; nothing was written."""
 

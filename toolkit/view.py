@@ -10,7 +10,7 @@ import pandas as pd
 
 from toolkit import html
 from toolkit.errors import InexactIdError, InvalidIdError, ProfileNotFoundError
-from toolkit.ids import normalise_id
+from toolkit.ids import near_id, normalise_id
 from toolkit.reserved import HIDDEN
 from toolkit.snapshot import Snapshot
 from toolkit.values import Json, copied
@@ -58,7 +58,9 @@ class ProfileView:
         key = normalise_id(distinct_id)
         position = self._snapshot.position(key)
         if position < 0:
-            raise ProfileNotFoundError(f"no profile {key!r} where {self.condition}")
+            raise ProfileNotFoundError(
+                f"no profile {key!r} where {self.condition}{near_id(key, self)}"
+            )
         return {name: copied(value) for name, value in self._snapshot.row(position).items()}
 
     def __contains__(self, distinct_id: object) -> bool:
