@@ -162,6 +162,11 @@ class FileColumns:
         cells = self.cells[position].slice(0, SAMPLE_ROWS).to_pylist()
         return list(dict.fromkeys(filter(None, cells)))[:_SAMPLES]
 
+    @property
+    def is_exported(self) -> bool:
+        """Whether the file is the CSV of a table, where every cell is as it was."""
+        return LAST_SEEN in self.names
+
     def position(self, key: object) -> int:
         """Return the position of the column that a key of a mapping names.
 
@@ -254,7 +259,7 @@ def suggest_names(
     is ``$email``. In the CSV of a table, which has a column ``$last_seen``, each column
     is the property it is named after. Without a header columns go by their cells.
     """
-    is_exported = LAST_SEEN in columns.names
+    is_exported = columns.is_exported
     if key is None:
         identifier, reason = _identifier_by_name(columns, is_exported, group_key)
         if identifier is None and not columns.header.header and reason is None:
