@@ -357,6 +357,42 @@ def test_ID_1_such_an_ID_in_the_CSV_of_a_table_comes_back(
     assert again["1.5E+17"] == {"plan": "pro"}
 
 
+@pytest.mark.parametrize("name", ["distinct_id", "Distinct ID", "distinctId"])
+def test_CSV_2_a_column_named_like_the_identifier_beside_key_is_named(
+    name: str, profiles: ProfileTable
+) -> None:
+    text = f"customer,{name},plan\nc1,d1,pro\n".encode()
+    report = import_csv(profiles, text, key="customer")
+    assert profiles["c1"] == {name: "d1", "plan": "pro"}
+    assert any(f'became the property "{name}"' in each for each in report.warnings)
+    assert not import_csv(ProfileTable(), text, key=name).warnings
+    mapping = {"customer": "$distinct_id", name: "old", "plan": "plan"}
+    assert not import_csv(ProfileTable(), text, mapping).warnings
+    frame = pd.DataFrame({"customer": ["c1"], "distinct_id": ["d1"]})
+    notes = tk.import_frame(ProfileTable(), frame, distinct_id="customer").notes
+    assert any('"distinct_id" became a property' in each for each in notes)
+    assert len(ProfileTable().set(frame, key="customer").notes) == len(notes)
+
+
+def test_CSV_3_a_mapping_names_a_column_exactly_first_and_then_without_its_spaces(
+    profiles: ProfileTable, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.csv"
+    profiles.set("1", {" plan ": "with", "plan": "without", " city": "Oslo"})
+    tk.write_csv(profiles, path)
+    mapping = {"$distinct_id": "$distinct_id", " plan ": "a", "plan": "b", "city": "c"}
+    again = ProfileTable()
+    import_csv(again, path, mapping, types={" plan ": "text"})
+    assert again["1"] == {"a": "with", "b": "without", "c": "Oslo"}
+    for key in (" city", "city", " city "):
+        again = ProfileTable()
+        import_csv(again, path, {"$distinct_id": "$distinct_id", key: " town "})
+        assert again["1"] == {" town ": "Oslo"}
+    again = ProfileTable()
+    import_csv(again, b"id, plan \n1,pro\n", {"id": "$distinct_id", " plan": "p"})
+    assert again["1"] == {"p": "pro"}
+
+
 def test_what_is_no_profile_table_is_refused(profiles: ProfileTable) -> None:
     with pytest.raises(CsvError, match=r"profiles=\{\} \(dict\); a ProfileTable is needed"):
         import_csv({}, USERS)  # type: ignore[arg-type]

@@ -91,6 +91,12 @@ def read_frame(
                 (ids[at].as_py(), name, f"row {at}: {reason}; what is stored stays")
                 for at, reason in read.refused
             ]
+    notes += [
+        f'The column "{name}" became a property of that name, for {parameter}="{distinct_id}" '
+        "names the column of the distinct IDs."
+        for name in columns
+        if name == "distinct_id"
+    ]
     repeated = 0
     if times is None:
         ids, columns, rows = last_of_each(ids, columns)
