@@ -275,6 +275,8 @@ def test_Ctrl_C_ends_a_command_with_130_and_one_line(tmp_path: Path) -> None:
     started = subprocess.Popen(
         [sys.executable, "-m", "toolkit", "apply", str(tmp_path / "x.db"), "/dev/stdin"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # A shell has what it starts in the background ignore the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert started.stdin is not None
     started.stdin.write(b'{"$distinct_id": "1", "$set": {}}\n' * 100_000)

@@ -163,8 +163,6 @@ class Store:
 
     def _refuse_no_path(self) -> None:
         """Refuse what no file can stand at, in words of our own."""
-        if "\0" in str(self.path):
-            raise StoreError(f"{str(self.path)!r} holds a NUL, which no path does")
         if self.path.is_dir():
             raise StoreError(f"{self.path} is a folder; the path of a file is needed")
         if not self.path.parent.is_dir():

@@ -204,7 +204,7 @@ def test_what_is_saved_is_offered_to_the_browser(
         ("report.png", "image/png"), ("report.csv", "text/csv"), ("users.csv", "text/csv")
     ]  # fmt: skip
     assert offered[0][1].startswith(b"\x89PNG")
-    assert offered[2][1].startswith(b"distinct_id,title\n")
+    assert offered[2][1].startswith(b"distinct_id,title\r\n")
 
 
 def test_nothing_to_see_is_said_in_place_of_an_empty_chart(builder: ReportBuilder) -> None:

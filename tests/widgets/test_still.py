@@ -12,7 +12,7 @@ import pytest
 import toolkit as tk
 from tests.formulas import DATA, FORMS
 from toolkit.widgets import form as form_module
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 from toolkit.widgets.chart import Chart
 from toolkit.widgets.form import Form
 from toolkit.widgets.grid import Grid
@@ -89,12 +89,12 @@ def test_what_a_form_holds_is_in_its_still_picture(forms: list[Form]) -> None:
 def test_tables_pictures_and_fields_are_shown_and_what_is_hidden_is_not() -> None:
     grid = Grid(label="People")
     grid.show([{"key": "n", "label": XSS}], [{"id": "1", "cells": [XSS]}], total=9)
-    chart, hidden, tabs = Chart(lambda x, y: None), parts.text("Secret", "hidden"), ipywidgets.Tab()
+    chart, hidden, tabs = Chart(lambda x, y: None), parts.text("Secret", "hidden"), guarded.Tab()
     chart.alt, chart.png = f"A chart of {XSS}", b"png"
     hidden.layout.display = "none"
     tabs.children = [parts.text("One", "first"), parts.text("Two", "second")]
     tabs.titles, tabs.selected_index = ("A", "B"), 1
-    tags = ipywidgets.TagsInput(value=["x", "y"], tooltip="Tags")
+    tags = guarded.TagsInput(value=["x", "y"], tooltip="Tags")
     fields = [parts.text(XSS, XSS), parts.text("Same", "1"), parts.text("Same", "2"), tags]
     fields += [parts.checkbox("Ticked", True), parts.dropdown("Choice", [("Words", 7)], 7)]
     page = still(Form("Parts", [*fields, parts.hint(XSS), hidden, grid, chart, tabs]), "Parts")

@@ -75,7 +75,7 @@ def _pieces(widget: Any) -> Iterator[_Piece]:
         yield html.paragraph(" · ".join(widget.titles))
         if widget.selected_index is not None:
             yield from _pieces(widget.children[widget.selected_index])
-    elif isinstance(widget, guarded.Box):
+    elif isinstance(widget, guarded.Box | guarded.VBox):
         for child in widget.children:
             yield from _pieces(child)
     elif isinstance(widget, guarded.ValueWidget) and (told := _held(widget)):
