@@ -67,7 +67,7 @@ from toolkit.store import TIMEOUT, Store
 from toolkit.undo import edits_to_undo, is_small
 from toolkit.values import Json, as_json, copied, glimpse, is_text, quoted
 from toolkit.view import ProfileView, shown
-from toolkit.wording import SWAPPED, completions, count
+from toolkit.wording import SWAPPED, completed_by_dir, completions, count
 
 _T = TypeVar("_T")
 # A progress bar appears once a loop has run for so many seconds.
@@ -80,6 +80,7 @@ _NOT_GIVEN: Final = object()
 _INTERNAL: Final = frozenset({"address", "exclusively", "remembered", "snapshot", "timeline"})
 
 
+@completed_by_dir
 class ProfileTable:
     """User profiles: one row a distinct ID, any JSON properties.
 

@@ -14,7 +14,7 @@ from toolkit.ids import near_id, normalise_id
 from toolkit.reserved import HIDDEN
 from toolkit.snapshot import Snapshot
 from toolkit.values import Json, copied
-from toolkit.wording import completions, count, listed
+from toolkit.wording import completed_by_dir, completions, count, listed
 
 _SHOWN_ROWS: Final = 10
 # A card of more columns leaves out those that are empty in all of its rows.
@@ -22,6 +22,7 @@ _MANY_COLUMNS: Final = 8
 _NAMED: Final = 20
 
 
+@completed_by_dir
 class ProfileView:
     """Some profiles, as they were when they were picked out.
 

@@ -31,7 +31,7 @@ from toolkit.sources.receiver import Receiver, Tally
 from toolkit.sources.segment import GROUP_KEY
 from toolkit.table import ProfileTable
 from toolkit.values import is_text, quoted
-from toolkit.wording import completions, count
+from toolkit.wording import completed_by_dir, completions, count
 
 #: Seconds the headers of a request may take to arrive, and its body.
 TIMEOUT: Final = 30.0
@@ -54,6 +54,7 @@ _INTERNAL: Final = frozenset(
 _running: weakref.WeakSet[Server] = weakref.WeakSet()
 
 
+@completed_by_dir
 class Server:
     """A server that is running; made by :func:`serve`, a context manager.
 
