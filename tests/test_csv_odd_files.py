@@ -590,3 +590,8 @@ def test_the_reader_and_the_writer_of_python_agree_with_ours(profiles: ProfileTa
         report = import_csv(profiles, content.getvalue().encode(), types={"v": "text"})
         assert [profiles[f"u{at}"]["v"] for at in range(len(values))] == values
         assert len(report.rejected) == 0
+
+
+def test_one_column_of_cells_with_line_ends_or_of_great_length_is_read() -> None:
+    for content in (b'"\n$_"', b'a\n"x\ry"\n', b'"' + b"x" * 200_000 + b'"\n"y"\n'):
+        assert preview_csv(content).columns

@@ -171,3 +171,35 @@ def test_COPY_1_is_said_where_people_look() -> None:
         assert "COPY-1" in str(each) and "profiles.set" in str(each)
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     assert 'profiles["1001"]["plan"] = "pro"' in readme
+
+
+def test_a_name_that_is_not_there_is_told_with_those_that_are() -> None:
+    profiles = table()
+    tk.cohorts(profiles).save(tk.cohort_of(["1"], "Paying"))
+    profiles.remembered("templates")["Weekly"] = {"a": 1}
+    for look in (
+        lambda: tk.cohorts(profiles)["paying"],
+        lambda: tk.cohorts(profiles).pop("paying"),
+        lambda: tk.cohorts(profiles).__delitem__("paying"),
+    ):
+        with pytest.raises(ToolkitError, match=r'no saved cohort "paying".*Did you mean "Paying"'):
+            look()
+        with pytest.raises(KeyError):
+            look()
+    with pytest.raises(KeyError, match=r'no name in templates "weekly".*Did you mean "Weekly"'):
+        profiles.remembered("templates")["weekly"]
+    assert tk.cohorts(profiles).get("paying") is None
+    for wrong in BIG.values():
+        with pytest.raises(ToolkitError):
+            tk.cohorts(profiles)[wrong]  # type: ignore[index]
+        assert tk.cohorts(profiles).get(wrong) is None  # type: ignore[call-overload]
+        assert wrong is BIG["frame"] or wrong not in tk.cohorts(profiles)
+    assert list(tk.cohorts(profiles)) == ["Paying"]
+
+
+def test_a_view_names_a_near_ID_too() -> None:
+    for some in (table(), table().where("true")):
+        with pytest.raises(KeyError, match="there is '1'"):
+            some["001"]
+    with pytest.raises(ToolkitError, match='no segment "Pro"'):
+        tk.profile_report(table(), by="plan").users(segment="Pro")

@@ -24,7 +24,7 @@ from toolkit.reserved import HIDDEN
 from toolkit.series import Coded, CodedLists, Codes, Microseconds
 from toolkit.snapshot import Snapshot
 from toolkit.values import glimpse, is_text, quoted
-from toolkit.wording import SWAPPED, completions, count, did_you_mean, listed
+from toolkit.wording import SWAPPED, completed_by_dir, completions, count, did_you_mean, listed
 
 # For joins and reports.
 _INTERNAL: Final = frozenset(
@@ -120,6 +120,7 @@ class Named:
         return found
 
 
+@completed_by_dir
 class Events:
     """An event DataFrame, coded once.
 

@@ -33,6 +33,8 @@ class FrameRows:
         How many rows were merged into another of their ID.
     left_out
         (distinct ID, property, reason) of each cell that is no JSON, and so is absent.
+    notes
+        What one should know of the reading, as sentences.
     """
 
     ids: pa.Array
@@ -40,6 +42,7 @@ class FrameRows:
     times: series.Microseconds | None
     repeated: int
     left_out: list[tuple[str, str, str]]
+    notes: list[str]
 
 
 def read_frame(
@@ -75,7 +78,9 @@ def read_frame(
     if is_index:
         frame = frame.reset_index()
     ids = _ids(_column(frame, distinct_id, parameter), is_index)
-    times = None if time is None else _times(_column(frame, time, "time"))
+    read_times = None if time is None else _times(_column(frame, time, "time"))
+    times = None if read_times is None else read_times.microseconds
+    notes = [] if read_times is None else zone_notes(read_times, f'"{time}"')
     columns: dict[str, Column] = {}
     left_out: list[tuple[str, str, str]] = []
     for name in frame.columns:
@@ -87,11 +92,17 @@ def read_frame(
                 (ids[at].as_py(), name, f"row {at}: {reason}; what is stored stays")
                 for at, reason in read.refused
             ]
+    notes += [
+        f'The column "{name}" became a property of that name, for {parameter}="{distinct_id}" '
+        "names the column of the distinct IDs."
+        for name in columns
+        if name == "distinct_id"
+    ]
     repeated = 0
     if times is None:
         ids, columns, rows = last_of_each(ids, columns)
         repeated = int(rows.sum()) - len(ids)
-    return FrameRows(ids, columns, times, repeated, left_out)
+    return FrameRows(ids, columns, times, repeated, left_out, notes)
 
 
 def _column(frame: pd.DataFrame, name: object, role: str) -> pd.Series:
@@ -136,7 +147,17 @@ def _advice_without_id(given: pd.Series, rows: Positions, is_index: bool) -> str
     return f"drop them first: frame.dropna(subset={given.name!r})"
 
 
-def _times(given: pd.Series) -> series.Microseconds:
+def zone_notes(read: series.Times, title: str) -> list[str]:
+    """Return in a sentence whether times of a column were read as UTC for want of a zone."""
+    if not read.without_zone:
+        return []
+    return [
+        f"Times in {title} name no time zone, and were read as UTC (TIME-2). If they are of "
+        "another zone, write it to each, such as 2026-05-01T12:00:00+02:00."
+    ]
+
+
+def _times(given: pd.Series) -> series.Times:
     try:
         read = series.times(given)
     except ValueError as error:
@@ -151,7 +172,7 @@ def _times(given: pd.Series) -> series.Microseconds:
             f'{count(len(bad), "row")} without a readable time in "{given.name}"; the first, row '
             f"{bad[0]}, holds {str(first)[:40]!r}. Nothing was written; {why}"
         )
-    return read.microseconds
+    return read
 
 
 def _check_name(name: object) -> None:

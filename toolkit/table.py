@@ -9,7 +9,6 @@ from functools import partial
 from numbers import Integral
 from os import PathLike, fspath
 from typing import Any, Final, Literal, NoReturn, Self, TypeVar, overload
-from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from tqdm.auto import tqdm
 
 from toolkit import limits as product_limits
 from toolkit import times
+from toolkit.arguments import check_choice, check_flag
 from toolkit.backup import BackupReport
 from toolkit.batch import Indexed, plan
 from toolkit.batch_columns import ColumnsResult, EditCounts, plan_columns, plan_edits
@@ -53,7 +53,7 @@ from toolkit.history import (
     timeline,
     updates_of,
 )
-from toolkit.ids import normalise_id, visible
+from toolkit.ids import near_id, normalise_id
 from toolkit.log import LoggedColumns, LoggedEdits, logged
 from toolkit.messages import USERS, Locator, Rejection, hidden_properties, parse_message
 from toolkit.progress import Progress, silent
@@ -67,7 +67,7 @@ from toolkit.store import TIMEOUT, Store
 from toolkit.undo import edits_to_undo, is_small
 from toolkit.values import Json, as_json, copied, glimpse, is_text, printable, quoted
 from toolkit.view import ProfileView, shown
-from toolkit.wording import SWAPPED, completions, count
+from toolkit.wording import SWAPPED, completed_by_dir, completions, count
 
 _T = TypeVar("_T")
 # A progress bar appears once a loop has run for so many seconds.
@@ -80,6 +80,7 @@ _NOT_GIVEN: Final = object()
 _INTERNAL: Final = frozenset({"address", "exclusively", "remembered", "snapshot", "timeline"})
 
 
+@completed_by_dir
 class ProfileTable:
     """User profiles: one row per distinct ID, any JSON properties.
 
@@ -315,8 +316,9 @@ class ProfileTable:
         dry_run: bool = False,
         source: str = "DataFrame",
     ) -> ChangeReport:
-        if missing not in ("leave", "unset"):
-            raise ArgumentError(f'missing={missing!r}; "leave" or "unset" is allowed')
+        check_choice("missing", missing, ("leave", "unset"), ArgumentError)
+        check_flag("dry_run", dry_run, ArgumentError)
+        check_flag("ignore_time", ignore_time, ArgumentError)
         as_json(source)
         moment = None if time is None else times.parse_time(time)
         rows = read_frame(frame, key, parameter="key")
@@ -596,6 +598,7 @@ class ProfileTable:
                     f"geo.locate returned {len(messages):,} of {count(len(given), 'message')}; "
                     "it returns one for each"
                 )
+        check_flag("ignore_time", ignore_time, ArgumentError)
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
         result = self._apply_valid(valid, source, refused=len(rejected))
         rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)
@@ -769,16 +772,8 @@ class ProfileTable:
         properties = self._read(distinct_id)
         if properties is None:
             key = normalise_id(distinct_id)
-            raise ProfileNotFoundError(f"no profile {key!r}{self._hint(key)}")
+            raise ProfileNotFoundError(f"no profile {key!r}{near_id(key, self)}")
         return properties
-
-    def _hint(self, distinct_id: object) -> str:
-        key = normalise_id(distinct_id)
-        bare = key.strip()
-        near = {bare, bare.lower(), bare.upper(), bare.lstrip("0"), bare.removesuffix(".0")}
-        near |= {visible(key), *(normalize(form, visible(key)) for form in ("NFD", "NFKC"))}
-        found = [each for each in sorted(near - {key, ""}) if each in self]
-        return f"; there is {found[0]!r}" if found else ""
 
     def __setitem__(self, distinct_id: object, properties: object) -> NoReturn:
         raise ReadOnlyError(
@@ -808,7 +803,7 @@ class ProfileTable:
         key = normalise_id(distinct_id)
         row = self._engine.read(self._group_key, lambda state: state.row(key))
         if row is None:
-            raise ProfileNotFoundError(f"no profile {key!r}{self._hint(key)}")
+            raise ProfileNotFoundError(f"no profile {key!r}{near_id(key, self)}")
         return times.timestamp(row.last_seen)
 
     def title(self, distinct_id: object) -> str:
@@ -1160,7 +1155,7 @@ class ProfileTable:
         >>> profiles["1"], len(profiles.history("1"))
         ({'plan': 'pro'}, 2)
         """
-        return self._engine.compact(keep, dry_run=dry_run)
+        return self._engine.compact(keep, dry_run=check_flag("dry_run", dry_run, ArgumentError))
 
     def backup(
         self, path: str | PathLike[str], *, overwrite: bool = False, progress: Progress = silent

@@ -278,6 +278,19 @@ def joined_texts(parts: Sequence[pa.Array], separator: str) -> pa.Array:
     )
 
 
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Return whether a value is a mapping; quick where it is a dict, or of another JSON type.
+
+    >>> is_mapping({}), is_mapping([]), is_mapping(pd.Series([1]))
+    (True, False, False)
+    """
+    kind = type(value)
+    return kind is dict or (kind not in _NO_MAPPINGS and isinstance(value, Mapping))
+
+
+_NO_MAPPINGS: Final = frozenset({str, int, float, bool, list, tuple, type(None)})
+
+
 def is_text(value: object) -> TypeGuard[str]:
     """Return whether a value is text that can be written: no half of a surrogate pair.
 

@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from toolkit.arguments import is_whole
 from toolkit.columns import Mask, Positions
 from toolkit.errors import ReportError
 from toolkit.reports.flow_paths import DROP_OFF, OTHER, START, Paths, Question
 from toolkit.reports.periods import MOST_ROWS
 from toolkit.reports.ranked import Ranked
+from toolkit.values import is_text, quoted
 from toolkit.wording import count, did_you_mean, listed
 
 #: How many whole paths a segment are told apart.
@@ -400,14 +402,16 @@ class Numbers:
     def check(self, step: int | None, names: Sequence[str | None]) -> None:
         """See whether there is a step, and at it or one beside it something of each name."""
         steps = self.columns.steps
-        if step is not None and (isinstance(step, bool) or step not in steps):
-            raise ReportError(f"step={step!r}; the flow has steps {steps[0]} to {steps[-1]}")
+        if step is not None and (not is_whole(step) or step not in steps):
+            raise ReportError(f"step={quoted(step)}; the flow has steps {steps[0]} to {steps[-1]}")
         near = range(len(steps))
         if step is not None:
             column = steps.index(step)
             near = range(max(column - 1, 0), min(column + 2, len(steps)))
         known = list(dict.fromkeys(name for column in near for name in self.columns.names(column)))
         for name in names:
+            if name is not None and not is_text(name):
+                raise ReportError(f"{quoted(name):.60} is no name of an event; give text")
             if name is not None and name not in known:
                 where = "the flow" if step is None else f"step {step}"
                 raise ReportError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
+from toolkit.arguments import check_choice, is_whole
 from toolkit.columns import Positions
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents
@@ -23,7 +24,6 @@ from toolkit.reports.births import (
     BirthMode,
     ask,
     birth_fields,
-    check_choice,
     check_rows,
     further_fields,
 )
@@ -36,7 +36,7 @@ from toolkit.reports.ranked import Ranked
 from toolkit.reports.retained import averaged, divided
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep
-from toolkit.values import Json
+from toolkit.values import Json, quoted
 from toolkit.wording import count as counted_words
 
 if TYPE_CHECKING:
@@ -261,9 +261,9 @@ class Frequency(Report):
         if place is not None and entries.segments is not None:
             chosen &= entries.segments == numbers.ranked.codes[place]
         if units is not None:
-            if isinstance(units, bool) or units not in self._units:
+            if not is_whole(units) or units not in self._units:
                 raise ReportError(
-                    f"units={units!r}; the report has {numbers.first} to {self._units[-1]}"
+                    f"units={quoted(units)}; the report has {numbers.first} to {self._units[-1]}"
                 )
             is_exact = self._count == "exactly"
             chosen &= (self._visited == units) if is_exact else (self._visited >= units)

@@ -64,7 +64,7 @@ def draw(
     """
     with plots.literal_text():
         bars = len(steps) * max(len(labels), 1)
-        ax = plots.figure_axes((7.2, max(3.6, 0.24 * bars + 1.2))) if ax is None else ax
+        ax = plots.axes(ax, (7.2, max(3.6, 0.24 * bars + 1.2)))
         thick = _THICK / max(len(labels), 1)
         drawn = []
         for place, (label, colour) in enumerate(zip(labels, _colours(labels), strict=True)):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import html
+from toolkit.arguments import check_choice, check_flag, is_whole
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents
 from toolkit.expressions import Expression, Property, as_property
@@ -21,7 +22,6 @@ from toolkit.reports.births import (
     BirthMode,
     ask,
     birth_fields,
-    check_choice,
     further_fields,
 )
 from toolkit.reports.brackets import Mode, RetentionUnit
@@ -38,7 +38,7 @@ from toolkit.reports.periods import Moment
 from toolkit.reports.retained import Numbers, Question, RetentionMeasure
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep
-from toolkit.values import Json
+from toolkit.values import Json, quoted
 from toolkit.wording import count
 
 if TYPE_CHECKING:
@@ -267,14 +267,16 @@ class Retention(Report):
         ReportError
             If the report has no such cohort, bucket or segment.
         """
+        check_flag("retained", retained)
         place = self._numbers.ranked.find(segment)
         code = None if place is None else int(self._numbers.ranked.codes[place])
         entries = self._asked.entries(code, self._asked.find(cohort))
         if bucket is not None:
             brackets = self._numbers.brackets
-            if isinstance(bucket, bool) or not 0 <= bucket < len(brackets):
+            if not is_whole(bucket) or not 0 <= bucket < len(brackets):
                 raise ReportError(
-                    f"bucket={bucket!r}; the report has {count(len(brackets), 'bucket')}, from 0"
+                    f"bucket={quoted(bucket)}; the report has {count(len(brackets), 'bucket')}, "
+                    "from 0"
                 )
             is_retained = self._question.retaining.is_retained(entries, bucket)
             # What has not begun is no cell, although it can be known who is in it.

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import pandas as pd
 from tqdm.auto import tqdm
 
+from toolkit import series
 from toolkit.batch_columns import CellChange
 from toolkit.errors import CsvError, CsvRowsError
 from toolkit.progress import Progress
@@ -225,7 +226,14 @@ def import_csv(
             dry_run=dry_run,
             progress=notice,
         )
-    warnings = [*file.text.notes, *mapped.notes, *_warnings(file, mapped, merged), *near]
+    warnings = [
+        *file.text.notes,
+        *mapped.notes,
+        *_zone_notes(time),
+        *rows.notes,
+        *_warnings(file, mapped, merged),
+        *near,
+    ]
     return ImportReport(
         name=file.name,
         rows=file.text.rows,
@@ -259,6 +267,12 @@ def import_csv(
 def _of_key(key: str | int | None) -> ColumnMapping | None:
     """Return the mapping by which a header is known that has the column of a key."""
     return None if key is None else {key: DISTINCT_ID}
+
+
+def _zone_notes(time: object) -> list[str]:
+    if not series.lacks_zone(time):
+        return []
+    return [f"time={time!s} names no time zone, and was read as UTC (TIME-2)."]
 
 
 def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[str]:

@@ -162,6 +162,11 @@ class FileColumns:
         cells = self.cells[position].slice(0, SAMPLE_ROWS).to_pylist()
         return list(dict.fromkeys(filter(None, cells)))[:_SAMPLES]
 
+    @property
+    def is_exported(self) -> bool:
+        """Whether the file is the CSV of a table, where every cell is as it was."""
+        return LAST_SEEN in self.names
+
     def position(self, key: object) -> int:
         """Return the position of the column that a key of a mapping names.
 
@@ -184,8 +189,10 @@ class FileColumns:
         return int(key)
 
     def _position_of_name(self, key: str) -> int:
-        name = key.strip()
+        name = key if key in self.names else key.strip()
         found = [position for position, known in enumerate(self.names) if known == name and name]
+        if not found and name:  # the CSV of a table keeps the spaces of its names
+            found = [at for at, known in enumerate(self.names) if known and known.strip() == name]
         if len(found) == 1:
             return found[0]
         if found:
@@ -254,7 +261,7 @@ def suggest_names(
     is ``$email``. In the CSV of a table, which has a column ``$last_seen``, each column
     is the property it is named after. Without a header columns go by their cells.
     """
-    is_exported = LAST_SEEN in columns.names
+    is_exported = columns.is_exported
     if key is None:
         identifier, reason = _identifier_by_name(columns, is_exported, group_key)
         if identifier is None and not columns.header.header and reason is None:
@@ -398,6 +405,7 @@ def map_columns(
     properties = {at: chosen[at] for at in sorted(chosen) if chosen[at] not in (DISTINCT_ID, TIME)}
     if mapping is None and key is not None and identifier is not None:
         properties = _with_email_kept(properties, columns, identifier)
+        notes += _ids_as_properties(properties, columns, identifier)
     return MappedColumns(
         identifier,
         properties,
@@ -409,6 +417,20 @@ def map_columns(
         left_out,
         candidate if candidate != identifier else None,
     )
+
+
+def _ids_as_properties(
+    properties: Mapping[int, str], columns: FileColumns, identifier: int
+) -> list[str]:
+    """Return in sentences which columns are called the identifier, where ``key=`` names another."""
+    return [
+        f'{sentence(columns.title(at)).removesuffix(".")} became the property "{name}", for '
+        f"{columns.title(identifier)} is the identifier, as was given. If it is the identifier, "
+        f"pass {argument('key', columns.key(at))}; else leave it out with "
+        f"{argument('mapping')}."
+        for at, name in properties.items()
+        if at != identifier and _plain(columns.names[at] or "") == _ID_NAME
+    ]
 
 
 def _with_email_kept(
@@ -503,7 +525,7 @@ def _refuse_reversed(mapping: ColumnMapping, columns: FileColumns) -> None:
     """Refuse {property: column} in place of {column: property}."""
     known = [name for name in columns.names if name is not None]
     for key, column in mapping.items():
-        if not isinstance(key, str) or key.strip() in known:
+        if not isinstance(key, str) or _is_column(key, known):
             continue
         is_place = isinstance(column, int) and not isinstance(column, bool)
         is_column = _is_column(column, known)
@@ -523,7 +545,7 @@ def _refuse_reversed(mapping: ColumnMapping, columns: FileColumns) -> None:
 def _is_column(column: object, known: Sequence[str]) -> bool:
     """Return whether something names a column: one of these, or a position."""
     if isinstance(column, str):
-        return column.strip() in known
+        return column.strip() in {*known, *(name.strip() for name in known)}
     return isinstance(column, int) and not isinstance(column, bool)
 
 
@@ -724,9 +746,11 @@ def choose_types(
     }
     by_property = {name: position for position, name in mapped.properties.items()}
     for key, kind in (types or {}).items():
-        if kind not in COLUMN_TYPES:
+        if not isinstance(kind, str) or kind not in COLUMN_TYPES:
             allowed = ", ".join(f'"{each}"' for each in COLUMN_TYPES)
-            raise ColumnMappingError(f"types[{key!r}]={kind!r} is no type; allowed are {allowed}")
+            raise ColumnMappingError(
+                f"types[{key!r}]={quoted(kind):.40} is no type; allowed are {allowed}"
+            )
         if key in (DISTINCT_ID, "distinct_id") and mapped.identifier is not None:
             position = mapped.identifier
         else:

@@ -7,6 +7,7 @@ were put together, totals and counts below the last row.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
 from collections.abc import Sequence
@@ -211,13 +212,21 @@ def _foreign_quotes(text: CsvText, header: Sequence[str] | None) -> list[str]:
     if len(heads) == 1 and header is not None:
         cells = [*header, *samples[0].slice(0, _ABOVE).to_pylist()]
         for delimiter in DELIMITERS:
-            widths = {len(next(csv.reader([cell], delimiter=delimiter), [])) for cell in cells}
+            widths = {_width(cell, delimiter) for cell in cells}
             if len(widths) == 1 and widths.pop() > 1:
                 notes.append(
                     "Each line is one cell, and each holds as many delimiters "
                     f"({delimiter!r}): are there quotes around whole lines?"
                 )
     return notes
+
+
+def _width(cell: str, delimiter: str) -> int:
+    """Return how many cells a line would have; 0 of what Python's reader does not take."""
+    try:
+        return len(next(csv.reader(io.StringIO(cell, newline=""), delimiter=delimiter), []))
+    except csv.Error:  # a cell beyond its limit
+        return 0
 
 
 def _totals(text: CsvText) -> tuple[dict[int, str], tuple[str, ...]]:

@@ -47,7 +47,8 @@ def import_frame(
     Returns
     -------
     ColumnsResult
-        The counts, and the first of the cells that were overwritten.
+        The counts, the first of the cells that were overwritten, and notes: times without a
+        zone were read as UTC (TIME-2).
 
     Raises
     ------
@@ -75,4 +76,4 @@ def import_frame(
     rows = read_frame(frame, distinct_id, time)
     columns = {name: column for name, column in rows.columns.items() if column.is_present.any()}
     result = profiles.set_columns(rows.ids, columns, source=source, row_times=rows.times)
-    return replace(result, rejected=[*rows.left_out, *result.rejected])
+    return replace(result, rejected=[*rows.left_out, *result.rejected], notes=rows.notes)

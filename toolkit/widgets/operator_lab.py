@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from traitlets import link
 
+from toolkit.arguments import check_flag
+from toolkit.errors import ArgumentError
 from toolkit.html import Html, escape
 from toolkit.operators import OPERATORS
 from toolkit.widgets import guarded, lab_view, parts
@@ -60,7 +62,7 @@ class OperatorLab(Form):
 
     def __init__(self, preset: str = "", *, predict: bool = False) -> None:
         self.state = OperatorLabState(preset)
-        self.state.predict = predict
+        self.state.predict = check_flag("predict", predict, ArgumentError)
         self._drawing = False
         style = parts.block(Html(f"<style>{_STYLE}</style>"))
         style.add_class("tk-style")
