@@ -156,7 +156,7 @@ PLACES: dict[str, Callable[[Any], str]] = {
     ),
     "import_csv time=": lambda number: raised(
         lambda: tk.import_csv(
-            tk.ProfileTable(), b"id,a\n1,2\n", mapping={"id": "$distinct_id"}, time=number
+            tk.ProfileTable(), b"id,a\n1,2\n", {"id": "$distinct_id", "a": "a"}, time=number
         )
     ),
     "CSV column": lambda number: csv_with(str(number)),
