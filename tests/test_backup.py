@@ -334,6 +334,7 @@ def test_a_file_opened_to_read_is_not_written_and_notices_a_change(
         lambda: reader.check(repair=True),
         lambda: tk.cohorts(reader).save(tk.cohort_of(["1"], "One")),
         lambda: tk.import_csv(reader, b"distinct_id,a\n1,2\n", progress=False),
+        lambda: tk.serve(reader),
     ):
         with pytest.raises(errors.StoreReadOnlyError, match=r"profiles\.backup") as refused:
             write()

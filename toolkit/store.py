@@ -393,6 +393,21 @@ class Store:
                 f"{self.path} was damaged: {error}. Nothing was changed. {RESTORE}"
             ) from error
 
+    def check_writable(self) -> None:
+        """Refuse a file that was opened to read only.
+
+        Raises
+        ------
+        StoreReadOnlyError
+            If it was.
+        """
+        if self.read_only:
+            raise StoreReadOnlyError(
+                f"{self.path} was opened to read only, for {self.read_only}. Nothing was "
+                'changed. To change the profiles, copy them: profiles.backup("copy.db"), and '
+                "open the copy."
+            )
+
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[None]:
         """All or nothing: what is written inside is committed at the end, or not at all.
@@ -401,12 +416,8 @@ class Store:
         """
         with self.explained():
             self._check_file()
-            if write and self.read_only:
-                raise StoreReadOnlyError(
-                    f"{self.path} was opened to read only, for {self.read_only}. Nothing was "
-                    'changed. To change the profiles, copy them: profiles.backup("copy.db"), and '
-                    "open the copy."
-                )
+            if write:
+                self.check_writable()
             with self._written(write=write):
                 yield
 

@@ -77,7 +77,9 @@ _NOT_GIVEN: Final = object()
 
 
 # For reports, forms and other parts of the toolkit.
-_INTERNAL: Final = frozenset({"address", "exclusively", "remembered", "snapshot", "timeline"})
+_INTERNAL: Final = frozenset(
+    {"address", "check_writable", "exclusively", "remembered", "snapshot", "timeline"}
+)
 
 
 @completed_by_dir
@@ -184,6 +186,23 @@ class ProfileTable:
     def moment(self) -> str | None:
         """For profiles of the past: of when they are, in words. None for the table itself."""
         return self._engine.moment_told
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the file was opened to read only, for it or its folder is write-protected."""
+        store = self._engine.store
+        return store is not None and bool(store.read_only)
+
+    def check_writable(self) -> None:
+        """Refuse a table whose file was opened to read only, before work that ends in a write.
+
+        Raises
+        ------
+        StoreReadOnlyError
+            If it was.
+        """
+        if self._engine.store is not None:
+            self._engine.store.check_writable()
 
     def remembered(self, kind: str) -> Remembered:
         """Return what forms keep beside the profiles, such as ``"csv templates"``, by name."""
@@ -1277,8 +1296,7 @@ class ProfileTable:
         where = self._engine.moment_told
         if where is None:
             where = "in memory" if self.path is None else f"in {self.path}"
-            if self._engine.store is not None and self._engine.store.read_only:
-                where += ", to read only"
+            where += ", to read only" if self.is_read_only else ""
         return f"<ProfileTable: {count(len(self), kind)} {where}>"
 
     def _repr_html_(self) -> str:

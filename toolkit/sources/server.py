@@ -375,6 +375,7 @@ def serve(
             f"these are the profiles {profiles.moment}; the past cannot be changed. "
             "Serve the table itself."
         )
+    profiles.check_writable()
     guard = Guard(host, origins, hosts)
     if token is None and guard.needs_token:
         token = secrets.token_urlsafe(12)
