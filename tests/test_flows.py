@@ -365,7 +365,7 @@ def test_notes_say_what_is_left_out() -> None:
     told = " ".join(report.notes)
     assert "Without a distinct ID, so counted for no user: 1 event." in told
     assert "Hidden, for a value in $bucket or bucket: 1 event." in told
-    assert "Left out, for want of a readable time: 1 event." in told
+    assert "Left out because their time cannot be read: 1 event." in told
     assert 'No event is named "Ping".' in told
     assert (
         "Without a profile, so (not set) in every user property: 1 event of 1 distinct ID" in told

@@ -192,7 +192,7 @@ def test_left_out_events_are_noted() -> None:
     df.loc[2, "time"] = "never"
     report = tk.lifecycle(df, None, unit="day")
     assert "Without a distinct ID, so counted for no user: 1 event." in report.notes
-    assert "Left out, for want of a readable time: 1 event." in report.notes
+    assert "Left out because their time cannot be read: 1 event." in report.notes
     assert lives(report)["new"] == [1, 0]
 
 

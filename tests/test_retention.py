@@ -589,7 +589,7 @@ def test_hidden_timeless_and_unnamed_events_are_left_out_and_noted() -> None:
         "Times without a time zone are read as UTC.",
         "Hidden, for a value in $bucket or bucket: 1 event.",
     ]
-    assert report.notes[4] == "Left out, for want of a readable time: 1 event."
+    assert report.notes[4] == "Left out because their time cannot be read: 1 event."
 
 
 def test_names_that_nobody_has_are_noted() -> None:

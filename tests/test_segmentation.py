@@ -573,14 +573,14 @@ def test_hidden_and_timeless_events_disappear_and_are_counted(shop: pd.DataFrame
     assert values(report) == [2]
     assert report.notes == [
         "Hidden, for a value in $bucket or bucket: 1 event.",
-        "Left out, for want of a readable time: 1 event.",
+        "Left out because their time cannot be read: 1 event.",
     ]
     assert tk.segmentation(shop, None, "View", unit=None).notes == []
     later = tk.segmentation(shop, None, "Buy", unit=None, start="2026-05-02", end="2026-05-03")
     assert later.notes == [
         "No event is in the range of start=2026-05-02, end=2026-05-03: "
         "they go from 2026-05-01T00:00:00Z to 2026-05-04T00:00:00Z.",
-        "Left out, for want of a readable time: 1 event.",
+        "Left out because their time cannot be read: 1 event.",
     ]
 
 

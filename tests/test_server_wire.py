@@ -655,7 +655,8 @@ def test_import_answers_each_failed_record(receiver: Receiver) -> None:
             "index": 1,
             "insert_id": "b-1",
             "field": "properties.time",
-            "message": "'soon' is no time; unix seconds, unix milliseconds or ISO 8601 text are",
+            "message": "'soon' is no time; unix seconds, unix milliseconds or ISO 8601 text are, "
+            'such as "2026-05-01T12:00:00Z"',
         }
     ]
     assert asked(receiver, call("/import", [good], "strict=1")) == (

@@ -212,7 +212,7 @@ def test_TIME_1_an_event_among_others_whose_number_is_no_time_is_left_out_and_to
     events = tk.Events(events_at(START, 45292))
     report = tk.segmentation(events, None, "View")
     assert report.table["value"].sum() == 1
-    assert "Left out, for want of a readable time: 1 event." in report.notes
+    assert "Left out because their time cannot be read: 1 event." in report.notes
     (note,) = (each for each in events.notes if "cannot be read" in each)
     assert "It looks like the Excel date 2024-01-01" in note
 
@@ -414,7 +414,7 @@ def test_TIME_1_a_moment_as_a_number_is_no_number_of_batches_to_keep(keep: int) 
     assert times.parse_time("2024-01-05")
 
 
-@pytest.mark.parametrize("given", [np.timedelta64(3, "D"), np.timedelta64("NaT")])
+@pytest.mark.parametrize("given", [np.timedelta64(3, "D"), np.timedelta64("NaT", "s")])
 def test_TIME_1_a_length_of_time_is_no_moment_and_no_number_though_NumPy_has_it_for_one(
     given: np.timedelta64,
 ) -> None:
@@ -438,3 +438,53 @@ def test_TIME_1_a_length_of_time_is_no_moment_and_no_number_though_NumPy_has_it_
             profiles.compact(given, dry_run=True)
     else:
         assert "nothing to compact" in repr(profiles.compact(given, dry_run=True))
+
+
+@pytest.mark.parametrize(
+    ("texts", "call"),
+    [
+        (["01.02.2024 10:00", "", "13.02.2024 10:00"], 'df["time"], format="%d.%m.%Y %H:%M"'),
+        (["1704448800000", "1704448800001"], 'pd.to_numeric(df["time"]), unit="ms", utc=True'),
+        (["1704448800"], 'pd.to_numeric(df["time"]), unit="s", utc=True'),
+        (["1704448800.5"], 'pd.to_numeric(df["time"]), unit="s", utc=True'),
+        (["1704448800000000"], 'pd.to_numeric(df["time"]), unit="us", utc=True'),
+        (["45292"], 'pd.to_numeric(df["time"]), unit="D", origin="1899-12-30"'),
+        (["12/31/2024 01:00 PM"], 'df["time"], format="%m/%d/%Y %I:%M %p"'),
+        (["01/02/2024"], 'df["time"], format="%d/%m/%Y"'),
+        (["5 May 2024", None], 'df["time"], format="%d %b %Y"'),
+        (["31.12.2024", "5 May 2024"], 'df["time"], format="mixed", dayfirst=True'),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["object", "str", "category", "string"])
+def test_TIME_1_events_of_which_no_time_is_read_are_refused_with_the_call_that_reads_them(
+    texts: list[str | None], call: str, dtype: str
+) -> None:
+    df = pd.DataFrame({"event": "E", "distinct_id": "u", "time": pd.Series(texts, dtype=dtype)})
+    with pytest.raises(errors.EventsError, match=r"can(not)? be read") as caught:
+        tk.Events(df)
+    message = str(caught.value)
+    assert repr(texts[0]) in message
+    assert f"pd.to_datetime({call})" in message.replace("'time'", '"time"')
+    how = message.replace("'time'", '"time"').split("give ")[1].split(" or, where")[0]
+    df = df[df["time"].notna() & (df["time"] != "")].astype({"time": "str"})
+    df["time"] = eval(how, {"pd": pd, "df": df})
+    assert not tk.Events(df).times.tolist().count(times.NO_TIME)
+
+
+@pytest.mark.parametrize("cells", [["soon", "later"], ["\ud800"], [True], [b"x"]])
+def test_TIME_1_events_with_words_for_times_are_refused(cells: list[object]) -> None:
+    df = pd.DataFrame({"event": "E", "distinct_id": "u", "time": pd.Series(cells, dtype=object)})
+    with pytest.raises(errors.EventsError, match="such as"):
+        tk.Events(df)
+
+
+def test_TIME_1_where_months_may_come_first_the_error_says_both() -> None:
+    df = pd.DataFrame({"event": "E", "distinct_id": "u", "time": ["01/02/2024"]})
+    with pytest.raises(errors.EventsError, match=r"%d/%m/%Y.*month comes first.*%m/%d/%Y"):
+        tk.Events(df)
+
+
+@pytest.mark.parametrize("cells", [[], ["", None], [None], [" "]])
+def test_TIME_1_events_without_any_time_are_no_mistake(cells: list[object]) -> None:
+    df = pd.DataFrame({"event": "E", "distinct_id": "u", "time": pd.Series(cells, dtype=object)})
+    assert (tk.Events(df).times == times.NO_TIME).all()

@@ -597,3 +597,73 @@ def test_a_file_of_layout_2_whose_undos_are_messages_goes_on(tmp_path: Path) -> 
         profiles.undo(2)
         assert profiles["ann"] == {"plan": "free", "big": 2**70, "null": None}
         assert profiles.check().is_sound
+
+
+def _import_twice(profiles: ProfileTable) -> int | None:
+    files = [b"$distinct_id;x\na;1\nb;2\n"] * 2
+    first, _ = [tk.import_csv(profiles, data).batch_id for data in files]
+    return first
+
+
+def _message(**operators: Any) -> dict[str, Any]:
+    return {"$distinct_id": "a", **{f"${name}": argument for name, argument in operators.items()}}
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("rows", [False, True])
+@pytest.mark.parametrize(
+    ("batch", "idle"),
+    [
+        (_message(delete=""), _message(delete="")),
+        (_message(set={"x": 1}), _message(unset=["nope"])),
+        (_message(set={"x": [1]}), _message(union={"x": [1]})),
+        (_message(set={"x": [1]}), _message(remove={"x": 2})),
+        (_message(set={"x": 2}), _message(set_once={"x": 3})),
+    ],
+)
+def test_UNDO_2_updates_without_effect_are_no_conflict(
+    tmp_path: Path, on_disk: bool, rows: bool, batch: Any, idle: Any
+) -> None:
+    at_most = 10**9 if rows else 0
+    with (
+        mock.patch.object(batch_module, "ROWS_AT_MOST", at_most),
+        ProfileTable(tmp_path / "shop.db" if on_disk else None) as profiles,
+    ):
+        profiles.apply([{"$distinct_id": key, "$set": {"x": 0}} for key in "ab"])
+        before = exact_content(profiles)
+        done = profiles.apply([batch]).batch_id
+        assert done is not None
+        for _ in range(2):
+            assert profiles.apply([idle]).unchanged == 1
+        profiles.undo(done)
+        content = exact_content(profiles)[""]
+        assert sorted(content.items()) == sorted(before[""].items())
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("in_columns", [False, True])
+def test_UNDO_2_a_file_imported_twice_is_undone(
+    tmp_path: Path, on_disk: bool, in_columns: bool
+) -> None:
+    with (
+        clock(in_columns=in_columns),
+        ProfileTable(tmp_path / "shop.db" if on_disk else None) as profiles,
+    ):
+        first = _import_twice(profiles)
+        assert first is not None
+        profiles.undo(first)
+        assert len(profiles) == 0
+
+
+def test_UNDO_2_what_changed_exactly_is_a_conflict_though_equal() -> None:
+    profiles = ProfileTable()
+    ids = pa.array(["1"], pa.large_string())
+    profiles.set("1", {"n": 0})
+    profiles.set("1", {"n": 1})
+    profiles.set_columns(ids, {"n": Column.of([1.0])}, source="c")
+    with pytest.raises(errors.UndoError, match="written again"):
+        profiles.undo(2)
+    profiles.set("1", {"n": 2})
+    profiles.set("1", {"n": 2})
+    with pytest.raises(errors.UndoError, match="written again"):
+        profiles.undo(4)  # the same value, and Updated At moved

@@ -53,8 +53,9 @@ def _same(left: Column, right: Column) -> Mask:
 
 
 def _standing_after(batches: list[Batch], batch_id: int) -> set[int]:
-    """Return the batches after one that stand: not those undone since, nor their undos."""
+    """Return the batches after one that stand: with an effect, and neither undone nor an undo."""
     standing: set[int] = set()
+    idle = {batch.id for batch in batches if not batch.created + batch.updated + batch.deleted}
     for batch in batches:
         if batch.id <= batch_id:
             continue
@@ -62,7 +63,7 @@ def _standing_after(batches: list[Batch], batch_id: int) -> set[int]:
             standing.remove(batch.undoes)
         else:
             standing.add(batch.id)
-    return standing
+    return standing - idle
 
 
 class _Touched:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit import html, series, times
+from toolkit import html, series, text_times, times
 from toolkit.columns import Column, Mask, Positions
 from toolkit.errors import EventsError, InexactIdWarning, InvalidCellsWarning
 from toolkit.ids import normalise_id
@@ -139,7 +139,7 @@ class Events:
     ------
     EventsError
         If one of the columns is missing, there twice, or of a type that cannot hold
-        what it should, or holds numbers in place of times none of which is one.
+        what it should, or holds numbers or text in place of times none of which is one.
 
     Notes
     -----
@@ -189,7 +189,7 @@ class Events:
         series.coded(self._series(distinct_id, "distinct_id").iloc[:0])
         moments = self._series(time, "time")
         series.times(moments.iloc[:0])
-        if series.may_be_numbers(moments):
+        if series.may_be_no_times(moments):
             self._check_times()
 
     @property
@@ -301,12 +301,19 @@ class Events:
         return series.times(self._frame[self.time_column])
 
     def _check_times(self) -> None:
-        """Refuse numbers of which none is a time (TIME-1)."""
-        if not self._times.is_readable:
-            where = f"df[{self.time_column!r}]"
-            raise EventsError(
-                f'column "{self.time_column}": {times.no_time(self._times.no_time, where)}'
-            )
+        """Refuse numbers and text of which none is a time (TIME-1)."""
+        if (self.times != times.NO_TIME).any():
+            return
+        where = f"df[{self.time_column!r}]"
+        if self._times.no_time is not None:
+            why = times.no_time(self._times.no_time, where)
+        else:
+            column = self._frame[self.time_column].dropna().astype(object)
+            column = column[column.map(lambda cell: bool(str(cell).strip()))]
+            if column.empty:
+                return
+            why = text_times.unreadable(column, where)
+        raise EventsError(f'column "{self.time_column}": {why}')
 
     @property
     def times(self) -> Microseconds:

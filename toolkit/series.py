@@ -367,11 +367,6 @@ class Times:
     without_zone: bool
     no_time: object = None
 
-    @property
-    def is_readable(self) -> bool:
-        """Whether a cell holds a readable time, or none holds a number that is none."""
-        return self.no_time is None or bool((self.microseconds != NO_TIME).any())
-
 
 def times(series: pd.Series) -> Times:
     """Return a column as times, by the same rules as :func:`toolkit.times.parse_time`.
@@ -521,17 +516,14 @@ def _times_of_objects(series: pd.Series) -> Times:
     return Times(np.append(read, NO_TIME)[codes], without_zone, next(numbers, None))
 
 
-def may_be_numbers(series: pd.Series) -> bool:
-    """Return whether a column may hold numbers where it should hold times.
+def may_be_no_times(series: pd.Series) -> bool:
+    """Return whether a column may hold nothing that is a time: its first cell is none.
 
-    >>> may_be_numbers(pd.Series(["2026-05-01"])), may_be_numbers(pd.Series([None, 45292]))
+    >>> may_be_no_times(pd.Series(["2026-05-01"])), may_be_no_times(pd.Series([None, 45292]))
     (False, True)
     """
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        return may_be_numbers(_categories(series))
-    if _is_object(series):
-        return any(map(is_number, series.dropna().array[:1]))
-    return bool(pd.api.types.is_numeric_dtype(series.dtype))
+    first = series.iloc[:1] if series[:1].notna().all() else series.dropna().iloc[:1]
+    return bool((times(first).microseconds == NO_TIME).any())
 
 
 def is_number(value: object) -> bool:

@@ -28,7 +28,9 @@ _UNITS: Final = tuple(
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NUMBERS: Final = (int, float, np.integer, np.floating)
-_ALLOWED: Final = "unix seconds, unix milliseconds or ISO 8601 text are"
+#: How a time is written.
+EXAMPLE: Final = "2026-05-01T12:00:00Z"
+_ALLOWED: Final = f'unix seconds, unix milliseconds or ISO 8601 text are, such as "{EXAMPLE}"'
 
 # A date, and a time after it. Python itself would read 2026-05-01-0500 as five o'clock.
 _ISO: Final = re.compile(

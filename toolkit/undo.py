@@ -134,8 +134,9 @@ def _standing(batches: list[Batch], batch_id: int) -> int:
 
 
 def _standing_after(batches: list[Batch], batch_id: int) -> set[int]:
-    """Return the batches after one that stand: not those undone since, nor their undos."""
+    """Return the batches after one that stand: with an effect, and neither undone nor an undo."""
     standing: set[int] = set()
+    idle = {batch.id for batch in batches if not batch.created + batch.updated + batch.deleted}
     for batch in batches:
         if batch.id <= batch_id:
             continue
@@ -143,14 +144,15 @@ def _standing_after(batches: list[Batch], batch_id: int) -> set[int]:
             standing.remove(batch.undoes)
         else:
             standing.add(batch.id)
-    return standing
+    return standing - idle
 
 
 class _Touched:
     """Which profiles and cells the batches after one wrote to.
 
     A batch that was undone since wrote to nothing, so the last batches can be undone
-    one after the other. What its undo did not put back counts as written to.
+    one after the other; nor did a batch whose updates all had no effect. What is not
+    as it was all the same, such as a 1 that became 1.0, counts as written to.
 
     Attributes
     ----------

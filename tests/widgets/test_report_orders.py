@@ -221,3 +221,27 @@ def test_the_page_shows_the_fields_of_the_report_that_is_chosen(
     assert form.state.wait(30)
     assert failures(form) == []
     assert overheard == []
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"event": "byu"}, "event='byu': .*byu"),
+        ({"unit": "fortnight"}, "unit='fortnight': "),
+        ({"start": "01.05.2024"}, "start='01.05.2024': .*write 2026-01-31"),
+        ({"by": tk.user["nope"]}, "by=.*nope"),
+        ({"where": "user["}, "where='user\\[': "),
+        ({"tz": "Oslo"}, "tz='Oslo': "),
+        ({"measure": "sums"}, "measure='sums': "),
+    ],
+)
+def test_a_value_that_the_report_does_not_take_raises_and_changes_nothing(
+    state: ReportBuilderState, values: dict[str, Any], message: str
+) -> None:
+    from toolkit.errors import ArgumentError
+
+    assert state.wait(30)
+    before = state.python
+    with pytest.raises(ArgumentError, match=message):
+        state.set(**values)
+    assert state.python == before and not state.is_old

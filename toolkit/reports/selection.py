@@ -403,7 +403,7 @@ class Selection:
                 f"Hidden, for a value in $bucket or bucket: {count(len(hidden), 'event')}."
             )
         if timeless := int((named.times == NO_TIME).sum()):
-            notes.append(f"Left out, for want of a readable time: {count(timeless, 'event')}.")
+            notes.append(f"Left out because their time cannot be read: {count(timeless, 'event')}.")
         return notes
 
     def nameless(self, start: int, end: int) -> list[str]:

@@ -268,7 +268,9 @@ class ReportBuilderState(HasTraits):
         Raises
         ------
         ArgumentError
-            If the report has no such argument.
+            If the report has no such argument, or cannot take a value of it; nothing
+            has changed then. What is wrong only together, such as an end before the
+            start, is in ``error`` of the field that the message names.
         """
         name = self.report_name if report_name is None else report_name
         if name not in self.declarations:
@@ -279,7 +281,7 @@ class ReportBuilderState(HasTraits):
         known = {field.name: field for field in self.declarations[name].fields}
         if unknown := next((each for each in values if each not in known), None):
             raise ArgumentError(f"{name} has no {unknown}=; it has {', '.join(known)}")
-        raws = {each: known[each].raw(value) for each, value in values.items()}
+        raws = {each: self._taken(known[each], value) for each, value in values.items()}
         with self._as_one():
             self.report_name = name
             for each, raw in raws.items():
@@ -288,6 +290,16 @@ class ReportBuilderState(HasTraits):
                 else:
                     self.fields[each].raw = raw
         self.changed()
+
+    def _taken(self, field: Field, value: Any) -> Any:
+        """Return what a field holds for a value that its report takes."""
+        try:
+            raw = field.raw(value)
+            if not isinstance(field, FilterField):
+                field.read(raw, self.choices)
+        except ToolkitError as error:
+            raise ArgumentError(f"{field.name}={value!r}: {error}") from error
+        return raw
 
     def reset(self) -> None:
         """Put every field back to what it was at first."""
