@@ -231,7 +231,6 @@ class ReportBuilder(Form):
         if report is None:
             self._chart.show(None, "")
             return
-        self._chart.show(picture, _described(report))
         told = " ".join(report.notes)
         self._notes.value = parts.hint_html(told)
         self._table.show(report)
@@ -240,6 +239,8 @@ class ReportBuilder(Form):
                 f'<div class="tk-empty" role="status">{escape(self.state.message)}'
                 f'<p class="tk-hint">{escape(told)}</p></div>'
             )
+        # Last: with a new chart the form is saved in the notebook as it is.
+        self._chart.show(picture, _described(report))
 
     def _save_chart(self) -> None:
         self._download.offer("report.png", self.state.png(), "image/png")
