@@ -45,6 +45,7 @@ shown = [
     tk.revenue(profiles), tk.revenue(profiles, by="plan"), tk.find_duplicates(profiles, M),
     tk.set_where(profiles, user["plan"] == M, {M: T}, dry_run=True),
     profiles.compact(keep=0, dry_run=True), server, kept.check(),
+    kept.backup(Path(tempfile.mkdtemp()) / "$b$.db"),
 ]
 for each in shown:
     display(each)

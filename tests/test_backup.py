@@ -129,6 +129,9 @@ def test_a_backup_writes_over_nothing_unless_asked(path: Path, tmp_path: Path) -
                 profiles.backup(copy, overwrite=True)
         with pytest.raises(errors.ArgumentError, match="the file itself"):
             profiles.backup(path, overwrite=True)
+        for part in ("-wal", "-shm", "-journal"):  # it would be taken for what was written last
+            with pytest.raises(errors.ArgumentError, match="part of a database"):
+                profiles.backup(f"{path}{part}", overwrite=True)
         for wrong, text in (
             (tmp_path, "is a folder"),
             (tmp_path / "none" / "x.db", "there is no folder"),
@@ -184,7 +187,8 @@ def test_the_command_backs_up(path: Path, capsys: pytest.CaptureFixture[str]) ->
         assert main(["backup", str(path), str(copy)]) == 0
         assert f"{copy}: {copy.stat().st_size:,} bytes written" in capsys.readouterr().out
         assert main(["backup", str(path), str(copy)]) == 2
-        assert "is there already" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert "is there already" in said and "--overwrite to" in said
         assert main(["backup", str(path), str(copy), "--overwrite"]) == 0
     assert main(["backup", "none.db", str(copy)]) == 2
     with ProfileTable(copy) as again:
@@ -330,10 +334,12 @@ def test_a_file_opened_to_read_is_not_written_and_notices_a_change(
         lambda: reader.check(repair=True),
         lambda: tk.cohorts(reader).save(tk.cohort_of(["1"], "One")),
         lambda: tk.import_csv(reader, b"distinct_id,a\n1,2\n", progress=False),
+        lambda: tk.serve(reader),
     ):
         with pytest.raises(errors.StoreReadOnlyError, match=r"profiles\.backup") as refused:
             write()
         assert isinstance(refused.value, PermissionError)
+    assert reader.compact(keep=0, dry_run=True).batches == 2  # which writes nothing
     copy = path.with_name("copy.db")
     reader.backup(copy)
     with ProfileTable(copy) as again:

@@ -85,6 +85,8 @@ def test_bytes_that_are_no_text_are_refused(database: Path) -> None:
         (["show", "x.db", "1", "2"], "unknown further argument 2."),
         (["show"], "missing: database."),
         ([], "missing: COMMAND."),
+        (["--hepl"], 'unknown option --hepl. Did you mean "--help"?'),
+        (["-v"], "unknown option -v."),
     ],
 )
 def test_a_slip_is_answered_in_one_line_with_what_was_meant(
@@ -191,11 +193,16 @@ def test_a_report_of_nothing_says_what_is_there(
         ["import", "new.db", "a.csv", "--map", "plan="],
         ["import", "new.db", "a.csv", "--rejected", "FOLDER"],
         ["import", "new.db", "a.csv", "--rejected", "nowhere/r.csv"],
+        ["import", "new.db", "a.csv", "--rejected", "a.csv"],
+        ["import", "new.db", "a.csv", "--rejected", "DATABASE"],
         ["import", "new.db", "a.csv", "--map", "9" * 5000 + "=plan"],
         ["export", "DATABASE", "nowhere/out.csv"],
         ["export", "DATABASE", "out.jsonl", "--chunk", "0"],
         ["report", "DATABASE", "e.csv", "Purchase", "--png", "FOLDER"],
         ["report", "DATABASE", "e.csv", "Purchase", "--csv", "nowhere/t.csv"],
+        ["report", "DATABASE", "e.csv", "Purchase", "--csv", "DATABASE"],
+        ["report", "DATABASE", "e.csv", "Purchase", "--csv", "e.csv"],
+        ["report", "DATABASE", "e.csv", "Purchase", "--png", "./e.csv"],
         ["report", "FOLDER", "e.csv", "Purchase"],
         ["report", "DATABASE", "FOLDER", "Purchase"],
         ["compact", "DATABASE", "--keep", "²"],
@@ -235,6 +242,7 @@ def test_what_cannot_be_done_is_one_line_and_changes_nothing(
         path: text for path, text in before.items() if path.suffix[:3] != ".db"
     }
     assert not Path("new.db").exists()
+    assert main(["show", str(database)]) == 0
 
 
 def test_hints_quote_a_path_with_spaces(
@@ -277,6 +285,8 @@ def test_Ctrl_C_ends_a_command_with_130_and_one_line(tmp_path: Path) -> None:
     started = subprocess.Popen(
         [sys.executable, "-m", "toolkit", "apply", str(tmp_path / "x.db"), "/dev/stdin"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # A shell has what it starts in the background ignore the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert started.stdin is not None
     started.stdin.write(b'{"$distinct_id": "1", "$set": {}}\n' * 100_000)

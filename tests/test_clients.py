@@ -144,7 +144,7 @@ def test_the_client_without_HTTP_hears_what_is_rejected(tmp_path: Path) -> None:
     client.people_set("1", {"plan": "free"})
     with pytest.raises(tk.ToolkitError, match=r"\$add plan: the stored value is the text 'free'"):
         client.people_increment("1", {"plan": 1})
-    with pytest.raises(tk.ToolkitError, match="an event has a name"):
+    with pytest.raises(tk.ToolkitError, match="an event needs a name"):
         client.track("1", "")
     with pytest.raises(tk.ToolkitError, match="known are events, people"):
         tk.consumer(profiles).send("persons", "{}")

@@ -22,6 +22,12 @@ def test_the_page_has_each_command_and_no_other() -> None:
     assert re.findall(r"<!-- options of (\S+) -->", PAGE) == list(SECTIONS)
 
 
+def test_the_readme_names_each_command_and_no_other() -> None:
+    readme = command_line.PAGE.parent.parent.joinpath("README.md").read_text(encoding="utf-8")
+    row = re.search(r"(?m)^\| command line: .*? \| (.*) \|$", readme)
+    assert row and set(re.findall(r"`(\w+)`", row[1])) == set(COMMANDS)
+
+
 def test_the_page_has_each_option_and_default_as_the_parser() -> None:
     assert command_line.written(PAGE) == PAGE, "python -m tests.command_line writes the tables"
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import toolkit as tk
 from tests.effort import examples
 from toolkit.errors import ColumnMappingError, CsvError, CsvRowsError
 from toolkit.sources import csv_file
@@ -170,9 +171,9 @@ def test_CSV_2_a_row_that_would_make_an_empty_profile_of_a_random_id_is_rejected
 
 
 def test_CSV_2_an_id_is_the_text_as_written(profiles: ProfileTable) -> None:
-    report = import_csv(profiles, b"distinct_id,n\n007,1\n 8,2\n9.0,3\n1.23E+15,4\n")
+    report = import_csv(profiles, b"distinct_id,n\n007,1\n 8,2\n9.0,3\n1.23E15,4\n")
 
-    assert list(profiles) == ["007", " 8", "9.0", "1.23E+15"]
+    assert list(profiles) == ["007", " 8", "9.0", "1.23E15"]
     assert [warning.partition(",")[0] for warning in report.warnings] == [
         "1 distinct ID with spaces around",
         "1 distinct ID ending in .0",
@@ -332,8 +333,68 @@ def test_CSV_3_a_reversed_mapping_is_recognised(
     assert f"mapping={turned!r}" in str(caught.value)
 
 
+@pytest.mark.parametrize("rounded", ["1.23457E+17", "1,23457E+17", "1.2e+05", " 9E+15 ", "-1E+20"])
+def test_ID_1_an_ID_that_a_spreadsheet_has_rounded_is_rejected_and_shown_before(
+    rounded: str, profiles: ProfileTable
+) -> None:
+    text = f'user_id;plan\n7;pro\n"{rounded}";free\n4e10;free\n'.encode()
+    assert any("digits are lost (ID-1)" in each for each in preview_csv(text).problems)
+    with pytest.raises(CsvRowsError, match=r"digits are lost \(ID-1\)"):
+        import_csv(profiles, text)
+    report = import_csv(profiles, text, on_error="skip")
+    assert list(profiles) == ["7", "4e10"]
+    assert report.rejected["line"].tolist() == [3]
+    assert not any("(ID-1)" in each for each in preview_csv(b"user_id;n\n7;1E+17").problems)
+
+
+def test_ID_1_such_an_ID_in_the_CSV_of_a_table_comes_back(
+    profiles: ProfileTable, tmp_path: Path
+) -> None:
+    profiles.set("1.5E+17", {"plan": "pro"})
+    tk.write_csv(profiles, tmp_path / "out.csv")
+    again = ProfileTable()
+    import_csv(again, tmp_path / "out.csv")
+    assert again["1.5E+17"] == {"plan": "pro"}
+
+
+@pytest.mark.parametrize("name", ["distinct_id", "Distinct ID", "distinctId"])
+def test_CSV_2_a_column_named_like_the_identifier_beside_key_is_named(
+    name: str, profiles: ProfileTable
+) -> None:
+    text = f"customer,{name},plan\nc1,d1,pro\n".encode()
+    report = import_csv(profiles, text, key="customer")
+    assert profiles["c1"] == {name: "d1", "plan": "pro"}
+    assert any(f'became the property "{name}"' in each for each in report.warnings)
+    assert not import_csv(ProfileTable(), text, key=name).warnings
+    mapping = {"customer": "$distinct_id", name: "old", "plan": "plan"}
+    assert not import_csv(ProfileTable(), text, mapping).warnings
+    frame = pd.DataFrame({"customer": ["c1"], "distinct_id": ["d1"]})
+    notes = tk.import_frame(ProfileTable(), frame, distinct_id="customer").notes
+    assert any('"distinct_id" became a property' in each for each in notes)
+    assert len(ProfileTable().set(frame, key="customer").notes) == len(notes)
+
+
+def test_CSV_3_a_mapping_names_a_column_exactly_first_and_then_without_its_spaces(
+    profiles: ProfileTable, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.csv"
+    profiles.set("1", {" plan ": "with", "plan": "without", " city": "Oslo"})
+    tk.write_csv(profiles, path)
+    mapping = {"$distinct_id": "$distinct_id", " plan ": "a", "plan": "b", "city": "c"}
+    again = ProfileTable()
+    import_csv(again, path, mapping, types={" plan ": "text"})
+    assert again["1"] == {"a": "with", "b": "without", "c": "Oslo"}
+    for key in (" city", "city", " city "):
+        again = ProfileTable()
+        import_csv(again, path, {"$distinct_id": "$distinct_id", key: " town "})
+        assert again["1"] == {" town ": "Oslo"}
+    again = ProfileTable()
+    import_csv(again, b"id, plan \n1,pro\n", {"id": "$distinct_id", " plan": "p"})
+    assert again["1"] == {"p": "pro"}
+
+
 def test_what_is_no_profile_table_is_refused(profiles: ProfileTable) -> None:
-    with pytest.raises(CsvError, match=r"profiles='\{\}' \(dict\); a ProfileTable is needed"):
+    with pytest.raises(CsvError, match=r"profiles is of type dict; a ProfileTable is needed"):
         import_csv({}, USERS)  # type: ignore[arg-type]
     with pytest.raises(CsvError, match="import into the ProfileTable itself"):
         import_csv(profiles.where("true"), USERS)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import shlex
+from ast import literal_eval
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.effort import examples
 from toolkit.cli import _as_option
-from toolkit.errors import ColumnMappingError, CsvError, CsvRowsError
+from toolkit.errors import ColumnMappingError, CsvError, CsvRowsError, ToolkitError
 from toolkit.notation import written
 from toolkit.sources.csv import import_csv, preview_csv
 from toolkit.sources.csv_dialect import column_title
@@ -54,7 +55,8 @@ def rejected(content: str | bytes, **options: Any) -> tuple[list[str], list[tupl
 
 
 @pytest.mark.parametrize(
-    "again", ["id,plan,n", "id, plan ,n", "\ufeffid,plan,n", '"id","plan","n"']
+    "again",
+    ["id,plan,n", "id, plan ,n", "\ufeffid,plan,n", '"id","plan","n"', "ID,Plan,N", " Id,PLAN,n"],
 )
 @pytest.mark.parametrize(
     "options", [{}, {"header": True}, {"mapping": {"id": "$distinct_id", "plan": "plan"}}]
@@ -91,6 +93,7 @@ def test_CSV_10_rows_of_data_that_repeat_make_no_header() -> None:
         ("GRAND TOTAL;x;7,0", None),
         ("Total;x;8", None),
         (";Total;7", 'it looks like a line of totals, "Total", below the rows'),
+        ("Sum;;1234", 'it looks like a line of totals, "Sum", below the rows'),
         ("(2 rows);;", 'it is a count of rows, "(2 rows)"'),
         ("(2 rows)", "1 cell where 3 are expected"),
         ("2 rows affected;;", 'it is a count of rows, "2 rows affected"'),
@@ -114,6 +117,41 @@ def test_CSV_10_a_line_of_totals_below_the_rows_is_rejected_or_doubted(
         assert report.rejected["reason"].tolist() == [
             reason if not footer.startswith(";") else f"{reason}"
         ]
+
+
+def test_CSV_10_remarks_below_a_line_of_totals_hide_it_no_more() -> None:
+    rows = "id;plan;n\n1;pro;3\n2;free;4\n"
+    remark = (5, "it is a remark below the line of totals")
+    totals = (4, 'it looks like a line of totals, "Total", below the rows')
+
+    assert rejected(f"{rows}Total;;7\nAs of 2024-01-05;;\n") == (["1", "2"], [totals, remark])
+    # Without one, a row of one cell is a row; so is one that has more.
+    assert rejected(f"{rows}As of 2024-01-05;;\n")[1] == []
+    assert rejected(f"{rows}Total;;7\n3;pro;\n")[1] == []
+
+
+@pytest.mark.parametrize("first", ["Subtotal;;7", "Total;x;7", "(2 rows);;"])
+def test_CSV_10_lines_of_totals_do_not_hide_each_other(first: str) -> None:
+    ids, lines = rejected(f"id;plan;n\n1;pro;3\n2;free;4\n{first}\nGrand total;;7\n")
+
+    assert ids == ["1", "2"]
+    assert [line for line, _ in lines] == [4, 5]
+
+
+def test_CSV_7_a_file_of_which_no_row_can_be_imported_has_no_others() -> None:
+    with pytest.raises(CsvRowsError, match="1 of 1 row cannot be") as caught:
+        import_csv(ProfileTable(), b'id,plan\n1,"pro\n')
+    assert str(caught.value).endswith("\nCorrect the file")
+
+
+def test_CSV_3_the_time_of_a_mapping_stays_in_the_one_that_is_proposed() -> None:
+    content = b"id,since,plan,$set\n1,2024-01-05,pro,a\n"
+    with pytest.raises(ToolkitError, match="nothing else") as caught:
+        import_csv(ProfileTable(), content, {"id": "$distinct_id", "since": "$time"})
+    mapping = literal_eval(str(caught.value).rpartition("mapping=")[2])
+
+    assert mapping == {0: "$distinct_id", 1: "$time", 2: "plan", 3: "$set of the file"}
+    assert import_csv(ProfileTable(), content, mapping).imported == 1
 
 
 def test_CSV_10_a_user_called_total_among_others_is_a_user() -> None:
@@ -159,7 +197,7 @@ def test_CSV_10_a_line_drawn_in_a_table_of_markdown_is_rejected() -> None:
     ("content", "said"),
     [
         ("'id','plan'\n'1','pro'\n'2','free'\n", "All cells of column \"'id'\", column \"'plan'\""),
-        ('"id,""plan"""\n"1,""pro"""\n"2,""free"""\n', "do quotes stand around whole lines?"),
+        ('"id,""plan"""\n"1,""pro"""\n"2,""free"""\n', "are there quotes around whole lines?"),
     ],
 )
 def test_quotes_of_other_formats_are_told(content: str, said: str) -> None:
@@ -451,7 +489,7 @@ def test_a_warning_of_random_ids_names_the_key_to_pass(profiles: ProfileTable) -
     mapped = import_csv(profiles, PLANES, {"tailnum": "tail", "year": "year"}, dry_run=True)
     assert 'pass key="tailnum"' in mapped.warnings[0]
     mailed = import_csv(ProfileTable(), b"code,email\nx1,a@b.cc\nx2,a@b.cc\n")
-    assert 'column "email", is.' in mailed.warnings[0]
+    assert 'column "email", is used.' in mailed.warnings[0]
     assert 'pass key="code"' in mailed.warnings[0]
 
 
@@ -574,3 +612,8 @@ def test_CSV_2_an_import_by_e_mail_names_the_column_that_may_be_the_identifier(
     assert state.job.wait(30)
     assert state.preview is not None and state.preview.candidate == "Kundennummer"
     assert state.candidate == 0
+
+
+def test_one_column_of_cells_with_line_ends_or_of_great_length_is_read() -> None:
+    for content in (b'"\n$_"', b'a\n"x\ry"\n', b'"' + b"x" * 200_000 + b'"\n"y"\n'):
+        assert preview_csv(content).columns

@@ -602,10 +602,10 @@ def guess(content: str) -> tuple[bool, str]:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("who,years\nAnn,30\nBob,41", '"years" stands above a column of type number'),
-        ("who,seit\nAnn,2026-01-01", '"seit" stands above a column of type date'),
-        ("kunde,x\nu1,a\nu2,b", '"kunde" stands above codes such as "u1"'),
-        ("kunde,post\na,a@b.cc\nb,b@b.cc", '"post" stands above an e-mail address'),
+        ("who,years\nAnn,30\nBob,41", '"years" is above a column of type number'),
+        ("who,seit\nAnn,2026-01-01", '"seit" is above a column of type date'),
+        ("kunde,x\nu1,a\nu2,b", '"kunde" is above codes such as "u1"'),
+        ("kunde,post\na,a@b.cc\nb,b@b.cc", '"post" is above an e-mail address'),
         ("Name,City\nAnn,Oslo\nBob,Rome", '"Name" is a common name of a column'),
         ("signup_source,x\nweb,y", '"signup_source" is written as the name of a column'),
         ("x,$email\nx,x\n", '"$email" is the name of a property'),
@@ -623,7 +623,7 @@ def test_CSV_1_a_header_is_detected_and_the_reason_given(content: str, reason: s
     [
         ("ann@b.cc,Ann\nbob@b.cc,Bob", '"ann@b.cc" is an e-mail address, no name'),
         ("1,Ann\n2,Bob", '"1" is a number, no name'),
-        ("pro,Oslo\npro,Rome", '"pro" stands again below'),
+        ("pro,Oslo\npro,Rome", '"pro" occurs again below'),
         ("Ann,Oslo\nBob,Rome", "nothing in it looks like the name of a column"),
         ("true,x\nfalse,y", '"true" is a boolean, no name'),
         ("u1,Ann\nu2,Bob", "nothing in it looks like the name of a column"),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import toolkit as tk
 from toolkit.sources.csv_types import infer_type, looks_like, typed
 from toolkit.times import parse_time
 from toolkit.values import ABSENT
@@ -83,6 +84,18 @@ def test_CSV_5_dates_keep_the_text_they_are_written_as(cell: str) -> None:
     assert result.type == "date"
     assert result.column.cells() == [cell]
     parse_time(cell)
+
+
+@pytest.mark.parametrize("zone", [" UTC", "UTC", " GMT", " +00:00 UTC", " +0000 UTC"])
+def test_CSV_5_TIME_2_times_that_end_in_UTC_or_GMT_are_times(zone: str) -> None:
+    cell = f"2026-05-01 12:00:00{zone}"
+    assert infer_type(texts(cell, "")) == "date"
+    profiles = tk.ProfileTable()
+    tk.import_csv(profiles, f"distinct_id,since\n1,{cell}\n".encode(), types={"since": "date"})
+    assert profiles["1"]["since"] == cell
+    assert list(profiles.where('datetime(user["since"]) >= datetime("2026-05-01T12:00:00Z")'))
+    for other in ("2026-05-01 12:00:00 CET", "2026-05-01 12:00:00 +01:00 UTC"):
+        assert infer_type(texts(other)) == "text"
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,34 @@ def test_a_column_of_any_name_is_mapped_to_the_time() -> None:
     assert tk.preview_csv(PLANS).mapping[3] == "$time"
 
 
+@pytest.mark.parametrize(
+    ("when", "is_naive"),
+    [
+        ("2026-05-01T12:00:00", True),
+        ("2026-05-01", True),
+        ("20260501", True),
+        ("2026-05-01T12:00:00Z", False),
+        ("2026-05-01 12:00 +02:00", False),
+        ("2026-05-01 12:00:00 UTC", False),
+        ("1777636800", False),
+    ],
+)
+def test_TIME_2_an_import_says_that_times_without_a_zone_were_read_as_UTC(
+    when: str, is_naive: bool
+) -> None:
+    text = f"distinct_id,when,plan\n1,{when},pro\n2,2026-05-02T00:00:00Z,free\n".encode()
+    mapping = {"distinct_id": "$distinct_id", "when": "$time", "plan": "plan"}
+    of_column = tk.import_csv(tk.ProfileTable(), text, mapping)
+    assert any("read as UTC (TIME-2)" in each for each in of_column.warnings) == is_naive
+    times = [int(when) if when == "1777636800" else when, "2026-05-02T00:00:00Z"]
+    frame = pd.DataFrame({"distinct_id": ["1", "2"], "when": times, "plan": ["pro", "free"]})
+    of_frame = tk.import_frame(tk.ProfileTable(), frame, time="when")
+    assert any("read as UTC (TIME-2)" in each for each in of_frame.notes) == is_naive
+    of_file = tk.import_csv(tk.ProfileTable(), b"distinct_id,a\n1,2\n", time=times[0])
+    assert any("read as UTC (TIME-2)" in each for each in of_file.warnings) == is_naive
+    assert not tk.import_csv(tk.ProfileTable(), b"distinct_id,a\n1,2\n").warnings
+
+
 def test_a_dry_run_counts_and_writes_nothing() -> None:
     profiles = ProfileTable()
     assert tk.import_csv(profiles, PLANS, dry_run=True).created == 2

@@ -426,7 +426,7 @@ def test_a_property_of_very_many_values_is_one_other() -> None:
         ({"after": True}, "after=True"),
         ({"window": "soon"}, "window='soon'"),
         ({"gap": 5}, "gap=5"),
-        ({"count": "sessions"}, 'allowed are "uniques" and "totals"'),
+        ({"count": "sessions"}, "allowed are uniques, totals"),
         ({"top": 0}, "top=0"),
         ({"hide": ["A"]}, "leave one out"),
         ({"hide": [None]}, "any event at all"),

@@ -80,7 +80,7 @@ REFUSED: list[tuple[Any, str]] = [
     (range(3), "range"),
     (pd.DataFrame({"a": [1]}), "DataFrame"),
     (float("inf"), "infinity"),
-    ([float("-inf")], "infinity"),
+    ([float("-inf")], "in it, an infinity is no JSON number"),
     (np.array([np.inf]), "infinity"),
     (Decimal("Infinity"), "infinity"),
     (Decimal("1e999"), "infinity"),
@@ -284,7 +284,7 @@ def test_CELL_2_arrays_and_scalars_of_NumPy_are_taken_in_a_call(value: Any, expe
     "value",
     [
         *(NAN, pd.NA, pd.NaT, [NAN], np.array([1.0, NAN]), [pd.NA], {"a": pd.NaT}),
-        *(np.datetime64("NaT"), np.array(["NaT"], "M8[ns]")),
+        *(np.datetime64("NaT", "us"), np.array(["NaT"], "M8[ns]")),
         *(np.timedelta64(5, "D"), np.array([5], "m8[ns]"), timedelta(1), Decimal(1), UUID(int=1)),
         *({1}, b"x", 1j, {1: 2}, pd.Period("2026-01"), pd.Interval(0, 1), time(1), object()),
     ],
@@ -295,3 +295,29 @@ def test_CELL_2_what_is_missing_or_no_JSON_rejects_its_property_in_a_call(value:
     message = {"$distinct_id": "1", "$set": {"bad": value, "good": 1}}
     [rejection] = profiles.apply([message]).rejections
     assert (rejection.property, profiles["1"]) == ("bad", {"good": 1})
+
+
+@pytest.mark.parametrize("missing", [None, NAN, pd.NA])
+def test_rows_without_an_id_can_be_dropped_as_the_error_says(missing: Any) -> None:
+    ids = pd.Series(["1", missing, "2"], dtype=object)
+    frame = pd.DataFrame({"distinct_id": ids, "plan": "pro"})
+    for rows in (frame, frame.set_index("distinct_id")):
+        profiles = tk.ProfileTable()
+        with pytest.raises(tk.ToolkitError, match="1 row without a distinct ID") as caught:
+            profiles.set(rows)
+        advice = str(caught.value).rpartition("drop them first: ")[2]
+        profiles.set(eval(advice, {"frame": rows}))
+        assert list(profiles) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "shown"),
+    [("", "''"), (True, "True"), (b"x", "b'x'"), ("\ud800", r"\ud800"), ([1], "[1]")],
+)
+def test_an_id_that_dropna_would_leave_is_shown_with_its_row(wrong: Any, shown: str) -> None:
+    ids = pd.Series(["1", "2", wrong], dtype=object)
+    with pytest.raises(tk.ToolkitError, match="1 row without a distinct ID") as caught:
+        tk.ProfileTable().set(pd.DataFrame({"distinct_id": ids, "plan": "pro"}))
+    assert "dropna" not in str(caught.value)
+    assert "row 2, holds" in str(caught.value)
+    assert shown in str(caught.value)

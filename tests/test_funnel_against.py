@@ -20,6 +20,7 @@ from tests.funnel_logs import (
     profiles_of,
 )
 from tests.funnel_reference import Entry, Funnel, Happening
+from tests.moments import later
 from toolkit import user
 from toolkit.reports.segments import label
 
@@ -133,8 +134,8 @@ def test_numbers_and_users_are_those_of_a_loop(asked: dict[str, Any]) -> None:
         reentry="optimized" if asked["optimized"] else "first",
         exclude=[tk.step(name, between=between) for name, between in asked["exclude"]],
         hold=asked["hold"],
-        start=asked["start"],
-        end=asked["stop"],
+        start=later(asked["start"]),
+        end=later(asked["stop"]),
     )
     entries = by_hand(asked)
     for step, row in enumerate(report.table.itertuples(index=False), 1):
@@ -170,8 +171,8 @@ def test_segments_are_those_of_a_loop(asked: dict[str, Any], attribution: Any) -
         hold=asked["hold"],
         by="item",
         attribution=attribution,
-        start=asked["start"],
-        end=asked["stop"],
+        start=later(asked["start"]),
+        end=later(asked["stop"]),
     )
     expected: dict[str, list[int]] = {}
     seen = set()

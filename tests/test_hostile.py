@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +34,7 @@ HOSTILE: dict[str, Any] = {
     "number keys": {1: 2},
     "object": object(),
     "bytes": b"x",
-    "NaT of numpy": np.datetime64("NaT"),
+    "NaT of numpy": np.datetime64("NaT", "us"),
     "NaT": pd.NaT,
     "NA": pd.NA,
     "negative": -1,
@@ -43,7 +44,36 @@ HOSTILE: dict[str, Any] = {
     "type": type,
     "array": np.array([1, 2]),
     "frame": pd.DataFrame({"a": [1]}),
+    "series": pd.Series([1, 2]),
+    "set": {1},
+    "tuple": ("a", "b"),
+    "full list": ["a"],
+    "full dict": {"a": 1},
 }
+
+VIEW = pd.DataFrame({"event": ["View"], "distinct_id": ["1"], "time": ["2026-05-01"], "n": [1]})
+
+
+def table() -> tk.ProfileTable:
+    profiles = tk.ProfileTable()
+    profiles.set("1", {"plan": "pro"})
+    return profiles
+
+
+def raw_errors(call: Callable[[Any], object]) -> list[str]:
+    """Return the errors, of every hostile argument, that are none of the toolkit's."""
+    raw = []
+    for kind, given in HOSTILE.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                call(given)
+            except tk.ToolkitError as error:
+                assert str(error)
+            except Exception as error:
+                raw.append(f"{kind}: {type(error).__name__}")
+    return raw
+
 
 Call = Callable[[Any, tk.ProfileTable, tk.Events], object]
 CALLS: dict[str, Call] = {
@@ -185,20 +215,113 @@ def test_every_error_of_a_hostile_argument_is_a_ToolkitError(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    raw = []
-    for kind, given in HOSTILE.items():
-        profiles = tk.ProfileTable()
-        profiles.set("1", {"plan": "pro"})
-        frame = pd.DataFrame({"event": ["View"], "distinct_id": ["1"], "time": ["2026-05-01"]})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                CALLS[name](given, profiles, tk.Events(frame))
-            except tk.ToolkitError as error:
-                assert str(error)
-            except Exception as error:
-                raw.append(f"{kind}: {type(error).__name__}: {error}")
-    assert raw == []
+    assert raw_errors(lambda given: CALLS[name](given, table(), tk.Events(VIEW))) == []
+
+
+#: Functions whose every parameter is tried, with what they need.
+WHOLE: dict[str, Callable[[], tuple[Any, ...]]] = {
+    **{
+        name: lambda: (tk.Events(VIEW), table(), "View")
+        for name in ("flows", "frequency", "lifecycle", "retention", "segmentation")
+    },
+    "bucket": lambda: ("n", 10),
+    "cohort": lambda: (tk.Events(VIEW), table(), 'user["plan"] == "pro"'),
+    "cohort_of": lambda: (["1"], "x"),
+    "cohorts": lambda: (table(),),
+    "deduplicate": lambda: (table(), "plan"),
+    "did": lambda: ("View",),
+    "find_duplicates": lambda: (table(), "plan"),
+    "funnel": lambda: (tk.Events(VIEW), table(), ["View", "View"]),
+    "items": lambda: ("n", ["View"]),
+    "join": lambda: (tk.Events(VIEW), table()),
+    "match": lambda: (tk.Events(VIEW), table()),
+    "metric": lambda: ("View",),
+    "profile_report": lambda: (table(),),
+    "revenue": lambda: (table(),),
+    "step": lambda: ("View",),
+    "times_did": lambda: ("View",),
+    "total_of": lambda: ("n", "View"),
+}
+
+
+def _with(function: Callable[..., Any], usual: tuple[Any, ...], name: str, given: Any) -> object:
+    """Call a function with what is usual, but for one parameter."""
+    names = list(inspect.signature(function).parameters)
+    arguments = dict(zip(names, usual, strict=False))
+    return function(**{**arguments, name: given})
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_parameter_of_a_report_refuses_what_it_does_not_take_in_words(name: str) -> None:
+    function, usual = getattr(tk, name), WHOLE[name]()
+    parameters = inspect.signature(function).parameters
+    raw = {
+        each: raw_errors(lambda given, each=each: _with(function, usual, each, given))
+        for each in parameters
+    }
+    assert {each: errors for each, errors in raw.items() if errors} == {}
+    choices = {"unit", "compare", "order", "count", "criteria", "measure", "mode", "at", "reentry"}
+    for each in choices & set(parameters):
+        for given in (HOSTILE["frame"], ["day"], {"day": 1}, "nonsense"):
+            with pytest.raises(tk.ToolkitError, match="is unknown; allowed are "):
+                _with(function, usual, each, given)
+
+
+REPORTS: dict[str, Callable[[], Any]] = {
+    "flows": lambda: tk.flows(VIEW, table(), "View", by=user["plan"]),
+    "frequency": lambda: tk.frequency(VIEW, table(), "View", by=user["plan"]),
+    "funnel": lambda: tk.funnel(VIEW, table(), ["View", "View"], by=user["plan"]),
+    "lifecycle": lambda: tk.lifecycle(VIEW, table(), "View", by=user["plan"]),
+    "profile_report": lambda: tk.profile_report(table(), by="plan"),
+    "retention": lambda: tk.retention(VIEW, table(), "View", by=user["plan"]),
+    "segmentation": lambda: tk.segmentation(VIEW, table(), "View", by=user["plan"]),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_what_a_report_is_asked_is_checked_too(name: str) -> None:
+    report = REPORTS[name]()
+    raw = {}
+    for method in ("plot", "users", "cell"):
+        function = getattr(report, method)
+        for each in inspect.signature(function).parameters:
+            raw[method, each] = raw_errors(
+                lambda given, function=function, each=each: function(**{each: given})
+            )
+    assert {each: errors for each, errors in raw.items() if errors} == {}
+
+
+FORMS: dict[str, Call] = {
+    "ProfileEditor": lambda h, p, ev: tk.ProfileEditor(h),
+    "ProfileEditor id": lambda h, p, ev: tk.ProfileEditor(p, h),
+    "Users": lambda h, p, ev: tk.Users(h),
+    "Users events": lambda h, p, ev: tk.Users(p, h),
+    "CsvImport": lambda h, p, ev: tk.CsvImport(h),
+    "ReportBuilder": lambda h, p, ev: tk.ReportBuilder(h),
+    "ReportBuilder p": lambda h, p, ev: tk.ReportBuilder(ev, h),
+    "OperatorLab": lambda h, p, ev: tk.OperatorLab(h),
+    "OperatorLab predict": lambda h, p, ev: tk.OperatorLab(predict=h),
+    "LiveView": lambda h, p, ev: tk.LiveView(h),
+    "workbench": lambda h, p, ev: tk.workbench(p if h is None else h),
+    "workbench events": lambda h, p, ev: tk.workbench(p, h),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_refuses_what_it_does_not_take_in_words(name: str) -> None:
+    profiles, events = table(), tk.Events(VIEW)
+    assert raw_errors(lambda given: FORMS[name](given, profiles, events)) == []
+
+
+@pytest.mark.parametrize("name", inspect.signature(tk.serve).parameters)
+def test_a_server_refuses_what_it_does_not_take_in_words(name: str) -> None:
+    def serve(given: Any) -> None:
+        if name == "host" and isinstance(given, str) and len(given) > 100:
+            return  # resolving it may take the network
+        with tk.serve(**{"profiles": table(), name: given}):
+            pass
+
+    assert raw_errors(serve) == []
 
 
 def test_what_is_tried_are_nearly_all_public_functions() -> None:

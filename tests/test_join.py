@@ -90,7 +90,7 @@ def test_JOIN_3_near_misses_do_not_join() -> None:
 
 
 def test_JOIN_4_another_at_is_refused_with_what_there_is() -> None:
-    with pytest.raises(errors.JoinError, match='"latest" or "event time" is allowed'):
+    with pytest.raises(errors.JoinError, match="allowed are latest, event time"):
         tk.join(events_of(["a"]), tk.ProfileTable(), at="yesterday")  # type: ignore[arg-type]
 
 

@@ -99,3 +99,12 @@ def test_MSG_4_what_is_one_id_stays_one(given: Any) -> None:
         return
     with pytest.warns(tk.errors.RejectedUpdateWarning, match="was not applied to"):
         assert profiles.set(given, {"a": 1}).applied == 0
+
+
+def test_what_a_warning_of_a_rejection_quotes_can_be_printed() -> None:
+    profiles = tk.ProfileTable()
+    for half in ("\ud800", "a\udfff"):
+        for write in (profiles.set, profiles.set_once, profiles.append):
+            with pytest.warns(tk.errors.RejectedUpdateWarning) as caught:
+                write("1", {half: half})
+            assert str(caught[0].message).encode("utf-8")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from time import process_time
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import toolkit as tk
 from toolkit.messages import Message, Rejection, parse_message
 from toolkit.reserved import SDK_FIELDS
 from toolkit.sources.arriving_events import Fault, read_event
@@ -349,4 +351,56 @@ def test_MSG_4_the_usual_wrong_objects_are_recognised(wrong: dict[str, Any], sai
 def test_an_update_sent_as_an_event_is_pointed_to_engage() -> None:
     fault = read_event({"$distinct_id": "1", "$set": {"a": 1}}, 0, 40, 0, strict=False)
     assert isinstance(fault, Fault)
-    assert fault.reason == "an event has a name; this is an update of a profile: send it to /engage"
+    assert (
+        fault.reason == "an event needs a name; this is an update of a profile: send it to /engage"
+    )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a", "b"],
+        ("a", "b"),
+        np.array(["a", "b"]),
+        np.array(["a", "b"], dtype=object),
+        [np.str_("a"), np.str_("b")],
+    ],
+    ids=["list", "tuple", "array", "objects", "NumPy text"],
+)
+def test_CELL_2_unset_takes_arrays_in_messages_and_calls(names: Any) -> None:
+    sent, called = tk.ProfileTable(), tk.ProfileTable()
+    for profiles in (sent, called):
+        profiles.set("1", {"a": 1, "b": 2, "c": 3})
+    assert sent.apply([{"$distinct_id": "1", "$unset": names}]).applied == 1
+    assert called.unset("1", names).applied == 1
+    assert sent["1"] == called["1"] == {"c": 3}
+    single = np.array("c")
+    assert sent.apply([{"$distinct_id": "1", "$unset": single}]).applied == 1
+    assert sent["1"] == {}
+    for wrong in (np.array([1, 2]), np.array([["a"]]), np.array(1)):
+        result = sent.apply([{"$distinct_id": "1", "$unset": wrong}])
+        assert "$unset is a property name or a list of them" in result.rejections[0].reason
+
+
+@pytest.mark.parametrize("given", [np.True_, np.False_, True, False])
+def test_CELL_2_ignore_time_takes_NumPy_truth(given: Any) -> None:
+    profiles = tk.ProfileTable()
+    message = {"$distinct_id": "1", "$set": {"a": 1}, "$time": "2026-01-01", "$ignore_time": given}
+    assert profiles.apply([message]).applied == 1
+    assert (profiles.last_seen("1") is None) == bool(given)
+    again = tk.ProfileTable()
+    again.set("1", {"a": 1}, time="2026-01-01", ignore_time=given)
+    assert (again.last_seen("1") is None) == bool(given)
+
+
+def test_rejecting_many_messages_takes_no_longer_than_applying_them() -> None:
+    profiles, number = tk.ProfileTable(), 50_000
+    valid = [{"$distinct_id": "1", "$set": {"a": 1}}] * number
+    began = process_time()
+    profiles.apply(valid, progress=False)
+    of_valid = process_time() - began
+    for wrong in ([], {}, {"$distinct_id": "1"}, {"$set": {"a": 1}}, "x", None):
+        began = process_time()
+        result = profiles.apply([wrong] * number, progress=False)  # type: ignore[list-item]
+        assert process_time() - began < of_valid  # what is left out costs less than what is not
+        assert len(result.rejections) == number

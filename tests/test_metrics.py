@@ -474,7 +474,7 @@ def test_totals_and_sums_are_stacked_on_request_and_others_are_not(shop: pd.Data
     assert max(bar.get_y() + bar.get_height() for bar in bars) == 3  # of May 1
     with pytest.raises(errors.ReportError, match="stacked"):
         tk.segmentation(shop, None, None, by="item", measure="unique").plot(kind="stacked")
-    with pytest.raises(errors.ReportError, match="allowed is bar"):
+    with pytest.raises(errors.ReportError, match="allowed are bar"):
         tk.segmentation(shop, None, None, by="item", unit=None).plot(kind="stacked")
 
 

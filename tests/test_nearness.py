@@ -25,6 +25,12 @@ CELLS: dict[str, list[Any]] = {
     "nbsp": ["New\u00a0York", None, None],
     "tags": [["vip"], ["new"], []],
     "zoned": ["2024-01-05T01:00:00+02:00", "2024-01-05", None],
+    "unpadded": ["2023-9-1", "2024-1-15", None],
+    "months": ["31 Dec 2023", "1 Feb 2024", None],
+    "american": ["Dec. 31, 2023", "February 1, 2024", None],
+    "http": ["Sun, 31 Dec 2023 00:00:00 GMT", "Thu, 01 Feb 2024 00:00:00 GMT", None],
+    "unlike": ["31.12.2023", 5, ["01.02.2024"]],
+    "day": ["May is 5, 2024", "Marching 3 Dec", "10-4"],
     "iso": ["2023-12-31", "2024-02-01", "2024-02-01T10:00:00Z"],
 }
 DOUBTS = [
@@ -47,6 +53,12 @@ DOUBTS = [
     ('user["since"] == "2024-02-01"', 'holds dates such as "31.12.2023"'),
     ('user["us"] < "2024-01-01"', 'holds dates such as "12/31/2023"'),
     ('user["digits"] < "2024-01-01"', 'holds dates such as "20231231"'),
+    ('user["unpadded"] >= "2023-10-01"', 'holds dates such as "2023-9-1"'),
+    ('user["months"] < "2024-01-01"', 'holds dates such as "31 Dec 2023"'),
+    ('user["american"] < "2024-01-01"', 'holds dates such as "Dec. 31, 2023"'),
+    ('user["http"] < "2024-01-01"', 'holds dates such as "Sun, 31 Dec'),
+    ('user["unlike"] < "2024-01-01"', 'holds dates such as "31.12.2023"'),
+    ('user["iso"] < "Feb 1, 2024"', '"Feb 1, 2024" looks like a date'),
     ('user["zoned"] < "2024-01-05"', 'write datetime("2024-01-05")'),
     ('user["iso"] < "31.12.2024"', '"31.12.2024" looks like a date'),
     ('user["since"] >= datetime("2024-01-01")', '"31.12.2023" is no time'),
@@ -58,6 +70,7 @@ SILENT = [
     *('user["mixed"] == 7', 'user["mixed"] == "61"', 'user["city"] == "Oslo"'),
     *('"vip" in user["tags"]', 'user["iso"] >= "2024-01-01"', 'user["since"] == "31.12.2023"'),
     *('user["iso"] >= datetime("2024-01-01")', 'user["plan"] > "a"', 'user["plan"] == null'),
+    *('user["day"] < "2024-01-01"', 'user["months"] == "31 Dec 2023"'),
     *('contains(user["plan"], "Pro")', 'user["number"] > 20240101', 'defined(user["plan"])'),
 ]
 
@@ -126,3 +139,9 @@ def test_a_large_column_is_looked_at_in_passing() -> None:
     )
     notes = tk.segmentation(df, None, "View", where=event["x"] == "V7").notes
     assert 'No value of event["x"] is "V7"; there is "v7".' in notes
+
+
+def test_a_cohort_of_nobody_says_what_is_there_in_another_form() -> None:
+    nobody = tk.cohort(None, people(), user["plan"] == "Pro")
+    assert repr(nobody).splitlines()[1:] == ['  No value of user["plan"] is "Pro"; there is "pro".']
+    assert "\n" not in repr(tk.cohort(None, people(), user["plan"] == "pro"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -113,6 +114,27 @@ def test_completion_in_a_notebook_finds_the_same() -> None:
     for name, internal in INTERNAL.items():
         assert offered(f"{name}.").isdisjoint(internal)
         assert offered(f"{name}.") >= WANTED[name]
+
+
+def test_completion_without_jedi_finds_the_same() -> None:
+    pytest.importorskip("IPython.core.completer")
+    # A session of its own: in a notebook IPython is there before the toolkit.
+    script = """
+import json, warnings
+warnings.simplefilter("ignore")
+from IPython.core import completer
+from tests.test_public_names import INTERNAL, things
+ask = completer.IPCompleter(namespace=things(), use_jedi=False)
+names = {name: ask.complete(f"{name}.")[1] for name in INTERNAL}
+print(json.dumps(names))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    for name, offered in json.loads(run.stdout.splitlines()[-1]).items():
+        found = {each.rpartition(".")[2] for each in offered}
+        assert found.isdisjoint(INTERNAL[name])
+        assert found >= WANTED[name]
 
 
 def returned() -> dict[str, str]:

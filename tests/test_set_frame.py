@@ -189,7 +189,7 @@ def test_what_cannot_be_a_source_is_refused_in_words(profiles: tk.ProfileTable) 
         profiles.set(frame)
     with pytest.raises(ArgumentError, match="key="):
         profiles.set(frame, "customer")  # type: ignore[call-overload]
-    with pytest.raises(ArgumentError, match='"leave" or "unset"'):
+    with pytest.raises(ArgumentError, match="allowed are leave, unset"):
         profiles.set(frame, key="customer", missing="drop")  # type: ignore[call-overload]
     with pytest.raises(ArgumentError, match="dry_run= is for a DataFrame"):
         profiles.set("1", {"plan": "pro"}, dry_run=True)  # type: ignore[call-overload]

@@ -443,7 +443,7 @@ def test_what_is_no_file_of_profiles_is_an_error_in_words(
     [("a\0b.db", "NUL"), ("no such folder/x.db", "there is no folder"), ("x" * 999, "too long")],
 )
 def test_a_path_that_cannot_be_is_an_error_in_words(path: str, text: str) -> None:
-    with pytest.raises(errors.StoreError, match=text):
+    with pytest.raises(errors.ToolkitError, match=text):
         ProfileTable(path)
     with pytest.raises(errors.ToolkitError):
         ProfileTable().backup(path)

@@ -14,7 +14,7 @@ import pytest
 
 import toolkit as tk
 from toolkit.cli import main
-from toolkit.errors import ArgumentError, ToolkitError
+from toolkit.errors import ArgumentError, ToolkitError, UnwritableError
 from toolkit.sources import whole_file as module
 from toolkit.sources.whole_file import whole_file, write_whole
 from toolkit.widgets.report_builder_state import ReportBuilderState
@@ -92,6 +92,18 @@ def test_WHOLE_a_file_written_anew_keeps_its_mode_and_its_link(writer: str, tmp_
     assert target.read_bytes() not in (b"", b"older")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize("part", ["", "-wal", "-shm", "-journal"])
+def test_WHOLE_a_database_and_what_is_beside_it_are_not_written_over(
+    part: str, tmp_path: Path
+) -> None:
+    with tk.ProfileTable(tmp_path / "shop.db") as profiles:
+        profiles.set("1", {"plan": "pro"})
+        with pytest.raises(UnwritableError, match="a database or part of one"):
+            write_whole(f"{tmp_path / 'shop.db'}{part}", b"x")
+        assert profiles.set("1", {"plan": "free"}).updated == 1
+    write_whole(tmp_path / "notes-wal", b"x")
 
 
 def test_WHOLE_nothing_writes_files_by_another_way() -> None:

@@ -157,6 +157,11 @@ def test_COPY_1_what_is_handed_out_is_a_copy() -> None:
     assert profiles["1"] == {"plan": "free", "tags": ["a"]}
     with pytest.raises(ToolkitError, match=r"profiles\.set\('1'"):
         profiles["1"] = {"plan": "pro"}
+    with pytest.raises(ToolkitError, match="a number of more than 4,300 digits"):
+        profiles[10**5000] = {"plan": "pro"}
+    with pytest.raises(ToolkitError, match=r"profiles\.delete\('1'\)"):
+        del profiles["1"]
+    assert "1" in profiles
     profiles.set(frame)
     assert profiles["1"]["plan"] == "pro"
 
@@ -191,7 +196,7 @@ def test_a_DataFrame_given_to_import_csv_is_told_what_imports_it() -> None:
 
 
 def test_a_file_of_which_no_row_can_be_imported_does_not_offer_the_other_0() -> None:
-    with pytest.raises(errors.CsvRowsError, match="Correct the file, or check") as caught:
+    with pytest.raises(errors.CsvRowsError, match="Correct the file") as caught:
         tk.import_csv(
             tk.ProfileTable(),
             b"id,a,when\n1,x,soon\n2,y,later\n",
@@ -227,3 +232,35 @@ def test_titles_keep_the_names_of_events(name: str) -> None:
     assert tk.retention(events, None, name, name).title.startswith(name)
     assert tk.lifecycle(events, None, name).title.startswith(name)
     assert tk.frequency(events, None, name, name).title.startswith(name)
+
+
+def test_a_name_that_is_not_there_is_told_with_those_that_are() -> None:
+    profiles = table()
+    tk.cohorts(profiles).save(tk.cohort_of(["1"], "Paying"))
+    profiles.remembered("templates")["Weekly"] = {"a": 1}
+    for look in (
+        lambda: tk.cohorts(profiles)["paying"],
+        lambda: tk.cohorts(profiles).pop("paying"),
+        lambda: tk.cohorts(profiles).__delitem__("paying"),
+    ):
+        with pytest.raises(ToolkitError, match=r'no saved cohort "paying".*Did you mean "Paying"'):
+            look()
+        with pytest.raises(KeyError):
+            look()
+    with pytest.raises(KeyError, match=r'no name in templates "weekly".*Did you mean "Weekly"'):
+        profiles.remembered("templates")["weekly"]
+    assert tk.cohorts(profiles).get("paying") is None
+    for wrong in BIG.values():
+        with pytest.raises(ToolkitError):
+            tk.cohorts(profiles)[wrong]  # type: ignore[index]
+        assert tk.cohorts(profiles).get(wrong) is None  # type: ignore[call-overload]
+        assert wrong is BIG["frame"] or wrong not in tk.cohorts(profiles)
+    assert list(tk.cohorts(profiles)) == ["Paying"]
+
+
+def test_a_view_names_a_near_ID_too() -> None:
+    for some in (table(), table().where("true")):
+        with pytest.raises(KeyError, match="there is '1'"):
+            some["001"]
+    with pytest.raises(ToolkitError, match='no segment "Pro"'):
+        tk.profile_report(table(), by="plan").users(segment="Pro")

@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from toolkit.backup import BackupReport
 from toolkit.batch_columns import ColumnsResult
 from toolkit.changes import Explanation
 from toolkit.check import CheckReport
@@ -111,6 +112,7 @@ except PackageNotFoundError:  # run from a folder that is not installed
 
 __all__ = [
     "ApplyResult",
+    "BackupReport",
     "Breakdown",
     "ChangeReport",
     "CheckReport",

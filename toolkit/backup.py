@@ -8,14 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Final
 
 from toolkit import html
 from toolkit.errors import ArgumentError, StoreError, StoreExistsError
 from toolkit.notation import argument
-from toolkit.pending import beside, has_pending
-
-_SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
+from toolkit.pending import SUFFIXES, beside, has_pending, is_beside_database
 
 
 @dataclass(frozen=True)
@@ -34,20 +31,20 @@ class BackupReport:
     bytes: int
 
     def __repr__(self) -> str:
-        return f"<BackupReport: {self._told}>"
+        return f"<BackupReport: {self._summary}>"
 
     @property
-    def _told(self) -> str:
+    def _summary(self) -> str:
         return f"{self.path}, {self.bytes / 1e6:,.1f} MB"
 
     def _repr_html_(self) -> str:
-        return html.card(f"Backup: {self._told}")
+        return html.card(f"Backup: {self._summary}")
 
 
 def write_backup(
     path: str | PathLike[str], copy_to: Callable[[Path], None], source: Path | None, overwrite: bool
 ) -> BackupReport:
-    """Have a copy made, which stands at *path* when it is whole, and not before.
+    """Have a copy made; it is at *path* when it is whole, and not before.
 
     Parameters
     ----------
@@ -58,7 +55,7 @@ def write_backup(
     source
         The file that is copied, if it is one.
     overwrite
-        Whether to take the place of a file that stands there.
+        Whether to replace a file that is there.
     """
     target = _target(path, source, overwrite)
     try:
@@ -80,7 +77,7 @@ def write_backup(
             raise
         raise StoreError(f"{target} cannot be written ({error.strerror}).") from error
     finally:
-        for suffix in _SUFFIXES:
+        for suffix in ("", *SUFFIXES):
             beside(making, suffix).unlink(missing_ok=True)
     return BackupReport(str(path), target.stat().st_size)
 
@@ -104,6 +101,11 @@ def _target(path: object, source: Path | None, overwrite: bool) -> Path:
             raise StoreError(f"{text}: there is no folder {target.parent}; make it first")
         if source is not None and target.exists() and target.samefile(source):
             raise ArgumentError(f"{text} is the file itself; a backup goes to another one")
+        if is_beside_database(target):
+            raise ArgumentError(
+                f"{text} is part of a database, the file whose name it begins with; give another "
+                "path"
+            )
         _refuse(target, overwrite)
     except OSError as error:
         if isinstance(error, StoreError):

@@ -44,6 +44,8 @@ class ColumnsResult:
         The batch in the log; None if nothing was written.
     rejected
         (distinct ID, property, reason) of cells left out.
+    notes
+        What one should know of the reading, as sentences.
     """
 
     created: int
@@ -53,6 +55,7 @@ class ColumnsResult:
     changes: list[CellChange]
     batch_id: int | None = None
     rejected: list[tuple[str, str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def plan_columns(

@@ -219,14 +219,14 @@ def read_messages(content: bytes) -> list[tuple[int, Message]]:
 def holds(content: bytes, distinct_id: str) -> bool:
     """Return whether whole columns hold an ID, without unpacking the rest of them."""
     with readable("the distinct IDs of updates"):
-        ids = pq.read_table(pa.BufferReader(content), columns=[_ID]).column(0)
+        ids = pq.read_table(_reader(content), columns=[_ID]).column(0)
         return pc.index(ids, pa.scalar(distinct_id, ids.type)).as_py() >= 0  # type: ignore[no-any-return]
 
 
 def messages_naming(content: bytes, distinct_id: str) -> list[tuple[int, Message]]:
     """Return the messages of one part in which an ID stands, and so all that are for it."""
     with readable("messages as Parquet"):
-        table = pq.read_table(pa.BufferReader(content))
+        table = pq.read_table(_reader(content))
         named = pc.match_substring(table.column("message"), dumps(distinct_id))
         table = table.filter(pc.fill_null(named, True))
         texts = table.column("message").to_pylist()

@@ -32,12 +32,14 @@ from toolkit.errors import (
     MessageFileError,
     MissingExtraError,
     StoreDamagedError,
+    StoreExistsError,
     ToolkitError,
     UndoError,
 )
 from toolkit.events import Events
 from toolkit.notation import written
 from toolkit.paths import ENDINGS
+from toolkit.pending import is_database
 from toolkit.reports import segmentation
 from toolkit.reports.periods import Unit
 from toolkit.reports.plots import as_png
@@ -130,7 +132,12 @@ def _warnings_in_one_line() -> Iterator[None]:
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    given, unknown = _parser().parse_known_args(arguments)
+    parser = _parser()
+    first = next(iter(sys.argv[1:] if arguments is None else arguments), "")
+    if first.startswith("-") and first not in parser._option_string_actions:
+        meant = did_you_mean(first, parser._option_string_actions)
+        parser.error(f"unknown option {first}.{meant}".rstrip("."))
+    given, unknown = parser.parse_known_args(arguments)
     if given.command is _lab:
         given.options = [*unknown, *given.options]
     elif unknown:
@@ -442,8 +449,12 @@ def _there(path: Path) -> Path:
     return path
 
 
-def _may_be_written(path: Path) -> None:
-    """Refuse a path at which no file can be written, before the work and not after it."""
+def _may_be_written(path: Path, *sources: Path) -> None:
+    """Refuse a path at which no file may be written, before the work and not after it."""
+    if path.exists() and any(each.exists() and path.samefile(each) for each in sources):
+        raise ToolkitError(f"{path}: is the file that is read; give another name")
+    if is_database(path):
+        raise ToolkitError(f"{path}: is a database, which would be lost; give another name")
     if path.is_dir():
         raise ToolkitError(f"{path}: is a folder; give the name of a file")
     if not path.parent.is_dir():
@@ -533,7 +544,7 @@ def _import(given: argparse.Namespace) -> int:
     )
     _there(given.csv)
     if given.rejected is not None:
-        _may_be_written(given.rejected)
+        _may_be_written(given.rejected, given.csv, given.database)
     file = CsvFile.read(
         given.csv,
         header=given.header,
@@ -627,7 +638,7 @@ def _report(given: argparse.Namespace) -> int:
     frame, columns = _read_events(given)
     for path in (given.png, given.csv):
         if path is not None:
-            _may_be_written(path)
+            _may_be_written(path, given.events)
     events = Events(frame, **columns)
     if given.event not in events.names:
         raise ToolkitError(
@@ -837,7 +848,10 @@ def _compact(given: argparse.Namespace) -> int:
 
 def _backup(given: argparse.Namespace) -> int:
     with _opened(given) as profiles:
-        report = profiles.backup(given.copy, overwrite=given.overwrite)
+        try:
+            report = profiles.backup(given.copy, overwrite=given.overwrite)
+        except StoreExistsError as error:
+            raise ToolkitError(str(error).replace("overwrite=True", "--overwrite")) from error
     _say(f"{report.path}: {report.bytes:,} bytes written")
     return OK
 

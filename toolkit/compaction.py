@@ -108,7 +108,7 @@ def compaction_for(log: Log, keep: object, now: int) -> Compaction | None:
         If *keep* is none of those, or a moment to come.
     """
     batches, last = log.batches(), log.last()
-    if isinstance(keep, int | np.integer) and not isinstance(keep, bool):
+    if isinstance(keep, int | np.integer) and not isinstance(keep, bool | np.timedelta64):
         if not 0 <= keep < _MANY:
             hint = " would be a number of batches; write a moment as text" if keep > 0 else ""
             raise ArgumentError(f"{argument('keep', keep)}{hint}; {_ALLOWED} allowed")

@@ -141,7 +141,10 @@ class Engine:
                 told[:] = [note for kind in kept for note in self._erase(kind, gone)]
             return batches, done, to
 
-        batches, done, to = self.write(work)
+        if dry_run and self._moment_told is None:
+            batches, done, to = self._at_one_moment(lambda: work(self._state), write=False)
+        else:
+            batches, done, to = self.write(work)
         report = replace(CompactReport.of(batches, done, to, dry_run=dry_run), notes=tuple(told))
         if store is None:
             return report

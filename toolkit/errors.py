@@ -29,6 +29,8 @@ def bounded(message: str) -> str:
     >>> len(bounded(f"start={list(range(5000))}; a time is needed"))
     603
     """
+    if len(message) < _WORD and "\n" not in message:  # most of them, and there may be a million
+        return message
     if re.match(r"\w+=", message):
         # A DataFrame, in rows.
         message = re.sub(r"\n.*\n", " … ", message, flags=re.DOTALL)
@@ -105,6 +107,10 @@ class ArgumentError(ToolkitError, ValueError):
 
 class ProfileNotFoundError(ToolkitError, KeyError):
     """No profile stands under the distinct ID asked for."""
+
+
+class UnknownNameError(ToolkitError, KeyError):
+    """Nothing is kept under the name asked for."""
 
 
 class FrameError(ToolkitError, ValueError):

@@ -25,7 +25,7 @@ from toolkit.reserved import HIDDEN
 from toolkit.series import Coded, CodedLists, Codes, Microseconds
 from toolkit.snapshot import Snapshot
 from toolkit.values import glimpse, is_text, quoted
-from toolkit.wording import SWAPPED, completions, count, did_you_mean, listed
+from toolkit.wording import SWAPPED, completed_by_dir, completions, count, did_you_mean, listed
 
 # For joins and reports.
 _INTERNAL: Final = frozenset(
@@ -121,13 +121,14 @@ class Named:
         return found
 
 
+@completed_by_dir
 class Events:
     """An event DataFrame, coded once.
 
     Parameters
     ----------
     df
-        One row an event, in any order, with any index. It is never changed, and
+        One row per event, in any order, with any index. It is never changed, and
         changing it later does not reach the events.
     event, distinct_id, time
         The columns that hold the event's name, the user's distinct ID and the time:
@@ -168,7 +169,7 @@ class Events:
         if not isinstance(df, pd.DataFrame):
             # Tables of profiles, and profiles picked out of one, have a snapshot.
             raise EventsError(
-                f"events are a DataFrame with one row an event, not {type(df).__name__}"
+                f"events are a DataFrame with one row per event, not {type(df).__name__}"
                 f"{SWAPPED if hasattr(df, 'snapshot') else ''}"
             )
         if df.columns.nlevels > 1:

@@ -122,7 +122,7 @@ def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -
     cells = {name: column for name, column in cells.items() if column.is_present.any()}
 
     created, updated = int((~known).sum()), int((differs & known).sum())
-    notes = []
+    notes = list(rows.notes)
     if rows.repeated:
         repeated = count(rows.repeated, "row")
         notes.append(f"{repeated} of an ID that stands there before: the last cell wins (CSV-8).")

@@ -1,4 +1,4 @@
-"""DataFrames read as updates: a row a profile, a column a property."""
+"""DataFrames read as updates: one row per profile, one column per property."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit import series
-from toolkit.columns import Column, last_of_each
+from toolkit.columns import Column, Positions, last_of_each
 from toolkit.errors import FrameError, InvalidValueError
 from toolkit.reserved import LAST_SEEN, name_refusal
 from toolkit.times import NO_TIME, no_time
@@ -33,6 +33,8 @@ class FrameRows:
         How many rows were merged into another of their ID.
     left_out
         (distinct ID, property, reason) of each cell that is no JSON, and so is absent.
+    notes
+        What one should know of the reading, as sentences.
     """
 
     ids: pa.Array
@@ -40,6 +42,7 @@ class FrameRows:
     times: series.Microseconds | None
     repeated: int
     left_out: list[tuple[str, str, str]]
+    notes: list[str]
 
 
 def read_frame(
@@ -50,7 +53,7 @@ def read_frame(
     Parameters
     ----------
     frame
-        A row an update, a column a property. A column ``$last_seen`` is left out.
+        One row per update, one column per property. A column ``$last_seen`` is left out.
     distinct_id
         The column, or the name of the index, that holds the distinct IDs. Of rows with
         the same ID the last one wins, property by property (CSV-8), unless *time* is
@@ -71,10 +74,13 @@ def read_frame(
     for role, name in ((parameter, distinct_id), ("time", time)):
         if name is not None and not is_text(name):
             raise FrameError(f"{role}={quoted(name):.60}; the name of a column is needed")
-    if distinct_id not in frame.columns and frame.index.name == distinct_id:
+    is_index = distinct_id not in frame.columns and frame.index.name == distinct_id
+    if is_index:
         frame = frame.reset_index()
-    ids = _ids(_column(frame, distinct_id, parameter))
-    times = None if time is None else _times(_column(frame, time, "time"))
+    ids = _ids(_column(frame, distinct_id, parameter), is_index)
+    read_times = None if time is None else _times(_column(frame, time, "time"))
+    times = None if read_times is None else read_times.microseconds
+    notes = [] if read_times is None else zone_notes(read_times, f'"{time}"')
     columns: dict[str, Column] = {}
     left_out: list[tuple[str, str, str]] = []
     for name in frame.columns:
@@ -86,11 +92,17 @@ def read_frame(
                 (ids[at].as_py(), name, f"row {at}: {reason}; what is stored stays")
                 for at, reason in read.refused
             ]
+    notes += [
+        f'The column "{name}" became a property of that name, for {parameter}="{distinct_id}" '
+        "names the column of the distinct IDs."
+        for name in columns
+        if name == "distinct_id"
+    ]
     repeated = 0
     if times is None:
         ids, columns, rows = last_of_each(ids, columns)
         repeated = int(rows.sum()) - len(ids)
-    return FrameRows(ids, columns, times, repeated, left_out)
+    return FrameRows(ids, columns, times, repeated, left_out, notes)
 
 
 def _column(frame: pd.DataFrame, name: object, role: str) -> pd.Series:
@@ -104,7 +116,7 @@ def _column(frame: pd.DataFrame, name: object, role: str) -> pd.Series:
     raise FrameError(f'no column "{name}" for {role}; {there}.{meant}')
 
 
-def _ids(given: pd.Series) -> pa.Array:
+def _ids(given: pd.Series, is_index: bool) -> pa.Array:
     try:
         coded = series.coded(given)
     except ValueError as error:
@@ -119,13 +131,33 @@ def _ids(given: pd.Series) -> pa.Array:
     if without:
         raise FrameError(
             f'{count(without, "row")} without a distinct ID in "{given.name}": '
-            f"{series.why_no_code(given, coded.codes)}. Nothing was written; drop them first: "
-            f'frame.dropna(subset="{given.name}")'
+            f"{series.why_no_code(given, coded.codes)}. Nothing was written; "
+            f"{_advice_without_id(given, np.flatnonzero(coded.codes < 0), is_index)}"
         )
     return coded.texts.take(pa.array(coded.codes))
 
 
-def _times(given: pd.Series) -> series.Microseconds:
+def _advice_without_id(given: pd.Series, rows: Positions, is_index: bool) -> str:
+    """Return what to do with rows without an ID; dropna() knows missing cells only."""
+    if not given.iloc[rows].isna().all():
+        first = f"{quoted(given.iloc[rows[0]]):.60}"
+        return f"correct them, or leave them out; the first, row {rows[0]}, holds {first}"
+    if is_index:
+        return "drop them first: frame[frame.index.notna()]"
+    return f"drop them first: frame.dropna(subset={given.name!r})"
+
+
+def zone_notes(read: series.Times, title: str) -> list[str]:
+    """Return in a sentence whether times of a column were read as UTC for want of a zone."""
+    if not read.without_zone:
+        return []
+    return [
+        f"Times in {title} name no time zone, and were read as UTC (TIME-2). If they are of "
+        "another zone, write it to each, such as 2026-05-01T12:00:00+02:00."
+    ]
+
+
+def _times(given: pd.Series) -> series.Times:
     try:
         read = series.times(given)
     except ValueError as error:
@@ -140,7 +172,7 @@ def _times(given: pd.Series) -> series.Microseconds:
             f'{count(len(bad), "row")} without a readable time in "{given.name}"; the first, row '
             f"{bad[0]}, holds {str(first)[:40]!r}. Nothing was written; {why}"
         )
-    return read.microseconds
+    return read
 
 
 def _check_name(name: object) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import cache, partial
 from typing import Any, Final
 
@@ -159,6 +159,20 @@ def visible(text: str) -> str:
         return text.strip()
     shown = (each for each in text if unicodedata.category(each) != "Cf")
     return unicodedata.normalize("NFC", "".join(shown)).strip()
+
+
+def near_id(key: str, known: Container[object]) -> str:
+    """Return what an error adds on an ID that is not there and nearly is, or nothing.
+
+    >>> near_id("007 ", {"7", "8"}), near_id("9", {"7"})
+    ("; there is '7'", '')
+    """
+    bare = key.strip()
+    near = {bare, bare.lower(), bare.upper(), bare.lstrip("0"), bare.removesuffix(".0")}
+    seen = visible(key)
+    near |= {seen, *(unicodedata.normalize(form, seen) for form in ("NFD", "NFKC"))}
+    there = [each for each in sorted(near - {key, ""}) if each in known]
+    return f"; there is {there[0]!r}" if there else ""
 
 
 def _beyond_ascii(change: Callable[[pa.Array], pa.Array], ids: pa.Array) -> pa.Array:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit import html
+from toolkit.arguments import check_choice
 from toolkit.columns import Column, Positions
 from toolkit.errors import EventsError, JoinError, UnknownPropertyWarning
 from toolkit.events import AnyEvents, Events, as_events
@@ -305,8 +306,7 @@ def as_past(events: Events, profiles: Any, at: At) -> Past | None:
     JoinError
         If *at* is something else, or *profiles* have no past.
     """
-    if not isinstance(at, str) or at not in ("latest", "event time"):
-        raise JoinError(f'at={quoted(at)}; "latest" or "event time" is allowed')
+    check_choice("at", at, ("latest", "event time"), JoinError)
     if at == "latest":
         return None
     if not hasattr(profiles, "timeline"):
@@ -364,7 +364,7 @@ class MatchReport:
     profiles, profiles_without_events
         Numbers of profiles.
     unmatched
-        DataFrame, one row a distinct ID without a profile, most events first:
+        DataFrame, one row per distinct ID without a profile, most events first:
         ``distinct_id``, ``events``, ``near_miss`` (the ID of a profile that looks
         alike, or missing) and ``reason`` (how the two differ, ``"placeholder"`` for
         an ID such as ``null`` that programs send when they have none, or missing).

@@ -82,7 +82,7 @@ class LoggedColumns:
     times: Positions | None = None
 
     def merged(self) -> LoggedColumns:
-        """Return what the rows lead to: one row a profile, with its latest cells."""
+        """Return what the rows lead to: one row per profile, with its latest cells."""
         if self.times is None:
             return self
         ids, columns, _ = last_of_each(self.ids, self.columns)

@@ -25,7 +25,7 @@ from toolkit.ids import normalise_id
 from toolkit.notation import either
 from toolkit.operators import CREATING, OPERATORS, refuse_increment
 from toolkit.reserved import HIDDEN, LAST_SEEN, MESSAGE_FIELDS, SDK_FIELDS
-from toolkit.values import Json, as_json, dumps, glimpse
+from toolkit.values import Json, as_json, dumps, glimpse, is_mapping
 from toolkit.wording import did_you_mean
 
 #: The operators a group profile does not know (GROUP-1).
@@ -34,6 +34,7 @@ USERS_ONLY: Final = frozenset({"$add", "$append"})
 #: The fields of a message that are none of its operators and have a name that is known.
 KNOWN_FIELDS: Final = MESSAGE_FIELDS | SDK_FIELDS
 
+_ALLOWED: Final = ", ".join(OPERATORS)
 # What an unknown field may hold without looking like an operator's argument.
 _ONE_VALUE: Final = (str, int, float, np.generic, date, type(None))
 
@@ -176,7 +177,7 @@ def parse_message(
     ignored
         Collects the fields that nobody knows and that were passed over (META).
     """
-    if not isinstance(raw, Mapping):
+    if not is_mapping(raw):
         kind = type(raw).__name__
         rejected.append(Rejection(index, None, None, None, f"a message is an object, not {kind}"))
         return None
@@ -190,12 +191,12 @@ def parse_message(
             _check_operator(operator, group_key)
         operator = None
         if not operators:
-            raise MessageError(f"no operator; give one of {_listed(OPERATORS)}")
+            raise MessageError(f"no operator; give one of {_ALLOWED}")
         if "$delete" in raw and len(operators) > 1:  # MSG-1
             raise MessageError("$delete stands beside another operator; send it in its own message")
         time = None if raw.get("$time") is None else times.parse_time(raw["$time"])
         ignore_time = raw.get("$ignore_time")
-        if not isinstance(ignore_time, bool | None):
+        if not isinstance(ignore_time, bool | np.bool_ | None):
             raise MessageError(f"$ignore_time is {glimpse(ignore_time)!r}; true or false is needed")
         operations = []
         refused = [
@@ -332,7 +333,7 @@ def _ignored_field(field: str) -> str:
 
 def _unknown_operator(operator: object) -> str:
     hint = "" if str(operator).startswith("$") else "; properties go inside $set"
-    said = f"unknown operator {glimpse(operator)!r}{hint}; allowed are {_listed(OPERATORS)}"
+    said = f"unknown operator {glimpse(operator)!r}{hint}; allowed are {_ALLOWED}"
     if operator == "$properties":
         how = either("toolkit.read_people reads it", "--people reads it")
         return f"{said}. This is a profile as the query API has it; {how}"
@@ -353,7 +354,7 @@ def _check_argument(operator: str, argument: object) -> tuple[Any, list[tuple[st
         return "", []  # DELETE-1: its value is ignored
     if operator == "$unset":
         return _check_names(argument)
-    if not isinstance(argument, Mapping):
+    if not is_mapping(argument):
         raise MessageError(
             f"the argument of {operator} is an object of properties, not {type(argument).__name__}"
         )
@@ -376,6 +377,7 @@ def _check_argument(operator: str, argument: object) -> tuple[Any, list[tuple[st
 
 
 def _check_names(argument: object) -> tuple[list[str], list[tuple[str, str]]]:
+    argument = argument.tolist() if isinstance(argument, np.ndarray) else argument
     names = [argument] if isinstance(argument, str) else argument
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise MessageError("the argument of $unset is a property name or a list of them")
@@ -417,7 +419,3 @@ def without(message: Message, refused: list[tuple[str, str]]) -> Message | None:
     if not operations:
         return None
     return replace(message, operations=tuple(operations))
-
-
-def _listed(names: Mapping[str, object]) -> str:
-    return ", ".join(names)

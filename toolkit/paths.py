@@ -36,7 +36,8 @@ def as_path(path: object) -> Path:
     except OSError as error:
         raise PathError(f"path={quoted(text):.60}: {error.strerror}") from error
     except ValueError as error:  # NUL, or half a surrogate pair
-        raise ArgumentError(f"path={quoted(text):.60} is no path: {error}") from error
+        what = "a NUL" if "\0" in text else "half a surrogate pair"
+        raise ArgumentError(f"path={quoted(text):.60} holds {what}, which no path does") from error
     return Path(text)
 
 

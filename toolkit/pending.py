@@ -24,6 +24,9 @@ _TABLE: Final = (
 )
 _MARK: Final = re.compile(rb"toolkit-write:([0-9a-f]{16})>([0-9a-f]{16})")
 _NONE: Final = b"0" * 16
+#: What SQLite puts behind the name of a file, for the files beside it.
+SUFFIXES: Final = ("-wal", "-shm", "-journal")
+_MAGIC: Final = b"SQLite format 3\0"
 # Bytes of the header of a -wal, and of that of each page in it.
 _HEADER: Final = 32
 _FRAME: Final = 24
@@ -35,6 +38,23 @@ _PAUSE: Final = 0.02
 def beside(path: Path, suffix: str) -> Path:
     """Return the path of a file that SQLite keeps beside another one, such as its ``-wal``."""
     return path.with_name(path.name + suffix)
+
+
+def is_database(path: Path) -> bool:
+    """Return whether a file is one of SQLite, whoever wrote it."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
+def is_beside_database(path: Path) -> bool:
+    """Return whether a path is where SQLite keeps a file beside one of its own."""
+    return any(
+        path.name.endswith(suffix) and is_database(path.with_name(path.name.removesuffix(suffix)))
+        for suffix in SUFFIXES
+    )
 
 
 def mark(connection: sqlite3.Connection) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.errors import StoreError
+from toolkit.errors import StoreError, UnknownNameError
 from toolkit.messages import USERS
-from toolkit.values import as_json, dumps, loads
+from toolkit.values import as_json, dumps, glimpse, is_text, loads, quoted
+from toolkit.wording import did_you_mean, listed
 
 if TYPE_CHECKING:
     from toolkit.engine import Engine
@@ -17,6 +18,9 @@ _TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS remembered ("
     "kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, name))"
 )
+
+# What a name of each kind names.
+_NOUNS: Final = {"cohorts": "saved cohort"}
 
 
 def remember(store: Store, kind: str, name: str, value: Any) -> None:
@@ -71,7 +75,17 @@ class Remembered(MutableMapping[str, Any]):
             ) from None
 
     def __getitem__(self, name: str) -> Any:
-        return as_json(self._read()[name])
+        known = self._read()
+        self._check(name, known)
+        return as_json(known[name])
+
+    def _check(self, name: object, known: Iterable[str]) -> None:
+        if not isinstance(name, str) or name not in known:
+            noun = _NOUNS.get(self._kind, f"name in {self._kind}")
+            raise UnknownNameError(
+                f"no {noun} {dumps(name) if is_text(name) else quoted(name)}; there are "
+                f"{listed(map(dumps, known)) or 'none'}.{did_you_mean(glimpse(name), known)}"
+            )
 
     def __setitem__(self, name: str, value: Any) -> None:
         value = as_json(value)
@@ -87,8 +101,7 @@ class Remembered(MutableMapping[str, Any]):
         remember(store, self._kind, name, value)
 
     def __delitem__(self, name: str) -> None:
-        if name not in self._read():
-            raise KeyError(name)
+        self._check(name, self._read())
         self._engine.write(lambda _: self._forget(name))
 
     def _forget(self, name: str) -> None:

@@ -115,7 +115,7 @@ class ChangeReport:
     created, updated, deleted, unchanged
         How many of them are new, differ, are gone, or are as they were before.
     properties
-        DataFrame, a row a property that differs: ``property``, and how many profiles had
+        DataFrame, one row per property that differs: ``property``, and how many profiles had
         it ``added``, ``changed`` or ``removed``.
     changes
         The first 100 differences: ``distinct_id``, ``property``, ``change`` (``"added"``,
@@ -152,7 +152,7 @@ class ChangeReport:
         return "; ".join(parts)
 
     def _lines(self) -> list[str]:
-        """Return what differs, a line a property."""
+        """Return what differs, one line per property."""
         lines = []
         for name, *numbers in self.properties.head(12).to_numpy().tolist():
             kinds = zip(numbers, ("added", "changed", "removed"), strict=True)

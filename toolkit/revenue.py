@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from toolkit import html, times
+from toolkit.arguments import check_choice
 from toolkit.columns import objects
 from toolkit.errors import ArgumentError, InvalidTimeError
 from toolkit.table import ProfileTable
-from toolkit.values import ABSENT, Json, as_json, dumps
+from toolkit.values import ABSENT, Json, as_json, dumps, quoted
 from toolkit.view import ProfileView
 from toolkit.wording import count
 
@@ -33,7 +34,7 @@ class Revenue:
         DataFrame: ``time`` (start of the period, if there is a unit), the property (if
         there is one, text; None is not set), ``amount``, ``transactions``, ``profiles``.
     by_profile
-        DataFrame, a row a profile with a transaction: ``amount``, ``transactions``,
+        DataFrame, one row per profile with a transaction: ``amount``, ``transactions``,
         ``first`` and ``last`` (UTC); the index is ``distinct_id``.
     notes
         What could not be counted, in sentences.
@@ -83,10 +84,9 @@ def revenue(
     """
     if not isinstance(profiles, ProfileTable | ProfileView):
         raise ArgumentError(f"profiles is of type {type(profiles).__name__}; a table is needed")
-    if unit is not None and unit not in _PERIODS:
-        raise ArgumentError(f"unit={unit!r}; one of {', '.join(_PERIODS)} or None is needed")
+    check_choice("unit", unit, (*_PERIODS, None), ArgumentError)
     if by is not None and not isinstance(by, str):
-        raise ArgumentError(f"by={by!r}; the name of a property or None is needed")
+        raise ArgumentError(f"by={quoted(by)}; the name of a property or None is needed")
     as_json(by)
     snapshot = profiles.snapshot()
     rows: list[tuple[int, float, int]] = []

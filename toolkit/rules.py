@@ -11,6 +11,8 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, Final
 
+import numpy as np
+
 from toolkit.errors import InexactIdError, InvalidIdError, InvalidTimeError, InvalidValueError
 from toolkit.ids import normalise_id
 from toolkit.messages import USERS_ONLY, Rejection, is_meta, operators_of, parse_message
@@ -264,7 +266,7 @@ def _has_bad_meta(message: Mapping[Any, Any]) -> bool:
             parse_time(message["$time"])
     except InvalidTimeError:
         return True
-    return not isinstance(message.get("$ignore_time"), bool | None)
+    return not isinstance(message.get("$ignore_time"), bool | np.bool_ | None)
 
 
 def _refusal(operator: str, name: str, argument: Any) -> str:

@@ -471,12 +471,13 @@ def _times_of_text(texts: pa.Array) -> Times:
     return Times(np.append(moments, NO_TIME)[codes], bool(without_zone.any()))
 
 
-def times_of_cells(texts: pa.Array) -> Microseconds:
-    """Return text cells as microseconds since 1970 UTC, ``NO_TIME`` where one is no time.
+def times_of_cells(texts: pa.Array) -> Times:
+    """Return text cells as times, ``NO_TIME`` where one is none.
 
     As :func:`times`, but for a table of text, such as a CSV: digits are unix time.
     """
-    moments = _times_of_text(texts).microseconds
+    read = _times_of_text(texts)
+    moments = read.microseconds
     left = np.flatnonzero(moments == NO_TIME)
     if len(left):
         rest = pc.utf8_trim_whitespace(texts.take(pa.array(left)))
@@ -484,7 +485,7 @@ def times_of_cells(texts: pa.Array) -> Microseconds:
         numbers = rest.filter(pa.array(is_number)).cast(pa.float64())
         moments = moments.copy()
         moments[left[is_number]] = _from_numbers(numbers)
-    return moments
+    return Times(moments, read.without_zone)
 
 
 _NUMBER: Final = r"^-?\d{1,15}(\.\d{1,9})?$"
@@ -508,7 +509,7 @@ def _times_of_objects(series: pd.Series) -> Times:
             return _times_of_text(pa.array(series, _TEXT, from_pandas=True))
         except UnicodeEncodeError:  # half a surrogate pair: no time, found one by one
             pass
-    codes, values = _by_value(series, lambda value: (value, _parsed(value), _lacks_zone(value)))
+    codes, values = _by_value(series, lambda value: (value, _parsed(value), lacks_zone(value)))
     read = _within_years(np.array([at for _, at, _ in values], np.int64))
     without_zone = any(lacks and at != NO_TIME for _, at, lacks in values)
     numbers = (each for each, at, _ in values if at == NO_TIME and is_number(each))
@@ -531,7 +532,8 @@ def is_number(value: object) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool) and value == value
 
 
-def _lacks_zone(value: object) -> bool:
+def lacks_zone(value: object) -> bool:
+    """Return whether a time names no zone, and so is read as UTC; numbers need none."""
     if isinstance(value, str):
         return is_text(value) and _times_of_text(pa.array([value], _TEXT)).without_zone
     if isinstance(value, datetime):
@@ -713,7 +715,7 @@ def _plain_scalar(value: Any, depth: int) -> Any:
     if isinstance(value, float | np.floating | Decimal):
         number = float(value)
         if math.isinf(number):
-            raise InvalidValueError(f"it holds {INFINITE}" if depth else INFINITE)
+            raise InvalidValueError(f"in it, {INFINITE}" if depth else INFINITE)
         return number
     if isinstance(value, np.datetime64 | datetime):
         return iso(parse_time(pd.Timestamp(value) if isinstance(value, np.datetime64) else value))

@@ -5,8 +5,8 @@ Any tool can read it:
 ==================  ==============================================================
 ``profiles``        ``distinct_id``, ``properties`` (a JSON object), ``last_seen``
 ``group_profiles``  the same, under ``group_key`` and ``group_id``
-``batches``         one row a batch: ``time`` of arrival, ``source``, counts
-``updates``         the log: one row a message, as JSON
+``batches``         one row per batch: ``time`` of arrival, ``source``, counts
+``updates``         the log: one row per message, as JSON
 ``bulk_updates``    the log of large batches: Parquet files of many updates each
 ``properties``      every property ever written, in the order of its first write
 ``checkpoints``     all profiles as of a batch, as Parquet: what opening starts from
@@ -132,7 +132,7 @@ class Store:
     ------
     StoreError
         If the file cannot be opened, is no SQLite file, holds tables of
-        something else, was written by a later version of the toolkit, or stands beside
+        something else, was written by a later version of the toolkit, or is beside
         the ``-wal`` of another file.
 
     Notes
@@ -163,8 +163,6 @@ class Store:
 
     def _refuse_no_path(self) -> None:
         """Refuse what no file can stand at, in words of our own."""
-        if "\0" in str(self.path):
-            raise StoreError(f"{str(self.path)!r} holds a NUL, which no path does")
         if self.path.is_dir():
             raise StoreError(f"{self.path} is a folder; the path of a file is needed")
         if not self.path.parent.is_dir():
@@ -395,6 +393,21 @@ class Store:
                 f"{self.path} was damaged: {error}. Nothing was changed. {RESTORE}"
             ) from error
 
+    def check_writable(self) -> None:
+        """Refuse a file that was opened to read only.
+
+        Raises
+        ------
+        StoreReadOnlyError
+            If it was.
+        """
+        if self.read_only:
+            raise StoreReadOnlyError(
+                f"{self.path} was opened to read only, for {self.read_only}. Nothing was "
+                'changed. To change the profiles, copy them: profiles.backup("copy.db"), and '
+                "open the copy."
+            )
+
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[None]:
         """All or nothing: what is written inside is committed at the end, or not at all.
@@ -403,12 +416,8 @@ class Store:
         """
         with self.explained():
             self._check_file()
-            if write and self.read_only:
-                raise StoreReadOnlyError(
-                    f"{self.path} was opened to read only, for {self.read_only}. Nothing was "
-                    'changed. To change the profiles, copy them: profiles.backup("copy.db"), and '
-                    "open the copy."
-                )
+            if write:
+                self.check_writable()
             with self._written(write=write):
                 yield
 

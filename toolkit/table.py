@@ -1,4 +1,4 @@
-"""The profile table: one row a distinct ID, any JSON properties, changed only by operators."""
+"""The profile table: one row per distinct ID, any JSON properties, changed only by operators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from functools import partial
 from numbers import Integral
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeVar, overload
-from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from tqdm.auto import tqdm
 
 from toolkit import limits as product_limits
 from toolkit import times
+from toolkit.arguments import check_choice, check_flag
 from toolkit.backup import BackupReport
 from toolkit.batch import Indexed, plan
 from toolkit.batch_columns import ColumnsResult, EditCounts, plan_columns, plan_edits
@@ -53,7 +53,7 @@ from toolkit.history import (
     timeline,
     updates_of,
 )
-from toolkit.ids import normalise_id, visible
+from toolkit.ids import near_id, normalise_id
 from toolkit.log import LoggedColumns, LoggedEdits, logged
 from toolkit.messages import USERS, Locator, Rejection, hidden_properties, parse_message
 from toolkit.notation import argument
@@ -66,9 +66,9 @@ from toolkit.snapshot import Snapshot
 from toolkit.state import Change, State
 from toolkit.store import TIMEOUT, Store
 from toolkit.undo import edits_to_undo, is_small
-from toolkit.values import Json, as_json, copied, glimpse, is_text, quoted
+from toolkit.values import Json, as_json, copied, glimpse, is_text, printable, quoted
 from toolkit.view import ProfileView, shown
-from toolkit.wording import SWAPPED, completions, count, did_you_mean
+from toolkit.wording import SWAPPED, completed_by_dir, completions, count, did_you_mean
 
 _T = TypeVar("_T")
 # A progress bar appears once a loop has run for so many seconds.
@@ -78,11 +78,14 @@ _NOT_GIVEN: Final = object()
 
 
 # For reports, forms and other parts of the toolkit.
-_INTERNAL: Final = frozenset({"address", "exclusively", "remembered", "snapshot", "timeline"})
+_INTERNAL: Final = frozenset(
+    {"address", "check_writable", "exclusively", "remembered", "snapshot", "timeline"}
+)
 
 
+@completed_by_dir
 class ProfileTable:
-    """User profiles: one row a distinct ID, any JSON properties.
+    """User profiles: one row per distinct ID, any JSON properties.
 
     The table is changed only by the operators. What it hands out (dicts, frames)
     is the caller's to change, and never changes the table (COPY-1):
@@ -187,6 +190,23 @@ class ProfileTable:
         """For profiles of the past: of when they are, in words. None for the table itself."""
         return self._engine.moment_told
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the file was opened to read only, for it or its folder is write-protected."""
+        store = self._engine.store
+        return store is not None and bool(store.read_only)
+
+    def check_writable(self) -> None:
+        """Refuse a table whose file was opened to read only, before work that ends in a write.
+
+        Raises
+        ------
+        StoreReadOnlyError
+            If it was.
+        """
+        if self._engine.store is not None:
+            self._engine.store.check_writable()
+
     def remembered(self, kind: str) -> Remembered:
         """Return what forms keep beside the profiles, such as ``"csv templates"``, by name."""
         return Remembered(self._engine, kind)
@@ -249,7 +269,7 @@ class ProfileTable:
         distinct_id
             Text or a number. Several of them (a list, tuple, set, Index, Series …) are
             updated alike, as one batch, each once (MANY-1). Or a DataFrame: a row a
-            profile, a column a property.
+            profile, one column per property.
         properties
             Names and JSON values; None is null. Not for a DataFrame.
         time
@@ -323,8 +343,9 @@ class ProfileTable:
         dry_run: bool = False,
         source: str = "DataFrame",
     ) -> ChangeReport:
-        if missing not in ("leave", "unset"):
-            raise ArgumentError(f'missing={missing!r}; "leave" or "unset" is allowed')
+        check_choice("missing", missing, ("leave", "unset"), ArgumentError)
+        check_flag("dry_run", dry_run, ArgumentError)
+        check_flag("ignore_time", ignore_time, ArgumentError)
         as_json(source)
         moment = None if time is None else times.parse_time(time)
         rows = read_frame(frame, key, parameter="key")
@@ -452,7 +473,7 @@ class ProfileTable:
         # One warning for each place to look at; of many the first says what the others may be.
         shown = result.rejections if several is None else result.rejections[:1]
         for each in shown:
-            what = operator if each.property is None else f"{operator} {each.property}"
+            what = operator if each.property is None else f"{operator} {printable(each.property)}"
             text = f"{what} was not applied to {glimpse(ids[each.index])!r}: {each.reason}"
             if (others := len(result.rejections) - len(shown)) > 0:
                 text += f"; and {count(others, 'rejection')} more, in .rejected"
@@ -604,6 +625,7 @@ class ProfileTable:
                     f"geo.locate returned {len(messages):,} of {count(len(given), 'message')}; "
                     "it returns one for each"
                 )
+        check_flag("ignore_time", ignore_time, ArgumentError)
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
         result = self._apply_valid(valid, source, refused=len(rejected))
         rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)
@@ -777,21 +799,19 @@ class ProfileTable:
         properties = self._read(distinct_id)
         if properties is None:
             key = normalise_id(distinct_id)
-            raise ProfileNotFoundError(f"no profile {key!r}{self._hint(key)}")
+            raise ProfileNotFoundError(f"no profile {key!r}{near_id(key, self)}")
         return properties
-
-    def _hint(self, distinct_id: object) -> str:
-        key = normalise_id(distinct_id)
-        bare = key.strip()
-        near = {bare, bare.lower(), bare.upper(), bare.lstrip("0"), bare.removesuffix(".0")}
-        near |= {visible(key), *(normalize(form, visible(key)) for form in ("NFD", "NFKC"))}
-        found = [each for each in sorted(near - {key, ""}) if each in self]
-        return f"; there is {found[0]!r}" if found else ""
 
     def __setitem__(self, distinct_id: object, properties: object) -> NoReturn:
         raise ReadOnlyError(
-            f"a profile is changed by operators: profiles.set({distinct_id!r}, {{…}}) writes "
-            "properties, profiles.delete(…) comes first to replace the whole profile"
+            f"a profile is changed by operators: profiles.set({quoted(distinct_id):.60}, {{…}}) "
+            "writes properties, profiles.delete(…) comes first to replace the whole profile"
+        )
+
+    def __delitem__(self, distinct_id: object) -> NoReturn:
+        raise ReadOnlyError(
+            f"a profile is deleted by an operator: profiles.delete({quoted(distinct_id):.60}); "
+            f"profiles.unset({quoted(distinct_id):.60}, …) deletes some of its properties"
         )
 
     def get(self, distinct_id: object, default: _T | None = None) -> dict[str, Json] | _T | None:
@@ -810,7 +830,7 @@ class ProfileTable:
         key = normalise_id(distinct_id)
         row = self._engine.read(self._group_key, lambda state: state.row(key))
         if row is None:
-            raise ProfileNotFoundError(f"no profile {key!r}{self._hint(key)}")
+            raise ProfileNotFoundError(f"no profile {key!r}{near_id(key, self)}")
         return times.timestamp(row.last_seen)
 
     def title(self, distinct_id: object) -> str:
@@ -865,7 +885,7 @@ class ProfileTable:
         then writes what differs.
 
         The index is ``distinct_id``, in the order the profiles were created. There is
-        a column a property, in the order of the first write, and ``$last_seen`` last
+        one column per property, in the order of the first write, and ``$last_seen`` last
         (``datetime64[us, UTC]``). Integers are ``Int64``, numbers with fractions
         ``float64``, booleans ``boolean``, text ``str``; absent is missing. A column
         that holds a null, or values of several types, is ``object``: None is null and
@@ -1019,7 +1039,7 @@ class ProfileTable:
         return self._engine.read(self._group_key, known)
 
     def diff(self, before: object, after: object = None) -> pd.DataFrame:
-        """Return what differs between two moments, a row a cell.
+        """Return what differs between two moments, one row per cell.
 
         Parameters
         ----------
@@ -1162,7 +1182,7 @@ class ProfileTable:
         >>> profiles["1"], len(profiles.history("1"))
         ({'plan': 'pro'}, 2)
         """
-        return self._engine.compact(keep, dry_run=dry_run)
+        return self._engine.compact(keep, dry_run=check_flag("dry_run", dry_run, ArgumentError))
 
     def backup(
         self, path: str | PathLike[str], *, overwrite: bool = False, progress: Progress = silent
@@ -1292,8 +1312,7 @@ class ProfileTable:
         where = self._engine.moment_told
         if where is None:
             where = "in memory" if self.path is None else f"in {self.path}"
-            if self._engine.store is not None and self._engine.store.read_only:
-                where += ", to read only"
+            where += ", to read only" if self.is_read_only else ""
         return f"<ProfileTable: {count(len(self), kind)} {where}>"
 
     def _repr_html_(self) -> str:
@@ -1370,7 +1389,7 @@ def _moment_asked(time: object) -> int:
 
 def _batch_number(batch_id: object) -> int:
     """Return the number of a batch; True is none, though Python has it equal 1."""
-    if isinstance(batch_id, bool) or not isinstance(batch_id, Integral):
+    if isinstance(batch_id, bool | np.timedelta64) or not isinstance(batch_id, Integral):
         raise ArgumentError(
             f"batch_id={batch_id!r}; the number of a batch is needed, as profiles.batches has it"
         )

@@ -27,6 +27,7 @@ _UNITS: Final = tuple(
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_NUMBERS: Final = (int, float, np.integer, np.floating)
 #: How a time is written.
 EXAMPLE: Final = "2026-05-01T12:00:00Z"
 _ALLOWED: Final = f'unix seconds, unix milliseconds or ISO 8601 text are, such as "{EXAMPLE}"'
@@ -84,7 +85,7 @@ Excel date 2024-01-01; give "2024-01-01", as text
             return _microseconds(parse_text(value))
         if isinstance(value, bool | np.bool_) or value is None or value is pd.NaT:
             raise InvalidTimeError(f"{value!r} is no time; {_ALLOWED}")
-        if isinstance(value, int | float | np.integer | np.floating):
+        if isinstance(value, _NUMBERS) and not isinstance(value, np.timedelta64):
             return _from_number(value)
         if isinstance(value, pd.Timestamp):
             return _microseconds(value.to_pydatetime(warn=False))

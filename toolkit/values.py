@@ -278,6 +278,19 @@ def joined_texts(parts: Sequence[pa.Array], separator: str) -> pa.Array:
     )
 
 
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Return whether a value is a mapping; quick where it is a dict, or of another JSON type.
+
+    >>> is_mapping({}), is_mapping([]), is_mapping(pd.Series([1]))
+    (True, False, False)
+    """
+    kind = type(value)
+    return kind is dict or (kind not in _NO_MAPPINGS and isinstance(value, Mapping))
+
+
+_NO_MAPPINGS: Final = frozenset({str, int, float, bool, list, tuple, type(None)})
+
+
 def is_text(value: object) -> TypeGuard[str]:
     """Return whether a value is text that can be written: no half of a surrogate pair.
 
@@ -303,7 +316,7 @@ def quoted(value: object) -> str:
         return repr(value)
     except (RecursionError, ValueError):  # nested without end, or too many digits
         is_number = isinstance(value, int)
-        return "a number of more than 4,300 digits" if is_number else f"a {type(value).__name__}"
+        return "a number of more than 4,300 digits" if is_number else _kind(value)
 
 
 def glimpse(value: object, at_most: int = 60) -> str:
@@ -315,4 +328,9 @@ def glimpse(value: object, at_most: int = 60) -> str:
     try:
         return printable(str(value)[:at_most])
     except Exception:  # nested without end, too many digits, or a text that does not work
-        return f"a {type(value).__name__}"
+        return _kind(value)
+
+
+def _kind(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

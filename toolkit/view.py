@@ -10,11 +10,11 @@ import pandas as pd
 
 from toolkit import html
 from toolkit.errors import InexactIdError, InvalidIdError, ProfileNotFoundError
-from toolkit.ids import normalise_id
+from toolkit.ids import near_id, normalise_id
 from toolkit.reserved import HIDDEN
 from toolkit.snapshot import Snapshot
 from toolkit.values import Json, copied
-from toolkit.wording import completions, count, listed
+from toolkit.wording import completed_by_dir, completions, count, listed
 
 _SHOWN_ROWS: Final = 10
 # A card of more columns leaves out those that are empty in all of its rows.
@@ -22,6 +22,7 @@ _MANY_COLUMNS: Final = 8
 _NAMED: Final = 20
 
 
+@completed_by_dir
 class ProfileView:
     """Some profiles, as they were when they were picked out.
 
@@ -58,7 +59,9 @@ class ProfileView:
         key = normalise_id(distinct_id)
         position = self._snapshot.position(key)
         if position < 0:
-            raise ProfileNotFoundError(f"no profile {key!r} where {self.condition}")
+            raise ProfileNotFoundError(
+                f"no profile {key!r} where {self.condition}{near_id(key, self)}"
+            )
         return {name: copied(value) for name, value in self._snapshot.row(position).items()}
 
     def __contains__(self, distinct_id: object) -> bool:

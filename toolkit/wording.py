@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Container, Iterable
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, TypeVar
+
+_T = TypeVar("_T")
 
 #: What an error adds that got profiles in place of events, or the other way round.
 SWAPPED: Final = ". Did you swap events and profiles?"
@@ -86,6 +89,21 @@ def begun(title: str) -> str:
     ('buy, then view', 'Any event, then view')
     """
     return f"A{title[1:]}" if re.match(r"any (other )?event\b", title) else title
+
+
+def completed_by_dir(kind: type[_T]) -> type[_T]:
+    """Let IPython, where it runs, complete objects of a class by their ``__dir__`` alone.
+
+    Without jedi it would add what their class has.
+    """
+    if "IPython" in sys.modules:
+        from IPython.utils.generics import complete_object
+
+        @complete_object.register(kind)
+        def _(thing: object, known: list[str]) -> list[str]:
+            return dir(thing)
+
+    return kind
 
 
 def completions(thing: object, internal: Container[str]) -> list[str]:

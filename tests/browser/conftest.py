@@ -171,7 +171,9 @@ class Notebook:
         page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
 
     def _heard_console(self, said: ConsoleMessage) -> None:
-        if said.type == "error" and not any(each in said.text for each in _NOT_OURS):
+        # What would not come from elsewhere is among the requests that went there.
+        is_outside = said.location.get("url", "") in self.outside
+        if said.type == "error" and not is_outside and not any(e in said.text for e in _NOT_OURS):
             self.complaints.append(said.text)
 
     def _listen(self, socket: WebSocket) -> None:

@@ -115,7 +115,7 @@ def test_a_message_is_composed_typed_and_stepped_through(
 
     # A list of messages, there and back.
     book.button("Paste messages…").click()
-    pasted = book.field("Messages: a JSON list, or one message a line")
+    pasted = book.field("Messages: a JSON list, or one message per line")
     pasted.fill('{"$distinct_id": "ann", "$set": {"n": 1}}\n{"$distinct_id": "ann", oops}')
     pasted.press("Control+Enter")
     book.sees("line 2, column 25")

@@ -142,7 +142,7 @@ def test_a_report_is_built_by_mouse_and_keyboard(
     expression.fill('event["amount"] >= 25 and user["plan"] != "pro"')
     expression.press("Tab")
     counted(book)
-    expect(book.form.locator(".tk-code pre")).to_contain_text('& (user["plan"] != "pro")')
+    expect(book.field("Python of this report")).to_contain_text('& (user["plan"] != "pro")')
     book.picture("end")
 
 
@@ -166,7 +166,7 @@ print("same", made.table.equals(form.state.report.table), made.title, len(form.s
     book.field("Time zone").press("Enter")
     counted(book)
     book.picture("lines")
-    code = book.form.locator(".tk-code pre")
+    code = book.field("Python of this report")
     expect(code).to_contain_text("clicks, profiles")
     expect(code).to_contain_text('tz="Europe/Oslo"')
     book.form.get_by_role("table", name="Table of the report").locator("tbody tr").first.click()
@@ -218,14 +218,14 @@ def test_it_fits_a_narrow_dark_page_and_says_why_nothing_is_there(
     book.field("Value 1").fill("40")
     book.field("Value 1").press("Tab")
     counted(book)
-    expect(book.form.locator(".tk-code pre")).to_contain_text(
+    expect(book.field("Python of this report")).to_contain_text(
         'tk.step("Buy", where=event["amount"] >= 40)'
     )
     book.fits()
     book.picture("funnel")
     book.page.get_by_title("Drop the filter of Step 2").click()
     counted(book)
-    expect(book.form.locator(".tk-code pre")).to_contain_text('["View", "Buy"]')
+    expect(book.field("Python of this report")).to_contain_text('["View", "Buy"]')
 
 
 def test_every_report_follows_every_other_by_mouse_and_keyboard(

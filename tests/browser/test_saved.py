@@ -31,6 +31,7 @@ def test_a_form_is_seen_once_while_it_lives_and_still_when_its_kernel_is_gone(
         expect(each).not_to_be_visible()
     # The report came later than its form, and is saved all the same.
     expect(saved.first.locator("img")).to_be_attached()
+    expect(saved.first).to_contain_text("2026-01-02")  # a row of the table of the report
     book.page.keyboard.press("Control+s")
     path = lab.files / "saved.ipynb"
     for _ in range(100):

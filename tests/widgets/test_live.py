@@ -102,6 +102,34 @@ def test_cleared_it_counts_from_nothing_and_nothing_is_lost(taker: Any) -> None:
     assert taker.tally.updates == 2 and len(taker.profiles) == 2
 
 
+def test_HTTP_5_it_says_what_was_taken_but_not_used(taker: Any) -> None:
+    view = tk.LiveView(taker)
+    state = view.state
+    assert (state.notes, view._notes.layout.display) == ({}, "none")
+
+    def unused(field: str) -> None:
+        taker.send("people", json.dumps({"$distinct_id": "7", "$set": {"a": 1}, field: 1}))
+
+    unused(f"${BAD}")
+    unused("$odd")
+    unused("$odd")
+    state.refresh()
+    assert sum(state.notes.values()) == 3 and state.notes == taker.notes
+    assert "$odd" in next(iter(state.notes))  # the most frequent first
+    assert view._notes.layout.display == ""
+    assert "Taken, but not used as sent: " in view._notes.value
+    assert "&lt;img" in view._notes.value and "<img" not in view._notes.value
+    state.pause()
+    unused("$odd")
+    state.refresh()
+    assert sum(state.notes.values()) == 3
+    state.clear()
+    assert (state.notes, view._notes.layout.display) == ({}, "none")
+    unused("$odd")
+    state.pause()
+    assert list(state.notes.values()) == [1] and sum(taker.notes.values()) == 5
+
+
 def test_text_that_was_sent_is_escaped(taker: Any) -> None:
     view = tk.LiveView(taker)
     taker.send("people", json.dumps({"$distinct_id": BAD, "$set": {BAD: BAD}}))

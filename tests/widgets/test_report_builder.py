@@ -204,7 +204,7 @@ def test_what_is_saved_is_offered_to_the_browser(
         ("report.png", "image/png"), ("report.csv", "text/csv"), ("users.csv", "text/csv")
     ]  # fmt: skip
     assert offered[0][1].startswith(b"\x89PNG")
-    assert offered[2][1].startswith(b"distinct_id,title\n")
+    assert offered[2][1].startswith(b"distinct_id,title\r\n")
 
 
 def test_nothing_to_see_is_said_in_place_of_an_empty_chart(builder: ReportBuilder) -> None:
@@ -216,6 +216,19 @@ def test_nothing_to_see_is_said_in_place_of_an_empty_chart(builder: ReportBuilde
     assert builder.state.wait(30)
     assert "Nothing matches" not in texts(builder)
     assert builder._answer.layout.display == ""
+
+
+def test_what_is_only_asked_for_is_not_marked_as_wrong(builder: ReportBuilder) -> None:
+    assert builder.state.wait(30)
+    builder.state.report_name = "Funnel"
+    steps = next(each for each in builder._fields.children if each.state.field.name == "steps")
+    assert 'tk-field-asks" role="status">Choose 2 to 20 events.<' in texts(steps)
+    assert "tk-invalid" not in steps.children[0]._dom_classes
+    assert "Choose what is asked for; the report below is the one before." in texts(builder)
+    builder.state.fields["steps"].raw = ["Buy"]
+    assert 'tk-field-error" role="alert">1 event; choose 2 to 20 of them.<' in texts(steps)
+    assert "tk-invalid" in steps.children[0]._dom_classes
+    assert "Correct what is marked; the report below is the one before." in texts(builder)
 
 
 def test_refreshing_offers_what_the_profiles_have_now(

@@ -247,7 +247,9 @@ def test_a_fault_in_a_report_is_told_and_not_lost(
     state = build()
     state.set("Broken")
     assert state.wait(20)
-    assert state.error == "The report could not be made: ZeroDivisionError: division by zero"
+    assert state.job.failure is not None
+    assert state.job.failure.words == "ZeroDivisionError: division by zero"
+    assert (state.error, state.message) == ("", "The report could not be made.")
 
 
 def test_the_text_of_a_filter_is_checked(build: Build) -> None:

@@ -12,8 +12,9 @@ import pytest
 import toolkit as tk
 from tests.formulas import DATA, FORMS
 from toolkit.widgets import form as form_module
-from toolkit.widgets import parts
+from toolkit.widgets import guarded, parts
 from toolkit.widgets.chart import Chart
+from toolkit.widgets.code import Code
 from toolkit.widgets.form import Form
 from toolkit.widgets.grid import Grid
 from toolkit.widgets.still import charts, still
@@ -89,14 +90,20 @@ def test_what_a_form_holds_is_in_its_still_picture(forms: list[Form]) -> None:
 def test_tables_pictures_and_fields_are_shown_and_what_is_hidden_is_not() -> None:
     grid = Grid(label="People")
     grid.show([{"key": "n", "label": XSS}], [{"id": "1", "cells": [XSS]}], total=9)
-    chart, hidden, tabs = Chart(lambda x, y: None), parts.text("Secret", "hidden"), ipywidgets.Tab()
+    chart, hidden, tabs = Chart(lambda x, y: None), parts.text("Secret", "hidden"), guarded.Tab()
     chart.alt, chart.png = f"A chart of {XSS}", b"png"
     hidden.layout.display = "none"
     tabs.children = [parts.text("One", "first"), parts.text("Two", "second")]
     tabs.titles, tabs.selected_index = ("A", "B"), 1
-    tags = ipywidgets.TagsInput(value=["x", "y"], tooltip="Tags")
+    tags = guarded.TagsInput(value=["x", "y"], tooltip="Tags")
     fields = [parts.text(XSS, XSS), parts.text("Same", "1"), parts.text("Same", "2"), tags]
-    fields += [parts.checkbox("Ticked", True), parts.dropdown("Choice", [("Words", 7)], 7)]
+    code = Code(label="Python", code="a < b")
+    fields += [
+        parts.heading("Parts"),
+        code,
+        parts.checkbox("Ticked", True),
+        parts.dropdown("Choice", [("Words", 7)], 7),
+    ]
     page = still(Form("Parts", [*fields, parts.hint(XSS), hidden, grid, chart, tabs]), "Parts")
     assert "<script" not in page and "x.example" not in re.sub(r"&lt;.*?&gt;", "", page)
     assert re.findall(r"<img src=\"(.*?)[;,]", page) == ["data:image/png"]
@@ -104,6 +111,9 @@ def test_tables_pictures_and_fields_are_shown_and_what_is_hidden_is_not() -> Non
     for piece in ("x, y", "Ticked", "yes", "Words", "1 of 9 rows", "A · B", "second"):
         assert piece in told
     assert page.count(">Same<") == 2
+    assert "<pre>a &lt; b</pre>" in page
+    assert page.count(">Parts<") == 1  # the title of the card
+    assert '<div style="background-color: #fff"><img ' in page
     for piece in ("hidden", "Secret", "first"):
         assert piece not in told
 

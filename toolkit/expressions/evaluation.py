@@ -112,7 +112,7 @@ class Counting(Protocol):
 
 
 class SnapshotScope:
-    """The profiles of a snapshot: a row a profile, user properties only.
+    """The profiles of a snapshot: one row per profile, user properties only.
 
     ``user["$last_seen"]`` is Updated At, a time, and ``user["$distinct_id"]`` the
     distinct ID. Of the profiles of a *group_key* its properties of groups are the same.

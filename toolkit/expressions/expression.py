@@ -10,7 +10,7 @@ import numpy as np
 
 from toolkit.errors import ExpressionError
 from toolkit.expressions.literals import is_time, shortened, shown
-from toolkit.wording import completions
+from toolkit.wording import completed_by_dir, completions
 
 if TYPE_CHECKING:
     from toolkit.columns import Column, Mask
@@ -28,6 +28,7 @@ _INTERNAL: Final = frozenset(
 )
 
 
+@completed_by_dir
 class Expression:
     """A condition on, or a value of, user and event properties.
 

@@ -38,9 +38,14 @@ _TEXTS: Final = 200_000
 _VALUES: Final = 20
 _INVISIBLE: Final = "[\u00ad\u200b-\u200f\u2060\ufeff]"
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?", re.ASCII)
-# 31.12.2023, 12/31/23; 20231231; and ISO 8601 that is not in UTC.
+_MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?"
+# 31.12.2023, 12/31/23; 2023/12/31; 2023-9-1; 20231231; 31 Dec 2023; Dec 31, 2023; and ISO
+# 8601 that is not in UTC.
 _OTHER_DATES: Final = (
-    r"^\s*(?:\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d\d)|\d{4}[./]\d{1,2}[./]\d{1,2}|(?:19|20)\d{6})\b"
+    r"^\s*(?:\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d\d)|\d{4}[./]\d{1,2}[./]\d{1,2}"
+    r"|\d{4}-(?:\d-\d{1,2}|\d\d-\d)|(?:19|20)\d{6}"
+    rf"|(?:[A-Z][a-z]{{2,8}},? )?(?:\d{{1,2}}(?:st|nd|rd|th)?[ -]{_MONTH},?[ -]\d{{2,4}}"
+    rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}))\b"
 )
 _WITH_ZONE: Final = r"^\d{4}-\d\d-\d\d[T ].*[+-](?:0[1-9]|1\d|00:?[1-9]\d|00:?0[1-9]):?(?:\d\d)?$"
 
@@ -163,7 +168,8 @@ def _shown(texts: list[str]) -> list[str]:
 def _hidden_dates(
     node: Expression, operator: str, operand: Property, values: list[Json], column: Column
 ) -> Iterator[str]:
-    if operator == "contains" or column.kind != "text":
+    texts, _ = _texts(column, lists_only=False)
+    if operator == "contains" or not len(texts):
         return
     is_equality = operator in ("==", "!=", "in")
     for value in values:
@@ -175,14 +181,14 @@ def _hidden_dates(
     dates = [value for value in values if isinstance(value, str) and _is_date(value)]
     if not dates:
         return
-    texts = column.values.filter(pa.array(column.has_value))
-    texts = texts.take(pa.array(_spread(len(texts))))
+    texts = pc.drop_null(texts)
+    some = texts.take(pa.array(_spread(len(texts))))
     for pattern, advice in (
         (_OTHER_DATES, "Write such dates as 2023-12-31"),
         (_WITH_ZONE, f'To compare moments write datetime("{dates[0]}")'),
     ):
-        other = texts.filter(pc.match_substring_regex(texts, pattern=pattern))
-        if len(other) and not (is_equality and pc.index(column.values, dates[0]).as_py() >= 0):
+        other = some.filter(pc.match_substring_regex(some, pattern=pattern))
+        if len(other) and not (is_equality and pc.index(texts, dates[0]).as_py() >= 0):
             yield (
                 f'{operand.text} holds dates such as "{other[0].as_py()[:40]}", and text is '
                 f"compared letter by letter, so {_cut(node.text)} is not about which is "

@@ -29,7 +29,7 @@ from toolkit.expressions.literals import (
     shown,
     time_text,
 )
-from toolkit.values import Json, dumps
+from toolkit.values import Json, dumps, quoted
 
 #: Whose properties: ``user``, ``event`` or ``group("company")``, as it is written.
 Side: TypeAlias = str
@@ -86,7 +86,7 @@ class Property(Expression):
         if not isinstance(self.name, str):
             raise ExpressionError(
                 f"a property is named by text, not {shown(self.name)}; "
-                f'write {self.side}["{shown(self.name)[:40]}"]'
+                f'write {self.side}["{quoted(self.name):.40}"]'
             )
         object.__setattr__(self, "name", as_literal(self.name))
         super().__post_init__()

@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pandas as pd
 
 from toolkit import html
+from toolkit.arguments import is_whole
 from toolkit.errors import ReportError
 from toolkit.reports import plots
 from toolkit.reports.spots import Cell
+from toolkit.values import quoted
 from toolkit.wording import count
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Report(ABC):
 
     @property
     def table(self) -> pd.DataFrame:
-        """The numbers, one row a cell; changing this DataFrame does not change the report."""
+        """The numbers, one row per cell; changing this DataFrame does not change the report."""
         return self._table.copy(deep=False)
 
     @abstractmethod
@@ -75,10 +76,10 @@ class Report(ABC):
         ReportError
             If the table has no such row.
         """
-        if isinstance(row, bool) or not isinstance(row, int | np.integer):
-            raise ReportError(f"row={row!r:.40}; give the number of a row, from 0")
+        if not is_whole(row):
+            raise ReportError(f"row={quoted(row):.40}; give the number of a row, from 0")
         if not 0 <= row < len(self._table):
-            raise ReportError(f"row={row}; the table has {count(len(self._table), 'row')}")
+            raise ReportError(f"row={quoted(row)}; the table has {count(len(self._table), 'row')}")
         return int(row)
 
     @property

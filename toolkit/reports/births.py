@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import pyarrow as pa
 
+from toolkit.arguments import check_choice
 from toolkit.columns import Positions
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents
@@ -33,8 +34,7 @@ from toolkit.reports.periods import MOST_ROWS, Moment, Periods, periods
 from toolkit.reports.ranked import Ranked
 from toolkit.reports.selection import Selection
 from toolkit.reports.steps import AnyStep, Step, as_step
-from toolkit.values import quoted
-from toolkit.wording import count, listed
+from toolkit.wording import count
 
 BirthMode: TypeAlias = Literal["any", "first"]
 
@@ -96,7 +96,7 @@ class Asked:
         groups
             The group of each entry: segments as in the table, in each all cohorts.
         sizes
-            How many entries there are, a row a segment and a column a cohort.
+            How many entries there are, one row per segment and one column per cohort.
         """
         entries, segments = self.course.entries, self.course.segments
         cohorts = len(self.range)
@@ -137,18 +137,6 @@ class Asked:
             return self.range.find(cohort)
         except ReportError as error:
             raise ReportError(str(error).replace("time=", "cohort=", 1)) from None
-
-
-def check_choice(name: str, given: object, allowed: tuple[str, ...]) -> None:
-    """Refuse a word that is none of those allowed.
-
-    Raises
-    ------
-    ReportError
-        If it is none.
-    """
-    if not isinstance(given, str) or given not in allowed:
-        raise ReportError(f"{name}={quoted(given)} is unknown; allowed are {listed(allowed)}")
 
 
 def check_rows(rows: int, segments: int) -> None:
@@ -257,7 +245,7 @@ def birth_fields() -> tuple[Field, ...]:
     """Return the fields for what both reports ask first."""
     return (
         EventField(name="birth", label="First did", is_positional=True, may_be_filtered=True),
-        EventField(name="back", label="Came back to do", may_be_filtered=True),
+        EventField(name="back", label="Came back to", may_be_filtered=True),
         ChoiceField(
             name="unit",
             label="Unit",

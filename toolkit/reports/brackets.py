@@ -100,7 +100,7 @@ class Brackets:
 
     @cached_property
     def has_begun(self) -> Mask:
-        """Whether the time of each cell, a row a cohort, has begun at the end of the range."""
+        """Whether the time of each cell, one row per cohort, has begun at the end of the range."""
         if self.mode == "calendar":
             cohorts = np.arange(len(self.range))[:, None]
             return cohorts + self.firsts < len(self.range)
@@ -109,7 +109,7 @@ class Brackets:
 
     @cached_property
     def is_over(self) -> Mask:
-        """Whether the time of each cell, a row a cohort, is over at the end of the range.
+        """Whether the time of each cell, one row per cohort, is over at the end of the range.
 
         Of rolling units it is over when it is for somebody born in the last moment of
         the cohort.
@@ -164,7 +164,7 @@ def _pairs(given: Any) -> list[tuple[int, int]]:
         "give a number of buckets, such as 8; where buckets begin and the last one ends, such as "
         "[0, 1, 4, 8]; or the first and last unit of each, such as [(0, 0), (1, 3), (4, 7)]"
     )
-    wrong = ReportError(f"buckets={given!r:.80}; {allowed}")
+    wrong = ReportError(f"buckets={quoted(given):.80}; {allowed}")
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise wrong
     listed = list(given)
@@ -180,12 +180,13 @@ def _pairs(given: Any) -> list[tuple[int, int]]:
     for first, last in pairs:
         if not reached < first <= last:
             raise ReportError(
-                f"buckets={given!r:.80}; each begins after the one before, at 0 or later: {allowed}"
+                f"buckets={quoted(given):.80}; each begins after the one before, at 0 or later: "
+                f"{allowed}"
             )
         reached = last
     if reached >= _FURTHEST:
         raise ReportError(
-            f"buckets={given!r:.80} reach unit {reached:,}; the last is {_FURTHEST:,}"
+            f"buckets={quoted(given):.80} reach unit {reached:,}; the last is {_FURTHEST:,}"
         )
     return [(int(first), int(last)) for first, last in pairs]
 

@@ -106,10 +106,12 @@ class Cohort(Members):
         return sorted({*super().__dir__(), *_SHOWN_NAMES})
 
     def __repr__(self) -> str:
-        return f'<Cohort "{self.name}": {self._told}>'
+        # Why nobody is in it may be in the notes.
+        notes = [] if len(self) else self.notes
+        return "\n  ".join([f'<Cohort "{self.name}": {self._summary}>', *notes])
 
     @property
-    def _told(self) -> str:
+    def _summary(self) -> str:
         how_many = count(len(self), "user")
         if self.among is not None:
             how_many = f"{len(self):,} of {count(self.among, 'user')}"
@@ -119,7 +121,7 @@ class Cohort(Members):
         shown = pd.DataFrame({"distinct_id": self.ids[:_SHOWN]})
         return html.card(
             f'Cohort "{self.name}"',
-            html.paragraph(self._told),
+            html.paragraph(self._summary),
             html.table(shown, total=len(self)),
             html.notes(self.notes),
         )
@@ -210,7 +212,9 @@ def cohort(
     told = condition.text
     if moment is not None:
         told += f", as of {times.iso(moment)}"
-    return Cohort(_as_name(name or condition.text), members, told, condition, among, notes)
+    return Cohort(
+        _as_name(condition.text if name is None else name), members, told, condition, among, notes
+    )
 
 
 def cohort_of(ids: Iterable[object], name: str) -> Cohort:
@@ -237,7 +241,7 @@ def cohort_of(ids: Iterable[object], name: str) -> Cohort:
     if isinstance(ids, Cohort):
         return ids.named(name)
     if isinstance(ids, str):
-        raise ArgumentError(f"ids={ids!r:.60}; give a list of distinct IDs")
+        raise ArgumentError(f"ids={quoted(ids):.60}; give a list of distinct IDs")
     if not isinstance(ids, Iterable) or isinstance(ids, type):
         raise ReportError(f"ids={quoted(ids):.60}; several distinct IDs are needed")
     try:
@@ -256,14 +260,14 @@ def cohort_of(ids: Iterable[object], name: str) -> Cohort:
 
 def _as_name(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
-        raise ArgumentError(f"name={name!r:.60}; a cohort is called by a text")
+        raise ArgumentError(f"name={quoted(name):.60}; a cohort is called by a text")
     as_json(name)
     return name.strip()
 
 
 @dataclass(frozen=True, eq=False)
 class _Quiet:
-    """The users with a profile and no event; a row a profile."""
+    """The users with a profile and no event; one row per profile."""
 
     selection: Selection
     has_events: Mask
@@ -353,10 +357,7 @@ class SavedCohorts(MutableMapping[str, Cohort]):
         self._profiles = profiles
 
     def __getitem__(self, name: str) -> Cohort:
-        kept = remembered(self._profiles)
-        if name not in kept:
-            raise KeyError(name)
-        found = kept[name]
+        found = remembered(self._profiles)[name]
         condition = None if found.get("condition") is None else parse(found["condition"])
         members = pa.array(found["ids"], pa.large_string())
         among, notes = found.get("among"), list(found.get("notes", []))
@@ -365,7 +366,7 @@ class SavedCohorts(MutableMapping[str, Cohort]):
     def __setitem__(self, name: str, cohort: Cohort) -> None:
         if not isinstance(cohort, Cohort):
             raise ArgumentError(
-                f"{cohort!r:.60} is no cohort; make one with tk.cohort(…) or "
+                f"{quoted(cohort):.60} is no cohort; make one with tk.cohort(…) or "
                 "tk.cohort_of(ids, name)"
             )
         remembered(self._profiles)[_as_name(name)] = {

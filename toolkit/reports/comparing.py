@@ -7,9 +7,9 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from toolkit.arguments import check_choice
 from toolkit.errors import ReportError
 from toolkit.reports.periods import Periods, edges_from, shown_by_clock, when_shown
-from toolkit.wording import listed
 
 Compare: TypeAlias = Literal["previous", "previous month", "previous year"]
 
@@ -31,11 +31,7 @@ def as_compare(compare: object) -> Compare | None:
     ReportError
         If it is nothing known.
     """
-    if compare is None or compare in COMPARISONS:
-        return compare
-    raise ReportError(
-        f"compare={compare!r:.40} is unknown; allowed are {listed(COMPARISONS)}, None"
-    )
+    return check_choice("compare", compare, (*COMPARISONS, None))  # type: ignore[arg-type]
 
 
 def earlier(range_: Periods, compare: Compare) -> Periods:

@@ -170,6 +170,8 @@ class EventsField(Field):
         events = [each.read(_event(each.event, choices)) for each in chosen]
         if not self.least <= len(events) <= self.most:
             allowed = f"{self.least} to {self.most}"
+            if not events:
+                raise ArgumentError(f"choose {allowed} events")
             raise ArgumentError(f"{count(len(events), 'event')}; choose {allowed} of them")
         return events
 

@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from toolkit.arguments import is_whole
 from toolkit.columns import Mask, Positions
 from toolkit.errors import ReportError
 from toolkit.reports.flow_paths import DROP_OFF, OTHER, START, Paths, Question
 from toolkit.reports.periods import MOST_ROWS
 from toolkit.reports.ranked import Ranked
+from toolkit.values import is_text, quoted
 from toolkit.wording import count, did_you_mean, listed
 
 #: How many whole paths a segment are told apart.
@@ -102,7 +104,7 @@ class Links:
     inner, outer
         Its places at both.
     values
-        How many paths, a row a segment and a column a link.
+        How many paths, one row per segment and one column per link.
     sizes
         How many paths each segment has.
     """
@@ -238,7 +240,7 @@ class Numbers:
         return not len(self.whole.users)
 
     def table(self) -> pd.DataFrame:
-        """Return a row a segment and link."""
+        """Return one row per segment and link."""
         links = self.links
         shown = 0 if self.is_empty else len(links.column)
         columns: dict[str, Any] = self.ranked.columns(shown)
@@ -263,7 +265,7 @@ class Numbers:
         return (inner, outer) if self.columns.steps[column] > 0 else (outer, inner)
 
     def nodes(self) -> pd.DataFrame:
-        """Return a row a segment, step and event."""
+        """Return one row per segment, step and event."""
         labels = self.columns.labels
         columns: dict[str, Any] = self.ranked.columns(sum(map(len, labels)))
         steps = np.repeat(self.columns.steps, [len(each) for each in labels])
@@ -277,7 +279,7 @@ class Numbers:
         return pd.DataFrame(columns)
 
     def at_step(self, column: int, *, together: bool = False) -> Any:
-        """Return how many paths are where at a step, a row a segment."""
+        """Return how many paths are where at a step, one row per segment."""
         paths = self.whole if together else self.paths
         segments = 1 if together else len(self.ranked)
         width = len(self.columns.labels[column])
@@ -400,14 +402,16 @@ class Numbers:
     def check(self, step: int | None, names: Sequence[str | None]) -> None:
         """See whether there is a step, and at it or one beside it something of each name."""
         steps = self.columns.steps
-        if step is not None and (isinstance(step, bool) or step not in steps):
-            raise ReportError(f"step={step!r}; the flow has steps {steps[0]} to {steps[-1]}")
+        if step is not None and (not is_whole(step) or step not in steps):
+            raise ReportError(f"step={quoted(step)}; the flow has steps {steps[0]} to {steps[-1]}")
         near = range(len(steps))
         if step is not None:
             column = steps.index(step)
             near = range(max(column - 1, 0), min(column + 2, len(steps)))
         known = list(dict.fromkeys(name for column in near for name in self.columns.names(column)))
         for name in names:
+            if name is not None and not is_text(name):
+                raise ReportError(f"{quoted(name):.60} is no name of an event; give text")
             if name is not None and name not in known:
                 where = "the flow" if step is None else f"step {step}"
                 raise ReportError(

@@ -6,7 +6,7 @@ so each step is one look at whole columns, never user by user.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from toolkit.arguments import check_choice, check_flag, is_whole
 from toolkit.columns import Mask, Positions
 from toolkit.durations import as_duration
 from toolkit.errors import ReportError
@@ -22,7 +23,7 @@ from toolkit.reports.entries import is_new
 from toolkit.reports.periods import Periods
 from toolkit.reports.segments import NOT_SET, Segments
 from toolkit.reports.selection import Selection
-from toolkit.reports.steps import Step, as_step, is_whole
+from toolkit.reports.steps import Step, as_step
 from toolkit.series import Codes, Microseconds
 from toolkit.values import dumps, quoted
 
@@ -91,18 +92,19 @@ class Plan:
         ReportError
             If one of them makes no sense.
         """
-        if count not in ("uniques", "totals"):
-            raise ReportError(f'count={count!r} is unknown; allowed are "uniques" and "totals"')
+        check_choice("count", count, ("uniques", "totals"))
         if after is None:
-            after = _DEFAULT_STEPS if before == 0 else 0
+            after = 0 if is_whole(before) and before else _DEFAULT_STEPS
         for role, number in (("before", before), ("after", after)):
             if not is_whole(number) or not 0 <= number <= _MOST_STEPS:
                 raise ReportError(
                     f"{role}={quoted(number)}; give a number of steps, from 0 to {_MOST_STEPS}"
                 )
-        if not before and not after:
+        if before == after == 0:
             raise ReportError("before=0 and after=0 leave no step; give one of them, such as 3")
         one = as_step(anchor, "event")
+        if not isinstance(hide, str | Step | Iterable) or isinstance(hide, pd.DataFrame):
+            raise ReportError(f"hide={quoted(hide):.60}; give the name of an event, or a list")
         listed_ = [hide] if isinstance(hide, str | Step) else list(hide)
         hidden = tuple(as_step(each, "hide") for each in listed_)
         for each in hidden:
@@ -118,7 +120,7 @@ class Plan:
             after,
             as_duration(window, "window"),
             None if gap is None else as_duration(gap, "gap"),
-            bool(collapse),
+            check_flag("collapse", collapse),
             hidden,
             _expanded(expand),
             count,
@@ -139,7 +141,7 @@ def _expanded(expand: Any) -> Mapping[str | None, Breakdown]:
         by = as_breakdown(prop)
         if by is None or len(by.parts) > 1 or not (name is None or isinstance(name, str)):
             raise ReportError(
-                f"expand={expand!r:.80}; give a property, or one for each event: "
+                f"expand={quoted(expand):.80}; give a property, or one for each event: "
                 '{"View": event["item"]}'
             )
         found[name] = by

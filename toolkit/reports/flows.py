@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import times
+from toolkit.arguments import check_number
 from toolkit.durations import Duration, in_words
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents
@@ -36,8 +37,8 @@ from toolkit.reports.flow_paths import Count, Plan, Question
 from toolkit.reports.periods import Moment, periods
 from toolkit.reports.selection import Selection
 from toolkit.reports.spots import Cell
-from toolkit.reports.steps import AnyStep, is_whole
-from toolkit.values import Json
+from toolkit.reports.steps import AnyStep
+from toolkit.values import Json, is_text, quoted
 from toolkit.wording import count as counted
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def flows(
     Returns
     -------
     Flows
-        Its ``table`` has one row a link between two steps that follow each other: a column
+        Its ``table`` has one row per link between two steps that follow each other: a column
         named after the breakdown (``str``), ``step`` (of the end further from the anchor:
         1 is the first after it, -1 the last before it; ``int64``), ``from`` and ``to`` (what
         happened first and then, ``str``), ``value`` (users or paths, ``int64``), ``share`` (of
@@ -151,8 +152,7 @@ def flows(
     0     1  View        Cart      1
     1     1  View  (drop-off)      1
     """
-    if top is not None and (not is_whole(top) or top < 1):
-        raise ReportError(f"top={top!r}; give how many events of a step to name, or None for all")
+    check_number("top", top)
     plan = Plan.of(
         event,
         before=before,
@@ -229,7 +229,7 @@ class Flows(Report):
 
     @property
     def nodes(self) -> pd.DataFrame:
-        """What happened at each step, one row a segment, step and event.
+        """What happened at each step, one row per segment, step and event.
 
         A column named after the breakdown, ``step`` (0 is the anchor), ``event``, ``count`` (users
         or paths) and ``share`` (of all paths of the segment). In the order of the steps, within
@@ -287,8 +287,10 @@ class Flows(Report):
         if path is not None:
             if is_link or step is not None or event is not None:
                 raise ReportError("path= is a whole path; leave out step=, event=, from_= and to=")
-            if isinstance(path, str):
-                raise ReportError(f"path={path!r:.60}; give a path as a list or tuple of names")
+            if not isinstance(path, list | tuple) or not all(map(is_text, path)):
+                raise ReportError(
+                    f"path={quoted(path):.60}; give a path as a list or tuple of names"
+                )
             return self._numbers.of_path(place, tuple(path))
         if is_link and event is not None:
             raise ReportError("event= is a node, and from_= and to= are a link; give one of both")
@@ -327,8 +329,7 @@ class Flows(Report):
             How many events of a step to draw, the others as one; by default as many as can
             be read.
         """
-        if top is not None and (not is_whole(top) or top < 1):
-            raise ReportError(f"top={top!r}; draw at least one event of a step")
+        check_number("top", top)
         numbers = self._numbers
         place = numbers.ranked.find(segment)
         title = self.title

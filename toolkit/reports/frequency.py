@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
+from toolkit.arguments import check_choice, is_whole
 from toolkit.columns import Positions
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents
@@ -23,7 +24,6 @@ from toolkit.reports.births import (
     BirthMode,
     ask,
     birth_fields,
-    check_choice,
     check_rows,
     further_fields,
 )
@@ -36,7 +36,7 @@ from toolkit.reports.ranked import Ranked
 from toolkit.reports.retained import averaged, divided
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep
-from toolkit.values import Json
+from toolkit.values import Json, quoted
 from toolkit.wording import begun
 from toolkit.wording import count as counted_words
 
@@ -138,7 +138,7 @@ def frequency(
 
 @dataclass(frozen=True, eq=False)
 class _Numbers:
-    """Users, a row a segment, in each a cohort, in each a number of units."""
+    """Users, one row per segment, in each a cohort, in each a number of units."""
 
     ranked: Ranked
     sizes: Any
@@ -214,7 +214,7 @@ class Frequency(Report):
     def average(self) -> pd.DataFrame:
         """The average row: the complete cohorts, weighted by their sizes.
 
-        A row a segment and ``units``: ``cohorts`` (how many the average is of, ``int64``),
+        One row per segment and ``units``: ``cohorts`` (how many the average is of, ``int64``),
         ``size`` and ``users`` (``float64``), and ``rate`` (one by the other). NaN where no
         cohort is complete.
         """
@@ -262,9 +262,9 @@ class Frequency(Report):
         if place is not None and entries.segments is not None:
             chosen &= entries.segments == numbers.ranked.codes[place]
         if units is not None:
-            if isinstance(units, bool) or units not in self._units:
+            if not is_whole(units) or units not in self._units:
                 raise ReportError(
-                    f"units={units!r}; the report has {numbers.first} to {self._units[-1]}"
+                    f"units={quoted(units)}; the report has {numbers.first} to {self._units[-1]}"
                 )
             is_exact = self._count == "exactly"
             chosen &= (self._visited == units) if is_exact else (self._visited >= units)
@@ -284,7 +284,7 @@ class Frequency(Report):
         return {**cell, **ranked.cell(int(row) // (len(self._table) // len(ranked)))}
 
     def plot(self, ax: Axes | None = None, *, top: int | None = None) -> Axes:
-        """Draw the average share of users over the number of units, a line a segment.
+        """Draw the average share of users over the number of units, one line per segment.
 
         Parameters
         ----------

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit import times
+from toolkit.arguments import check_flag, is_whole
 from toolkit.durations import Duration, in_words
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents
@@ -38,7 +39,7 @@ from toolkit.reports.segments import NOT_SET
 from toolkit.reports.selection import Selection
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep
-from toolkit.values import Json
+from toolkit.values import Json, quoted
 from toolkit.wording import count
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ class Funnel(Report):
 
     @property
     def summary(self) -> pd.DataFrame:
-        """The funnel as a whole, one row a segment.
+        """The funnel as a whole, one row per segment.
 
         A column named after the breakdown, ``entries``, ``conversions`` (all steps done),
         ``conversion``, ``average_seconds`` and ``median_seconds`` (from the first step to the
@@ -238,11 +239,11 @@ class Funnel(Report):
             If the report has no such step or segment.
         """
         steps = len(self._numbers.plan)
-        if isinstance(step, bool) or not isinstance(step, int | np.integer):
-            raise ReportError(f"step={step!r}; give the number of a step, from 1 to {steps}")
+        if not is_whole(step):
+            raise ReportError(f"step={quoted(step)}; give the number of a step, from 1 to {steps}")
         if not 1 <= step <= steps:
-            raise ReportError(f"step={step}; the funnel has steps 1 to {steps}")
-        if dropped and step == 1:
+            raise ReportError(f"step={quoted(step)}; the funnel has steps 1 to {steps}")
+        if check_flag("dropped", dropped) and step == 1:
             raise ReportError(
                 "dropped=True gives who did the step before and not this one, and there is none "
                 f"before step 1; give step=2 to {steps}"

@@ -28,7 +28,7 @@ class Attempts:
     Attributes
     ----------
     at
-        ``int64``, a row a step and a column an attempt: the positions in the track, -1
+        ``int64``, one row per step and one column per attempt: the positions in the track, -1
         where it did not get that far.
     reach
         How many steps each did.
@@ -215,7 +215,7 @@ class _Search:
         low
             From where each looks.
         used
-            The positions each has used, a row a step.
+            The positions each has used, one row per step.
         """
         if len(group) == 1:
             found = self._unused(group[0], low, used)

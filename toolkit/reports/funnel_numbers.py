@@ -266,7 +266,7 @@ class Numbers:
     ranked
         The segments, in the order of the table.
     counts
-        ``int64``, a row a segment and a column a step.
+        ``int64``, one row per segment and one column per step.
     """
 
     def __init__(
@@ -334,7 +334,7 @@ class Numbers:
         return _averages(taken, self._places[on], len(self.ranked))
 
     def summary(self) -> pd.DataFrame:
-        """Return a row a segment: entries, conversions, time to convert and p-value."""
+        """Return one row per segment: entries, conversions, time to convert and p-value."""
         columns = self.ranked.columns(1)
         columns["entries"] = self.counts[:, 0]
         columns["conversions"] = self.counts[:, -1]

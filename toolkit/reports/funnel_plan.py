@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
+from toolkit.arguments import check_choice, is_whole
 from toolkit.durations import Duration, as_duration
 from toolkit.errors import ReportError
 from toolkit.expressions import Property, as_property
-from toolkit.reports.steps import AnyStep, Step, as_step, is_whole
+from toolkit.reports.steps import AnyStep, Step, as_step
 from toolkit.reserved import HIDDEN
 from toolkit.values import quoted
-from toolkit.wording import count, listed
+from toolkit.wording import count
 
 Order: TypeAlias = Literal["specific", "any"]
 Count: TypeAlias = Literal["uniques", "totals"]
@@ -24,8 +25,6 @@ Attribution: TypeAlias = Literal["first", "last"] | int
 MOST_HELD: Final = 3
 #: How many steps and excluded events there can be: each is a bit of a number of 64.
 MOST_STEPS: Final = 60
-
-_Choice = TypeVar("_Choice")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +88,12 @@ class Plan:
         return cls(
             listed_steps,
             ending,
-            _groups(listed_steps, _one_of(order, Order, "order")),
+            _groups(listed_steps, check_choice("order", order, get_args(Order))),
             length,
             as_duration(grace, "grace"),
             order,
-            _one_of(count, Count, "count"),
-            _one_of(reentry, Reentry, "reentry"),
+            check_choice("count", count, get_args(Count)),
+            check_choice("reentry", reentry, get_args(Reentry)),
             _held(hold),
             _attributed(attribution, len(listed_steps)),
         )
@@ -121,14 +120,6 @@ class Plan:
         """Return after which steps (from 0) an excluded event ends an entry."""
         first, last = excluded.between or (1, len(self))
         return range(first - 1, last - 1)
-
-
-def _one_of(given: _Choice, allowed: Any, role: str) -> _Choice:
-    if not isinstance(given, str) or given not in get_args(allowed):
-        raise ReportError(
-            f"{role}={quoted(given)} is unknown; allowed are {listed(get_args(allowed))}"
-        )
-    return given
 
 
 def _check_steps(steps: tuple[Step, ...], exclude: tuple[Step, ...], order: Order) -> None:
@@ -189,11 +180,11 @@ def _held(hold: Any) -> tuple[Property, ...]:
 
 
 def _attributed(attribution: Attribution, steps: int) -> Attribution:
-    if attribution in ("first", "last"):
+    if isinstance(attribution, str) and attribution in ("first", "last"):
         return attribution
     if not is_whole(attribution) or not 1 <= int(attribution) <= steps:
         raise ReportError(
-            f"attribution={attribution!r} is unknown; allowed are first, last, "
+            f"attribution={quoted(attribution)} is unknown; allowed are first, last, "
             f"or the number of a step from 1 to {steps}"
         )
     return attribution

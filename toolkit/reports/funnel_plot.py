@@ -1,4 +1,4 @@
-"""How a funnel is drawn: a bar a step, as long as its part of the first step."""
+"""How a funnel is drawn: one bar per step, as long as its part of the first step."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def draw(
     labels
         What the segments are called.
     counts
-        How many got how far, a row a label and a column a step.
+        How many got how far, one row per label and one column per step.
     title, of, by
         What is to be seen; what is counted; what the labels are values of, for the legend,
         or ``""`` for no legend.
@@ -64,7 +64,7 @@ def draw(
     """
     with plots.literal_text():
         bars = len(steps) * max(len(labels), 1)
-        ax = plots.figure_axes((7.2, max(3.6, 0.24 * bars + 1.2))) if ax is None else ax
+        ax = plots.axes(ax, (7.2, max(3.6, 0.24 * bars + 1.2)))
         thick = _THICK / max(len(labels), 1)
         drawn = []
         for place, (label, colour) in enumerate(zip(labels, _colours(labels), strict=True)):

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit import times
+from toolkit.arguments import check_choice
 from toolkit.columns import Positions
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents
@@ -296,7 +297,7 @@ class _Question:
 
 @dataclass(frozen=True, eq=False)
 class _Numbers:
-    """Users, a row a segment, in each a period, in each a status."""
+    """Users, one row per segment, in each a period, in each a status."""
 
     ranked: Ranked
     values: Any
@@ -353,8 +354,7 @@ class Lifecycle(Report):
         ReportError
             If the report has no such period, status or segment.
         """
-        if status is not None and status not in STATUSES:
-            raise ReportError(f"status={status!r} is unknown; allowed are {listed(STATUSES)}")
+        check_choice("status", status, (*STATUSES, None))
         place = self._numbers.ranked.find(segment)
         period = None if time is None else self._question.range.find(time) - self._question.first
         if period is not None and period < 0:

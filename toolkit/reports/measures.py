@@ -212,7 +212,7 @@ def values(
     of_users: bool = False,
     cumulative: bool = False,
 ) -> Any:
-    """Return the number of each cell, a row a segment and a column a bucket.
+    """Return the number of each cell, one row per segment and one column per bucket.
 
     Parameters
     ----------

@@ -124,8 +124,8 @@ def _property(measure: str, of: str | Property | None) -> Property | None:
     if not measures.needs_property(measure):
         if of is not None:
             raise ReportError(
-                f'measure="{measure}" is of no property, and of={of!r:.40} is given; choose a '
-                'measure such as "sum" or "average", or leave of= out'
+                f'measure="{measure}" is of no property, and of={quoted(of):.40} is given; choose '
+                'a measure such as "sum" or "average", or leave of= out'
             )
         return None
     if of is None:
@@ -224,7 +224,7 @@ class Formula:
             If it is none; the message points at the character.
         """
         if not isinstance(text, str) or not text.strip():
-            raise ReportError(f'formula={text!r:.60}; give text such as "A / B"')
+            raise ReportError(f'formula={quoted(text):.60}; give text such as "A / B"')
         names = named(metrics)
         known = dict(zip(_LETTERS, range(len(metrics)), strict=False))
         known |= {name: at for at, name in enumerate(names)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cached_property
@@ -13,10 +14,10 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
 from toolkit import series, times
+from toolkit.arguments import check_choice
 from toolkit.columns import Positions
 from toolkit.errors import InvalidTimeError, ReportError
 from toolkit.values import glimpse, quoted
-from toolkit.wording import listed
 
 Unit: TypeAlias = Literal["hour", "day", "week", "month", "quarter", "year"]
 #: What a report takes as the start or the end of its range.
@@ -59,12 +60,12 @@ def as_zone(tz: str | tzinfo | None) -> tzinfo:
         return UTC
     if isinstance(tz, tzinfo):
         return tz
-    try:
-        return UTC if tz == "UTC" else ZoneInfo(tz)
-    except (KeyError, ValueError, OSError, TypeError):
-        raise ReportError(
-            f'tz={quoted(tz)} is no time zone; give a name such as "Europe/Oslo" or "UTC"'
-        ) from None
+    if isinstance(tz, str):
+        with suppress(KeyError, ValueError, OSError):
+            return UTC if tz == "UTC" else ZoneInfo(tz)
+    raise ReportError(
+        f'tz={quoted(tz)} is no time zone; give a name such as "Europe/Oslo" or "UTC"'
+    )
 
 
 def as_unit(unit: str | None) -> Unit | None:
@@ -75,11 +76,7 @@ def as_unit(unit: str | None) -> Unit | None:
     ReportError
         If there is no such unit.
     """
-    if unit is not None and (not isinstance(unit, str) or unit not in _STEPS):
-        raise ReportError(
-            f"unit={quoted(unit)} is unknown; allowed are {listed(get_args(Unit))}, None"
-        )
-    return unit
+    return check_choice("unit", unit, (*get_args(Unit), None))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)
@@ -362,7 +359,7 @@ def _as_microseconds(moment: Any, zone: tzinfo, role: str, *, is_end: bool = Fal
         return times.parse_time(moment)
     except (ValueError, OverflowError, InvalidTimeError) as error:
         raise ReportError(
-            f"{role}={moment!r} is no date or time; "
+            f"{role}={quoted(moment)} is no date or time; "
             'give "2026-05-01", "2026-05-01T12:00", a datetime, or unix seconds'
         ) from error
 

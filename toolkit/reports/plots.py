@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from toolkit.errors import ReportError
 from toolkit.html import cell_text
 from toolkit.reports.ink import ANYWHERE, GREY, ON_DARK, ON_LIGHT, drawing_in, paint, palette
 from toolkit.reports.segments import NOT_SET, OTHER
 from toolkit.reports.spots import Cell, Spots, stands_for
+from toolkit.values import quoted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,6 +53,23 @@ def figure_axes(size: tuple[float, float] = _SIZE) -> Axes:
 
     _, ax = pyplot.subplots(figsize=size, layout="constrained")
     return ax
+
+
+def axes(ax: Axes | None, size: tuple[float, float] = _SIZE) -> Axes:
+    """Return the Axes to draw on: those given, or those of a new figure.
+
+    Raises
+    ------
+    ReportError
+        If something else was given.
+    """
+    if ax is None:
+        return figure_axes(size)
+    from matplotlib.axes import Axes
+
+    if isinstance(ax, Axes):
+        return ax
+    raise ReportError(f"ax={quoted(ax):.60}; give the Axes of matplotlib to draw on, or None")
 
 
 def plain(text: str, longest: int = _LONGEST_LABEL) -> str:
@@ -101,7 +120,7 @@ def lines(
 
     dates: Any = untyped
     with literal_text():
-        ax = figure_axes() if ax is None else ax
+        ax = axes(ax)
         labels = [label for label, _ in series]
         days = dates.date2num(starts.tz_convert("UTC").tz_localize(None).to_numpy())
         marker = "o" if len(starts) <= _FEW_POINTS else None
@@ -150,7 +169,7 @@ def bars(
     value of another period, drawn as an outline.
     """
     with literal_text():
-        ax = figure_axes() if ax is None else ax
+        ax = axes(ax)
         labels = [label for label, _ in totals]
         colours = [GREY if _is_rest(label) else palette()[0] for label in labels]
         places = range(len(labels))

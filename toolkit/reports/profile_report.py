@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit.arguments import check_number
 from toolkit.columns import Column, Positions
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents, Events, as_events
@@ -34,17 +35,17 @@ from toolkit.reports.fields import (
     declare,
 )
 from toolkit.reports.measures import Happened
+from toolkit.reports.periods import as_zone
 from toolkit.reports.ranked import Ranked
 from toolkit.reports.remarks import unknown_names
 from toolkit.reports.segments import NOT_SET, OTHER, Segments, WithOther
 from toolkit.reports.selection import Selection
 from toolkit.reports.spots import Cell
-from toolkit.reports.steps import is_whole
 from toolkit.reserved import FIRST_SEEN, LAST_SEEN
 from toolkit.saved_cohorts import saved_ids
 from toolkit.snapshot import Snapshot
 from toolkit.times import NO_TIME
-from toolkit.values import Json
+from toolkit.values import Json, quoted
 from toolkit.wording import count
 
 if TYPE_CHECKING:
@@ -118,10 +119,9 @@ def profile_report(
     """
     measure = measures.as_measure(measure, _COUNTS)
     number = _property(measure, of)
-    breakdown = as_breakdown(_of_users(by), tz)
+    breakdown = as_breakdown(_of_users(by), as_zone(tz))
     condition = None if where is None else as_expression(where)
-    if top is not None and (not is_whole(top) or top < 1):
-        raise ReportError(f"top={top!r:.40}; give a whole number from 1 on, or None")
+    check_number("top", top)
     if top is not None and breakdown is None:
         raise ReportError("top= needs a breakdown, and the report has none (by=None)")
     people = _People.of(profiles, None if events is None else as_events(events))
@@ -166,7 +166,9 @@ def profile_report(
 def _property(measure: str, of: Any) -> Property | None:
     if measure in _COUNTS:
         if of is not None:
-            raise ReportError(f'measure="count" is of no property, and of={of!r:.40} is given')
+            raise ReportError(
+                f'measure="count" is of no property, and of={quoted(of):.40} is given'
+            )
         return None
     if of is None:
         raise ReportError(f'measure="{measure}" needs of=, a property such as user["age"]')
@@ -398,7 +400,7 @@ class ProfileReport(Report):
         return self._ranked.cell(self._checked(row))
 
     def plot(self, ax: Axes | None = None, *, top: int | None = None) -> Axes:
-        """Draw a bar a segment, and return the Axes.
+        """Draw one bar per segment, and return the Axes.
 
         Parameters
         ----------
@@ -442,7 +444,7 @@ declare(
                 when=("measure", tuple(value for _, value in OF_PROPERTY)),
             ),
             BreakdownField(
-                name="by", label="Break down by", help="A bar a value.", sides=("user",), most=3
+                name="by", label="Break down by", help="One bar per value.", sides=("user",), most=3
             ),
             NumberField(
                 name="top",

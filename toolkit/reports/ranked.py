@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from toolkit.arguments import check_number
 from toolkit.columns import Mask, Positions
 from toolkit.errors import ReportError
 from toolkit.reports.breakdowns import Breakdown
 from toolkit.reports.segments import NOT_SET, OTHER, Level, Segments, label
-from toolkit.values import dumps
+from toolkit.values import dumps, quoted
 from toolkit.wording import did_you_mean, listed
 
 
@@ -151,8 +152,7 @@ class Ranked:
         ReportError
             If *top* is none at all.
         """
-        if top is not None and top < 1:
-            raise ReportError(f"top={top}; draw at least one segment")
+        check_number("top", top)
         shown = [*self.largest(top or most), *np.flatnonzero(self.is_unset).tolist()]
         legend = self.legend
         if len(shown) < len(self):
@@ -190,10 +190,10 @@ class Ranked:
         else:
             example = f", such as {tuple(level[0] for level in self.levels)}" if len(self) else ""
             raise ReportError(
-                f"segment={segment!r:.60} is not enough; give what it is by each of "
+                f"segment={quoted(segment):.60} is not enough; give what it is by each of "
                 f"{self.by.label}{example}"
             )
-        names = [each if isinstance(each, str) and each else label(each) for each in wanted]
+        names = [_name(each) for each in wanted]
         found = self._found.get(tuple(names))
         if found is not None:
             return found
@@ -209,6 +209,19 @@ class Ranked:
     @cached_property
     def _found(self) -> dict[tuple[str, ...], int]:
         return {names: at for at, names in enumerate(zip(*self.levels, strict=True))}
+
+
+def _name(segment: Any) -> str:
+    """Return what the table calls a segment or its value."""
+    if isinstance(segment, str) and segment:
+        return segment
+    try:
+        return label(segment)
+    except (TypeError, ValueError, RecursionError):
+        raise ReportError(
+            f"segment={quoted(segment):.60} is no value of a property; give a segment as the "
+            "table calls it"
+        ) from None
 
 
 def _order(levels: list[Level], sizes: Any, *, by_size: bool) -> Positions:

@@ -21,7 +21,7 @@ RetentionMeasure: TypeAlias = Literal["rate", "users", "sum", "average"]
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """What was counted, a row a segment, in each a cohort, in each a bucket.
+    """What was counted, one row per segment, in each a cohort, in each a bucket.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Numbers:
 
 @dataclass(frozen=True, eq=False)
 class Average:
-    """Cohorts averaged with their sizes as weights, a row a segment and a column a bucket.
+    """Cohorts averaged with their sizes as weights, one row per segment and one column per bucket.
 
     Attributes
     ----------
@@ -116,11 +116,11 @@ def averaged(sizes: Any, users: Any, is_over: Any) -> Average:
     Parameters
     ----------
     sizes
-        A row a segment and a column a cohort.
+        One row per segment and one column per cohort.
     users
         The same, and in each cohort a number a bucket.
     is_over
-        Which cells are complete: a row a cohort, a column a bucket.
+        Which cells are complete: one row per cohort, one column per bucket.
     """
     weights = np.where(is_over, sizes[:, :, None], 0)
     total = weights.sum(axis=1)

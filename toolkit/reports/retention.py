@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import html
+from toolkit.arguments import check_choice, check_flag, is_whole
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents
 from toolkit.expressions import Expression, Property, as_property
@@ -21,7 +22,6 @@ from toolkit.reports.births import (
     BirthMode,
     ask,
     birth_fields,
-    check_choice,
     further_fields,
 )
 from toolkit.reports.brackets import Mode, RetentionUnit
@@ -38,7 +38,7 @@ from toolkit.reports.periods import Moment
 from toolkit.reports.retained import Numbers, Question, RetentionMeasure
 from toolkit.reports.spots import Cell
 from toolkit.reports.steps import AnyStep
-from toolkit.values import Json
+from toolkit.values import Json, quoted
 from toolkit.wording import begun, count
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class Retention(Report):
     def average(self) -> pd.DataFrame:
         """The average row: the complete cells of each bucket, weighted by the sizes of cohorts.
 
-        A row a segment and ``bucket``: ``cohorts`` (how many the average is of, ``int64``),
+        One row per segment and ``bucket``: ``cohorts`` (how many the average is of, ``int64``),
         ``size`` and ``retained`` (users, ``float64``), ``rate`` (one by the other), and
         ``value`` for sums and averages. NaN where no cell is complete.
         """
@@ -267,14 +267,16 @@ class Retention(Report):
         ReportError
             If the report has no such cohort, bucket or segment.
         """
+        check_flag("retained", retained)
         place = self._numbers.ranked.find(segment)
         code = None if place is None else int(self._numbers.ranked.codes[place])
         entries = self._asked.entries(code, self._asked.find(cohort))
         if bucket is not None:
             brackets = self._numbers.brackets
-            if isinstance(bucket, bool) or not 0 <= bucket < len(brackets):
+            if not is_whole(bucket) or not 0 <= bucket < len(brackets):
                 raise ReportError(
-                    f"bucket={bucket!r}; the report has {count(len(brackets), 'bucket')}, from 0"
+                    f"bucket={quoted(bucket)}; the report has {count(len(brackets), 'bucket')}, "
+                    "from 0"
                 )
             is_retained = self._question.retaining.is_retained(entries, bucket)
             # What has not begun is no cell, although it can be known who is in it.
@@ -310,9 +312,9 @@ class Retention(Report):
         ax
             Where to draw; by default on a new figure.
         kind
-            ``"curve"``: the average row, a line a segment, over the buckets. ``"triangle"``: a
-            row a cohort and a column a bucket, darker for more; incomplete cells are
-            starred or hatched.
+            ``"curve"``: the average row, one line per segment, over the buckets. ``"triangle"``:
+            one row per cohort and one column per bucket, darker for more; incomplete cells
+            are starred or hatched.
         segment
             Draws only this segment. By default a triangle is of all users together.
         top
@@ -356,7 +358,7 @@ class Retention(Report):
         )
 
     def _averages(self) -> Floats:
-        """Return the average of what is measured, a row a segment and a column a bucket."""
+        """Return the average of what is measured, one row per segment and one column per bucket."""
         column = {"rate": "rate", "users": "retained"}.get(self._question.measure, "value")
         shape = (len(self._numbers.ranked), len(self._numbers.brackets))
         averages: Floats = self.average[column].to_numpy(np.float64).reshape(shape)
@@ -429,7 +431,7 @@ class Retention(Report):
         return html.card(self.title, *parts)
 
     def _wide(self) -> pd.DataFrame:
-        """Return the averages and, without a breakdown, the cohorts, as text: a column a bucket."""
+        """Return averages and, without a breakdown, cohorts, as text: one column per bucket."""
         brackets, measure = self._numbers.brackets, self._question.measure
         shown = min(len(brackets), _BUCKETS_SHOWN)
         averages = self._averages()
@@ -498,10 +500,10 @@ declare(
                 label="Retained are",
                 default="on_or_after",
                 options=(
-                    ("Who came back in a unit or later", "on_or_after"),
-                    ("Who came back in the unit", "on"),
-                    ("Who came back in the unit or before", "on_or_before"),
-                    ("Who came back in every one up to it", "streak"),
+                    ("Back in a unit or later", "on_or_after"),
+                    ("Back in the unit", "on"),
+                    ("Back in the unit or before", "on_or_before"),
+                    ("Back in every one up to it", "streak"),
                 ),
             ),
             ChoiceField(

@@ -98,7 +98,7 @@ def draw(
         What is part of every cell: the segment.
     """
     with plots.literal_text():
-        ax = plots.figure_axes() if ax is None else ax
+        ax = plots.axes(ax)
         most = MOST_EVENTS if top is None else top
         nodes, places = _nodes(columns, links, segment, at_steps, most)
         ax.set_xlim(-_BAR, len(columns.steps) - 1 + _room(columns))

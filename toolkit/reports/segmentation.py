@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Final, get_args
 
-import numpy as np
-
+from toolkit.arguments import check_flag, check_number
 from toolkit.errors import ReportError
 from toolkit.events import AnyEvents
 from toolkit.expressions import Expression, Property, as_expression
@@ -33,8 +32,6 @@ from toolkit.reports.metrics import AnyMetric, Formula, Metric, as_metrics
 from toolkit.reports.periods import Moment, Unit, periods
 from toolkit.reports.segmented import Segmentation
 from toolkit.reports.selection import Selection
-from toolkit.reports.steps import is_whole
-from toolkit.values import quoted
 
 # What a form offers: any percentile may be asked for in Python.
 _NO_WINDOWS: Final = (
@@ -230,20 +227,16 @@ def segmentation(
 def _check_views(
     metrics: Sequence[Metric],
     is_whole_: bool,
-    top: object,
+    top: int | None,
     unit: str | None,
     cumulative: object,
-    rolling: object,
+    rolling: int | None,
     at: str,
 ) -> None:
     """Refuse what cannot be shown."""
-    for name, number in (("top", top), ("rolling", rolling)):
-        if number is not None and (not is_whole(number) or number < 1):  # type: ignore[operator]
-            raise ReportError(
-                f"{name}={quoted(number):.40}; give a whole number from 1 on, or None"
-            )
-    if not isinstance(cumulative, bool | np.bool_):
-        raise ReportError(f"cumulative={quoted(cumulative):.40}; give True or False")
+    check_number("top", top)
+    check_number("rolling", rolling)
+    check_flag("cumulative", cumulative)
     if top is not None and is_whole_:
         raise ReportError("top= needs a breakdown, and the report has none (by=None)")
     if rolling is not None and unit is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from toolkit.arguments import check_choice, check_flag, check_number
 from toolkit.errors import ReportError
 from toolkit.reports import plots, stacks
 from toolkit.reports.base import Report
@@ -16,7 +17,7 @@ from toolkit.reports.counting import Numbers, Question
 from toolkit.reports.metrics import named
 from toolkit.reports.periods import Moment
 from toolkit.reports.spots import Cell
-from toolkit.values import Json
+from toolkit.values import Json, glimpse, is_text
 from toolkit.wording import did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Segmentation(Report):
         question = self._question
         if time is not None and question.range.unit is None:
             raise ReportError("time= needs buckets, and the report has none (unit=None)")
-        if previous and question.before is None:
+        if check_flag("previous", previous) and question.before is None:
             raise ReportError("previous=True needs a period to compare with, and compare is None")
         bucket = None if time is None else question.range.find(time)
         return question.users(self._numbers_of(metric), wanted, bucket, before=previous)
@@ -108,10 +109,10 @@ class Segmentation(Report):
     def _numbers_of(self, metric: str | None) -> Sequence[int]:
         """Return which metrics are behind one that the table names."""
         formula = self._question.formula
-        if metric is not None and metric not in self._metrics:
+        if metric is not None and (not is_text(metric) or metric not in self._metrics):
             raise ReportError(
-                f'no metric "{metric!s:.60}"; there are {listed(self._metrics)}.'
-                + did_you_mean(str(metric), self._metrics)
+                f'no metric "{glimpse(metric)}"; there are {listed(self._metrics)}.'
+                + did_you_mean(glimpse(metric), self._metrics)
             )
         if formula is not None:
             return formula.used
@@ -160,12 +161,10 @@ class Segmentation(Report):
             bucket: of totals and sums alone, for others do not add up. Without buckets
             ``"bar"``.
         """
-        if top is not None and top < 1:
-            raise ReportError(f"top={top}; draw at least one segment")
+        check_number("top", top)
         unit = self._question.range.unit
         allowed = ("line", "stacked") if unit is not None else ("bar",)
-        if kind is not None and kind not in allowed:
-            raise ReportError(f"kind={kind!r:.40}; allowed is {listed(allowed)} with unit={unit!r}")
+        check_choice("kind", kind, (*allowed, None))
         if kind == "stacked" and not self._adds_up:
             raise ReportError(
                 'kind="stacked" is for totals and sums, of one metric, whose segments share no '

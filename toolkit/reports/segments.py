@@ -107,7 +107,7 @@ class Combined:
     parts
         What each breakdown has.
     places
-        ``int64``, a row a combination: which of each there are in it.
+        ``int64``, one row per combination: which of each there are in it.
     """
 
     parts: Sequence[Values]

@@ -67,7 +67,7 @@ class Spots:
     Attributes
     ----------
     boxes
-        ``float64``, a row a place: left, top, right and bottom as parts of the width
+        ``float64``, one row per place: left, top, right and bottom as parts of the width
         and height of the picture, from its upper left corner. A point has no size.
     """
 
@@ -131,7 +131,7 @@ class Spots:
 
 
 def _boxes(artist: Artist) -> Floats:
-    """Return left, bottom, right, top in pixels from the lower left corner, a row a point."""
+    """Return left, bottom, right, top in pixels from the lower left corner, one row per point."""
     from matplotlib.collections import QuadMesh
     from matplotlib.lines import Line2D
     from matplotlib.patches import PathPatch

@@ -1,4 +1,4 @@
-"""How a lifecycle is drawn: a bar a period, its parts above and below zero."""
+"""How a lifecycle is drawn: one bar per period, its parts above and below zero."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def stacked(
 
     dates: Any = untyped
     with plots.literal_text():
-        ax = plots.figure_axes() if ax is None else ax
+        ax = plots.axes(ax)
         days = dates.date2num(starts.tz_convert("UTC").tz_localize(None).to_numpy())
         widths = np.diff(edges) / 86_400_000_000
         # From its start to that of the next, the tick at its start as for a line.

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from toolkit.arguments import check_flag, is_whole
 from toolkit.errors import ReportError
 from toolkit.expressions import Expression, as_expression
 from toolkit.values import is_text, quoted
@@ -111,8 +112,10 @@ def step(
                 f"between={quoted(between):.60}; give two step numbers such as (2, 3)"
             )
         between = (int(numbers[0]), int(numbers[1]))
+    if label is not None and not isinstance(label, str):
+        raise ReportError(f"label={quoted(label):.60}; give text")
     condition = None if where is None else as_expression(where)
-    return Step(event, condition, bool(anchored), between, label or "")
+    return Step(event, condition, check_flag("anchored", anchored), between, label or "")
 
 
 def as_step(given: Any, role: str) -> Step:
@@ -131,8 +134,3 @@ def as_step(given: Any, role: str) -> Step:
         f"{role}={quoted(given):.60}; give the name of an event, None for any event, or "
         'tk.step("…", where=…)'
     )
-
-
-def is_whole(number: object) -> bool:
-    """Whether it is an integer, and no boolean."""
-    return isinstance(number, int) and not isinstance(number, bool)

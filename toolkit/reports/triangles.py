@@ -58,7 +58,7 @@ def curves(
         Returns the cell that the point of a label at a bucket stands for.
     """
     with plots.literal_text():
-        ax = plots.figure_axes() if ax is None else ax
+        ax = plots.axes(ax)
         places = np.arange(len(names))
         for values in faint:
             ax.plot(places, values, color=GREY, alpha=0.6, linewidth=0.8, zorder=1)
@@ -151,8 +151,7 @@ def triangle(
     rows, columns = values.shape
     with plots.literal_text():
         has_numbers = 0 < rows <= MOST_ROWS and columns <= _MOST_COLUMNS
-        if ax is None:
-            ax = plots.figure_axes((7.2, max(2.4, 1.3 + 0.28 * rows) if has_numbers else 4.8))
+        ax = plots.axes(ax, (7.2, max(2.4, 1.3 + 0.28 * rows) if has_numbers else 4.8))
         colours = _colours()
         highest = float(np.nanmax(values)) if not np.isnan(values).all() else 0.0
         mesh = ax.pcolormesh(

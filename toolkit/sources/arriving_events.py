@@ -87,7 +87,7 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
     >>> read_event(sent, 0, 80, 0, strict=False)[:3]
     ('Buy', '7', 1767225600000000)
     >>> read_event({"event": ""}, 0, 80, 0, strict=False).reason
-    'an event has a name'
+    'an event needs a name'
     """
     if not isinstance(raw, Mapping):
         return Fault(index, "", f"an event is an object, not {type(raw).__name__}")
@@ -103,7 +103,7 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
         if not isinstance(name, str) or not name:
             update = any(each in raw for each in OPERATORS)
             hint = "; this is an update of a profile: send it to /engage" if update else ""
-            raise InvalidValueError(f"an event has a name{hint}")
+            raise InvalidValueError(f"an event needs a name{hint}")
         as_json(name)
         field = "properties.distinct_id"
         distinct_id = _distinct_id(sent, strict)

@@ -12,12 +12,13 @@ from toolkit.messages import Locator
 from toolkit.sources.receiver import Outcome, Receiver, Tally
 from toolkit.sources.wire import read_records
 from toolkit.table import ProfileTable
-from toolkit.wording import completions, listed
+from toolkit.wording import completed_by_dir, completions, listed
 
 #: The endpoints of the client, in its words.
 _ENDPOINTS: Final = ("events", "people", "groups", "imports")
 
 
+@completed_by_dir
 class Consumer:
     """Takes what the ``mixpanel`` client would send; made by :func:`consumer`.
 

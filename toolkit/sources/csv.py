@@ -11,6 +11,7 @@ from typing import Final, Literal
 import pandas as pd
 from tqdm.auto import tqdm
 
+from toolkit import series
 from toolkit.batch_columns import CellChange
 from toolkit.errors import CsvError, CsvRowsError
 from toolkit.notation import argument
@@ -42,7 +43,6 @@ from toolkit.sources.csv_rows import (
 from toolkit.sources.csv_source import Source
 from toolkit.table import ProfileTable
 from toolkit.times import parse_time
-from toolkit.values import quoted
 from toolkit.view import ProfileView
 from toolkit.wording import count
 
@@ -90,7 +90,7 @@ def preview_csv(
     --------
     >>> preview_csv(b"user_id;email;age\nu1;ann@example.com;30\nu2;bob@example.com;")
     <CsvPreview of data: 2 rows, 3 columns, utf-8, semicolon>
-      row 1 is a header: "user_id" stands above codes such as "u1"
+      row 1 is a header: "user_id" is above codes such as "u1"
       0 'user_id' → '$distinct_id' text: 'u1', 'u2'
       1 'email' → '$email' text: 'ann@example.com', 'bob@example.com'
       2 'age' → 'age' number: '30'
@@ -227,7 +227,14 @@ def import_csv(
             dry_run=dry_run,
             progress=notice,
         )
-    warnings = [*file.text.notes, *mapped.notes, *_warnings(file, mapped, merged), *near]
+    warnings = [
+        *file.text.notes,
+        *mapped.notes,
+        *_zone_notes(time),
+        *rows.notes,
+        *_warnings(file, mapped, merged),
+        *near,
+    ]
     return ImportReport(
         name=file.name,
         rows=file.text.rows,
@@ -263,6 +270,12 @@ def _of_key(key: str | int | None) -> ColumnMapping | None:
     return None if key is None else {key: DISTINCT_ID}
 
 
+def _zone_notes(time: object) -> list[str]:
+    if not series.lacks_zone(time):
+        return []
+    return [f"time={time!s} names no time zone, and was read as UTC (TIME-2)."]
+
+
 def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[str]:
     """Return in sentences what is worth a look before and after an import."""
     warnings = []
@@ -279,7 +292,7 @@ def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[
     if mapped.properties.get(mapped.identifier) == EMAIL:  # CSV-2
         warnings.append(
             f"No column is the {mapped.id_name}, so the e-mail, "
-            f"{file.columns.title(mapped.identifier)}, is. {_better(file.columns, mapped)}"
+            f"{file.columns.title(mapped.identifier)}, is used. {_better(file.columns, mapped)}"
         )
     if len(merged.ids) and not any(column.has_value.any() for column in merged.columns.values()):
         warnings.append("No row holds anything but an ID: profiles that are new are empty.")
@@ -289,7 +302,7 @@ def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[
 def _better(columns: FileColumns, mapped: MappedColumns) -> str:
     """Return which column to make the identifier, as far as that is known."""
     if mapped.candidate is None:
-        return f"If a column is it, pass {argument('key')}."
+        return f"If a column holds the IDs, pass {argument('key')}."
     given = argument("key", columns.key(mapped.candidate))
     return (
         f"The cells of {columns.title(mapped.candidate)} are all filled and all different: "
@@ -318,26 +331,21 @@ def _check_table(profiles: object) -> None:
             "the file after it: import_csv(profiles, source)"
         )
     raise CsvError(
-        f"profiles={quoted(profiles)[:40]} ({type(profiles).__name__}); a ProfileTable is needed, "
+        f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed, "
         "and after it the file: import_csv(tk.ProfileTable(), source)"
     )
 
 
 def _rejection_error(rejected: pd.DataFrame, rows: int) -> CsvRowsError:
     shown = "\n  ".join(rejected_lines(rejected, _SHOWN_REJECTIONS))
+    others = rows - len(rejected)
+    skipping = f", or pass {argument('on_error', 'skip')} to import the other {others:,}"
     return CsvRowsError(
         f"{len(rejected):,} of {count(rows, 'row')} cannot be imported, and nothing was written.\n"
         f"  {shown}\n"
-        f"Correct the file{_or_import_the_rest(rows - len(rejected))}",
+        f"Correct the file{skipping if others else ''}",
         rejected,
     )
-
-
-def _or_import_the_rest(rows: int) -> str:
-    """Return how to import the rows that can be, if there are any."""
-    if not rows:
-        return ", or check that its columns are what they should be"
-    return f", or pass {argument('on_error', 'skip')} to import the other {rows:,}"
 
 
 def _imported_columns(columns: FileColumns, mapped: MappedColumns, rows: Rows) -> pd.DataFrame:

@@ -149,7 +149,7 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
     against: list[str] = []
     rows = zip(*(column.slice(0, SAMPLE_ROWS).to_pylist() for column in below), strict=True)
     all_rows = list(rows)
-    # Of files put together the header stands again, and speaks neither for nor against.
+    # Of files put together the header occurs again, and speaks neither for nor against.
     others = [row for row in all_rows if len(first) == 1 or not is_header_again(row, first)]
     for at, cell in enumerate(first):
         name = cell.strip()
@@ -164,13 +164,13 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
         elif what := _value(name):
             against.append(f'"{_short(name)}" is {what}, no name')
         elif cell in cells:
-            against.append(f'"{_short(name)}" stands again below')
+            against.append(f'"{_short(name)}" occurs again below')
         elif reason := _reason_for(name, cells):
             speaking_for.append(f'"{_short(name)}" {reason}')
     named = sum(bool(cell.strip()) for cell in first)
     is_again = len(others) < len(all_rows)
     if is_again and len(speaking_for) * 2 <= named:
-        return HeaderGuess(False, "row 1 is data: it stands again below")
+        return HeaderGuess(False, "row 1 is data: it occurs again below")
     if len(speaking_for) > len(against):
         return HeaderGuess(True, f"row 1 is a header: {speaking_for[0]}")
     if against:
@@ -179,9 +179,10 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
 
 
 def is_header_again(row: Sequence[str], header: Sequence[str]) -> bool:
-    """Return whether a row is the header, with or without white space and byte order mark."""
+    """Return whether a row is the header, whatever its case, white space and byte order mark."""
     return all(
-        cell.strip(_AROUND) == name.strip(_AROUND) for cell, name in zip(row, header, strict=True)
+        cell.strip(_AROUND).casefold() == name.strip(_AROUND).casefold()
+        for cell, name in zip(row, header, strict=True)
     )
 
 
@@ -205,12 +206,12 @@ def _reason_for(name: str, cells: list[str]) -> str | None:
     if cells:
         kind = infer_type(pa.array(cells, pa.large_string()))
         if kind != "text":
-            return f"stands above a column of type {kind}"
+            return f"is above a column of type {kind}"
         if what := _value(cells[0]):
             if all(_value(cell) == what for cell in cells):
-                return f"stands above {what}"
+                return f"is above {what}"
         elif all(map(_has_digit, cells)) and not _has_digit(name):
-            return f'stands above codes such as "{_short(cells[0])}"'
+            return f'is above codes such as "{_short(cells[0])}"'
     if re.sub(r"[^a-z]", "", name.lower()) in _KNOWN_NAMES:
         return "is a common name of a column"
     if _IDENTIFIER.fullmatch(name):

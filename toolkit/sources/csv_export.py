@@ -78,7 +78,7 @@ def write_csv(
     """Write every profile as a row of a CSV file; return how many.
 
     The first column is ``$distinct_id``, the last ``$last_seen`` (ISO 8601, UTC);
-    between them stands a column a property. Lists and objects are written as JSON,
+    between them stands one column per property. Lists and objects are written as JSON,
     booleans as true and false, numbers with all their digits. Text that a spreadsheet
     would run as a formula gets an apostrophe before it (DEFUSE); plain numbers such as
     ``-5`` and ``+4712345`` are no formulas.

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from toolkit.errors import ColumnMappingError, CsvError
+import numpy as np
+
+from toolkit.errors import CsvError
 from toolkit.notation import argument
 from toolkit.progress import Progress, silent
 from toolkit.reserved import LAST_SEEN, name_refusal
@@ -23,8 +25,14 @@ from toolkit.sources.csv_reading import CsvText, read_csv_text
 from toolkit.sources.csv_report import CsvColumn, CsvPreview, sentence
 from toolkit.sources.csv_source import CsvSource, Source
 from toolkit.sources.csv_stray import LaidOut, find_header, with_header, without_stray_rows
-from toolkit.sources.csv_types import ColumnType, TypedColumn, infer_type, is_filled, typed
-from toolkit.values import quoted
+from toolkit.sources.csv_types import (
+    ColumnType,
+    TypedColumn,
+    infer_type,
+    is_filled,
+    is_rounded,
+    typed,
+)
 from toolkit.wording import count, listed
 
 #: A file of more rows is refused (CSV-6).
@@ -164,7 +172,7 @@ class CsvFile:
             encoding=self.text.encoding,
             delimiter=self.text.delimiter,
             rows=self.text.rows,
-            problems=tuple(self._problems()),
+            problems=tuple(self._problems(suggestion.identifier)),
         )
 
     def _unnamed(self) -> list[str]:
@@ -178,7 +186,7 @@ class CsvFile:
     def _key(self, position: int | None) -> str | int | None:
         return None if position is None else self.columns.key(position)
 
-    def _problems(self) -> list[str]:
+    def _problems(self, identifier: int | None) -> list[str]:
         """Return what an import would stumble over, in sentences."""
         problems = list(self.text.notes)
         if self.text.rows == 0:
@@ -199,7 +207,21 @@ class CsvFile:
             if reason is not None and header != LAST_SEEN:
                 title = sentence(self.columns.title(position)).removesuffix(".")
                 problems.append(f"{title} is left out: {reason}.")
-        return problems
+        return [*problems, *self._rounded(identifier)]
+
+    def _rounded(self, identifier: int | None) -> list[str]:
+        """Return in a sentence which IDs a spreadsheet has rounded (ID-1)."""
+        if identifier is None or self.columns.is_exported:
+            return []
+        cells = self.columns.cells[identifier]
+        doubtful = np.flatnonzero(is_rounded(cells))
+        if not len(doubtful):
+            return []
+        return [
+            f"{count(len(doubtful), 'row')} cannot be imported: {self.columns.title(identifier)} "
+            f'holds "{cells[int(doubtful[0])].as_py()[:40]}", what a spreadsheet left of a long '
+            "number: digits are lost (ID-1). Export the column as text."
+        ]
 
 
 def _check_header(header: object) -> None:
@@ -209,11 +231,9 @@ def _check_header(header: object) -> None:
 
 def _laid_out(text: CsvText, forced: bool | None, mapping: ColumnMapping | None) -> LaidOut:
     """Return a file with its header: as told, as the mapping shows, or as it looks (CSV-1)."""
-    if mapping is not None and not isinstance(mapping, Mapping):
-        raise ColumnMappingError(f"mapping={quoted(mapping):.60}; a dict of columns is needed")
     if forced is None:
-        keys = {key.strip() for key in mapping if isinstance(key, str)} if mapping else set()
-        return find_header(text, frozenset(keys))
+        named = mapping if isinstance(mapping, Mapping) else {}
+        return find_header(text, frozenset(key.strip() for key in named if isinstance(key, str)))
     if not forced:
         return LaidOut(HeaderGuess(False, "row 1 is data, as was given"), None, text)
     if not text.has_wide_first_row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -19,7 +19,7 @@ from toolkit.notation import argument
 from toolkit.reserved import DISPLAY_NAMES, LAST_SEEN, name_refusal
 from toolkit.sources.csv_dialect import SAMPLE_ROWS, HeaderGuess, column_title, is_email
 from toolkit.sources.csv_types import COLUMN_TYPES, ColumnType, infer_type, is_filled, is_key
-from toolkit.values import as_json
+from toolkit.values import as_json, quoted
 from toolkit.wording import count, did_you_mean, listed, sentence
 
 #: Marks the column of distinct IDs in a mapping.
@@ -162,6 +162,11 @@ class FileColumns:
         cells = self.cells[position].slice(0, SAMPLE_ROWS).to_pylist()
         return list(dict.fromkeys(filter(None, cells)))[:_SAMPLES]
 
+    @property
+    def is_exported(self) -> bool:
+        """Whether the file is the CSV of a table, where every cell is as it was."""
+        return LAST_SEEN in self.names
+
     def position(self, key: object) -> int:
         """Return the position of the column that a key of a mapping names.
 
@@ -184,8 +189,10 @@ class FileColumns:
         return int(key)
 
     def _position_of_name(self, key: str) -> int:
-        name = key.strip()
+        name = key if key in self.names else key.strip()
         found = [position for position, known in enumerate(self.names) if known == name and name]
+        if not found and name:  # the CSV of a table keeps the spaces of its names
+            found = [at for at, known in enumerate(self.names) if known and known.strip() == name]
         if len(found) == 1:
             return found[0]
         if found:
@@ -254,7 +261,7 @@ def suggest_names(
     is ``$email``. In the CSV of a table, which has a column ``$last_seen``, each column
     is the property it is named after. Without a header columns go by their cells.
     """
-    is_exported = LAST_SEEN in columns.names
+    is_exported = columns.is_exported
     if key is None:
         identifier, reason = _identifier_by_name(columns, is_exported, group_key)
         if identifier is None and not columns.header.header and reason is None:
@@ -410,6 +417,7 @@ def map_columns(
     properties = {at: chosen[at] for at in sorted(chosen) if chosen[at] not in (DISTINCT_ID, TIME)}
     if mapping is None and key is not None and identifier is not None:
         properties = _with_email_kept(properties, columns, identifier)
+        notes += _ids_as_properties(properties, columns, identifier)
     return MappedColumns(
         identifier,
         properties,
@@ -421,6 +429,20 @@ def map_columns(
         left_out,
         candidate if candidate != identifier else None,
     )
+
+
+def _ids_as_properties(
+    properties: Mapping[int, str], columns: FileColumns, identifier: int
+) -> list[str]:
+    """Return in sentences which columns are called the identifier, where ``key=`` names another."""
+    return [
+        f'{sentence(columns.title(at)).removesuffix(".")} became the property "{name}", for '
+        f"{columns.title(identifier)} is the identifier, as was given. If it is the identifier, "
+        f"pass {argument('key', columns.key(at))}; else leave it out with "
+        f"{argument('mapping')}."
+        for at, name in properties.items()
+        if at != identifier and _plain(columns.names[at] or "") == _ID_NAME
+    ]
 
 
 def _with_email_kept(
@@ -439,7 +461,7 @@ def _by_mapping(
 ) -> dict[int, str]:
     if not isinstance(mapping, Mapping):
         raise ColumnMappingError(
-            f"mapping={mapping!r}; a dict of columns and property names is needed, "
+            f"mapping={quoted(mapping):.60}; a dict of columns and property names is needed, "
             f"such as {example_mapping(columns)!r}"
         )
     _refuse_reversed(mapping, columns)
@@ -495,7 +517,10 @@ def _refuse_ids_alone(chosen: Mapping[int, str], columns: FileColumns) -> None:
     identifier = next((at for at, name in chosen.items() if name == DISTINCT_ID), None)
     if identifier is None or not others:
         return
-    if columns.header.header:
+    if TIME in chosen.values():
+        every = {**example_mapping(columns, identifier), **chosen}
+        advice = f"To import them too: {argument('mapping', dict(sorted(every.items())))}"
+    elif columns.header.header:
         key = argument("key", columns.key(identifier))
         advice = f"To import them under their names pass {key} in place of {argument('mapping')}"
     else:
@@ -512,7 +537,7 @@ def _refuse_reversed(mapping: ColumnMapping, columns: FileColumns) -> None:
     """Refuse {property: column} in place of {column: property}."""
     known = [name for name in columns.names if name is not None]
     for key, column in mapping.items():
-        if not isinstance(key, str) or key.strip() in known:
+        if not isinstance(key, str) or _is_column(key, known):
             continue
         is_place = isinstance(column, int) and not isinstance(column, bool)
         is_column = _is_column(column, known)
@@ -532,7 +557,7 @@ def _refuse_reversed(mapping: ColumnMapping, columns: FileColumns) -> None:
 def _is_column(column: object, known: Sequence[str]) -> bool:
     """Return whether something names a column: one of these, or a position."""
     if isinstance(column, str):
-        return column.strip() in known
+        return column.strip() in {*known, *(name.strip() for name in known)}
     return isinstance(column, int) and not isinstance(column, bool)
 
 
@@ -733,8 +758,9 @@ def choose_types(
     }
     by_property = {name: position for position, name in mapped.properties.items()}
     for key, kind in (types or {}).items():
-        typed = argument("types", {key: kind})
-        if kind not in COLUMN_TYPES:
+        shown = kind if isinstance(kind, str) else quoted(kind)[:40]
+        typed = argument("types", {key: shown})
+        if not isinstance(kind, str) or kind not in COLUMN_TYPES:
             allowed = ", ".join(f'"{each}"' for each in COLUMN_TYPES)
             raise ColumnMappingError(f"{typed} is no type; allowed are {allowed}")
         if key in (DISTINCT_ID, "distinct_id") and mapped.identifier is not None:
@@ -774,17 +800,17 @@ def example_mapping(columns: FileColumns, identifier: int | None = None) -> dict
             name = f"name of column {position}"
         elif name is None and header not in (None, LAST_SEEN):
             is_refused = property_refusal(str(header)) is not None
-            name = _unlike(f"{header} of the file" if is_refused else str(header), names.values())
+            taken = {*names.values(), *suggestion.names}
+            name = _unlike(f"{header} of the file" if is_refused else str(header), taken)
         if name is not None:
             names[position] = name
     return names
 
 
-def _unlike(name: str, others: Iterable[str]) -> str:
-    """Return a name with a number that no other has."""
-    taken = set(others)
+def _unlike(name: str, taken: Collection[str | None]) -> str:
+    """Return a name that is not taken, with a number if need be."""
     numbered = (f"{name} {number}" for number in itertools.count(2))
-    return next(each for each in numbered if each not in taken)
+    return next(each for each in itertools.chain([name], numbered) if each not in taken)
 
 
 def _plain(name: str) -> str:

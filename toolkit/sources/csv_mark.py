@@ -40,7 +40,7 @@ def export_dialect(text: str, delimiter: str | None) -> Dialect | None:
     What stands in the cells below has no say in it.
 
     >>> export_dialect("$distinct_id,a;b;c,$last_seen\\n1,x;y;z,\\n", None)
-    Dialect(delimiter=',', width=3)
+    Dialect(delimiter=',', width=3, escape=None)
     """
     for candidate in reversed(DELIMITERS) if delimiter is None else [delimiter]:
         try:

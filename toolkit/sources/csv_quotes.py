@@ -24,7 +24,7 @@ _ESCAPED: Final = re.compile(rb'\\["\\]')
 # A pair that a backslash begins, or a backslash that is itself.
 _BACKSLASHES: Final = re.compile(rb'\\["\\]|\\')
 
-BEFORE_QUOTE: Final = "white space stands before the quote that opens a cell"
+BEFORE_QUOTE: Final = "there is white space before the quote that opens a cell"
 AFTER_QUOTE: Final = "text follows a closing quote; within a cell a quote is written twice"
 BACKSLASH: Final = "a quote within a cell is escaped by a backslash, not written twice"
 

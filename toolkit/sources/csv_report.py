@@ -109,7 +109,7 @@ class CsvPreview:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A row a column: position, header, property, type, empty, distinct, samples (text)."""
+        """One row per column: position, header, property, type, empty, distinct, samples (text)."""
         return pd.DataFrame(
             {
                 "position": [column.position for column in self.columns],

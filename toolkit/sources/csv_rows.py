@@ -14,20 +14,21 @@ import pyarrow.compute as pc
 
 from toolkit import series
 from toolkit.columns import Column, Mask, Positions, last_of_each
+from toolkit.frames import zone_notes
 from toolkit.ids import PLACEHOLDERS
 from toolkit.progress import Progress, silent
 from toolkit.snapshot import Snapshot
 from toolkit.sources.csv_file import CsvFile
 from toolkit.sources.csv_mapping import MappedColumns
 from toolkit.sources.csv_reading import CsvText
-from toolkit.sources.csv_types import ColumnType, TypedColumn, is_filled
+from toolkit.sources.csv_types import ColumnType, TypedColumn, is_filled, is_rounded
 from toolkit.times import NO_TIME, no_time
 from toolkit.wording import count, listed
 
 _TEXT: Final = pa.large_string()
 
-# "12345.0" is a number that went through a float column; "1.23E+15" one that a
-# spreadsheet has rounded.
+# "12345.0" is a number that went through a float column; "1.23E15" perhaps one that was
+# rounded.
 _FLOAT: Final = r"^-?[0-9]+\.0+$"
 _ROUNDED: Final = r"^-?[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+$"
 
@@ -55,6 +56,8 @@ class Rows(NamedTuple):
     times
         When each row happened, in microseconds since 1970 UTC; the rows stand in that
         order then. None if no column says so.
+    notes
+        What one should know of the reading, as sentences.
     """
 
     ids: pa.Array
@@ -62,10 +65,11 @@ class Rows(NamedTuple):
     types: dict[str, ColumnType]
     rejected: pd.DataFrame
     times: Positions | None = None
+    notes: tuple[str, ...] = ()
 
 
 class MergedRows(NamedTuple):
-    """One row a distinct ID.
+    """One row per distinct ID.
 
     Attributes
     ----------
@@ -110,7 +114,12 @@ def typed_rows(
         ids = text.columns[mapped.identifier]
         for row in np.flatnonzero(~is_filled(pc.utf8_trim_whitespace(ids))).tolist():
             reasons[row].insert(0, f"no {mapped.id_name}")
-    times = None if mapped.time is None else _times(text.columns[mapped.time], reasons)
+        if not file.columns.is_exported:
+            _note_rounded(reasons, ids, mapped.id_name)
+    times, notes = None, []
+    if mapped.time is not None:
+        read = _times(text.columns[mapped.time], reasons)
+        times, notes = read.microseconds, zone_notes(read, file.columns.title(mapped.time))
     rejected = _rejected(text, reasons)
     keep = np.ones(len(ids), np.bool_)
     keep[list(reasons)] = False
@@ -121,13 +130,22 @@ def typed_rows(
     if times is not None or reasons:
         ids = ids.take(pa.array(kept))
         columns = {name: column.take(kept) for name, column in columns.items()}
-    return Rows(ids, columns, chosen, rejected, times)
+    return Rows(ids, columns, chosen, rejected, times, tuple(notes))
 
 
-def _times(cells: pa.Array, reasons: dict[int, list[str]]) -> Positions:
+def _note_rounded(reasons: dict[int, list[str]], ids: pa.Array, id_name: str) -> None:
+    for row in np.flatnonzero(is_rounded(ids)).tolist():
+        reasons[row].insert(
+            0,
+            f'the {id_name} "{ids[row].as_py()[:40]}" is what a spreadsheet left of a long number: '
+            "digits are lost (ID-1)",
+        )
+
+
+def _times(cells: pa.Array, reasons: dict[int, list[str]]) -> series.Times:
     """Return the time of each row; note what is none."""
     times = series.times_of_cells(cells)
-    for row in np.flatnonzero(times == NO_TIME).tolist():
+    for row in np.flatnonzero(times.microseconds == NO_TIME).tolist():
         shown = cells[row].as_py()
         reasons[row].append(f"$time: {_why_no_time(shown)}" if shown.strip() else "no time")
     return times
@@ -222,7 +240,7 @@ def id_warnings(ids: pa.Array, id_name: str = "distinct ID") -> list[str]:
         ),
         (
             pc.match_substring_regex(ids, pattern=_ROUNDED),
-            "in scientific notation, as a spreadsheet writes long numbers it has rounded",
+            "in scientific notation, as long numbers are written that were rounded",
         ),
     )
     warnings = []

@@ -7,6 +7,7 @@ were put together, totals and counts below the last row.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
 from collections.abc import Sequence
@@ -39,8 +40,9 @@ _COUNT: Final = re.compile(
     r"\(?[0-9][0-9.,]* (?:rows?|records?|zeilen?|lignes?|filas?)\b.{0,20}\)?", re.IGNORECASE
 )
 _TOTAL: Final = re.compile(
-    r"(?:(?:grand|sub)[- ]?)?totals?|(?:end|gesamt|zwischen)?summen?|gesamt(?:ergebnis)?|insgesamt"
-    r"|total g[ée]n[ée]ral|totale|totaal|somme|suma|summa|soma|итого|всего"
+    r"(?:(?:grand|sub)[- ]?)?totals?|sums?|Σ|(?:end|gesamt|zwischen)?summen?"
+    r"|gesamt(?:ergebnis)?|insgesamt|total g[ée]n[ée]ral"
+    r"|totale|totaal|somme|suma|summa|soma|итого|всего"
     r"|合計|合计|总计|總計|합계",
     re.IGNORECASE,
 )
@@ -126,7 +128,7 @@ def _header_at(text: CsvText, row: int, wanted: frozenset[str]) -> LaidOut:
         guess = HeaderGuess(header, reason.replace("row 1", where, 1))
     if not guess.header:
         return LaidOut(guess, None, text)
-    rejected = text.rejecting(dict.fromkeys(range(row), "it stands above the header"))
+    rejected = text.rejecting(dict.fromkeys(range(row), "it is above the header"))
     return LaidOut(guess, cells, rejected.below(0))
 
 
@@ -178,13 +180,9 @@ def _rule_below(text: CsvText, header: Sequence[str]) -> dict[int, str]:
 
 
 def _headers_again(text: CsvText, header: Sequence[str]) -> dict[int, str]:
-    first = header[0]
-    spellings = pa.array(
-        {first, first.strip(), BYTE_ORDER_MARK + first, BYTE_ORDER_MARK + first.strip()},
-        pa.large_string(),
-    )
+    pattern = rf"(?is)^[\s{BYTE_ORDER_MARK}]*{re.escape(header[0].strip())}\s*$"
     likely = np.flatnonzero(
-        pc.is_in(text.columns[0], value_set=spellings).to_numpy(zero_copy_only=False)
+        pc.match_substring_regex(text.columns[0], pattern=pattern).to_numpy(zero_copy_only=False)
     )
     if not len(likely) or not any(cell.strip() for cell in header):
         return {}
@@ -208,25 +206,34 @@ def _foreign_quotes(text: CsvText, header: Sequence[str] | None) -> list[str]:
     ]
     if single:
         notes.append(
-            f"All cells of {listed(single)} stand in single quotes, which are no quotes in CSV: "
+            f"All cells of {listed(single)} are in single quotes, which are no quotes in CSV: "
             "they were kept as text."
         )
     if len(heads) == 1 and header is not None:
         cells = [*header, *samples[0].slice(0, _ABOVE).to_pylist()]
         for delimiter in DELIMITERS:
-            widths = {len(next(csv.reader([cell], delimiter=delimiter), [])) for cell in cells}
+            widths = {_width(cell, delimiter) for cell in cells}
             if len(widths) == 1 and widths.pop() > 1:
                 notes.append(
                     "Each line is one cell, and each holds as many delimiters "
-                    f"({delimiter!r}): do quotes stand around whole lines?"
+                    f"({delimiter!r}): are there quotes around whole lines?"
                 )
     return notes
+
+
+def _width(cell: str, delimiter: str) -> int:
+    """Return how many cells a line would have; 0 of what Python's reader does not take."""
+    try:
+        return len(next(csv.reader(io.StringIO(cell, newline=""), delimiter=delimiter), []))
+    except csv.Error:  # a cell beyond its limit
+        return 0
 
 
 def _totals(text: CsvText) -> tuple[dict[int, str], tuple[str, ...]]:
     """Return the lines of totals and counts below the rows, and what only may be one, in words."""
     reasons: dict[int, str] = {}
-    notes: tuple[str, ...] = ()
+    totals: dict[int, str] = {}
+    remarks: list[int] = []
     last = len(text.lines) - 1
     for row in range(last, max(last - _BELOW, 0), -1):
         cells = text.row(row)
@@ -234,23 +241,32 @@ def _totals(text: CsvText) -> tuple[dict[int, str], tuple[str, ...]]:
         if len(filled) == 1 and _COUNT.fullmatch(filled[0]):
             reasons[row] = f'it is a count of rows, "{filled[0]}"'
         elif filled and _TOTAL.fullmatch(filled[0].rstrip(": ")):
-            if _is_total(text, row, cells):
-                reasons[row] = f'it looks like a line of totals, "{filled[0]}", below the rows'
-            else:
-                notes = (
-                    f'Line {text.lines[row]:,} begins with "{filled[0]}". If it is a line of '
-                    "totals, take it out of the file.",
-                )
-                break
+            totals[row] = filled[0]
+        elif len(filled) == 1 < len(cells):
+            remarks.append(row)
         else:
             break
+    above = min(totals, default=0)
+    sure = [row for row in totals if _is_total(text, row, above)]
+    for row in sure:
+        reasons[row] = f'it looks like a line of totals, "{totals[row]}", below the rows'
+    below = (row for row in remarks if sure and row > min(sure))
+    reasons |= dict.fromkeys(below, "it is a remark below the line of totals")
+    notes = tuple(
+        f'Line {text.lines[row]:,} begins with "{totals[row]}". If it is a line of totals, take '
+        "it out of the file."
+        for row in sorted({*totals} - {*sure})
+    )
     return reasons, notes
 
 
-def _is_total(text: CsvText, row: int, cells: Sequence[str]) -> bool:
-    """Return whether a row lacks what all others have, or adds them up."""
-    for column, cell in zip(text.columns, cells, strict=True):
-        others = column.slice(0, row)
+def _is_total(text: CsvText, row: int, above: int) -> bool:
+    """Return whether a row lacks what all those above have, or adds them up.
+
+    Several lines of totals, of which *above* is the first, say nothing of each other.
+    """
+    for column, cell in zip(text.columns, text.row(row), strict=True):
+        others = column.slice(0, above)
         if not cell.strip():
             if is_filled(others).all():
                 return True

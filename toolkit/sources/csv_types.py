@@ -27,6 +27,8 @@ _TEXT: Final = pa.large_string()
 
 # No leading zeros and no plus: such digits are codes or telephone numbers.
 _NUMBER: Final = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
+# With a plus, as spreadsheets and R write it; "4e10" may be a code.
+_ROUNDED: Final = r"^-?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+$"
 _INTEGER: Final = r"^-?[0-9]+$"
 _EXPONENT: Final = r"[eE].*$"
 #: Floats hold all integers up to here, and 17 digits are the most that tell two apart.
@@ -49,7 +51,8 @@ _DAY: Final = (
     rf"|{_LEAP_YEAR}-02-29)"
 )
 _CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?"
-_ZONE: Final = r"(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?"
+_OFFSET: Final = r"[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?"
+_ZONE: Final = rf"(?:Z|{_OFFSET}|(?: ?[+-]00:?00)? ?(?:UTC|GMT))?"  # TIME-2
 _DATE: Final = rf"^{_DAY}(?:[T ]{_CLOCK}{_ZONE})?$"
 
 _JSON: Final = r"^[ \t\r\n]*[\[{]"
@@ -93,7 +96,8 @@ def typed(texts: pa.Array, forced: ColumnType | None = None) -> TypedColumn:
       numbers within ±2**53, others of at most 17 digits. A column of whole
       numbers is ``int64``, of others ``float64``.
     - boolean: true or false in any case.
-    - date: an ISO 8601 day or time that exists; kept as the text it is.
+    - date: an ISO 8601 day or time that exists; its zone may be ``UTC`` or
+      ``GMT``; kept as the text it is.
     - json: lists and objects.
 
     Examples
@@ -143,6 +147,15 @@ def looks_like(text: str) -> ColumnType:
 def is_filled(texts: pa.Array) -> Mask:
     """Return which cells are not empty."""
     return np.asarray(pc.binary_length(texts).to_numpy(zero_copy_only=False) > 0)
+
+
+def is_rounded(cells: pa.Array) -> Mask:
+    """Return which cells are what a spreadsheet leaves of a long number: digits are lost (ID-1).
+
+    >>> is_rounded(pa.array(["1.23457E+17", "4e10", "123457"], pa.large_string())).tolist()
+    [True, False, False]
+    """
+    return _matches(pc.utf8_trim_whitespace(cells), _ROUNDED)
 
 
 def is_key(cells: pa.Array) -> bool:

@@ -32,7 +32,7 @@ def import_frame(
     profiles
         The table to write to.
     frame
-        A row an update, a column a property. Times become ISO 8601 text in UTC. A
+        One row per update, one column per property. Times become ISO 8601 text in UTC. A
         column ``$last_seen``, which the table keeps itself, is left out.
     distinct_id
         The column, or the name of the index, that holds the distinct IDs: text or
@@ -51,7 +51,8 @@ def import_frame(
     Returns
     -------
     ColumnsResult
-        The counts, and the first of the cells that were overwritten.
+        The counts, the first of the cells that were overwritten, and notes: times without a
+        zone were read as UTC (TIME-2).
 
     Raises
     ------
@@ -81,4 +82,4 @@ def import_frame(
     rows = read_frame(frame, distinct_id if key is None else key, time)
     columns = {name: column for name, column in rows.columns.items() if column.is_present.any()}
     result = profiles.set_columns(rows.ids, columns, source=source, row_times=rows.times)
-    return replace(result, rejected=[*rows.left_out, *result.rejected])
+    return replace(result, rejected=[*rows.left_out, *result.rejected], notes=rows.notes)

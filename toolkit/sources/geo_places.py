@@ -98,7 +98,7 @@ class Places:
     """Places by latitude, with what is known of each."""
 
     latitudes: Numbers
-    #: Points on the unit sphere, a row a place.
+    #: Points on the unit sphere, one row per place.
     points: Numbers
     known: list[Mapping[str, str]]
 

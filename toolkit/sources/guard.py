@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from toolkit.errors import ArgumentError, RequestError
 from toolkit.notation import either
+from toolkit.values import quoted
 
 _ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+")
 _HOST: Final = re.compile(r"[^/:?#@\s\[\]]+|\[[0-9a-f:.]+\]")
@@ -45,8 +46,9 @@ class Guard:
     """
 
     def __init__(self, host: str, origins: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:
-        if isinstance(origins, str) or isinstance(hosts, str):
-            raise ArgumentError("origins and hosts are lists of texts, not one text")
+        for role, given in (("origins", origins), ("hosts", hosts)):
+            if isinstance(given, str) or not isinstance(given, Iterable):
+                raise ArgumentError(f"{role}={quoted(given):.60}; it is a list of texts")
         self.origins = frozenset(_text("origins", each).rstrip("/").lower() for each in origins)
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin):

@@ -233,7 +233,7 @@ def write_messages(
     profiles
         A table, or the profiles picked out by ``profiles.where``.
     path
-        The file to write, one message a line; gzipped if it ends in ``.gz``, one JSON
+        The file to write, one message per line; gzipped if it ends in ``.gz``, one JSON
         array if it ends in ``.json``. It replaces an older one only when it is whole.
     chunk
         So many messages stand in one list: a line is a list, or the array one of lists,

@@ -277,8 +277,7 @@ class Receiver:
     @property
     def noted(self) -> str | None:
         """The notes in a sentence; None if there are none."""
-        named = [f"{what} ({often:,})" for what, often in self.notes.items()]
-        return f"Taken, but not used as sent: {listed(named, _NOTED)}" if named else None
+        return note_words(self.notes)
 
     @property
     def tally(self) -> Tally:
@@ -313,6 +312,16 @@ def _unknown_fields(messages: Iterable[tuple[int, Any]]) -> list[str]:
         for name, value in message.items()
         if name not in KNOWN_FIELDS and is_meta(name, value)
     ]
+
+
+def note_words(notes: Mapping[str, int]) -> str | None:
+    """Return what was taken, but not used as sent, in a sentence; None if nothing was.
+
+    >>> note_words({"$identify, which merges nothing": 1200})
+    'Taken, but not used as sent: $identify, which merges nothing (1,200)'
+    """
+    named = [f"{what} ({often:,})" for what, often in notes.items()]
+    return f"Taken, but not used as sent: {listed(named, _NOTED)}" if named else None
 
 
 def _in_order(faults: list[Fault]) -> list[Fault]:

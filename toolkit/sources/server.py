@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import TIMEOUT_MAX
 from typing import Any, Final, Self
 
 import pandas as pd
@@ -30,7 +31,8 @@ from toolkit.sources.handlers import application
 from toolkit.sources.receiver import Receiver, Tally
 from toolkit.sources.segment import GROUP_KEY
 from toolkit.table import ProfileTable
-from toolkit.wording import completions, count
+from toolkit.values import is_text, quoted
+from toolkit.wording import completed_by_dir, completions, count
 
 #: Seconds the headers of a request may take to arrive, and its body.
 TIMEOUT: Final = 30.0
@@ -53,6 +55,7 @@ _INTERNAL: Final = frozenset(
 _running: weakref.WeakSet[Server] = weakref.WeakSet()
 
 
+@completed_by_dir
 class Server:
     """A server that is running; made by :func:`serve`, a context manager.
 
@@ -365,16 +368,18 @@ def serve(
         raise ArgumentError(
             f"{argument('token', token)}; {either('text or None', 'a text')} is needed"
         )
-    if not isinstance(host, str) or not host:
+    if not is_text(host) or not host:
         raise ArgumentError(f"{argument('host', host)}; an address such as '127.0.0.1' is needed")
-    if not timeout > 0:
-        raise ArgumentError(f"timeout={timeout!r}; seconds, more than 0, are needed")
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if not is_number or not 0 < timeout <= TIMEOUT_MAX:
+        raise ArgumentError(f"timeout={quoted(timeout):.40}; seconds, more than 0, are needed")
     receiver = Receiver(profiles, geo=geo, group_key=group_key)
     if profiles.moment is not None:
         raise ArgumentError(
             f"these are the profiles {profiles.moment}; the past cannot be changed. "
             "Serve the table itself."
         )
+    profiles.check_writable()
     guard = Guard(host, origins, hosts)
     if token is None and guard.needs_token:
         token = secrets.token_urlsafe(12)

@@ -15,6 +15,7 @@ from typing import BinaryIO, Final, cast
 
 from toolkit.errors import FolderNotFoundError, PathIsFolderError, UnwritableError
 from toolkit.paths import as_path
+from toolkit.pending import is_beside_database, is_database
 
 # The name of a temporary file holds so much of the name of what it becomes.
 _SHOWN: Final = 40
@@ -38,7 +39,8 @@ def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     ArgumentError
         If there is a NUL in it.
     UnwritableError
-        If the file is read-only, or the folder takes no new file.
+        If the file is read-only, is a database or part of one, or the folder takes no new
+        file.
     """
     named = as_path(path)
     target = Path(os.path.realpath(named))
@@ -53,6 +55,10 @@ def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
         return
     if older is not None and not os.access(target, os.W_OK):
         raise UnwritableError(f"{named} is read-only; give another name, or allow writing")
+    if is_database(target) or is_beside_database(target):
+        raise UnwritableError(
+            f"{named} is a database or part of one, and would be lost; give another name"
+        )
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:_SHOWN]}.", dir=target.parent)
     except PermissionError:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import html
+from toolkit.arguments import check_choice, check_flag
 from toolkit.columns import cell_frame, objects
 from toolkit.errors import ArgumentError, InvalidTimeError
 from toolkit.ids import visible
@@ -40,7 +41,7 @@ class DuplicateReport:
     by
         The property.
     groups
-        DataFrame, a row a profile: ``group`` (from 0), ``value`` as it is stored,
+        DataFrame, one row per profile: ``group`` (from 0), ``value`` as it is stored,
         ``distinct_id`` and ``$last_seen``. Groups stand in the order of their first
         profile.
     """
@@ -109,6 +110,7 @@ def find_duplicates(
 def _groups(snapshot: Snapshot, by: str, fold: bool) -> list[list[int]]:
     if not isinstance(by, str):
         raise ArgumentError(f"by={quoted(by)}; the name of a property is needed")
+    check_flag("fold", fold, ArgumentError)
     groups: dict[Hashable, list[int]] = {}
     for at, value in enumerate(snapshot.column(by).cells()):
         if value is ABSENT or value is None or (isinstance(value, str) and not visible(value)):
@@ -152,10 +154,10 @@ def deduplicate(
         Whether only to say what would change.
     """
     table = checked_table(profiles)
-    if not callable(keep) and keep not in get_args(Keep):
-        raise ArgumentError(f"keep={keep!r}; one of {get_args(Keep)} or a function is needed")
-    if merge not in get_args(Merge):
-        raise ArgumentError(f"merge={merge!r}; one of {get_args(Merge)} is needed")
+    if not callable(keep):
+        check_choice("keep", keep, get_args(Keep), ArgumentError)
+    check_choice("merge", merge, get_args(Merge), ArgumentError)
+    check_flag("dry_run", dry_run, ArgumentError)
 
     def work() -> ChangeReport:
         snapshot = table.snapshot()

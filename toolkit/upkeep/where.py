@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from toolkit.arguments import check_flag
 from toolkit.errors import ArgumentError
 from toolkit.expressions import Expression
 from toolkit.reserved import name_refusal
@@ -146,6 +147,8 @@ def _each(
 ) -> ChangeReport:
     """Send each profile that matches the operations it gets."""
     table = checked_table(profiles)
+
+    check_flag("dry_run", dry_run, ArgumentError)
 
     def work() -> ChangeReport:
         chosen = table.snapshot() if where is None else table.where(where).snapshot()

@@ -15,7 +15,7 @@ _SHOWN: Final = 200
 
 
 def edit_table(edit: Edit) -> Html:
-    """Return what an edit does, a row a property; each kind has a sign, a word and a colour."""
+    """Return what an edit does, one row per property; each kind has a sign, a word and a colour."""
     if not edit.properties:
         said = (
             "Nothing is entered so far; saved like this it is an empty profile."

@@ -1,4 +1,4 @@
-"""The widgets that forms are made of: what fails in a callback of one is told in its form.
+"""The widgets that forms are made of: what fails in a callback of one is shown in its form.
 
 ipywidgets writes the exception of a callback to a log that nobody reads. These widgets
 are the only ones in the forms, and the only way to have something done when somebody
@@ -105,7 +105,7 @@ class Box(Guarded, ipywidgets.Box):
     """Parts in a box."""
 
 
-class VBox(Guarded, ipywidgets.VBox):
+class VBox(Box, ipywidgets.VBox):
     """Parts one below the other."""
 
 

@@ -35,12 +35,12 @@ class Job(HasTraits):
     detail
         Counts, rate and time left, in words.
     error
-        Why the last work failed, in words; empty if it did not.
+        Why the last work was refused, in words; empty if it was not.
     cancelled
         Whether the last work was stopped.
     failure
         What failed unexpectedly, in the work or in what was done with its result; the form
-        shows it. None if nothing did.
+        shows it, and ``error`` does not say it again. None if nothing did.
     """
 
     running = Bool(False)
@@ -117,10 +117,10 @@ class Job(HasTraits):
         except WorkCancelled:
             self.cancelled = True
         except BaseException as error:
-            is_refusal = isinstance(error, ToolkitError)
             self.exception = error
-            self.error = str(error) if is_refusal else f"{type(error).__name__}: {error}"
-            if not (is_refusal and is_work):  # why work was refused is shown with it
+            if is_work and isinstance(error, ToolkitError):  # why, is for the form to show with it
+                self.error = str(error)
+            else:
                 self.failure = Failure.of(error, self.stage or "Work beside the page")
 
     def _notice(self, stage: str, done: int, total: int, /) -> None:

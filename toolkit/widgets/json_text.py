@@ -224,7 +224,7 @@ def laid_out(value: Any, *, indent: int = 0, before: int = 0) -> str:
 
 
 def _is_outermost(value: Any, before: int) -> bool:
-    """Return whether this is a whole profile or message, which gets a line a property."""
+    """Return whether this is a whole profile or message, which gets one line per property."""
     return before == 0 and isinstance(value, dict) and len(value) > 1
 
 

@@ -133,7 +133,7 @@ def run(messages: Sequence[object], before: Profile | None, seen: int, arrival: 
     states = {start[0]: State()}
     if before is not None:
         row = Row(before, seen, fresh=True)
-        states[start[0]].install(Change((), {start[1]: row}, born=frozenset([start[1]])))
+        states[start[0]].install(Change(tuple(before), {start[1]: row}, born=frozenset([start[1]])))
     trials: list[Trial] = []
     deleted: set[Address] = set()
     for index, raw in enumerate(messages):

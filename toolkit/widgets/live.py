@@ -25,9 +25,9 @@ _HEADINGS: Final = ("Time (UTC)", "From", "Who", "What", "Taken")
 class LiveView(Form):
     """A view of the messages that arrive at a server or a consumer.
 
-    The last messages with what each does, how many arrive a second, and what was
-    rejected with the reason. *Pause* lets the view stand still, *Clear* empties it; what
-    arrives is taken all the same.
+    The last messages with what each does, how many arrive a second, what was rejected
+    with the reason, and what was taken but not used as it was sent. *Pause* lets the
+    view stand still, *Clear* empties it; what arrives is taken all the same.
 
     Parameters
     ----------
@@ -62,6 +62,7 @@ class LiveView(Form):
         style.add_class("tk-style")
         self._where = parts.block()
         self._counts = parts.block()
+        self._notes = parts.Note()
         self._table = parts.block()
         self._pause = parts.button("Pause", self.state.pause, tooltip="Let the view stand still")
         self._clear = parts.button(
@@ -77,6 +78,7 @@ class LiveView(Form):
                 self._where,
                 parts.row(self._pause, self._clear, only),
                 self._counts,
+                self._notes,
                 self._table,
             ],
         )
@@ -109,6 +111,7 @@ class LiveView(Form):
         self._counts.value = Html(
             f'<div class="tk-live-counts" role="status">{escape(state.told)}</div>'
         )
+        self._notes.show(state.noted)
         self._pause.description = "Go on" if state.paused else "Pause"
         self._table.value = _table(state.rows, state.only_rejected)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from typing import Any, Final, Protocol
+from collections import Counter, deque
+from typing import Any, Final, NamedTuple, Protocol
 
-from traitlets import Bool, Float, HasTraits, Int, List, Unicode
+from traitlets import Bool, Dict, Float, HasTraits, Int, List, Unicode
 
 from toolkit import times
-from toolkit.sources.receiver import Arrival, Receiver, Tally
+from toolkit.sources.receiver import Arrival, Receiver, Tally, note_words
 from toolkit.wording import count
 
 #: So many messages are shown.
@@ -24,6 +24,14 @@ class Source(Protocol):
     receiver: Receiver
 
 
+class _Moment(NamedTuple):
+    """What had arrived by a time."""
+
+    tally: Tally = Tally()
+    notes: Counter[str] = Counter()
+    time: int = 0
+
+
 class LiveState(HasTraits):
     """What :class:`toolkit.LiveView` shows; :meth:`refresh` looks again.
 
@@ -35,6 +43,8 @@ class LiveState(HasTraits):
         Messages a second, of the last seconds.
     updates, events, rejected
         How many arrived since the view was opened or cleared.
+    notes
+        What was taken since then, but not used, or not as it was sent: how often each (HTTP-5).
     where
         Where messages arrive, in words.
     running
@@ -52,6 +62,7 @@ class LiveState(HasTraits):
     updates = Int(0)
     events = Int(0)
     rejected = Int(0)
+    notes: Any = Dict()
     where = Unicode("")
     running = Bool(True)
     paused = Bool(False)
@@ -62,32 +73,35 @@ class LiveState(HasTraits):
         super().__init__()
         self._source = source
         self._receiver = source.receiver
-        self._cleared = Tally()
-        self._cleared_at = 0
-        self._at_pause, self._paused_at = Tally(), 0
+        self._cleared = self._at_pause = _Moment()
         self._samples: deque[tuple[float, int]] = deque()
         self.observe(self._turned, ["paused", "only_rejected"])
         self.refresh()
 
     def refresh(self) -> None:
         """Look at what has arrived, unless the view is paused."""
-        tally = self._receiver.tally
+        now = self._now()
         self.running = bool(getattr(self._source, "is_running", True))
         self.where = getattr(self._source, "url", "the client, without HTTP")
-        self.rate = self._rate(tally.messages)
+        self.rate = self._rate(now.tally.messages)
         if self.paused:
-            self.waiting = tally.messages - self._at_pause.messages
+            self.waiting = now.tally.messages - self._at_pause.tally.messages
             return
         self.waiting = 0
-        self._show(tally)
+        self._show(now)
 
-    def _show(self, tally: Tally) -> None:
-        self.updates = tally.updates - self._cleared.updates
-        self.events = tally.events - self._cleared.events
-        self.rejected = tally.rejected - self._cleared.rejected
+    def _now(self) -> _Moment:
+        return _Moment(self._receiver.tally, Counter(self._receiver.notes), times.now())
+
+    def _show(self, moment: _Moment) -> None:
+        tally, cleared = moment.tally, self._cleared.tally
+        self.updates = tally.updates - cleared.updates
+        self.events = tally.events - cleared.events
+        self.rejected = tally.rejected - cleared.rejected
+        self.notes = dict((moment.notes - self._cleared.notes).most_common())
         recent = self._receiver.recent(self.only_rejected)
-        until = self._paused_at if self.paused else times.now()
-        rows: list[Arrival] = [each for each in recent if self._cleared_at < each.time <= until]
+        until = moment.time if self.paused else times.now()
+        rows: list[Arrival] = [each for each in recent if self._cleared.time < each.time <= until]
         self.rows = rows[:SHOWN]
 
     def _rate(self, total: int) -> float:
@@ -104,7 +118,7 @@ class LiveState(HasTraits):
 
     def _turned(self, change: Any) -> None:
         if change["name"] == "paused" and self.paused:
-            self._at_pause, self._paused_at = self._receiver.tally, times.now()
+            self._at_pause = self._now()
             return
         if self.paused:  # another filter shows what there was then
             self._show(self._at_pause)
@@ -113,8 +127,7 @@ class LiveState(HasTraits):
 
     def clear(self) -> None:
         """Forget what was shown, and count from nothing; the table and the log keep it."""
-        self._cleared = self._at_pause = self._receiver.tally
-        self._cleared_at = times.now()
+        self._cleared = self._at_pause = self._now()
         self.waiting = 0
         self._show(self._cleared)
 
@@ -129,3 +142,8 @@ class LiveState(HasTraits):
         if self.paused:
             told += f" · paused, {self.waiting:,} more arrived"
         return told
+
+    @property
+    def noted(self) -> str:
+        """The notes, in a sentence; empty if there are none."""
+        return note_words(self.notes) or ""

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from traitlets import link
 
+from toolkit.arguments import check_flag
+from toolkit.errors import ArgumentError
 from toolkit.html import Html, escape
 from toolkit.operators import OPERATORS
 from toolkit.widgets import guarded, lab_view, parts
@@ -60,7 +62,7 @@ class OperatorLab(Form):
 
     def __init__(self, preset: str = "", *, predict: bool = False) -> None:
         self.state = OperatorLabState(preset)
-        self.state.predict = predict
+        self.state.predict = check_flag("predict", predict, ArgumentError)
         self._drawing = False
         style = parts.block(Html(f"<style>{_STYLE}</style>"))
         style.add_class("tk-style")
@@ -99,7 +101,7 @@ class OperatorLab(Form):
         link((self.state, "predict"), (self._predict, "value"))
         self._again = parts.button("Start score again", self.state.reset_score, kind="plain")
         self._pasted = parts.long_text(
-            "Messages: a JSON list, or one message a line", place="hidden", rows=6,
+            "Messages: a JSON list, or one message per line", place="hidden", rows=6,
             placeholder='{"$distinct_id": "ann", "$append": {"seen": "Tent"}}',
         )  # fmt: skip
         self._paste_error = parts.FieldError(self._pasted)
@@ -107,7 +109,7 @@ class OperatorLab(Form):
             "Messages to load",
             [
                 parts.hint(
-                    "Paste a JSON list, or JSON Lines: one message a line. The profile stays."
+                    "Paste a JSON list, or JSON Lines: one message per line. The profile stays."
                 ),
                 self._pasted,
                 self._paste_error,

@@ -12,6 +12,7 @@ from toolkit.errors import ArgumentError, InvalidTimeError, JsonTextError, Toolk
 from toolkit.messages import operators_of
 from toolkit.operators import Profile
 from toolkit.times import NO_TIME
+from toolkit.values import glimpse
 from toolkit.widgets.json_text import laid_out, read_json, read_several, sayable
 from toolkit.widgets.lab_guess import GUESSES_OF_SEEN, misses, read_profile, shown_of
 from toolkit.widgets.lab_message import Parts, Row, put_together, read_number, taken_apart
@@ -103,7 +104,8 @@ class OperatorLabState(HasTraits):
         self._sound = ["null", "{}"]
         self._unreadable: int | None = None
         self._read: dict[str, Any] = {}
-        self.load_preset(preset or next(iter(PRESETS)))
+        is_default = isinstance(preset, str) and not preset
+        self.load_preset(next(iter(PRESETS)) if is_default else preset)
 
     # The profile and the messages
 
@@ -115,10 +117,10 @@ class OperatorLabState(HasTraits):
         ArgumentError
             If there is no such case; the message lists those there are.
         """
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:
             known = "".join(f"\n  {each}" for each in PRESETS)
             raise ArgumentError(
-                f'there is no case "{str(name)[:60]}".{did_you_mean(str(name), PRESETS)} '
+                f'there is no case "{glimpse(name)}".{did_you_mean(glimpse(name), PRESETS)} '
                 f"There are:{known}"
             )
         self._load(PRESETS[name], name)
@@ -138,7 +140,7 @@ class OperatorLabState(HasTraits):
             self.load_error = str(error)
             return
         if not messages:
-            self.load_error = "there is no message; paste a JSON list, or one message a line"
+            self.load_error = "there is no message; paste a JSON list, or one message per line"
         elif len(messages) > MOST_MESSAGES:
             self.load_error = (
                 f"{len(messages):,} messages; the lab takes {MOST_MESSAGES:,} at most. "

@@ -244,12 +244,14 @@ class FieldError(guarded.HTML):
         self.layout.display = "none"
         self._field = field
 
-    def show(self, words: str) -> None:
-        """Say what is wrong; empty words take it away."""
-        self.value = f'<span class="tk-field-error" role="alert">{escape(words)}</span>'
+    def show(self, words: str, *, is_asked: bool = False) -> None:
+        """Say what is wrong, or what is asked for; empty words take it away."""
+        kind, role = ("tk-field-asks", "status") if is_asked else ("tk-field-error", "alert")
+        self.value = f'<span class="{kind}" role="{role}">{escape(words)}</span>'
         self.layout.display = "" if words else "none"
         if self._field is not None:
-            (self._field.add_class if words else self._field.remove_class)("tk-invalid")
+            is_wrong = words and not is_asked
+            (self._field.add_class if is_wrong else self._field.remove_class)("tk-invalid")
 
 
 class ProgressBar(guarded.Box):

@@ -25,6 +25,8 @@ from toolkit.widgets.report_fields import FieldPart
 from toolkit.wording import count
 
 _PAGE: Final = 10
+# What the words between the fields and the answer follow.
+_WORDS: Final = ["error", "is_asking", "message", "python", "is_old"]
 # Only what the parts shared by all forms have no look for.
 _STYLE: Final = """<style>
 .tk-form .tk-report-field:has(.tk-is-wide) { grid-column: 1 / -1; }
@@ -38,7 +40,9 @@ _STYLE: Final = """<style>
 }
 .tk-form .tk-report-field, .tk-form .tk-report-field > * { min-width: 0; width: 100%; }
 .tk-form .tk-report-field > .tk-column > * { width: 100%; }
-.tk-form .tk-report-field .tk-field-error { display: block; padding-left: 118px; }
+.tk-form .tk-report-field :is(.tk-field-error, .tk-field-asks) {
+  display: block; padding-left: 118px;
+}
 .tk-form .tk-report-wait { position: relative; height: 0; z-index: 6; }
 .tk-form .tk-report-wait .tk-progress {
   animation-delay: 1s; position: absolute; top: 8px; left: 0; padding: 6px 10px;
@@ -91,6 +95,7 @@ class ReportBuilder(Form):
         self._about = parts.hint("")
         self._fields = parts.row()
         self._fields.add_class("tk-report-fields")
+        self._leaving: tuple[FieldPart, ...] = ()
         self._filter = FilterRows(state.filter, "Filter")
         self._error = parts.Note()
         # Above the chart, so that nothing moves; until there is one, in a place of its own.
@@ -152,7 +157,7 @@ class ReportBuilder(Form):
         self._report.observe(lambda change: setattr(state, "report_name", change.new), "value")
         self.surroundings.observe(lambda change: setattr(state, "dark", change.new), "dark")
         state.observe(lambda _: self._draw_question(), ["report_name", "choices"])
-        state.observe(lambda _: self._draw_words(), ["error", "message", "python", "is_old"])
+        state.observe(lambda _: self._draw_words(), _WORDS)
         state.observe(lambda _: self._draw_answer(), ["report", "picture"])
         state.observe(lambda _: self._draw_kind(), "kind")
         self._draw_question()
@@ -168,12 +173,13 @@ class ReportBuilder(Form):
             return
         self._report.value = state.report_name
         self._about.value = parts.hint_html(state.declaration.about)
-        before = self._fields.children
+        # The fields before are on the page until these are drawn, and still take what is typed.
+        for part in self._leaving:
+            part.leave()
+        self._leaving = self._fields.children
         self._fields.children = tuple(
             FieldPart(field, state.choices) for field in state.fields.values()
         )
-        for part in before:
-            part.leave()
         filters = [each for each in state.declaration.fields if isinstance(each, FilterField)]
         self._filter.layout.display = "" if filters else "none"
 
@@ -203,8 +209,10 @@ class ReportBuilder(Form):
         if state.error or not is_wrong:
             self._error.show(state.error, "error")
         else:
+            what = "Choose what is asked for" if state.is_asking else "Correct what is marked"
             self._error.show(
-                "Correct what is marked; the report below is the one before.", "warning"
+                f"{what}; the report below is the one before.",
+                "info" if state.is_asking else "warning",
             )
         self._message.value = Html(
             f'<div class="tk-empty" role="status">{escape(state.message)}</div>'
@@ -223,7 +231,6 @@ class ReportBuilder(Form):
         if report is None:
             self._chart.show(None, "")
             return
-        self._chart.show(picture, _described(report))
         told = " ".join(report.notes)
         self._notes.value = parts.hint_html(told)
         self._table.show(report)
@@ -232,6 +239,8 @@ class ReportBuilder(Form):
                 f'<div class="tk-empty" role="status">{escape(self.state.message)}'
                 f'<p class="tk-hint">{escape(told)}</p></div>'
             )
+        # Last: with a new chart the form is saved in the notebook as it is.
+        self._chart.show(picture, _described(report))
 
     def _save_chart(self) -> None:
         self._download.offer("report.png", self.state.png(), "image/png")

@@ -64,6 +64,11 @@ class FieldState(HasTraits):
         super().__init__(raw=field.start)
         self.field = field
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in the field: then nothing is wrong, something is asked for."""
+        return not self.raw
+
 
 class ReportBuilderState(HasTraits):
     """A question on events and profiles, and its answer.
@@ -87,6 +92,8 @@ class ReportBuilderState(HasTraits):
         The Python that makes the same report; empty while the question is wrong.
     error
         What is wrong with the question as a whole, in words.
+    is_asking
+        Whether nothing is wrong, only something that the report needs is not chosen yet.
     message
         Why there is nothing to see, in words.
     is_old
@@ -110,6 +117,7 @@ class ReportBuilderState(HasTraits):
     kind = Unicode("")
     python = Unicode("")
     error = Unicode("")
+    is_asking = Bool(False)
     message = Unicode("")
     is_old = Bool(False)
     dark = Bool(False)
@@ -232,6 +240,11 @@ class ReportBuilderState(HasTraits):
 
     def _took(self, kind: tuple[type, str], raw: Any) -> None:
         self._typed[kind] = raw
+        shown = self.fields.get(kind[1])
+        # It may have been typed into a report's field while those of the next were drawn.
+        if shown and type(shown.field) is kind[0] and self._takes(shown.field, raw):
+            with self._as_one():
+                shown.raw = raw
         self.changed()
 
     def _takes(self, field: Field, raw: Any) -> bool:
@@ -303,6 +316,9 @@ class ReportBuilderState(HasTraits):
         values = self._read()
         self.is_old = self.report is not None
         self.error = ""
+        wrong = [state for state in self.fields.values() if state.error]
+        is_empty = all(state.is_empty for state in wrong)
+        self.is_asking = bool(wrong) and is_empty and self.filter.is_right
         if values is None:
             self.python = ""
             self._questions.drop()
@@ -370,15 +386,15 @@ class ReportBuilderState(HasTraits):
             self.message = "Stopped. Change the question, or press Refresh to ask again."
             return
         self.forget_users()
-        self.python = ""
+        self.python = self.message = ""
         if not isinstance(error, ToolkitError):
-            self.error = f"The report could not be made: {type(error).__name__}: {error}"
+            self.message = "The report could not be made."  # the job has what failed
         elif named := [name for name in self.fields if f"{name}=" in str(error)]:
             # An argument that is named in the message has a field to say it beside.
             self.fields[named[0]].error = sentence(self._in_labels(str(error)))
         else:
             self.error = sentence(str(error))
-        self.picture, self.report, self.message = None, None, ""
+        self.picture = self.report = None
         self.is_old = False
 
     def _in_labels(self, message: str) -> str:
@@ -469,10 +485,10 @@ class ReportBuilderState(HasTraits):
         self.users = list(users)
 
     def _not_found(self, error: BaseException | None) -> None:
-        if error is None:
-            self.forget_users()
-        else:
+        if isinstance(error, ToolkitError):
             self.users_error = sentence(str(error))
+        else:  # somebody stopped it, or the job has what failed
+            self.forget_users()
 
     def forget_users(self) -> None:
         """Ask for nobody any more."""

@@ -61,7 +61,7 @@ class FieldPart(guarded.Box):
 
     def _draw(self, _: object = None) -> None:
         self._shown.show(self.state.raw)
-        self._error.show(self.state.error)
+        self._error.show(self.state.error, is_asked=self.state.is_empty)
         self.layout.display = "" if self.state.shown else "none"
 
 

@@ -13,6 +13,7 @@ from toolkit import html
 from toolkit.html import Html
 from toolkit.widgets import guarded
 from toolkit.widgets.chart import Chart
+from toolkit.widgets.code import Code
 from toolkit.widgets.grid import Grid
 
 #: Finished HTML, or a field: its label and what it holds.
@@ -40,8 +41,10 @@ def still(form: guarded.Widget, name: str) -> Html:
         What it is called.
     """
     parts: list[Html] = [html.paragraph(_RUN_IT)]
+    # What it is called is the title of the card already.
+    shown = (piece for piece in _pieces(form) if _bare(piece) != html.escape(name))
     # Fields that follow each other make one table; two of one label are two rows of it.
-    for _, pieces in groupby(_pieces(form), key=type):
+    for _, pieces in groupby(shown, key=type):
         parts += _joined(list(pieces))
     return Html(f'{_STYLE}<div class="tk-saved">{html.card(name, *parts)}</div>')
 
@@ -52,6 +55,11 @@ def charts(widget: Any) -> Iterator[Chart]:
         yield widget
     for child in getattr(widget, "children", ()):
         yield from charts(child)
+
+
+def _bare(piece: _Piece) -> str | None:
+    """Return the words of HTML."""
+    return None if isinstance(piece, tuple) else re.sub(r"<[^>]*>", "", piece)
 
 
 def _joined(pieces: list[_Piece]) -> list[Html]:
@@ -70,16 +78,29 @@ def _pieces(widget: Any) -> Iterator[_Piece]:
         yield _table(widget)
     elif isinstance(widget, Chart):
         if widget.png:
-            yield html.picture(widget.png, widget.alt, width=widget.width)
+            drawn = html.picture(widget.png, widget.alt, width=widget.width)
+            # It is transparent, and drawn for a page that may be darker or lighter than the next.
+            yield Html(f'<div style="background-color: {_ground(widget)}">{drawn}</div>')
+    elif isinstance(widget, Code):
+        if widget.code:
+            yield Html(f"<pre>{html.escape(widget.code)}</pre>")
     elif isinstance(widget, guarded.Tab):
         yield html.paragraph(" · ".join(widget.titles))
         if widget.selected_index is not None:
             yield from _pieces(widget.children[widget.selected_index])
-    elif isinstance(widget, guarded.Box):
+    elif isinstance(widget, guarded.Box | guarded.VBox):
         for child in widget.children:
             yield from _pieces(child)
     elif isinstance(widget, guarded.ValueWidget) and (told := _held(widget)):
         yield widget.description or widget.tooltip, told[:_LONGEST]
+
+
+def _ground(widget: guarded.Guarded) -> str:
+    """Return the colour that what is drawn in a form was drawn for."""
+    holder: Any = widget
+    while holder is not None and not hasattr(holder, "surroundings"):
+        holder = holder._holder()
+    return "#111" if holder is not None and holder.surroundings.dark else "#fff"
 
 
 def _table(grid: Grid) -> Html:
