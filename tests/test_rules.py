@@ -138,6 +138,7 @@ REASONS = {
     "$group_key is": "GROUP-1",
     "a message updates one profile": "GROUP-1",
     "is no time": "META",
+    "is no unix time": "META",
     "$ignore_time is": "META",
 }
 
