@@ -320,10 +320,10 @@ def test_a_port_in_use_is_explained() -> None:
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"port": -1}, "port=-1"), ({"port": 70_000}, "port=70000"), ({"port": "80"}, "port='80'"),
-        ({"port": True}, "port=True"), ({"token": ""}, "token=''"), ({"token": 5}, "token=5"),
-        ({"host": ""}, "host=''"), ({"host": "256.1.1.1"}, "nothing can listen"),
-        ({"timeout": 0}, "timeout=0"), ({"group_key": ""}, "group_key=''"),
+        ({"port": -1}, "port=-1"), ({"port": 70_000}, "port=70000"), ({"port": "80"}, 'port="80"'),
+        ({"port": True}, "port=True"), ({"token": ""}, 'token=""'), ({"token": 5}, "token=5"),
+        ({"host": ""}, 'host=""'), ({"host": "256.1.1.1"}, "nothing can listen"),
+        ({"timeout": 0}, "timeout=0"), ({"group_key": ""}, 'group_key=""'),
         ({"origins": "*"}, "origins"),
     ],
 )  # fmt: skip

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, TypeAlias
 
+from toolkit.values import quoted
+
 #: Writes an argument: its name, and its value unless any will do (``...``).
 Notation: TypeAlias = Callable[[str, object], str]
 
@@ -24,7 +26,7 @@ def as_python(name: str, value: object = ...) -> str:
     if value is ...:
         return f"{name}="
     plain = isinstance(value, str) and value.isprintable() and '"' not in value
-    return f'{name}="{value}"' if plain and "\\" not in str(value) else f"{name}={value!r}"
+    return f'{name}="{value}"' if plain and "\\" not in str(value) else f"{name}={quoted(value)}"
 
 
 _notation: Final[ContextVar[Notation]] = ContextVar("notation", default=as_python)
