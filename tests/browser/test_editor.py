@@ -76,6 +76,8 @@ def test_a_profile_is_edited_and_the_edit_undone(
     book.form.get_by_text('"thirty" is no number').nth(1).wait_for()
     assert json.loads(elsewhere(READ, shop))["1001"]["plan"] == "free"
     book.field("Value of age").fill("31")
+    # The kernel has heard of it: a row that is drawn anew would lose the click.
+    expect(book.form.get_by_text('"thirty" is no number')).to_have_count(0)
     book.form.locator(".tk-property", has_text="Email").get_by_role("button").click()
     book.button("+ Add property").click()
     book.field("Property name").fill("city")
