@@ -1001,7 +1001,11 @@ class ProfileTable:
         log, key = self._engine.log, self._group_key
         if batch is not None:
             last = self._engine.read(key, lambda _: log.last())
-            if isinstance(batch, bool) or not isinstance(batch, Integral) or not 0 <= batch <= last:
+            if (
+                isinstance(batch, bool | np.timedelta64)
+                or not isinstance(batch, Integral)
+                or not 0 <= batch <= last
+            ):
                 raise ArgumentError(f"batch={quoted(batch)}; a number from 0 to {last} is needed")
             told = f"after batch {batch}"
             snapshot = self._engine.read(key, lambda _: state_after(log, key, batch).snapshot())
@@ -1379,8 +1383,9 @@ def _moment_asked(time: object) -> int:
     try:
         return times.parse_time(time)
     except InvalidTimeError as error:
-        is_small = isinstance(time, Integral) and 0 <= time < 1900  # type: ignore[operator]
-        if not is_small or isinstance(time, bool):
+        # NumPy has its lengths of time for whole numbers.
+        is_number = isinstance(time, Integral) and not isinstance(time, bool | np.timedelta64)
+        if not (is_number and 0 <= time < 1900):  # type: ignore[operator]
             raise
         raise InvalidTimeError(
             f"{error}. It looks like the number of a batch; give as_of(batch={time})"
