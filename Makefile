@@ -32,7 +32,7 @@ demo: setup  ## The start notebook's job without a browser
 
 data: setup data/events.parquet  ## The sample data
 
-data/events.parquet: toolkit/sample.py data/make_sample_data.py
+data/events.parquet: toolkit/sources/sample.py data/make_sample_data.py
 	@$(BIN)/python data/make_sample_data.py
 	@touch $@
 

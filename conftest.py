@@ -13,7 +13,7 @@ _NEEDS = {
     "tests/browser": ("playwright", "jupyterlab", "nbformat"),
     "docs/live-from-an-app.md": ("mixpanel", "requests"),
     "docs/geolocation.md": ("maxminddb",),
-    "toolkit/sources/geo.py": ("maxminddb",),
+    "toolkit/sources/geo/database.py": ("maxminddb",),
     "hatch_build.py": ("hatchling",),
 }
 _LEFT_OUT = (

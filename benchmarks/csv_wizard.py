@@ -18,7 +18,7 @@ from pathlib import Path
 from csv_import import write_csv
 
 import toolkit as tk
-from toolkit.widgets.csv_import_state import CsvImportState
+from toolkit.forms.csv.state import CsvImportState
 
 
 def timed(action: Callable[[], None], state: CsvImportState) -> float:

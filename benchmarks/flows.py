@@ -15,7 +15,7 @@ import duckdb
 from funnel import compare
 from join import arguments, measured, sample, table_of
 
-from toolkit.events import Events
+from toolkit.events.events import Events
 from toolkit.expressions import event, user
 from toolkit.reports import flows
 

@@ -17,7 +17,7 @@ import duckdb
 import pandas as pd
 from join import arguments, measured, sample, table_of
 
-from toolkit.events import Events
+from toolkit.events.events import Events
 from toolkit.expressions import user
 from toolkit.reports import funnel
 

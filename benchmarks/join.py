@@ -23,9 +23,9 @@ import pandas as pd
 import pyarrow as pa
 
 import toolkit as tk
-from toolkit.columns import Column
-from toolkit.events import Events
-from toolkit.join import join
+from toolkit.columns.column import Column
+from toolkit.events.events import Events
+from toolkit.events.join import join
 
 PLANS = ["free", "basic", "pro", "enterprise"]
 NAMES = ["View", "Cart", "Purchase"]

@@ -28,8 +28,8 @@ import sqlite_utils
 from tornado.web import Application, RequestHandler
 
 import toolkit as tk
-from toolkit import operators
-from toolkit.messages import MESSAGE_FIELDS
+from toolkit.updates import operators
+from toolkit.updates.messages import MESSAGE_FIELDS
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 import toolkit as tk
-from toolkit.columns import Column
+from toolkit.columns.column import Column
 
 CALLS = 1_000
 

@@ -31,7 +31,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import toolkit as tk
-from toolkit.columns import Column
+from toolkit.columns.column import Column
 
 PLANS = ["free", "basic", "pro", "enterprise"]
 FIRST = [f"First{number}" for number in range(2_000)]

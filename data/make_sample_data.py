@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit.sample import make_sample
+from toolkit.sources.sample import make_sample
 
 
 def count_rows(path: Path) -> int:

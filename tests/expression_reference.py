@@ -12,11 +12,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from toolkit.columns import Column
-from toolkit.errors import InvalidTimeError
+from toolkit.base.errors import InvalidTimeError
+from toolkit.base.times import iso, parse_time
+from toolkit.base.values import ABSENT, dumps
+from toolkit.columns.column import Column
 from toolkit.expressions import Expression, event, literal, nodes, user
-from toolkit.times import iso, parse_time
-from toolkit.values import ABSENT, dumps
 
 
 class Time(int):

@@ -8,8 +8,8 @@ import pandas as pd
 
 import toolkit as tk
 from tests.moments import later
+from toolkit.base.values import Json
 from toolkit.reports import Report
-from toolkit.values import Json
 
 
 def profiles_of(profiles: dict[str, dict[str, Json]]) -> tk.ProfileTable:

@@ -1,6 +1,6 @@
 """A funnel as one would count it by hand: event by event, user by user.
 
-It says the same as toolkit/reports/funnel_entries.py in the plainest way, and is far too
+It says the same as toolkit/reports/funnels/entries.py in the plainest way, and is far too
 slow for more than a test.
 """
 

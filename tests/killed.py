@@ -8,8 +8,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import toolkit as tk
-from toolkit import log, stored, undo
-from toolkit.table import ProfileTable
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import log, undo
+from toolkit.store import rows as stored
 
 #: Does one thing; returns the batch it made, None if it makes none.
 Step = Callable[[ProfileTable], int | None]

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.test_table_reference import exactly
-from toolkit import operators
-from toolkit.table import ProfileTable
+from toolkit.profiles.table import ProfileTable
+from toolkit.updates import operators
 
 USERS = 40
 

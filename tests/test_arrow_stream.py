@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import toolkit
-from toolkit.errors import CsvError
-from toolkit.sources import arrow_stream
-from toolkit.sources.csv_reading import read_csv_text
-from toolkit.sources.csv_source import CsvSource
+from toolkit.base.errors import CsvError
+from toolkit.sources.csv import arrow_stream
+from toolkit.sources.csv.reading import read_csv_text
+from toolkit.sources.csv.source import CsvSource
 
 
 def stop_after_some(stage: str, done: int, total: int) -> None:

@@ -19,10 +19,12 @@ import pytest
 
 import toolkit as tk
 from tests.test_undo import everything, past
-from toolkit import errors, store, undo
+from toolkit.base import errors
 from toolkit.cli import main
-from toolkit.pending import beside
-from toolkit.table import ProfileTable
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import file as store
+from toolkit.store import undo
+from toolkit.store.pending import beside
 
 KILLED = """
 import os, signal, sys

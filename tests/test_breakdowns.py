@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
-from toolkit import errors, user
-from toolkit.columns import Column
-from toolkit.reports.segments import Segments
+from toolkit import user
+from toolkit.base import errors
+from toolkit.columns.column import Column
+from toolkit.reports.question.segments import Segments
 
 TIMES = pd.date_range("2026-05-01", periods=6, freq="h", tz="UTC")
 

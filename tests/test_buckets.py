@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import toolkit as tk
 from tests.funnel_logs import events_of, profiles_of
-from toolkit import errors, event, user
+from toolkit import event, user
+from toolkit.base import errors
 
 
 def counted(values: list[Any], by: Any, **arguments: Any) -> dict[str, int]:

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from tests.strategies import NAMES
 from tests.test_columns import cells, same
-from toolkit import bulk
-from toolkit.columns import Column
-from toolkit.log import LoggedColumns
-from toolkit.snapshot import Snapshot
-from toolkit.values import ABSENT
+from toolkit.base.values import ABSENT
+from toolkit.columns.column import Column
+from toolkit.columns.snapshot import Snapshot
+from toolkit.store import parquet as bulk
+from toolkit.store.log import LoggedColumns
 
 LENGTH = 5
 NAMED = [*NAMES, "$distinct_id", "(empty name)", "$distinct_id'", "a.b", "\x00"]

@@ -12,8 +12,8 @@ import pytest
 
 import toolkit as tk
 from toolkit import ProfileTable
-from toolkit.columns import cell_frame, objects
-from toolkit.errors import UndoError
+from toolkit.base.errors import UndoError
+from toolkit.columns.column import cell_frame, objects
 
 #: Cells of one property, one after the other: pandas takes several of these for one type.
 SERIES: list[list[Any]] = [

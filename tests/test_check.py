@@ -14,8 +14,10 @@ import pytest
 
 import toolkit as tk
 from tests.test_table_reference import state_of
-from toolkit import errors, log, stored
-from toolkit.table import ProfileTable
+from toolkit.base import errors
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import log
+from toolkit.store import rows as stored
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ def test_profiles_in_memory_have_no_file_to_check() -> None:
 
 WORK = """
 import sys, toolkit as tk
-from toolkit import stored
+from toolkit.store import rows as stored
 stored._CHECKPOINT_FROM = stored._INDEX_LATER_FROM = 50
 profiles = tk.ProfileTable(sys.argv[1])
 say = lambda text: print(text, flush=True)

@@ -16,8 +16,8 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
 from toolkit.cli import main
-from toolkit.sample import sample_files
-from toolkit.table import ProfileTable
+from toolkit.profiles.table import ProfileTable
+from toolkit.sources.sample import sample_files
 
 
 @pytest.fixture(scope="module")

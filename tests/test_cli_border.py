@@ -18,7 +18,7 @@ import pytest
 import toolkit
 from toolkit.cli import PROGRAM, main
 from toolkit.demo import run_demo
-from toolkit.table import ProfileTable
+from toolkit.profiles.table import ProfileTable
 
 EVENTS = "event,distinct_id,time\nPurchase,ann,2026-05-01T10:00:00Z\nNA,NA,2026-05-02T10:00:00Z\n"
 

@@ -13,7 +13,7 @@ import requests
 import segment.analytics as segment
 
 import toolkit as tk
-from toolkit.sources.server import Server
+from toolkit.sources.live.server import Server
 
 TOKEN = "project token"
 

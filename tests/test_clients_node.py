@@ -11,7 +11,7 @@ import pytest
 
 import toolkit as tk
 from tests.conftest import NODE_CLIENTS as FOLDER
-from toolkit.sources.server import Server
+from toolkit.sources.live.server import Server
 
 TOKEN = "project token"
 ASKED_FOR = bool(os.environ.get("NODE_CLIENTS"))

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import toolkit as tk
 from tests.effort import examples
-from toolkit import errors, event, user
+from toolkit import event, user
+from toolkit.base import errors
 from toolkit.expressions import parse
 
 SHOP = pd.DataFrame(

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.strategies import integers, scalars, texts, values
 from tests.test_table_reference import exactly
-from toolkit.columns import Column
-from toolkit.values import ABSENT, dumps, equal, key, loads, loads_many
+from toolkit.base.values import ABSENT, dumps, equal, key, loads, loads_many
+from toolkit.columns.column import Column
 
 absent = st.just(ABSENT)
 #: Mostly of one kind, as columns are, and sometimes mixed.

@@ -23,8 +23,12 @@ import toolkit as tk
 from tests.effort import examples
 from tests.strategies import IDS, NAMES, batches
 from tests.test_table_reference import exactly, state_of
-from toolkit import bulk, errors, store, stored, times, user
-from toolkit.table import ProfileTable
+from toolkit import user
+from toolkit.base import errors, times
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import file as store
+from toolkit.store import parquet as bulk
+from toolkit.store import rows as stored
 
 DAY = 86_400_000_000
 #: Among the times that the messages of the strategies name.

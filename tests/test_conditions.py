@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 import toolkit as tk
 from tests.moments import START
 from toolkit import event, user
-from toolkit.errors import ArgumentError, ToolkitError
+from toolkit.base.errors import ArgumentError, ToolkitError
 from toolkit.expressions import Property, parse
-from toolkit.reports.choices import Choices, Suggestions
-from toolkit.reports.conditions import condition, operators, spelled
+from toolkit.reports.form.choices import Choices, Suggestions
+from toolkit.reports.form.conditions import condition, operators, spelled
 
 PROFILES: dict[str, dict[str, Any]] = {
     "a": {"plan": "pro", "age": 30, "vip": True, "tags": ["x", "y"], "$created": "2026-01-31"},

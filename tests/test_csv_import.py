@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 import toolkit as tk
 from tests.effort import examples
-from toolkit.errors import ColumnMappingError, CsvError, CsvRowsError
-from toolkit.sources import csv_file
-from toolkit.sources.csv import import_csv, preview_csv
-from toolkit.sources.csv_reading import read_csv_text
-from toolkit.sources.csv_report import ImportReport
-from toolkit.sources.csv_rows import random_ids
-from toolkit.table import ProfileTable
+from toolkit.base.errors import ColumnMappingError, CsvError, CsvRowsError
+from toolkit.profiles.table import ProfileTable
+from toolkit.sources.csv import file as csv_file
+from toolkit.sources.csv.importing import import_csv, preview_csv
+from toolkit.sources.csv.reading import read_csv_text
+from toolkit.sources.csv.report import ImportReport
+from toolkit.sources.csv.rows import random_ids
 
 USERS = b"distinct_id,$email,plan,age\nu1,ann@example.com,pro,30\nu2,bob@example.com,free,\n"
 

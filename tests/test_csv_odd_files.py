@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.effort import examples
+from toolkit.base.errors import ColumnMappingError, CsvError, CsvRowsError, ToolkitError
+from toolkit.base.notation import written
 from toolkit.cli import _as_option
-from toolkit.errors import ColumnMappingError, CsvError, CsvRowsError, ToolkitError
-from toolkit.notation import written
-from toolkit.sources.csv import import_csv, preview_csv
-from toolkit.sources.csv_dialect import column_title
-from toolkit.table import ProfileTable
-from toolkit.widgets.csv_import_state import CsvImportState
+from toolkit.forms.csv.state import CsvImportState
+from toolkit.profiles.table import ProfileTable
+from toolkit.sources.csv.dialect import column_title
+from toolkit.sources.csv.importing import import_csv, preview_csv
 
 PLANES = (
     b"tailnum,year,type,manufacturer,model,engines,seats,speed,engine\n"

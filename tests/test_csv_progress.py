@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from toolkit import store
-from toolkit.errors import CsvError, WorkCancelled
-from toolkit.sources import csv_file
-from toolkit.sources.csv import import_csv, preview_csv
-from toolkit.sources.csv_file import CsvFile
-from toolkit.table import ProfileTable
+from toolkit.base.errors import CsvError, WorkCancelled
+from toolkit.profiles.table import ProfileTable
+from toolkit.sources.csv import file as csv_file
+from toolkit.sources.csv.file import CsvFile
+from toolkit.sources.csv.importing import import_csv, preview_csv
+from toolkit.store import file as store
 
 ROWS = 30_000
 LARGE = b"distinct_id,plan,age,tags\n" + b"".join(

@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.effort import examples
-from toolkit.errors import CsvEncodingError, CsvError, CsvFileError, CsvFileNotFoundError
-from toolkit.sources import csv_reading, csv_source
-from toolkit.sources.csv_dialect import guess_header, sniff
-from toolkit.sources.csv_quotes import AFTER_QUOTE, BACKSLASH, BEFORE_QUOTE, QuoteCheck
-from toolkit.sources.csv_reading import CsvText, read_csv_text
-from toolkit.sources.csv_source import CsvSource, Source, Utf8Stream
+from toolkit.base.errors import CsvEncodingError, CsvError, CsvFileError, CsvFileNotFoundError
+from toolkit.sources.csv import reading as csv_reading
+from toolkit.sources.csv import source as csv_source
+from toolkit.sources.csv.dialect import guess_header, sniff
+from toolkit.sources.csv.quotes import AFTER_QUOTE, BACKSLASH, BEFORE_QUOTE, QuoteCheck
+from toolkit.sources.csv.reading import CsvText, read_csv_text
+from toolkit.sources.csv.source import CsvSource, Source, Utf8Stream
 
 
 def read(

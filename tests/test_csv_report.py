@@ -7,9 +7,9 @@ import io
 import pandas as pd
 import pytest
 
-from toolkit.sources.csv import import_csv, preview_csv
-from toolkit.sources.csv_defuse import defused, defused_frame
-from toolkit.table import ProfileTable
+from toolkit.profiles.table import ProfileTable
+from toolkit.sources.csv.defuse import defused, defused_frame
+from toolkit.sources.csv.importing import import_csv, preview_csv
 
 
 @pytest.fixture

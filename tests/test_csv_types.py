@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import toolkit as tk
-from toolkit.sources.csv_types import infer_type, looks_like, typed
-from toolkit.times import parse_time
-from toolkit.values import ABSENT
+from toolkit.base.times import parse_time
+from toolkit.base.values import ABSENT
+from toolkit.sources.csv.types import infer_type, looks_like, typed
 
 
 def texts(*cells: str) -> pa.Array:

@@ -18,10 +18,13 @@ import toolkit as tk
 from tests.effort import examples
 from tests.strategies import IDS, NAMES, batches, cells
 from tests.test_table_reference import exactly, state_of
-from toolkit import bulk, errors, history, store, times
-from toolkit.columns import Column
-from toolkit.table import ProfileTable
-from toolkit.values import ABSENT
+from toolkit.base import errors, times
+from toolkit.base.values import ABSENT
+from toolkit.columns.column import Column
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import file as store
+from toolkit.store import history
+from toolkit.store import parquet as bulk
 
 PLANS = b"""distinct_id,plan,seats,$time
 ann,pro,5,2026-03-01

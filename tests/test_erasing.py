@@ -14,10 +14,11 @@ import pytest
 
 import toolkit as tk
 from tests.test_backup import filled
-from toolkit import log, stored, undo
-from toolkit.columns import Column
-from toolkit.pending import beside
-from toolkit.table import ProfileTable
+from toolkit.columns.column import Column
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import log, undo
+from toolkit.store import rows as stored
+from toolkit.store.pending import beside
 
 #: Such as no other text in a file holds.
 PERSON = "zebra-77@person.example"

@@ -16,9 +16,10 @@ import pytest
 
 import toolkit as tk
 from tests.moments import START, later
-from toolkit import errors, series
-from toolkit.times import NO_TIME
-from toolkit.values import ABSENT
+from toolkit.base import errors
+from toolkit.base.times import NO_TIME
+from toolkit.base.values import ABSENT
+from toolkit.columns import series
 
 ARROW_TEXT = pd.ArrowDtype(pa.string())
 NOON = "2026-05-01T12:00:00"

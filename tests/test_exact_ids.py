@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import toolkit as tk
-from toolkit.errors import InexactIdError, InexactIdWarning, InvalidIdError
-from toolkit.ids import is_inexact, normalise_id
-from toolkit.rules import applied_rules
-from toolkit.series import coded, coded_lists
+from toolkit.base.errors import InexactIdError, InexactIdWarning, InvalidIdError
+from toolkit.base.ids import is_inexact, normalise_id
+from toolkit.columns.series import coded, coded_lists
+from toolkit.updates.rules import applied_rules
 
 #: 2**53 may have been 2**53 + 1, which is another user.
 LOSSY: list[Any] = [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.effort import examples
 from tests.expression_reference import conditions, rows
 from toolkit import event, user
-from toolkit.errors import ExpressionError
+from toolkit.base.errors import ExpressionError
 from toolkit.expressions import Expression, as_expression, literal, nodes, parse
 
 a, b, c = user["a"], user["b"], user["c"]

@@ -31,8 +31,11 @@ from tests.expression_reference import (
     values,
 )
 from toolkit import ProfileTable, event, user
-from toolkit.columns import Column
-from toolkit.errors import ExpressionError, ToolkitError, UnknownPropertyWarning
+from toolkit.base.errors import ExpressionError, ToolkitError, UnknownPropertyWarning
+from toolkit.base.times import NO_TIME, iso, parse_time
+from toolkit.base.values import ABSENT, equal
+from toolkit.columns.column import Column
+from toolkit.columns.snapshot import Snapshot
 from toolkit.expressions import (
     Expression,
     Instants,
@@ -42,9 +45,6 @@ from toolkit.expressions import (
     conjuncts,
     literal,
 )
-from toolkit.snapshot import Snapshot
-from toolkit.times import NO_TIME, iso, parse_time
-from toolkit.values import ABSENT, equal
 
 x = user["x"]
 

@@ -20,11 +20,12 @@ import toolkit as tk
 from tests.effort import examples
 from tests.funnel_logs import clock, events_of, one_user, profiles_of
 from tests.moments import START
-from toolkit import errors, event, user
-from toolkit.reports import ink, plots
-from toolkit.reports.choices import Choices
-from toolkit.reports.fields import DECLARED
-from toolkit.reports.spots import Spots
+from toolkit import event, user
+from toolkit.base import errors
+from toolkit.reports.drawing import ink, plots
+from toolkit.reports.drawing.spots import Spots
+from toolkit.reports.form.choices import Choices
+from toolkit.reports.form.fields import DECLARED
 
 mpl.use("Agg")
 

@@ -15,7 +15,7 @@ import toolkit as tk
 from tests.effort import examples
 from tests.funnel_logs import events_of, profiles_of
 from toolkit import event, user
-from toolkit.reports.segments import label
+from toolkit.reports.question.segments import label
 
 HOUR = 3_600
 

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 import toolkit as tk
 from tests.effort import examples
 from tests.strategies import values
-from toolkit.columns import objects
-from toolkit.errors import InvalidCellsWarning
-from toolkit.series import cells
-from toolkit.values import ABSENT
+from toolkit.base.errors import InvalidCellsWarning
+from toolkit.base.values import ABSENT
+from toolkit.columns.column import objects
+from toolkit.columns.series import cells
 
 NAN = float("nan")
 

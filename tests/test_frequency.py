@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
-from toolkit import errors, user
-from toolkit.reports.fields import DECLARED
+from toolkit import user
+from toolkit.base import errors
+from toolkit.reports.form.fields import DECLARED
 
 mpl.use("Agg")
 

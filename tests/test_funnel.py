@@ -22,8 +22,9 @@ from tests.funnel_logs import (
     profiles_of,
 )
 from tests.moments import START
-from toolkit import errors, event, user
-from toolkit.durations import as_duration, in_words
+from toolkit import event, user
+from toolkit.base import errors
+from toolkit.base.durations import as_duration, in_words
 
 DAY = 86_400
 

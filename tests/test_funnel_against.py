@@ -22,7 +22,7 @@ from tests.funnel_logs import (
 from tests.funnel_reference import Entry, Funnel, Happening
 from tests.moments import later
 from toolkit import user
-from toolkit.reports.segments import label
+from toolkit.reports.question.segments import label
 
 DAY = 86_400
 

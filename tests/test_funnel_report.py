@@ -25,11 +25,12 @@ from tests.funnel_logs import (
     profiles_of,
 )
 from tests.moments import START
-from toolkit import errors, event, user
-from toolkit.reports import ink, plots
-from toolkit.reports.choices import Choices
-from toolkit.reports.fields import DECLARED
-from toolkit.reports.funnel_numbers import p_value
+from toolkit import event, user
+from toolkit.base import errors
+from toolkit.reports.drawing import ink, plots
+from toolkit.reports.form.choices import Choices
+from toolkit.reports.form.fields import DECLARED
+from toolkit.reports.funnels.numbers import p_value
 
 mpl.use("Agg")
 

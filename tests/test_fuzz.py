@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 import toolkit as tk
 from tests.effort import examples
-from toolkit import errors
+from toolkit.base import errors
 from toolkit.expressions import as_expression
-from toolkit.table import ProfileTable
+from toolkit.profiles.table import ProfileTable
 
 OPERATORS = [
     *("$set", "$set_once", "$add", "$union", "$append", "$remove", "$unset", "$delete"),

@@ -20,7 +20,7 @@ from netaddr import IPSet
 import toolkit as tk
 from tests.effort import examples
 from tests.test_table_reference import state_of
-from toolkit.sources.geo_places import Places, _children, address_of_each_record
+from toolkit.sources.geo.places import Places, _children, address_of_each_record
 
 
 def city(

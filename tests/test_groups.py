@@ -14,7 +14,7 @@ import pytest
 
 import toolkit as tk
 from toolkit import Events, ProfileTable, event, group, user
-from toolkit.errors import (
+from toolkit.base.errors import (
     CompactedError,
     EventsError,
     ExpressionError,
@@ -23,9 +23,9 @@ from toolkit.errors import (
     ReportError,
     UnknownPropertyWarning,
 )
+from toolkit.columns.series import coded_lists
 from toolkit.expressions import as_property, parse
-from toolkit.series import coded_lists
-from toolkit.widgets.report_builder_state import ReportBuilderState
+from toolkit.forms.report.state import ReportBuilderState
 
 PLAN = group("company")["plan"]
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.test_table_reference import exactly, reference
-from toolkit import batch as batch_module
-from toolkit import growing, operators, values
-from toolkit.table import ProfileTable
+from toolkit.base import values
+from toolkit.profiles.table import ProfileTable
+from toolkit.updates import by_message as batch_module
+from toolkit.updates import growing, operators
 
 LENGTH = 2_000
 MESSAGES = 400

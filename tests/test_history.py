@@ -16,11 +16,15 @@ import toolkit as tk
 from tests.effort import examples
 from tests.strategies import NAMES, batches, cells, messages
 from tests.test_table_reference import expected_of, reference, state_of
-from toolkit import bulk, errors, event, operators, store, times, user
-from toolkit.join import Past
-from toolkit.messages import parse_message
-from toolkit.table import ProfileTable
-from toolkit.values import ABSENT, dumps
+from toolkit import event, user
+from toolkit.base import errors, times
+from toolkit.base.values import ABSENT, dumps
+from toolkit.events.join import Past
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import file as store
+from toolkit.store import parquet as bulk
+from toolkit.updates import operators
+from toolkit.updates.messages import parse_message
 
 FIXTURES = [HealthCheck.function_scoped_fixture]
 ARRIVAL = times.parse_time("2026-06-01")

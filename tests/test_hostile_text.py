@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 import toolkit as tk
 from tests.effort import examples
-from toolkit import batch as batch_module
-from toolkit import html
-from toolkit.messages import parse_message
-from toolkit.sources.receiver import Receiver
-from toolkit.sources.wire import read_records
+from toolkit.base import html
+from toolkit.sources.live.receiver import Receiver
+from toolkit.sources.live.wire import read_records
+from toolkit.updates import by_message as batch_module
+from toolkit.updates.messages import parse_message
 
 HALF = "a\ud800"
 

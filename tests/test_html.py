@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit import html
+from toolkit.base import html
 
 HOSTILE = "</td><script>alert(\"1\")</script><img src=x onerror='alert(2)'>"
 

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit as tk
-from toolkit import errors, event, user
-from toolkit.ids import near_miss_keys, near_miss_reasons
-from toolkit.values import Json
+from toolkit import event, user
+from toolkit.base import errors
+from toolkit.base.ids import near_miss_keys, near_miss_reasons
+from toolkit.base.values import Json
 
 
 def profiles_of(profiles: dict[Any, dict[str, Json]]) -> tk.ProfileTable:

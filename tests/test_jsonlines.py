@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.effort import examples
 from tests.strategies import batches
 from tests.test_table_reference import state_of
-from toolkit.errors import MessageFileError
-from toolkit.sources.jsonlines import read_messages, write_messages
-from toolkit.table import ProfileTable
+from toolkit.base.errors import MessageFileError
+from toolkit.profiles.table import ProfileTable
+from toolkit.sources.files.jsonlines import read_messages, write_messages
 
 GOOD = '{"$distinct_id": "1", "$set": {"a": 1}}'
 

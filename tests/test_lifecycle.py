@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 import toolkit as tk
 from tests.effort import examples
 from tests.moments import START, later
-from toolkit import errors, event, user
-from toolkit.reports import plots
-from toolkit.reports.fields import DECLARED
-from toolkit.reports.lifecycle import STATUSES
+from toolkit import event, user
+from toolkit.base import errors
+from toolkit.reports.drawing import plots
+from toolkit.reports.form.fields import DECLARED
+from toolkit.reports.retention.lifecycle import STATUSES
 
 mpl.use("Agg")
 

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from toolkit.columns import Column
-from toolkit.table import ProfileTable
+from toolkit.columns.column import Column
+from toolkit.profiles.table import ProfileTable
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
-from toolkit import errors, user
+from toolkit import user
+from toolkit.base import errors
 
 SEVERAL = {
     "list": ["1", "2"],

@@ -14,9 +14,9 @@ import pytest
 
 import toolkit
 from tests.formulas import CARDS, DATA, FORMS
-from toolkit import html
-from toolkit.widgets import parts
-from toolkit.widgets.form import Form
+from toolkit.base import html
+from toolkit.forms.parts import parts
+from toolkit.forms.parts.form import Form
 
 # What the page typesets by itself, though nobody asked for maths.
 TYPESET = (ipywidgets.HTMLMath, ipywidgets.Label)

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
-from toolkit.messages import Message, Rejection, parse_message
-from toolkit.reserved import SDK_FIELDS
-from toolkit.sources.arriving_events import Fault, read_event
-from toolkit.table import ProfileTable
-from toolkit.times import parse_time
+from toolkit.base.reserved import SDK_FIELDS
+from toolkit.base.times import parse_time
+from toolkit.profiles.table import ProfileTable
+from toolkit.sources.live.arriving_events import Fault, read_event
+from toolkit.updates.messages import Message, Rejection, parse_message
 
 
 def parsed(raw: Any, group_key: str = "") -> tuple[Message | None, list[Rejection]]:

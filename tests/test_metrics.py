@@ -12,7 +12,8 @@ import pytest
 
 import toolkit as tk
 from tests.funnel_logs import events_of, profiles_of
-from toolkit import errors, event, user
+from toolkit import event, user
+from toolkit.base import errors
 
 mpl.use("Agg")
 

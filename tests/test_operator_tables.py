@@ -10,9 +10,9 @@ import pytest
 
 import toolkit as tk
 from tests.widgets.page import change, failures, press, widgets
-from toolkit.operators import OPERATORS
-from toolkit.rules import RULES, applied_rules
-from toolkit.widgets.lab_message import Row, put_together, taken_apart, value_hint
+from toolkit.forms.lab.message import Row, put_together, taken_apart, value_hint
+from toolkit.updates.operators import OPERATORS
+from toolkit.updates.rules import RULES, applied_rules
 
 
 def keep_largest(properties: Any, argument: Any, refused: Any = None) -> Any:

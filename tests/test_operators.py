@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import NAMES, cells, operations, values
-from toolkit import operators
-from toolkit.values import copied, equal
+from toolkit.base.values import copied, equal
+from toolkit.updates import operators
 
 ADD_REASON = "not a number"
 LIST_REASON = "not a list"

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from tests.effort import examples
 from tests.strategies import IDS, batches
 from tests.test_compaction import START, a_clock, compact, dated
-from toolkit import errors, store, times
-from toolkit.ids import normalise_id
-from toolkit.table import ProfileTable
-from toolkit.values import dumps
+from toolkit.base import errors, times
+from toolkit.base.ids import normalise_id
+from toolkit.base.values import dumps
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import file as store
 
 
 def texts_of(properties: Any) -> dict[str, str]:

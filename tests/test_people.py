@@ -13,8 +13,8 @@ import toolkit as tk
 from tests.effort import examples
 from tests.strategies import batches
 from tests.test_table_reference import state_of
+from toolkit.base.errors import ArgumentError, MessageFileError
 from toolkit.cli import main
-from toolkit.errors import ArgumentError, MessageFileError
 
 
 @pytest.fixture

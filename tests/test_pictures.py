@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 
 import toolkit as tk
 from toolkit import user
-from toolkit.errors import ReportError
-from toolkit.reports import ink, plots
+from toolkit.base.errors import ReportError
+from toolkit.reports.drawing import ink, plots
 
 DAYS = [f"2026-05-{day:02d}T10:00Z" for day in (1, 1, 1, 2, 3, 3)]
 

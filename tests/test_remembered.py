@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.errors import ReadOnlyError, StoreError
-from toolkit.table import ProfileTable
+from toolkit.base.errors import ReadOnlyError, StoreError
+from toolkit.profiles.table import ProfileTable
 
 
 @pytest.mark.parametrize("place", ["memory", "file"])

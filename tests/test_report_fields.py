@@ -10,10 +10,10 @@ import pytest
 
 import toolkit as tk
 from toolkit import event, user
-from toolkit.errors import ToolkitError
+from toolkit.base.errors import ToolkitError
 from toolkit.reports import Report
-from toolkit.reports.choices import Choices
-from toolkit.reports.fields import (
+from toolkit.reports.form.choices import Choices
+from toolkit.reports.form.fields import (
     DECLARED,
     ChoiceField,
     DateField,

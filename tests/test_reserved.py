@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.reserved import DISPLAY_NAMES, HIDDEN, display_name, name_refusal, title
+from toolkit.base.reserved import DISPLAY_NAMES, HIDDEN, display_name, name_refusal, title
 
 
 @pytest.mark.parametrize(

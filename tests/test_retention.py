@@ -19,12 +19,14 @@ from hypothesis import strategies as st
 import toolkit as tk
 from tests.effort import examples
 from tests.moments import START, later
-from toolkit import errors, event, user
-from toolkit.reports import entries, plots
-from toolkit.reports.choices import Choices
-from toolkit.reports.fields import DECLARED
-from toolkit.reports.segments import label
-from toolkit.values import Json
+from toolkit import event, user
+from toolkit.base import errors
+from toolkit.base.values import Json
+from toolkit.reports.drawing import plots
+from toolkit.reports.form.choices import Choices
+from toolkit.reports.form.fields import DECLARED
+from toolkit.reports.question.segments import label
+from toolkit.reports.retention import entries
 
 mpl.use("Agg")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import toolkit as tk
-from toolkit.errors import ArgumentError
+from toolkit.base.errors import ArgumentError
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.strategies import NAMES, cells, messages
 from toolkit import ProfileTable
-from toolkit.messages import parse_message
-from toolkit.operators import OPERATORS
-from toolkit.rules import RULES, applied_rules, headline
+from toolkit.updates.messages import parse_message
+from toolkit.updates.operators import OPERATORS
+from toolkit.updates.rules import RULES, applied_rules, headline
 
 DOCS = (Path(__file__).parent.parent / "docs/rules.md").read_text(encoding="utf-8")
 SECTIONS = ("Operators", "Fields around the operators", "Updated At")

@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from toolkit import sample
-from toolkit.errors import WriteError
-from toolkit.sample import make_sample, sample_files
+from toolkit.base.errors import WriteError
+from toolkit.sources import sample
+from toolkit.sources.sample import make_sample, sample_files
 
 DATA = Path(__file__).parent.parent / "data"
 SHA256 = {
@@ -97,7 +97,7 @@ def test_two_runs_write_the_same_bytes(made: dict[str, Path], tmp_path: Path) ->
 
 def test_hash_order_time_zone_and_locale_change_nothing(tmp_path: Path) -> None:
     surroundings = {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONUTF8": "0"}
-    code = f"from toolkit.sample import make_sample; make_sample({str(tmp_path)!r})"
+    code = f"from toolkit.sources.sample import make_sample; make_sample({str(tmp_path)!r})"
 
     subprocess.run([sys.executable, "-c", code], env=os.environ | surroundings, check=True)
 

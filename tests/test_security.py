@@ -17,10 +17,10 @@ import pytest
 import toolkit as tk
 from toolkit import user
 from toolkit.cli import main
-from toolkit.table import ProfileTable
-from toolkit.widgets.report_builder_state import ReportBuilderState
-from toolkit.widgets.users_export import Exported
-from toolkit.widgets.users_state import UsersState
+from toolkit.forms.report.state import ReportBuilderState
+from toolkit.forms.users.export import Exported
+from toolkit.forms.users.state import UsersState
+from toolkit.profiles.table import ProfileTable
 
 HOSTILE = [
     "<script>alert(1)</script>",

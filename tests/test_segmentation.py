@@ -18,11 +18,13 @@ from matplotlib import pyplot as plt
 
 import toolkit as tk
 from tests.moments import START, later
-from toolkit import errors, event, user
-from toolkit.reports import Report, plots
-from toolkit.reports.periods import periods
-from toolkit.reports.segments import label
-from toolkit.values import Json
+from toolkit import event, user
+from toolkit.base import errors
+from toolkit.base.values import Json
+from toolkit.reports import Report
+from toolkit.reports.drawing import plots
+from toolkit.reports.question.periods import periods
+from toolkit.reports.question.segments import label
 
 mpl.use("Agg")
 

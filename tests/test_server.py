@@ -26,8 +26,8 @@ from netaddr import IPSet
 import toolkit as tk
 from tests import server_load
 from tests.test_server_wire import MALFORMED
-from toolkit.sources import server as server_module
-from toolkit.sources.server import Server
+from toolkit.sources.live import server as server_module
+from toolkit.sources.live.server import Server
 
 GOOD = {"$distinct_id": "7", "$set": {"plan": "pro"}}
 ROOT = Path(__file__).parent.parent

@@ -25,10 +25,10 @@ import requests
 import toolkit as tk
 from tests.effort import examples
 from tests.test_server import GOOD, ROOT, is_alive, raw
-from toolkit.sources import calls, connections
-from toolkit.sources import server as server_module
-from toolkit.sources.calls import MIXPANEL, SEGMENT
-from toolkit.sources.server import Server
+from toolkit.sources.live import calls, connections
+from toolkit.sources.live import server as server_module
+from toolkit.sources.live.calls import MIXPANEL, SEGMENT
+from toolkit.sources.live.server import Server
 
 HEAD = b"POST /engage HTTP/1.1\r\nHost: localhost\r\n"
 

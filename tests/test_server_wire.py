@@ -16,14 +16,14 @@ from urllib.parse import quote, urlencode
 import pytest
 
 import toolkit as tk
-from toolkit.errors import MessageError, RequestError
-from toolkit.sources import arriving_events, wire
-from toolkit.sources.arriving_events import ArrivingEvents, Event, Fault, read_event
-from toolkit.sources.calls import Call, answer
-from toolkit.sources.guard import Guard
-from toolkit.sources.receiver import Receiver
-from toolkit.sources.segment import translate
-from toolkit.sources.wire import Body, read_form, read_records
+from toolkit.base.errors import MessageError, RequestError
+from toolkit.sources.live import arriving_events, wire
+from toolkit.sources.live.arriving_events import ArrivingEvents, Event, Fault, read_event
+from toolkit.sources.live.calls import Call, answer
+from toolkit.sources.live.guard import Guard
+from toolkit.sources.live.receiver import Receiver
+from toolkit.sources.live.segment import translate
+from toolkit.sources.live.wire import Body, read_form, read_records
 
 GOOD_UPDATE = {"$distinct_id": "7", "$set": {"plan": "pro"}}
 FORM = "application/x-www-form-urlencoded"

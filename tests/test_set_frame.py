@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import toolkit as tk
 from tests.effort import examples
 from tests.test_table_reference import exactly
-from toolkit.errors import ArgumentError, FrameError, ReadOnlyError
+from toolkit.base.errors import ArgumentError, FrameError, ReadOnlyError
 
 
 @pytest.fixture(params=["memory", "file"])

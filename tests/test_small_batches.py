@@ -20,10 +20,13 @@ import toolkit as tk
 from tests.effort import examples
 from tests.strategies import NAMES, cells
 from tests.test_undo import START, everything, past
-from toolkit import bulk, log, store, times
-from toolkit.columns import Column
-from toolkit.table import ProfileTable
-from toolkit.values import ABSENT
+from toolkit.base import times
+from toolkit.base.values import ABSENT
+from toolkit.columns.column import Column
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import file as store
+from toolkit.store import log
+from toolkit.store import parquet as bulk
 
 
 @st.composite

@@ -24,11 +24,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import toolkit as tk
 from tests.strategies import NAMES, batches, cells
 from tests.test_table_reference import exactly
-from toolkit import batch as batch_module
-from toolkit import bulk, errors, log, operators, store, stored, times, undo
-from toolkit.columns import Column
-from toolkit.messages import Message, parse_message, without
-from toolkit.table import ProfileTable
+from toolkit.base import errors, times
+from toolkit.columns.column import Column
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import file as store
+from toolkit.store import log, undo
+from toolkit.store import parquet as bulk
+from toolkit.store import rows as stored
+from toolkit.updates import by_message as batch_module
+from toolkit.updates import operators
+from toolkit.updates.messages import Message, parse_message, without
 
 Model = dict[str, dict[str, Any]]  # and Model() is an empty one
 EXAMPLES = 200 if os.environ.get("LONGER_TESTS") else 20
@@ -38,7 +43,7 @@ CLOCK = 1_700_000_100 * 10**6
 WORKER = """
 import json, sys
 import toolkit as tk
-from toolkit import times
+from toolkit.base import times
 for line in sys.stdin:
     path, now, messages = json.loads(line)
     times.now = lambda: now

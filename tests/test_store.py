@@ -17,13 +17,17 @@ import pyarrow as pa
 import pytest
 import sqlite_utils
 
-from toolkit import batch as batch_module
-from toolkit import bulk, errors, log, store, stored
-from toolkit.columns import Column
-from toolkit.log import LoggedColumns
-from toolkit.pending import beside
-from toolkit.state import State
-from toolkit.table import ProfileTable
+from toolkit.base import errors
+from toolkit.columns.column import Column
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import file as store
+from toolkit.store import log
+from toolkit.store import parquet as bulk
+from toolkit.store import rows as stored
+from toolkit.store.log import LoggedColumns
+from toolkit.store.pending import beside
+from toolkit.updates import by_message as batch_module
+from toolkit.updates.state import State
 
 
 @pytest.fixture
@@ -66,8 +70,8 @@ def test_any_tool_can_read_the_file(path: Path) -> None:
 
 def replayed(profiles: ProfileTable) -> State:
     """The state that the log alone leads to."""
-    from toolkit.batch import plan
-    from toolkit.batch_columns import plan_columns
+    from toolkit.updates.by_column import plan_columns
+    from toolkit.updates.by_message import plan
 
     state = State()
     kept = profiles._engine.log
@@ -224,7 +228,7 @@ def test_killed_in_the_middle_of_a_batch_nothing_of_it_is_there(path: Path) -> N
     code = """
 import os, signal, sys
 import toolkit as tk
-from toolkit import stored
+from toolkit.store import rows as stored
 write = stored.StoredProfiles._upsert
 def killed(self, rows):
     write(self, rows)

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pytest
 
 import toolkit as tk
-from toolkit import errors, user
-from toolkit.columns import Column
-from toolkit.table import ProfileTable
+from toolkit import user
+from toolkit.base import errors
+from toolkit.columns.column import Column
+from toolkit.profiles.table import ProfileTable
 
 EVERY_KIND: dict[str, Any] = {
     "null": None,

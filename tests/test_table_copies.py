@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from toolkit import errors
-from toolkit.table import ProfileTable
+from toolkit.base import errors
+from toolkit.profiles.table import ProfileTable
 
 
 @pytest.mark.parametrize("on_disk", [False, True])

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.effort import examples
 from tests.strategies import batches
-from toolkit import batch as batch_module
-from toolkit import growing, operators, times
-from toolkit.messages import parse_message
-from toolkit.table import ProfileTable
-from toolkit.values import ABSENT, dumps
+from toolkit.base import times
+from toolkit.base.values import ABSENT, dumps
+from toolkit.profiles.table import ProfileTable
+from toolkit.updates import by_message as batch_module
+from toolkit.updates import growing, operators
+from toolkit.updates.messages import parse_message
 
 # The fixtures set constants that stay the same for all examples.
 FIXTURES = [HealthCheck.function_scoped_fixture]

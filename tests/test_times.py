@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 import toolkit as tk
 from tests.moments import START
-from toolkit import durations, errors, series, times, user
-from toolkit.sources.arriving_events import Fault, read_event
-from toolkit.times import NO_TIME, parse_time
+from toolkit import user
+from toolkit.base import durations, errors, times
+from toolkit.base.times import NO_TIME, parse_time
+from toolkit.columns import series
+from toolkit.sources.live.arriving_events import Fault, read_event
 
 FIRST, END = 315_532_800, 4_102_444_800
 MEANT = [
@@ -348,7 +350,7 @@ def lengths_read(text: Any) -> list[int | None]:
             return None
 
     def kept() -> int:
-        from toolkit.compaction import _moment  # what compact(keep=) asks
+        from toolkit.store.file.compaction import _moment  # what compact(keep=) asks
 
         return -_moment(text, 0)
 

@@ -23,8 +23,9 @@ import pytest
 import toolkit as tk
 from tests import killed
 from tests.test_table_reference import exactly
-from toolkit import errors, log, times, undo
-from toolkit.table import ProfileTable
+from toolkit.base import errors, times
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import log, undo
 
 #: More of everything random, for `make test-all`.
 LONGER = 8 if os.environ.get("LONGER_TESTS") else 1
@@ -326,9 +327,9 @@ told(work)
 
 def a_file_with_everything(path: Path) -> None:
     with (
-        mock.patch("toolkit.stored._CHECKPOINT_FROM", 10),
-        mock.patch("toolkit.undo._AS_MESSAGES_AT_MOST", 10),
-        mock.patch("toolkit.log._AS_MESSAGES_AT_MOST", 10),
+        mock.patch("toolkit.store.rows._CHECKPOINT_FROM", 10),
+        mock.patch("toolkit.store.undo._AS_MESSAGES_AT_MOST", 10),
+        mock.patch("toolkit.store.log._AS_MESSAGES_AT_MOST", 10),
     ):
         profiles = small_shop(path)
         rows = "".join(f"{n},{n % 7},text {n}\n" for n in range(300))

@@ -25,16 +25,21 @@ from tests.effort import examples
 from tests.strategies import IDS, NAMES, batches, cells
 from tests.test_columns import same
 from tests.test_table_reference import exactly
-from toolkit import batch as batch_module
-from toolkit import bulk, errors, limits, log, store, stored, times, undo
-from toolkit.batch import plan
-from toolkit.batch_columns import plan_edits
-from toolkit.columns import Column
-from toolkit.log import LoggedColumns, LoggedEdits, MemoryLog
-from toolkit.state import State
-from toolkit.table import ProfileTable
-from toolkit.times import NO_TIME
-from toolkit.values import ABSENT
+from toolkit.base import errors, times
+from toolkit.base.times import NO_TIME
+from toolkit.base.values import ABSENT
+from toolkit.columns.column import Column
+from toolkit.profiles.table import ProfileTable
+from toolkit.store import file as store
+from toolkit.store import log, undo
+from toolkit.store import parquet as bulk
+from toolkit.store import rows as stored
+from toolkit.store.log import LoggedColumns, LoggedEdits, MemoryLog
+from toolkit.updates import by_message as batch_module
+from toolkit.updates import limits
+from toolkit.updates.by_column import plan_edits
+from toolkit.updates.by_message import plan
+from toolkit.updates.state import State
 
 COMPANY = st.sampled_from(["", "company"])
 START = 1_700_000_100 * 10**6

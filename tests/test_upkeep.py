@@ -11,7 +11,7 @@ import pytest
 import toolkit as tk
 from tests.test_table_reference import state_of
 from toolkit import user
-from toolkit.errors import ArgumentError
+from toolkit.base.errors import ArgumentError
 
 ANN = {"$email": "Ann@x.org ", "tags": ["x", 1], "$created": "2024-01-01"}
 PRO = 'user["plan"] == "pro"'

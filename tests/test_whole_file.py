@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
+from toolkit.base.errors import ArgumentError, ToolkitError, UnwritableError
 from toolkit.cli import main
-from toolkit.errors import ArgumentError, ToolkitError, UnwritableError
-from toolkit.sources import whole_file as module
-from toolkit.sources.whole_file import whole_file, write_whole
-from toolkit.widgets.report_builder_state import ReportBuilderState
+from toolkit.forms.report.state import ReportBuilderState
+from toolkit.sources.files import whole_file as module
+from toolkit.sources.files.whole_file import whole_file, write_whole
 
 EVENTS = pd.DataFrame({"event": ["e"], "distinct_id": ["1"], "time": ["2026-01-01"]})
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
-from toolkit import errors
-from toolkit.errors import ToolkitError, bounded
+from toolkit.base import errors
+from toolkit.base.errors import ToolkitError, bounded
 
 FRAME = pd.DataFrame(
     {"event": ["a"], "distinct_id": ["1"], "time": pd.to_datetime(["2026-01-01"], utc=True)}

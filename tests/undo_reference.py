@@ -9,13 +9,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from toolkit.columns import Column, Mask
-from toolkit.history import Run, runs, state_after
-from toolkit.log import Batch, Log, LoggedEdits
-from toolkit.messages import Message
-from toolkit.snapshot import Snapshot
-from toolkit.times import NO_TIME
-from toolkit.values import ABSENT
+from toolkit.base.times import NO_TIME
+from toolkit.base.values import ABSENT
+from toolkit.columns.column import Column, Mask
+from toolkit.columns.snapshot import Snapshot
+from toolkit.store.history import Run, runs, state_after
+from toolkit.store.log import Batch, Log, LoggedEdits
+from toolkit.updates.messages import Message
 
 #: A distinct ID, what is done to its profile, and the Updated At it gets back, if any.
 _Edit: TypeAlias = tuple[str, tuple[tuple[str, Any], ...], int | None]

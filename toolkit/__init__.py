@@ -12,16 +12,24 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from toolkit.backup import BackupReport
-from toolkit.batch_columns import ColumnsResult
-from toolkit.changes import Explanation
-from toolkit.check import CheckReport
-from toolkit.compaction import CompactReport
-from toolkit.errors import RejectedUpdateWarning, ToolkitError
-from toolkit.events import Events
+from toolkit.base.errors import RejectedUpdateWarning, ToolkitError
+from toolkit.base.wording import did_you_mean
+from toolkit.events.events import Events
+from toolkit.events.join import MatchReport, join, match
 from toolkit.expressions import Expression, Tally, event, group, user
-from toolkit.history import ProfilePast
-from toolkit.join import MatchReport, join, match
+from toolkit.profiles import (
+    DuplicateReport,
+    deduplicate,
+    delete_where,
+    find_duplicates,
+    rename_where,
+    set_where,
+    unset_where,
+    update_where,
+)
+from toolkit.profiles.revenue import Revenue, revenue
+from toolkit.profiles.table import ProfileTable
+from toolkit.profiles.view import ProfileView
 from toolkit.reports import (
     Breakdown,
     Cohort,
@@ -54,55 +62,47 @@ from toolkit.reports import (
     times_did,
     total_of,
 )
-from toolkit.results import ApplyResult, ChangeReport
-from toolkit.revenue import Revenue, revenue
-from toolkit.sample import sample_files
-from toolkit.sources.csv import import_csv, preview_csv
-from toolkit.sources.csv_export import CsvLossWarning, write_csv
-from toolkit.sources.csv_report import CsvPreview, ImportReport
-from toolkit.sources.frame import import_frame
-from toolkit.sources.geo import GeoDatabase
-from toolkit.sources.jsonlines import Messages, read_messages, write_messages
-from toolkit.sources.people import read_people, write_people
-from toolkit.table import ProfileTable
-from toolkit.upkeep import (
-    DuplicateReport,
-    deduplicate,
-    delete_where,
-    find_duplicates,
-    rename_where,
-    set_where,
-    unset_where,
-    update_where,
-)
-from toolkit.view import ProfileView
-from toolkit.wording import did_you_mean
+from toolkit.sources.csv.export import CsvLossWarning, write_csv
+from toolkit.sources.csv.importing import import_csv, preview_csv
+from toolkit.sources.csv.report import CsvPreview, ImportReport
+from toolkit.sources.files.frame import import_frame
+from toolkit.sources.files.jsonlines import Messages, read_messages, write_messages
+from toolkit.sources.files.people import read_people, write_people
+from toolkit.sources.geo.database import GeoDatabase
+from toolkit.sources.sample import sample_files
+from toolkit.store.backup import BackupReport
+from toolkit.store.changes import Explanation
+from toolkit.store.check import CheckReport
+from toolkit.store.compaction import CompactReport
+from toolkit.store.history import ProfilePast
+from toolkit.updates.by_column import ColumnsResult
+from toolkit.updates.results import ApplyResult, ChangeReport
 
 if TYPE_CHECKING:
-    from toolkit.sources.consumer import Consumer, consumer
-    from toolkit.sources.server import Server, serve
-    from toolkit.widgets.csv_import import CsvImport
-    from toolkit.widgets.editor import ProfileEditor
-    from toolkit.widgets.live import LiveView
-    from toolkit.widgets.operator_lab import OperatorLab
-    from toolkit.widgets.report_builder import ReportBuilder
-    from toolkit.widgets.users import Users
-    from toolkit.widgets.workbench import Workbench, workbench
+    from toolkit.forms.csv.form import CsvImport
+    from toolkit.forms.editor.editor import ProfileEditor
+    from toolkit.forms.lab.form import OperatorLab
+    from toolkit.forms.live import LiveView
+    from toolkit.forms.report.form import ReportBuilder
+    from toolkit.forms.users.form import Users
+    from toolkit.forms.workbench import Workbench, workbench
+    from toolkit.sources.live.consumer import Consumer, consumer
+    from toolkit.sources.live.server import Server, serve
 
 # Loaded when they are asked for: scripts do without the libraries they need.
 _LATER = {
-    "Consumer": "toolkit.sources.consumer",
-    "consumer": "toolkit.sources.consumer",
-    "Server": "toolkit.sources.server",
-    "serve": "toolkit.sources.server",
-    "LiveView": "toolkit.widgets.live",
-    "OperatorLab": "toolkit.widgets.operator_lab",
-    "CsvImport": "toolkit.widgets.csv_import",
-    "ProfileEditor": "toolkit.widgets.editor",
-    "Users": "toolkit.widgets.users",
-    "ReportBuilder": "toolkit.widgets.report_builder",
-    "Workbench": "toolkit.widgets.workbench",
-    "workbench": "toolkit.widgets.workbench",
+    "Consumer": "toolkit.sources.live.consumer",
+    "consumer": "toolkit.sources.live.consumer",
+    "Server": "toolkit.sources.live.server",
+    "serve": "toolkit.sources.live.server",
+    "LiveView": "toolkit.forms.live",
+    "OperatorLab": "toolkit.forms.lab.form",
+    "CsvImport": "toolkit.forms.csv.form",
+    "ProfileEditor": "toolkit.forms.editor.editor",
+    "Users": "toolkit.forms.users.form",
+    "ReportBuilder": "toolkit.forms.report.form",
+    "Workbench": "toolkit.forms.workbench",
+    "workbench": "toolkit.forms.workbench",
 }
 
 try:

@@ -26,8 +26,7 @@ from typing import Any, Final, NoReturn, TextIO, get_args, overload
 import pandas as pd
 from pandas.errors import ParserError
 
-from toolkit.demo import run_demo
-from toolkit.errors import (
+from toolkit.base.errors import (
     CsvRowsError,
     MessageFileError,
     MissingExtraError,
@@ -36,28 +35,29 @@ from toolkit.errors import (
     ToolkitError,
     UndoError,
 )
-from toolkit.events import Events
-from toolkit.notation import written
-from toolkit.paths import ENDINGS
-from toolkit.pending import is_database
+from toolkit.base.notation import written
+from toolkit.base.paths import ENDINGS
+from toolkit.base.values import dumps
+from toolkit.base.wording import count, did_you_mean, listed
+from toolkit.demo import run_demo
+from toolkit.events.events import Events
+from toolkit.profiles.table import ProfileTable
 from toolkit.reports import segmentation
-from toolkit.reports.periods import Unit
-from toolkit.reports.plots import as_png
-from toolkit.sources.arrow_stream import parquet_frame
-from toolkit.sources.csv import import_csv
-from toolkit.sources.csv_defuse import csv_of
-from toolkit.sources.csv_export import export_csv
-from toolkit.sources.csv_file import CsvFile
-from toolkit.sources.csv_report import ImportReport, rejected_csv
-from toolkit.sources.geo import GeoDatabase
-from toolkit.sources.jsonlines import read_messages, write_messages
-from toolkit.sources.people import read_people, write_people
-from toolkit.sources.segment import GROUP_KEY
-from toolkit.sources.serving import serve_until_stopped
-from toolkit.sources.whole_file import write_whole
-from toolkit.table import ProfileTable
-from toolkit.values import dumps
-from toolkit.wording import count, did_you_mean, listed
+from toolkit.reports.drawing.plots import as_png
+from toolkit.reports.question.periods import Unit
+from toolkit.sources.csv.arrow_stream import parquet_frame
+from toolkit.sources.csv.defuse import csv_of
+from toolkit.sources.csv.export import export_csv
+from toolkit.sources.csv.file import CsvFile
+from toolkit.sources.csv.importing import import_csv
+from toolkit.sources.csv.report import ImportReport, rejected_csv
+from toolkit.sources.files.jsonlines import read_messages, write_messages
+from toolkit.sources.files.people import read_people, write_people
+from toolkit.sources.files.whole_file import write_whole
+from toolkit.sources.geo.database import GeoDatabase
+from toolkit.sources.live.segment import GROUP_KEY
+from toolkit.sources.live.serving import serve_until_stopped
+from toolkit.store.pending import is_database
 
 OK, REJECTED, USAGE = 0, 1, 2
 

@@ -9,17 +9,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from toolkit.events import Events
+from toolkit.events.events import Events
+from toolkit.events.join import match
 from toolkit.expressions import user
-from toolkit.join import match
+from toolkit.profiles.table import ProfileTable
 from toolkit.reports import segmentation
-from toolkit.reports.plots import as_png
-from toolkit.sample import sample_files
-from toolkit.sources.arrow_stream import parquet_frame
-from toolkit.sources.csv import import_csv
-from toolkit.sources.jsonlines import read_messages
-from toolkit.sources.whole_file import write_whole
-from toolkit.table import ProfileTable
+from toolkit.reports.drawing.plots import as_png
+from toolkit.sources.csv.arrow_stream import parquet_frame
+from toolkit.sources.csv.importing import import_csv
+from toolkit.sources.files.jsonlines import read_messages
+from toolkit.sources.files.whole_file import write_whole
+from toolkit.sources.sample import sample_files
 
 #: The columns of the sample CSV, which has no header.
 MAPPING = {

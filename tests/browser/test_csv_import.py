@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from toolkit.table import ProfileTable
+from toolkit.profiles.table import ProfileTable
 
 READ = """
 import json, sys, toolkit as tk
@@ -220,7 +220,7 @@ def test_a_semicolon_file_in_latin_1_is_read_by_keyboard_and_its_mapping_used_ag
 # A disk that is slow the first time, so that there is something to stop.
 SLOW = """
 import time
-from toolkit.widgets import csv_import_state as wizard
+from toolkit.forms.csv import state as wizard
 real, tries = wizard.import_csv, []
 def slowly(*args, progress, dry_run, **options):
     tries.append(dry_run)

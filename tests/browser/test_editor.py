@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from toolkit.table import ProfileTable
+from toolkit.profiles.table import ProfileTable
 
 READ = """
 import json, sys, toolkit as tk

@@ -12,8 +12,8 @@ XSS = "<img src=x onerror=alert(1)>"
 
 USERS = f"""
 import toolkit as tk
-from toolkit.widgets.users_batches import BatchList
-from toolkit.widgets.users_state import UsersState
+from toolkit.forms.users.batches import BatchList
+from toolkit.forms.users.state import UsersState
 
 def fails(*_):
     raise KeyError({XSS!r})
@@ -129,8 +129,8 @@ def test_a_live_view_that_fails_says_so_and_goes_on_by_itself(
 
 SILENT = """
 import ipywidgets
-from toolkit.widgets.form import Form
-from toolkit.widgets import parts
+from toolkit.forms.parts.form import Form
+from toolkit.forms.parts import parts
 from IPython.display import display
 button = ipywidgets.Button(description="Silent")  # one that no form should have
 button.on_click(lambda _: 1 / 0)

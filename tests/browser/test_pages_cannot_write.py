@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 
 import toolkit as tk
 from tests.browser.conftest import launched
-from toolkit.sources.server import Server
+from toolkit.sources.live.server import Server
 
 GOOD = {"$distinct_id": "7", "$set": {"plan": "stolen"}}
 EVENT = {"event": "Buy", "properties": {"distinct_id": "7"}}

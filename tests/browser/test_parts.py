@@ -11,11 +11,11 @@ from playwright.sync_api import expect
 PARTS = """
 from pathlib import Path
 from time import sleep
-from toolkit.widgets import parts
-from toolkit.widgets.file_drop import FileDrop
-from toolkit.widgets.form import Form
-from toolkit.widgets.grid import Grid
-from toolkit.widgets.job import Job
+from toolkit.forms.parts import parts
+from toolkit.forms.parts.file_drop import FileDrop
+from toolkit.forms.parts.form import Form
+from toolkit.forms.parts.grid import Grid
+from toolkit.forms.parts.job import Job
 
 note = parts.Note()
 name = parts.text("Name")
@@ -100,8 +100,8 @@ def test_keys_rows_files_and_progress(notebook: Callable[..., Any], tmp_path: Pa
 
 SLOW = """
 from time import sleep
-from toolkit.widgets import parts
-from toolkit.widgets.form import Form
+from toolkit.forms.parts import parts
+from toolkit.forms.parts.form import Form
 note, name = parts.Note(), parts.text("Name")
 name.observe(lambda _: sleep(0.3), "value")
 save = parts.button("Save", lambda: note.show(f"saved {name.value}."))
@@ -136,8 +136,8 @@ def test_a_form_that_lost_its_kernel_says_so(notebook: Callable[..., Any]) -> No
 
 
 KEYS = """
-from toolkit.widgets import guarded, parts
-from toolkit.widgets.form import Form
+from toolkit.forms.parts import guarded, parts
+from toolkit.forms.parts.form import Form
 note = parts.Note()
 fruit = parts.dropdown("Fruit", ["Apple", "Banana", "Cherry"], "Apple")
 tick = parts.checkbox("Ripe")

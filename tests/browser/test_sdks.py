@@ -19,7 +19,7 @@ from playwright.sync_api import Browser
 
 import toolkit as tk
 from tests.browser.conftest import ROOT
-from toolkit.sources.server import Server
+from toolkit.sources.live.server import Server
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("NODE_CLIENTS"),

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.conftest import PICTURES, ROOT, Notebook
-from toolkit.table import ProfileTable
+from toolkit.profiles.table import ProfileTable
 
 READ = """
 import json, sys, toolkit as tk

@@ -9,11 +9,11 @@ import ipywidgets
 import pytest
 from ipywidgets.widgets import widget as ipywidgets_widget
 
-from toolkit.widgets import guarded
-from toolkit.widgets.failure_note import FailureNote
-from toolkit.widgets.file_drop import FileDrop
-from toolkit.widgets.form import Surroundings
-from toolkit.widgets.grid import Grid
+from toolkit.forms.parts import guarded
+from toolkit.forms.parts.failure_note import FailureNote
+from toolkit.forms.parts.file_drop import FileDrop
+from toolkit.forms.parts.form import Surroundings
+from toolkit.forms.parts.grid import Grid
 
 
 def widgets(root: Any) -> Iterator[Any]:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from toolkit.table import ProfileTable
-from toolkit.widgets import csv_import_state
-from toolkit.widgets.csv_facts import facts
-from toolkit.widgets.csv_import_state import STEPS, CsvImportState
-from toolkit.widgets.csv_words import in_form
+from toolkit.forms.csv import state as csv_import_state
+from toolkit.forms.csv.facts import facts
+from toolkit.forms.csv.state import STEPS, CsvImportState
+from toolkit.forms.csv.words import in_form
+from toolkit.profiles.table import ProfileTable
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -8,11 +8,11 @@ from typing import Any
 import ipywidgets
 import pytest
 
-from toolkit.errors import EditConflictError
-from toolkit.table import ProfileTable
-from toolkit.widgets.editor import ProfileEditor
-from toolkit.widgets.editor_state import EditorState
-from toolkit.widgets.property_row import PropertyRow, read_number
+from toolkit.base.errors import EditConflictError
+from toolkit.forms.editor.editor import ProfileEditor
+from toolkit.forms.editor.property_row import PropertyRow, read_number
+from toolkit.forms.editor.state import EditorState
+from toolkit.profiles.table import ProfileTable
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 
 import toolkit as tk
 from toolkit import event
-from toolkit.reports.choices import Choices
-from toolkit.reports.fields import Chosen
-from toolkit.widgets.event_choice import EventChoice
+from toolkit.forms.report.event_choice import EventChoice
+from toolkit.reports.form.choices import Choices
+from toolkit.reports.form.fields import Chosen
 
 DF = pd.DataFrame(
     {

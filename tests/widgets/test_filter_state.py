@@ -8,8 +8,8 @@ import pytest
 import toolkit as tk
 from tests.moments import START
 from toolkit import event, user
-from toolkit.reports.choices import Choices
-from toolkit.widgets.filter_state import FilterState
+from toolkit.forms.parts.filter_state import FilterState
+from toolkit.reports.form.choices import Choices
 
 
 @pytest.fixture

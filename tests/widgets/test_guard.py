@@ -28,13 +28,13 @@ from tests.widgets.page import (
     visible,
     widgets,
 )
-from toolkit.errors import ArgumentError, WorkCancelled
-from toolkit.sample import sample_files
-from toolkit.widgets import guarded, parts
-from toolkit.widgets.failure import Failure
-from toolkit.widgets.failure_note import FailureNote
-from toolkit.widgets.form import Form
-from toolkit.widgets.job import Job
+from toolkit.base.errors import ArgumentError, WorkCancelled
+from toolkit.forms.parts import guarded, parts
+from toolkit.forms.parts.failure import Failure
+from toolkit.forms.parts.failure_note import FailureNote
+from toolkit.forms.parts.form import Form
+from toolkit.forms.parts.job import Job
+from toolkit.sources.sample import sample_files
 
 __all__ = ["overheard"]
 
@@ -151,7 +151,7 @@ def test_only_one_module_makes_widgets_and_threads(path: Path) -> None:
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").partition(".")[0])
     if path.name != "guarded.py":
-        assert not imported & {"ipywidgets", "anywidget"}, "take them from toolkit.widgets.guarded"
+        assert not imported & {"ipywidgets", "anywidget"}, "take them from guarded.py"
     started = {
         node.attr
         for node in ast.walk(tree)
@@ -351,7 +351,7 @@ def test_what_fails_in_any_job_of_a_form_is_shown_whatever_part_is_in_view(form:
 
 
 def test_FORM_1_a_live_view_that_fails_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from toolkit.widgets import live
+    from toolkit.forms import live
 
     monkeypatch.setattr(live, "_PACE", 0.01)
 

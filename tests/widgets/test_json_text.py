@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.strategies import values
-from toolkit.errors import JsonTextError
-from toolkit.values import equal
-from toolkit.widgets.json_text import json_text, laid_out, read_json, read_several
+from toolkit.base.errors import JsonTextError
+from toolkit.base.values import equal
+from toolkit.forms.parts.json_text import json_text, laid_out, read_json, read_several
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 import toolkit as tk
 from tests.effort import examples
 from tests.strategies import NAMES, cells, messages, values
-from toolkit.rules import RULES
-from toolkit.values import ABSENT, equal
-from toolkit.widgets import lab_view
-from toolkit.widgets.lab_difference import differences
-from toolkit.widgets.lab_trial import Trial, run
-from toolkit.widgets.operator_lab import OperatorLab
-from toolkit.widgets.operator_lab_state import OperatorLabState
+from toolkit.base.values import ABSENT, equal
+from toolkit.forms.lab import view as lab_view
+from toolkit.forms.lab.difference import differences
+from toolkit.forms.lab.form import OperatorLab
+from toolkit.forms.lab.state import OperatorLabState
+from toolkit.forms.lab.trial import Trial, run
+from toolkit.updates.rules import RULES
 
 BAD = "<img src=x onerror=alert(1)>"
 TAGS = {"p", "strong", "pre", "span", "div", "ins", "del", "details", "summary", "code", "ul", "li"}

@@ -12,8 +12,8 @@ import pytest
 import requests
 
 import toolkit as tk
-from toolkit.widgets import live, live_state
-from toolkit.widgets.live_state import LiveState
+from toolkit.forms import live, live_state
+from toolkit.forms.live_state import LiveState
 
 BAD = "<img src=x onerror=alert(1)>"
 

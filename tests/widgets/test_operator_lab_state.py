@@ -12,16 +12,17 @@ from hypothesis import HealthCheck, given, settings
 
 import toolkit as tk
 from tests.strategies import batches
-from toolkit import ProfileTable, times
-from toolkit.errors import ArgumentError
-from toolkit.operators import OPERATORS
-from toolkit.rules import RULES
-from toolkit.values import equal
-from toolkit.widgets.json_text import laid_out
-from toolkit.widgets.lab_message import Row
-from toolkit.widgets.lab_presets import PRESETS, SAMPLE
-from toolkit.widgets.lab_trial import MINUTE, run
-from toolkit.widgets.operator_lab_state import MOST_MESSAGES, OperatorLabState
+from toolkit import ProfileTable
+from toolkit.base import times
+from toolkit.base.errors import ArgumentError
+from toolkit.base.values import equal
+from toolkit.forms.lab.message import Row
+from toolkit.forms.lab.presets import PRESETS, SAMPLE
+from toolkit.forms.lab.state import MOST_MESSAGES, OperatorLabState
+from toolkit.forms.lab.trial import MINUTE, run
+from toolkit.forms.parts.json_text import laid_out
+from toolkit.updates.operators import OPERATORS
+from toolkit.updates.rules import RULES
 
 ARRIVAL = times.parse_time("2026-03-01T12:00:00Z")
 
@@ -617,7 +618,7 @@ def test_HIDDEN_properties_are_no_part_of_a_guess(guessing: OperatorLabState) ->
 
 
 def test_the_state_needs_no_widgets() -> None:
-    code = "import sys, toolkit.widgets.operator_lab_state; print('ipywidgets' in sys.modules)"
+    code = "import sys, toolkit.forms.lab.state; print('ipywidgets' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )

@@ -11,10 +11,10 @@ import pytest
 
 import toolkit as tk
 from toolkit import event, user
-from toolkit.reports import fields
-from toolkit.widgets.choosing import Chooser, Choosers
-from toolkit.widgets.report_builder import ReportBuilder
-from toolkit.widgets.report_fields import FieldPart
+from toolkit.forms.parts.choosing import Chooser, Choosers
+from toolkit.forms.report.fields import FieldPart
+from toolkit.forms.report.form import ReportBuilder
+from toolkit.reports.form import fields
 
 from .test_report_builder_state import DF, NAMES, XSS
 

@@ -15,10 +15,12 @@ import pytest
 import toolkit as tk
 from tests.moments import START
 from toolkit import event, user
-from toolkit.errors import ArgumentError, ReportError
-from toolkit.reports import Report, fields, plots
-from toolkit.widgets import report_builder_state
-from toolkit.widgets.report_builder_state import ReportBuilderState
+from toolkit.base.errors import ArgumentError, ReportError
+from toolkit.forms.report import state as report_builder_state
+from toolkit.forms.report.state import ReportBuilderState
+from toolkit.reports import Report
+from toolkit.reports.drawing import plots
+from toolkit.reports.form import fields
 
 XSS = "<img src=x onerror=alert(1)>"
 

@@ -11,8 +11,12 @@ import pytest
 
 import toolkit as tk
 from tests.widgets.page import change, failures, overheard, press, visible
-from toolkit.reports.choices import Choices
-from toolkit.reports.fields import (
+from toolkit.forms.parts import guarded
+from toolkit.forms.report.fields import FieldPart
+from toolkit.forms.report.form import ReportBuilder
+from toolkit.forms.report.state import ReportBuilderState
+from toolkit.reports.form.choices import Choices
+from toolkit.reports.form.fields import (
     DECLARED,
     BucketsField,
     ChoiceField,
@@ -25,10 +29,6 @@ from toolkit.reports.fields import (
     PropertyField,
     ZoneField,
 )
-from toolkit.widgets import guarded
-from toolkit.widgets.report_builder import ReportBuilder
-from toolkit.widgets.report_builder_state import ReportBuilderState
-from toolkit.widgets.report_fields import FieldPart
 
 __all__ = ["overheard"]
 
@@ -177,7 +177,7 @@ def test_the_chart_of_the_report_before_is_drawn_and_saved_by_its_own_kind(
 
 
 def test_a_report_that_cannot_be_set_changes_nothing(state: ReportBuilderState) -> None:
-    from toolkit.errors import ArgumentError
+    from toolkit.base.errors import ArgumentError
 
     with pytest.raises(ArgumentError, match='Did you mean "Retention"'):
         state.set("Retentoin", unit="week")
@@ -238,7 +238,7 @@ def test_the_page_shows_the_fields_of_the_report_that_is_chosen(
 def test_a_value_that_the_report_does_not_take_raises_and_changes_nothing(
     state: ReportBuilderState, values: dict[str, Any], message: str
 ) -> None:
-    from toolkit.errors import ArgumentError
+    from toolkit.base.errors import ArgumentError
 
     assert state.wait(30)
     before = state.python

@@ -11,13 +11,13 @@ import pytest
 
 import toolkit as tk
 from tests.formulas import DATA, FORMS
-from toolkit.widgets import form as form_module
-from toolkit.widgets import guarded, parts
-from toolkit.widgets.chart import Chart
-from toolkit.widgets.code import Code
-from toolkit.widgets.form import Form
-from toolkit.widgets.grid import Grid
-from toolkit.widgets.still import charts, still
+from toolkit.forms.parts import form as form_module
+from toolkit.forms.parts import guarded, parts
+from toolkit.forms.parts.chart import Chart
+from toolkit.forms.parts.code import Code
+from toolkit.forms.parts.form import Form
+from toolkit.forms.parts.grid import Grid
+from toolkit.forms.parts.still import charts, still
 
 XSS = "<script>alert(1)</script><img src=//x.example/a.png>"
 

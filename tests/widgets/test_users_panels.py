@@ -9,7 +9,7 @@ import pytest
 
 import toolkit as tk
 from tests.widgets.page import change, failures, overheard, press, visible, widgets
-from toolkit.widgets import guarded
+from toolkit.forms.parts import guarded
 
 __all__ = ["overheard"]
 

@@ -10,10 +10,10 @@ import pytest
 
 import toolkit as tk
 from tests.moments import START
-from toolkit import errors
-from toolkit.widgets.job import Job
-from toolkit.widgets.users_batches import BatchList
-from toolkit.widgets.users_profile import ProfilePage
+from toolkit.base import errors
+from toolkit.forms.parts.job import Job
+from toolkit.forms.users.batches import BatchList
+from toolkit.forms.users.profile import ProfilePage
 
 DAYS = ["2026-05-01T10:00", "2026-05-02T11:00", "2026-05-02T12:00", "2026-05-02T13:00"]
 

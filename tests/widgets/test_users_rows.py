@@ -15,8 +15,9 @@ import toolkit as tk
 from tests.effort import examples
 from tests.moments import START
 from tests.strategies import values
-from toolkit import reserved, user
-from toolkit.widgets.users_rows import DISTINCT_ID, TITLE, Rows
+from toolkit import user
+from toolkit.base import reserved
+from toolkit.forms.users.rows import DISTINCT_ID, TITLE, Rows
 
 
 def rows_of(profiles: dict[str, dict[str, Any]], events: Any = None, **options: Any) -> Rows:

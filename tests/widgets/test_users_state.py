@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
-from toolkit import errors
-from toolkit.reports.choices import Choices
-from toolkit.widgets import users_state
-from toolkit.widgets.users_export import Exported
-from toolkit.widgets.users_state import UsersState
+from toolkit.base import errors
+from toolkit.forms.users import state as users_state
+from toolkit.forms.users.export import Exported
+from toolkit.forms.users.state import UsersState
+from toolkit.reports.form.choices import Choices
 
 XSS = "<img src=x onerror=alert(1)>"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 import toolkit as tk
-from toolkit.widgets.csv_import import CsvImport
-from toolkit.widgets.editor import ProfileEditor
-from toolkit.widgets.operator_lab import OperatorLab
-from toolkit.widgets.report_builder import ReportBuilder
-from toolkit.widgets.users import Users
+from toolkit.forms.csv.form import CsvImport
+from toolkit.forms.editor.editor import ProfileEditor
+from toolkit.forms.lab.form import OperatorLab
+from toolkit.forms.report.form import ReportBuilder
+from toolkit.forms.users.form import Users
 
 TABS = {
     "Users": Users,

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.columns import Mask
+from toolkit.base.values import TOO_LARGE
+from toolkit.columns.column import Mask
 from toolkit.expressions.cells import NUMBERS, TEXT, Cells, Family, finite
-from toolkit.values import TOO_LARGE
 
 # Integers up to here are floats without loss.
 _EXACT: Final = 2**53

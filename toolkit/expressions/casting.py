@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit import series
-from toolkit.columns import Mask
+from toolkit.base.times import parse_time
+from toolkit.base.values import dumps
+from toolkit.columns import series
+from toolkit.columns.column import Mask
 from toolkit.expressions.arithmetic import arithmetic
 from toolkit.expressions.cells import TEXT, Cells, Family, finite, iso_texts, text_series
-from toolkit.times import parse_time
-from toolkit.values import dumps
 
 _SPACE: Final = " \t\r\n"
 _SHORT_INTEGER: Final = r"^[+-]?[0-9]{1,18}$"

@@ -17,9 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.columns import IS_ABSENT, IS_VALUE, Column, Kind, Mask, Positions
-from toolkit.times import NO_TIME
-from toolkit.values import ABSENT, Json, texts_where
+from toolkit.base.times import NO_TIME
+from toolkit.base.values import ABSENT, Json, texts_where
+from toolkit.columns.column import IS_ABSENT, IS_VALUE, Column, Kind, Mask, Positions
 
 #: The types a cell may be of. A number is an ``"int"`` of 64 bits, a finite
 #: ``"float"``, or a ``"big"`` integer beyond 64 bits.
@@ -45,7 +45,7 @@ _FAMILIES: Final[dict[type, int]] = {bool: 1, int: 2, float: 3, str: 4, list: 5,
 class Instants:
     """A property that is a time in each cell, such as Updated At or the time of an event.
 
-    What a scope hands out in place of a :class:`~toolkit.columns.Column` where it
+    What a scope hands out in place of a :class:`~toolkit.columns.column.Column` where it
     has times at hand: as a column they would be ISO 8601 text.
 
     Attributes

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.columns import Column, Mask
+from toolkit.base.values import ABSENT, Json, equal, key
+from toolkit.columns.column import Column, Mask
 from toolkit.expressions.casting import as_datetime
 from toolkit.expressions.cells import NUMBERS, TEXT, Cells, Family
-from toolkit.values import ABSENT, Json, equal, key
 
 
 class Truth(NamedTuple):

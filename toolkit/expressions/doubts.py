@@ -6,18 +6,18 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from toolkit.columns import Column
-from toolkit.errors import UnknownPropertyWarning
+from toolkit.base.errors import UnknownPropertyWarning
+from toolkit.base.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
+from toolkit.base.values import Json, dumps
+from toolkit.base.wording import did_you_mean
+from toolkit.columns.column import Column
+from toolkit.columns.snapshot import Snapshot
 from toolkit.expressions.casting import as_datetime
 from toolkit.expressions.cells import NUMBERS, Cells, Family, Instants, families_of
 from toolkit.expressions.comparing import can_compare
 from toolkit.expressions.expression import Expression
 from toolkit.expressions.nearness import Look, nearly
 from toolkit.expressions.nodes import Comparison, Contains, In, Literal, Property, Quantified
-from toolkit.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
-from toolkit.snapshot import Snapshot
-from toolkit.values import Json, dumps
-from toolkit.wording import did_you_mean
 
 _ONE: Final[dict[Family, str]] = {
     **{"bool": "a boolean", "int": "a number", "float": "a number", "big": "a number"},

@@ -16,8 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.columns import Column, Mask, Positions
-from toolkit.errors import ExpressionError
+from toolkit.base.errors import ExpressionError
+from toolkit.base.reserved import FIRST_SEEN, LAST_SEEN
+from toolkit.columns.column import Column, Mask, Positions
+from toolkit.columns.snapshot import Snapshot
 from toolkit.expressions import arithmetic, casting, comparing
 from toolkit.expressions.cells import Cells, Instants
 from toolkit.expressions.comparing import Truth
@@ -42,8 +44,6 @@ from toolkit.expressions.nodes import (
     group_key_of,
     require_closed,
 )
-from toolkit.reserved import FIRST_SEEN, LAST_SEEN
-from toolkit.snapshot import Snapshot
 
 
 class Scope(Protocol):

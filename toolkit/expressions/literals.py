@@ -7,9 +7,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from toolkit import times
-from toolkit.errors import ExpressionError, InvalidTimeError, InvalidValueError
-from toolkit.values import Json, as_json, quoted
+from toolkit.base import times
+from toolkit.base.errors import ExpressionError, InvalidTimeError, InvalidValueError
+from toolkit.base.values import Json, as_json, quoted
 
 
 def as_literal(value: object) -> Json:

@@ -10,8 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.columns import Column
-from toolkit.errors import InvalidTimeError
+from toolkit.base.errors import InvalidTimeError
+from toolkit.base.times import no_time, parse_time
+from toolkit.base.values import Json, dumps
+from toolkit.base.wording import listed
+from toolkit.columns.column import Column
+from toolkit.columns.series import is_number
 from toolkit.expressions.casting import as_datetime
 from toolkit.expressions.cells import TEXT, Cells, Instants
 from toolkit.expressions.expression import Expression
@@ -24,10 +28,6 @@ from toolkit.expressions.nodes import (
     Property,
     Quantified,
 )
-from toolkit.series import is_number
-from toolkit.times import no_time, parse_time
-from toolkit.values import Json, dumps
-from toolkit.wording import listed
 
 #: Where a property is found; None where nothing is known of it.
 Look: TypeAlias = Callable[[Property], Column | Instants | None]

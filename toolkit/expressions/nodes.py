@@ -17,19 +17,12 @@ from typing import Literal as OneOf
 
 import pyarrow as pa
 
-from toolkit import times
-from toolkit.durations import DAY, as_duration
-from toolkit.errors import ExpressionError, InvalidTimeError, PropertyAccessError, ReportError
+from toolkit.base import times
+from toolkit.base.durations import DAY, as_duration
+from toolkit.base.errors import ExpressionError, InvalidTimeError, PropertyAccessError, ReportError
+from toolkit.base.values import Json, dumps, quoted
 from toolkit.expressions.expression import MAX_DEPTH, Expression
-from toolkit.expressions.literals import (
-    as_literal,
-    check_time,
-    is_time,
-    nesting,
-    shown,
-    time_text,
-)
-from toolkit.values import Json, dumps, quoted
+from toolkit.expressions.literals import as_literal, check_time, is_time, nesting, shown, time_text
 
 #: Whose properties: ``user``, ``event`` or ``group("company")``, as it is written.
 Side: TypeAlias = str

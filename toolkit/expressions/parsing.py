@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
-from toolkit.errors import ExpressionError
+from toolkit.base.errors import ExpressionError
+from toolkit.base.values import quoted
+from toolkit.base.wording import did_you_mean, listed
 from toolkit.expressions import nodes
 from toolkit.expressions.expression import MAX_DEPTH, Expression
 from toolkit.expressions.literals import shortened
@@ -33,8 +35,6 @@ from toolkit.expressions.nodes import (
 )
 from toolkit.expressions.tokens import Token, syntax_error, tokens
 from toolkit.expressions.writing import COMPARISON, NOT, OR, PRECEDENCE, SIGN, SUM
-from toolkit.values import quoted
-from toolkit.wording import did_you_mean, listed
 
 Built = TypeVar("Built")
 

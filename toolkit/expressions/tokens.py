@@ -6,8 +6,8 @@ import re
 import unicodedata
 from typing import Final, Literal, NamedTuple
 
-from toolkit.errors import ExpressionError
-from toolkit.values import MAX_DIGITS, Json
+from toolkit.base.errors import ExpressionError
+from toolkit.base.values import MAX_DIGITS, Json
 
 Kind = Literal["text", "number", "word", "symbol", "end"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from toolkit.base.values import dumps
 from toolkit.expressions.expression import Expression
 from toolkit.expressions.nodes import (
     And,
@@ -26,7 +27,6 @@ from toolkit.expressions.nodes import (
     Quantified,
     Tally,
 )
-from toolkit.values import dumps
 
 OR: Final = 1
 AND: Final = 2

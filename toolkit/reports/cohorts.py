@@ -11,23 +11,23 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit import html, times
-from toolkit.columns import Column, Mask
-from toolkit.errors import ArgumentError, InexactIdError, ReportError
-from toolkit.events import AnyEvents, Events
+from toolkit.base import html, times
+from toolkit.base.errors import ArgumentError, InexactIdError, ReportError
+from toolkit.base.ids import normalise_id
+from toolkit.base.reserved import FIRST_SEEN, LAST_SEEN
+from toolkit.base.times import NO_TIME
+from toolkit.base.values import as_json, dumps, quoted
+from toolkit.base.wording import SWAPPED, count, listed
+from toolkit.columns.column import Column, Mask
+from toolkit.columns.snapshot import Snapshot
+from toolkit.events.events import AnyEvents, Events
+from toolkit.events.join import Profiles
 from toolkit.expressions import Expression, Instants, Members, Tally, as_expression, parse
 from toolkit.expressions.doubts import is_known, unknown
-from toolkit.ids import normalise_id
-from toolkit.join import Profiles
-from toolkit.reports import remarks
-from toolkit.reports.periods import Moment, as_moment
-from toolkit.reports.selection import Selection, UserScope
-from toolkit.reserved import FIRST_SEEN, LAST_SEEN
-from toolkit.saved_cohorts import remembered
-from toolkit.snapshot import Snapshot
-from toolkit.times import NO_TIME
-from toolkit.values import as_json, dumps, quoted
-from toolkit.wording import SWAPPED, count, listed
+from toolkit.profiles.saved_cohorts import remembered
+from toolkit.reports.question import remarks
+from toolkit.reports.question.periods import Moment, as_moment
+from toolkit.reports.question.selection import Selection, UserScope
 
 _SHOWN: Final = 10
 # What completion offers of a cohort, beside what it offers of every condition.

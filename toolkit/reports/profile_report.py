@@ -13,19 +13,23 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.arguments import check_number
-from toolkit.columns import Column, Positions
-from toolkit.errors import ReportError
-from toolkit.events import AnyEvents, Events, as_events
+from toolkit.base.arguments import check_number
+from toolkit.base.errors import ReportError
+from toolkit.base.reserved import FIRST_SEEN, LAST_SEEN
+from toolkit.base.times import NO_TIME
+from toolkit.base.values import Json, quoted
+from toolkit.base.wording import count
+from toolkit.columns.column import Column, Positions
+from toolkit.columns.snapshot import Snapshot
+from toolkit.events.events import AnyEvents, Events, as_events
+from toolkit.events.join import Profiles, as_snapshot
 from toolkit.expressions import Expression, Instants, Property, Tally, as_expression
 from toolkit.expressions.doubts import is_known, never_true, unknown, user_property
-from toolkit.join import Profiles, as_snapshot
-from toolkit.reports import measures, plots
-from toolkit.reports.amounts import Amounts
-from toolkit.reports.base import Report
-from toolkit.reports.breakdown_field import OF_PROPERTY, BreakdownField
-from toolkit.reports.breakdowns import Breakdown, By, as_breakdown, shown_property
-from toolkit.reports.fields import (
+from toolkit.profiles.saved_cohorts import saved_ids
+from toolkit.reports.drawing import plots
+from toolkit.reports.drawing.spots import Cell
+from toolkit.reports.form.breakdown_field import OF_PROPERTY, BreakdownField
+from toolkit.reports.form.fields import (
     ChoiceField,
     Declaration,
     FilterField,
@@ -34,19 +38,16 @@ from toolkit.reports.fields import (
     ZoneField,
     declare,
 )
-from toolkit.reports.measures import Happened
-from toolkit.reports.periods import as_zone
-from toolkit.reports.ranked import Ranked
-from toolkit.reports.remarks import unknown_names
-from toolkit.reports.segments import NOT_SET, OTHER, Segments, WithOther
-from toolkit.reports.selection import Selection
-from toolkit.reports.spots import Cell
-from toolkit.reserved import FIRST_SEEN, LAST_SEEN
-from toolkit.saved_cohorts import saved_ids
-from toolkit.snapshot import Snapshot
-from toolkit.times import NO_TIME
-from toolkit.values import Json, quoted
-from toolkit.wording import count
+from toolkit.reports.numbers import measures
+from toolkit.reports.numbers.amounts import Amounts
+from toolkit.reports.numbers.measures import Happened
+from toolkit.reports.question.breakdowns import Breakdown, By, as_breakdown, shown_property
+from toolkit.reports.question.periods import as_zone
+from toolkit.reports.question.ranked import Ranked
+from toolkit.reports.question.remarks import unknown_names
+from toolkit.reports.question.segments import NOT_SET, OTHER, Segments, WithOther
+from toolkit.reports.question.selection import Selection
+from toolkit.reports.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

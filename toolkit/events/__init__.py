@@ -1,0 +1,1 @@
+"""What users did, beside who they are."""

@@ -1,0 +1,57 @@
+"""An edit before it is sent, as HTML: what is added, changed, removed; and the message."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from toolkit.base.html import Html, escape
+from toolkit.base.reserved import display_name
+from toolkit.base.values import ABSENT
+from toolkit.forms.parts.json_text import json_text, laid_out
+from toolkit.updates.edits import Edit
+
+_SIGNS: Final = {"added": "+", "changed": "~", "removed": "−"}
+_SHOWN: Final = 200
+
+
+def edit_table(edit: Edit) -> Html:
+    """Return what an edit does, one row per property; each kind has a sign, a word and a colour."""
+    if not edit.properties:
+        said = (
+            "Nothing is entered so far; saved like this it is an empty profile."
+            if edit.creates
+            else "Nothing is changed so far."
+        )
+        return Html(f'<p class="tk-hint">{escape(said)}</p>')
+    rows = "".join(
+        f'<tr><td><span class="tk-sign">{_SIGNS[each.kind]}</span>{each.kind}</td>'
+        f'<th scope="row">{escape(display_name(each.name))}</th>'
+        f"<td>{_value(each.old, 'removed')}</td><td>{_arrow(each)}</td>"
+        f"<td>{_value(each.new, each.kind)}</td></tr>"
+        for each in edit.properties
+    )
+    return Html(
+        '<div class="tk-scroll"><table class="tk-plain-table tk-edit-table"><tbody>'
+        f"{rows}</tbody></table></div>"
+    )
+
+
+def _arrow(each: Any) -> str:
+    return "→" if each.kind == "changed" else ""
+
+
+def _value(value: Any, kind: str) -> str:
+    if value is ABSENT:
+        return ""
+    text = json_text(value)
+    if len(text) > _SHOWN:
+        text = text[: _SHOWN - 1] + "…"
+    return f'<span class="tk-{kind}">{escape(text)}</span>'
+
+
+def message_text(message: dict[str, Any]) -> Html:
+    """Return a message as JSON to be read, opened on request."""
+    return Html(
+        "<details><summary>The message that is sent</summary>"
+        f'<pre class="tk-json">{escape(laid_out(message))}</pre></details>'
+    )

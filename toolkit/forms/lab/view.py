@@ -1,0 +1,231 @@
+"""What a message did, as HTML: the profile with its differences, and the rules in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from toolkit.base import times
+from toolkit.base.html import Html, escape
+from toolkit.base.times import NO_TIME
+from toolkit.forms.lab.difference import Difference, Part, differences, hidden_in
+from toolkit.forms.lab.guess import moved, shown_of
+from toolkit.forms.lab.trial import Trial
+from toolkit.forms.parts.json_text import json_text, laid_out, sayable
+from toolkit.updates.messages import Rejection
+from toolkit.updates.operators import Profile
+from toolkit.updates.rules import RULES, headline
+
+_SIGNS: Final = {"added": "+", "changed": "~", "rewritten": "~", "removed": "−", "kept": " "}
+# Of a run of unchanged elements so many stand at either end.
+_RUN_ENDS: Final = 3
+_VALUE_LENGTH: Final = 2_000
+
+VERDICTS: Final = {
+    "created": "A profile was created.",
+    "updated": "Written.",
+    "deleted": "The profile was deleted.",
+    "unchanged": "Accepted, and nothing had to be written.",
+    "rejected": "Rejected: nothing was written.",
+}
+
+#: The same in a word.
+SHORT_VERDICTS: Final = {
+    "created": "created",
+    "updated": "written",
+    "deleted": "deleted",
+    "unchanged": "no effect",
+    "rejected": "rejected",
+    "unreadable": "cannot be read",
+}
+
+
+def result(trial: Trial) -> Html:
+    """Return the whole result: verdict, profile, Updated At, rejections, rules."""
+    return Html(
+        verdict(trial)
+        + profile_after(trial)
+        + updated_at(trial)
+        + rejections(trial.rejections)
+        + rules(trial.rules)
+    )
+
+
+def verdict(trial: Trial) -> Html:
+    """Return in a sentence what became of the message."""
+    words = VERDICTS[trial.verdict]
+    if trial.verdict == "updated":
+        changes = {each.change for each in differences(trial.before, trial.after)}
+        if changes <= {"kept"} and not hidden_in(trial.after):
+            words = "Written, with values equal to those there were."
+    if trial.rejections and trial.verdict != "rejected":
+        words += " A part was rejected."
+    return Html(f'<p class="tk-lab-verdict"><strong>{escape(words)}</strong></p>')
+
+
+def profile_before(profile: Profile | None) -> Html:
+    """Return a profile as it was."""
+    if profile is None:
+        return _empty("There is no profile.")
+    return Html(f'<pre class="tk-json">{escape(laid_out(shown_of(profile)))}</pre>')
+
+
+def profile_after(trial: Trial) -> Html:
+    """Return the profile, each property with a sign and a colour for what became of it."""
+    if trial.before is None and trial.after is None:
+        return _empty("There is no profile.")
+    lines = differences(trial.before, trial.after)
+    parts: list[str] = []
+    if trial.after is None:
+        parts.append(_empty("There is no profile any more."))
+    elif not shown_of(trial.after):
+        parts.append(_empty("An empty profile: {}"))
+    if lines:
+        signs = {each.change for each in lines}
+        parts.append(f'<pre class="tk-json tk-lab-lines">{"".join(map(_line, lines))}</pre>')
+        parts.append(_legend(signs))
+    if hidden_in(trial.before, trial.after):
+        parts.append('<p class="tk-hint">A property that is never shown is stored too.</p>')
+    return Html("".join(parts))
+
+
+def _empty(words: str) -> Html:
+    return Html(f'<div class="tk-empty tk-lab-none">{escape(words)}</div>')
+
+
+def _legend(signs: set[str]) -> Html:
+    words = {
+        "added": "added",
+        "changed": "changed",
+        "rewritten": "equal, written differently",
+        "removed": "removed",
+    }
+    said = ", ".join(f"{_SIGNS[sign]} {word}" for sign, word in words.items() if sign in signs)
+    return Html(f'<p class="tk-hint">{escape(said or "No property differs.")}</p>')
+
+
+def _line(each: Difference) -> Html:
+    name = f"{json_text(each.property)}: "
+    kind = "changed" if each.change == "rewritten" else each.change
+    if each.change in ("added", "kept"):
+        value = escape(_cut(each.new))
+    elif each.change == "removed":
+        value = escape(_cut(each.old))
+    elif each.parts:
+        value = _elements(each.parts)
+    else:
+        value = Html(f"<del>{escape(_cut(each.old))}</del> → <ins>{escape(_cut(each.new))}</ins>")
+    # Hearing people read the sign; others are told in a word.
+    told = "" if kind == "kept" else f'<span class="tk-lab-told">{kind}: </span>'
+    look = "" if kind == "kept" else f" tk-{kind}"
+    return Html(
+        f'<span class="tk-lab-line{look}"><span class="tk-sign" aria-hidden="true">'
+        f"{_SIGNS[each.change]}</span>{told}"
+        f'<span class="tk-lab-what">{escape(name)}{value}</span></span>'
+    )
+
+
+def _elements(parts: Sequence[Part]) -> Html:
+    """Return a list with its elements marked, long runs of unchanged ones cut short."""
+    shown: list[str] = []
+    for change, run in groupby(parts, key=lambda part: part.change):
+        texts = [str(escape(_cut(part.value))) for part in run]
+        if len(texts) > 2 * _RUN_ENDS + 1:
+            more = f"… {len(texts) - 2 * _RUN_ENDS:,} more …"
+            texts = [*texts[:_RUN_ENDS], more, *texts[-_RUN_ENDS:]]
+        tag = {"added": "ins", "removed": "del"}.get(change)
+        shown += [f"<{tag}>{text}</{tag}>" if tag else text for text in texts]
+    return Html(f"[{', '.join(shown)}]")
+
+
+def _cut(value: Any) -> str:
+    text = json_text(value)
+    return text if len(text) <= _VALUE_LENGTH else f"{text[:_VALUE_LENGTH]}…"
+
+
+def updated_at(trial: Trial) -> Html:
+    """Return what became of Updated At."""
+    if trial.after is None:
+        return Html("")
+    before, after = (moment(each) for each in (trial.seen_before, trial.seen_after))
+    if not moved(trial):
+        words = Html(f"stays {escape(after)}")
+    elif trial.before is None:
+        words = Html(f"begins at <ins>{escape(after)}</ins>")
+    else:
+        words = Html(f"moves from {escape(before)} to <ins>{escape(after)}</ins>")
+    return Html(f'<p class="tk-lab-seen">Updated at {words}</p>')
+
+
+def moment(microseconds: int) -> str:
+    """Return a time as people read it, in UTC.
+
+    >>> moment(0), moment(1_500_000)
+    ('1970-01-01 00:00', '1970-01-01 00:00:01.500000')
+    """
+    if microseconds == NO_TIME:
+        return "never"
+    return times.iso(microseconds).removesuffix("Z").replace("T", " ").removesuffix(":00")
+
+
+def rejections(rejected: Iterable[Rejection]) -> Html:
+    """Return what was rejected, and why."""
+    items = []
+    for each in rejected:
+        parts = [each.operator or "", "" if each.property is None else json_text(each.property)]
+        where = " ".join(filter(None, parts))
+        told = f"{where}: {each.reason}" if where else _labelled(each.reason)
+        items.append(f"<li>{escape(sayable(told))}</li>")
+    if not items:
+        return Html("")
+    return Html(
+        '<div class="tk-note tk-warning tk-lab-rejected"><strong>Rejected</strong>'
+        f"<ul>{''.join(items)}</ul></div>"
+    )
+
+
+# What the form calls the fields of a message that have a field of their own there.
+_LABELS: Final = {"$distinct_id": "Distinct ID", "$group_id": "Group ID"}
+
+
+def _labelled(reason: str) -> str:
+    """Return a reason with the labels of the form before the names in a message.
+
+    >>> _labelled("no $distinct_id")
+    'no Distinct ID ($distinct_id)'
+    """
+    for name, label in _LABELS.items():
+        reason = re.sub(rf"{re.escape(name)}\b", f"{label} ({name})", reason)
+    return reason
+
+
+def rules(names: Iterable[str]) -> Html:
+    """Return rules in words: the nearest whole, of the others the first sentence.
+
+    The rest of those shows when they are opened.
+    """
+    shown = (_rule(name, whole=place == 0) for place, name in enumerate(names))
+    return Html(f'<div class="tk-lab-rules">{"".join(shown)}</div>')
+
+
+def _rule(name: str, *, whole: bool) -> Html:
+    first = headline(name)
+    rest = RULES[name][len(first) :].strip()
+    head = f"<strong>{escape(name)}</strong> {code(first)}"
+    if not rest:
+        return Html(f'<div class="tk-lab-rule">{head}</div>')
+    return Html(
+        f'<details class="tk-lab-rule"{" open" if whole else ""}><summary>{head}</summary>'
+        f"<p>{code(rest)}</p></details>"
+    )
+
+
+def code(text: str) -> Html:
+    """Return plain text as HTML, with `code` for what stands in backticks.
+
+    >>> code("`$set` & more")
+    '<code>$set</code> &amp; more'
+    """
+    return Html(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))

@@ -1,0 +1,266 @@
+"""What a filter form knows: rows of conditions, or the text of an expression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+from traitlets import Enum as OneOf
+from traitlets import HasTraits, Instance, Int, List, Unicode
+
+from toolkit.base.errors import ArgumentError, ToolkitError
+from toolkit.base.reserved import HIDDEN
+from toolkit.base.wording import sentence
+from toolkit.expressions import Expression, parse
+from toolkit.expressions.nodes import And, Or, require_closed
+from toolkit.reports.form.choices import COHORT, Choices, Suggestions
+from toolkit.reports.form.conditions import condition, operators, spelled
+
+NOTHING: Final = Suggestions("none", "none", ())
+
+
+class FilterRow(HasTraits):
+    """One condition: a property, an operator, a value.
+
+    Attributes
+    ----------
+    prop
+        The label of a property, such as ``"user.plan"``, or of a saved cohort, such as
+        ``"cohort.Paying"``; empty for none yet.
+    operator
+        The name of an operator that fits the property.
+    value
+        What was typed.
+    error
+        What is wrong with the row, in words; empty if it is well, or not finished.
+    hint
+        What is still missing, in words.
+    """
+
+    prop = Unicode("")
+    operator = Unicode("is")
+    value = Unicode("")
+    error = Unicode("")
+    hint = Unicode("")
+
+    def __init__(self, choices: Callable[[], Choices], **traits: str) -> None:
+        self._choices = choices
+        super().__init__(**traits)
+        if not self.operator:  # one that was given stays, so that an error can tell of it
+            self.operator = self.operators[0]
+        self.observe(lambda _: self._fit(), "prop")
+        self.read()
+
+    @property
+    def about(self) -> Suggestions:
+        """What is known of the property."""
+        choice = self._choices().properties.get(self.prop)
+        return NOTHING if choice is None else self._choices().about(choice.property)
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """The names of the operators that fit."""
+        return tuple(each.name for each in operators(self.about))
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether the operator needs a value."""
+        return self._takes != "none"
+
+    @property
+    def _takes(self) -> str:
+        found = (each.takes for each in operators(self.about) if each.name == self.operator)
+        return next(found, "one")
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """What to type for frequent values."""
+        about = self.about
+        type_ = about.element if about.type == "list" else about.type
+        several = self._takes == "several"
+        return tuple(spelled(value, type_, among_several=several) for value in about.values)
+
+    def _fit(self) -> None:
+        # Another property of the same type keeps the operator.
+        if self.operator not in self.operators:
+            self.operator = self.operators[0]
+
+    def read(self) -> Expression | None:
+        """Return the condition, None if it is unfinished or wrong; say so in the traits."""
+        made, self.error, self.hint = self._read()
+        return made
+
+    def _read(self) -> tuple[Expression | None, str, str]:
+        """Return the condition, what is wrong, and what is missing."""
+        if not self.prop:
+            return None, "", "Choose a property; until then this row does not count."
+        choice = self._choices().properties.get(self.prop)
+        if choice is None:
+            if self.prop.partition(".")[2] in HIDDEN:
+                told = f'"{self.prop}" is hidden from every form.'
+            elif self.prop.startswith(COHORT):
+                told = f'No cohort is saved as "{self.prop.removeprefix(COHORT):.60}".'
+            else:
+                told = f'There is no property "{self.prop:.60}".'
+            return None, f"{told} Choose one of the list.", ""
+        if self.takes_value and not self.value.strip():
+            return None, "", "Give a value; until then this row does not count."
+        try:
+            return condition(choice.property, self.operator, self.value, self.about), "", ""
+        except ToolkitError as error:
+            return None, sentence(str(error)), ""
+
+
+class FilterState(HasTraits):
+    """A filter: rows joined by and/or, or the text form for those who know it.
+
+    Attributes
+    ----------
+    mode
+        ``"rows"`` or ``"text"``: which of the two counts.
+    join
+        ``"and"`` or ``"or"``: how the rows are joined.
+    rows
+        The rows.
+    text
+        The text form.
+    error
+        What is wrong with the text, in words, with a mark under the place; or with the
+        filter as a whole, where :meth:`refuse` said so.
+    condition
+        What the filter comes to; None if it lets everything through, or is wrong.
+    revision
+        Goes up when there may be something else to choose from.
+    """
+
+    mode = OneOf(["rows", "text"], "rows")
+    join = OneOf(["and", "or"], "and")
+    rows = List(Instance(FilterRow))
+    text = Unicode("")
+    error = Unicode("")
+    condition = Instance(Expression, allow_none=True)
+    revision = Int(0)
+
+    def __init__(self, choices: Callable[[], Choices]) -> None:
+        super().__init__()
+        self._choices = choices
+        self._listeners: list[Callable[[], None]] = []
+        self._is_quiet = False
+        self.observe(lambda _: self.changed(), ["join", "rows", "text", "mode"])
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call *listener* after each change of what the filter says."""
+        self._listeners.append(listener)
+
+    @property
+    def offered(self) -> dict[str, str]:
+        """What a person reads for each property that may be chosen, none at first."""
+        known = self._choices().properties
+        return {"": "Choose a property", **{each: known[each].label for each in known}}
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing in what counts is wrong; unfinished rows are not."""
+        if self.error:
+            return False
+        return self.mode == "text" or not any(row.error for row in self.rows)
+
+    def add(self, prop: str = "", operator: str = "", value: str = "") -> FilterRow:
+        """Add a row and return it.
+
+        Parameters
+        ----------
+        prop
+            A label such as ``"user.plan"``.
+        operator
+            By default the first that fits.
+        value
+            What to type for the value.
+        """
+        given = {"prop": prop, "operator": operator, "value": value}
+        row = FilterRow(self._choices, **given)
+        row.observe(lambda _: self.changed(), ["prop", "operator", "value"])
+        self.rows = [*self.rows, row]
+        return row
+
+    def remove(self, row: FilterRow) -> None:
+        """Take a row away."""
+        self.rows = [each for each in self.rows if each is not row]
+
+    def clear(self) -> None:
+        """Take away all rows and the text."""
+        self._set(mode="rows", rows=[], text="", join="and")
+
+    def use(self, mode: Literal["rows", "text"]) -> None:
+        """Turn to the rows or to the text.
+
+        The text begins as what the rows say. Nothing is lost by turning back: the
+        rows are as they were, and so is a text that was changed.
+        """
+        said = self._of_rows()
+        if mode == "text" and self.mode == "rows" and said is not None and not self.text.strip():
+            self._set(mode=mode, text=said.text)
+        else:
+            self.mode = mode
+
+    def show(self, condition: Expression | str | None) -> None:
+        """Put another condition, or the text of one, in place of what the filter says."""
+        if condition is None:
+            self.clear()
+        else:
+            text = condition if isinstance(condition, str) else condition.text
+            self._set(mode="text", text=text)
+
+    def _set(self, **traits: Any) -> None:
+        """Change several traits as one."""
+        self._is_quiet = True
+        try:
+            for name, value in traits.items():
+                setattr(self, name, value)
+        finally:
+            self._is_quiet = False
+        self.changed()
+
+    def changed(self) -> None:
+        """Work out anew what the filter comes to, and tell."""
+        if self._is_quiet:
+            return
+        self._read()
+        for listener in self._listeners:
+            listener()
+
+    def reread(self) -> None:
+        """Read the same anew, of what there is to choose from by now; tell nobody."""
+        self._read()
+        self.revision += 1
+
+    def refuse(self, words: str) -> None:
+        """Say what is wrong with the filter as a whole; it counts until the next change."""
+        self.error = words
+
+    def _read(self) -> None:
+        error, condition = "", None
+        if self.mode == "rows":
+            condition = self._of_rows()
+        elif self.text.strip():
+            try:
+                condition = _condition_of(self.text)
+            except ToolkitError as refusal:
+                error = str(refusal)
+        self.error, self.condition = error, condition
+
+    def _of_rows(self) -> Expression | None:
+        found = [made for row in self.rows if (made := row.read()) is not None]
+        if len(found) < 2:
+            return found[0] if found else None
+        return And.of(found) if self.join == "and" else Or.of(found)
+
+
+def _condition_of(text: str) -> Expression:
+    condition = parse(text)
+    require_closed(condition)
+    if not condition.is_condition:
+        raise ArgumentError(
+            f"{text.strip()} is a value, not a condition; compare it: {text.strip()} == …"
+        )
+    return condition

@@ -1,0 +1,104 @@
+"""Users written to a file, or to bytes that the browser saves."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from toolkit.base.errors import ArgumentError
+from toolkit.base.progress import Progress
+from toolkit.base.reserved import FIRST_SEEN, LAST_SEEN
+from toolkit.base.times import NO_TIME
+from toolkit.base.wording import count
+from toolkit.columns.column import Column, Positions
+from toolkit.columns.snapshot import Snapshot
+from toolkit.expressions import Instants
+from toolkit.forms.users.rows import DISTINCT_ID, Rows
+from toolkit.profiles.table import ProfileTable
+from toolkit.profiles.view import ProfileView
+from toolkit.sources.csv.export import export_csv
+from toolkit.sources.files.jsonlines import write_messages
+
+KINDS: Final = ("csv", "jsonl")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: under which name, how many, its bytes if there is no file, what not."""
+
+    name: str
+    profiles: int
+    content: bytes
+    losses: tuple[str, ...]
+
+
+def export(
+    source: Rows,
+    rows: Positions,
+    kind: str,
+    path: Path | None,
+    names: Sequence[str] | None,
+    progress: Progress,
+    profiles: ProfileTable,
+) -> Exported:
+    """Write some rows as CSV or as messages.
+
+    Parameters
+    ----------
+    source, rows
+        The users, and which of them.
+    kind
+        ``"csv"`` or ``"jsonl"``.
+    path
+        The file; None for bytes.
+    names
+        The properties of a CSV, in order; None for all of the profile.
+    progress
+        Told how far it is.
+    profiles
+        The table, for its group key.
+    """
+    if kind not in KINDS:
+        raise ArgumentError(f"kind={kind!r}; {' or '.join(KINDS)} is allowed")
+    losses: tuple[str, ...] = ()
+    without = int((~source.has_profile[rows]).sum())
+    if kind == "csv":
+        view = ProfileView(_as_shown(source, rows, names), "exported", profiles.group_key)
+        if without:
+            losses += (f"{count(without, 'user')} without a profile: the ID only.",)
+    else:
+        view = ProfileView(source.profiles(rows), "exported", profiles.group_key)
+        if without:
+            losses += (f"Left out: {count(without, 'user')} without a profile.",)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / f"users.{kind}" if path is None else path
+        if kind == "csv":
+            done = export_csv(view, target, progress=False, notice=progress)
+            written, losses = done.profiles, (*losses, *done.notes)
+        else:
+            written = write_messages(view, target, progress=False, notice=progress)
+        content = target.read_bytes() if path is None else b""
+        return Exported(target.name, written, content, losses)
+
+
+def _as_shown(source: Rows, rows: Positions, names: Sequence[str] | None) -> Snapshot:
+    ids = source.ids.take(pa.array(rows))
+    seen = np.full(len(rows), NO_TIME, np.int64)
+    columns: dict[str, Column] = {}
+    if names is None:
+        names = [*(name for name in source.names if name != FIRST_SEEN), LAST_SEEN]
+    for name in names:
+        if name == DISTINCT_ID:
+            continue
+        column = source.column("user", name)
+        if name == LAST_SEEN and isinstance(column, Instants):
+            seen = column.microseconds[rows]
+        elif isinstance(column, Column):
+            columns[name] = column.take(rows)
+    return Snapshot(ids, columns, seen)

@@ -1,0 +1,99 @@
+"""Messages that change many profiles: what they would do, and doing it as one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from toolkit.base.errors import ArgumentError
+from toolkit.base.values import ABSENT
+from toolkit.columns.column import Column
+from toolkit.profiles.table import ProfileTable
+from toolkit.updates.differences import compare
+from toolkit.updates.messages import USERS, Rejection, parse_message
+from toolkit.updates.operators import apply
+from toolkit.updates.results import ChangeReport, left_out_frame
+
+
+def checked_table(profiles: object) -> ProfileTable:
+    """Return the table.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none, such as a view, which cannot be changed.
+    """
+    if not isinstance(profiles, ProfileTable):
+        raise ArgumentError(
+            f"profiles is of type {type(profiles).__name__}; the ProfileTable is needed, and what "
+            "to pick out of it as where="
+        )
+    return profiles
+
+
+def change(
+    profiles: ProfileTable, messages: Sequence[Mapping[str, Any]], *, dry_run: bool, source: str
+) -> ChangeReport:
+    """Return what messages to profiles do; apply them as one batch unless it is a dry run.
+
+    Messages without effect are left out. Updated At stays (UPKEEP-1).
+    """
+    rejected: list[Rejection] = []
+    parsed = [
+        parse_message(each, at, rejected, group_key=profiles.group_key or USERS)
+        for at, each in enumerate(messages)
+    ]
+    ids = pa.array(
+        dict.fromkeys(each.distinct_id for each in parsed if each is not None), pa.large_string()
+    )
+    snapshot = profiles.snapshot()
+    positions = snapshot.positions(ids)
+    there = np.flatnonzero(positions >= 0)
+    rows: dict[str, Any] = dict.fromkeys(ids.to_pylist())
+    keys = ids.take(pa.array(there)).to_pylist()
+    rows.update(zip(keys, snapshot.rows(positions[there]), strict=True))
+
+    sent: list[Mapping[str, Any]] = []
+    for at, message in enumerate(parsed):
+        if message is None:
+            continue
+        key = message.distinct_id
+        refused: list[tuple[str, str, str]] = []
+        rows[key], wrote = apply(rows[key], message.operations, refused)
+        rejected += [Rejection(at, key, *each) for each in refused]
+        if wrote:
+            sent.append(messages[at])
+
+    before = {name: column.take(positions) for name, column in snapshot.columns.items()}
+    after_rows = [{} if row is None else row for row in rows.values()]
+    names = dict.fromkeys([*before, *(name for row in after_rows for name in row)])
+    after = {name: Column.of([row.get(name, ABSENT) for row in after_rows]) for name in names}
+    found = compare(ids, before, after)
+    differs = np.zeros(len(ids), np.bool_)
+    for mask in found.differs.values():
+        differs |= mask
+    known = positions >= 0
+    left = np.array([row is not None for row in rows.values()], np.bool_)
+    created, deleted = int((~known & left).sum()), int((known & ~left).sum())
+    updated = int((differs & known & left).sum())
+    report = ChangeReport(
+        matched=len(ids),
+        created=created,
+        updated=updated,
+        deleted=deleted,
+        unchanged=len(ids) - created - updated - deleted,
+        properties=found.properties,
+        changes=found.changes,
+        rejected=left_out_frame(
+            (each.distinct_id or "", each.property, each.reason) for each in rejected
+        ),
+        dry_run=dry_run,
+    )
+    if dry_run or not created + updated + deleted:
+        return report
+    result = profiles.apply(sent, source=source, ignore_time=True)
+    return replace(report, batch_id=result.batch_id)

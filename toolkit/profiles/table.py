@@ -1,0 +1,1425 @@
+"""The profile table: one row per distinct ID, any JSON properties, changed only by operators."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from dataclasses import replace
+from functools import partial
+from numbers import Integral
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeVar, overload
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from tqdm.auto import tqdm
+
+from toolkit.base import times
+from toolkit.base.arguments import check_choice, check_flag
+from toolkit.base.errors import (
+    ArgumentError,
+    ComparisonError,
+    CopyError,
+    InexactIdError,
+    InvalidIdError,
+    InvalidTimeError,
+    MessageError,
+    ProfileNotFoundError,
+    ReadOnlyError,
+    RejectedUpdateWarning,
+    UndoError,
+)
+from toolkit.base.ids import near_id, normalise_id
+from toolkit.base.notation import argument
+from toolkit.base.progress import Progress, silent
+from toolkit.base.reserved import HIDDEN, title
+from toolkit.base.values import Json, as_json, copied, glimpse, is_text, printable, quoted
+from toolkit.base.wording import SWAPPED, completed_by_dir, completions, count, did_you_mean
+from toolkit.columns.column import Column, Positions
+from toolkit.columns.snapshot import Snapshot
+from toolkit.expressions import Expression, SnapshotScope, as_expression
+from toolkit.profiles.saved_cohorts import saved_ids
+from toolkit.profiles.view import ProfileView, shown
+from toolkit.store.backup import BackupReport
+from toolkit.store.changes import Explanation, difference, explain, history_frame, steps
+from toolkit.store.check import CheckReport
+from toolkit.store.compaction import CompactReport
+from toolkit.store.engine import Engine
+from toolkit.store.file import TIMEOUT, Store
+from toolkit.store.history import (
+    ProfilePast,
+    Timeline,
+    Update,
+    past_of,
+    snapshot_as_of,
+    state_after,
+    timeline,
+    updates_of,
+)
+from toolkit.store.log import LoggedColumns, LoggedEdits, logged
+from toolkit.store.remembered import Remembered
+from toolkit.store.undo import edits_to_undo, is_small
+from toolkit.updates import limits as product_limits
+from toolkit.updates.by_column import ColumnsResult, EditCounts, plan_columns, plan_edits
+from toolkit.updates.by_message import Indexed, plan
+from toolkit.updates.edits import Edit
+from toolkit.updates.frame_plan import plan_frame
+from toolkit.updates.frames import read_frame
+from toolkit.updates.messages import USERS, Locator, Rejection, hidden_properties, parse_message
+from toolkit.updates.results import ApplyResult, ChangeReport
+from toolkit.updates.state import Change, State
+
+_T = TypeVar("_T")
+# A progress bar appears once a loop has run for so many seconds.
+_PATIENCE = 1.0
+_WORTH_A_BAR = 10_000
+_NOT_GIVEN: Final = object()
+
+
+# For reports, forms and other parts of the toolkit.
+_INTERNAL: Final = frozenset(
+    {"address", "check_writable", "exclusively", "remembered", "snapshot", "timeline"}
+)
+
+
+@completed_by_dir
+class ProfileTable:
+    """User profiles: one row per distinct ID, any JSON properties.
+
+    The table is changed only by the operators. What it hands out (dicts, frames)
+    is the caller's to change, and never changes the table (COPY-1):
+    ``profiles["1"]["plan"] = "pro"`` and ``profiles.frame.loc["1", "plan"] = "pro"``
+    write nothing; ``profiles.set("1", {"plan": "pro"})`` and ``profiles.set(frame)`` do.
+
+    Parameters
+    ----------
+    path
+        An SQLite file, made if missing. None keeps the table in memory.
+    limits
+        ``"mixpanel"`` enforces the hosted product's limits and reports every cut;
+        None stores everything as sent.
+    timeout
+        Seconds to wait while another process writes to the same file.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be opened or is not a file of profiles.
+
+    Examples
+    --------
+    >>> profiles = ProfileTable()
+    >>> profiles.set("123", {"$name": "Alice", "plan": "free"})
+    <ApplyResult: 1 applied, 1 created>
+    >>> profiles.union("123", {"tags": ["new"]})
+    <ApplyResult: 1 applied, 1 updated>
+    >>> profiles["123"]
+    {'$name': 'Alice', 'plan': 'free', 'tags': ['new']}
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        limits: Literal["mixpanel"] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        if limits not in (None, "mixpanel"):
+            raise ArgumentError(f'limits={limits!r}; "mixpanel" or None is allowed')
+        if not isinstance(path, str | PathLike | None):
+            hint = ""
+            if isinstance(path, pd.DataFrame):
+                hint = ". To fill a table: profiles = ProfileTable(), then profiles.set(frame) or"
+                hint += " tk.import_frame(profiles, frame)"
+            elif isinstance(path, list | dict):
+                hint = ". To fill a table: profiles = ProfileTable(), then profiles.apply(messages)"
+            raise ArgumentError(
+                f"path is of type {type(path).__name__}; the path of an SQLite file or None is "
+                f"needed{hint}"
+            )
+        store = None if path is None or fspath(path) == ":memory:" else Store(path, timeout)
+        self._engine = Engine(store)
+        self._group_key = USERS
+        self._limits = limits
+        self._timelines: tuple[object, dict[str, Timeline]] = (None, {})
+        # Of a table of the past: what it was made of.
+        self._groups_then: Callable[[str], ProfileTable] | None = None
+
+    def groups(self, group_key: str) -> ProfileTable:
+        """Return the table of the profiles of a group key, such as ``"company"``.
+
+        It is kept in the same file, and knows all operators but ``add`` and
+        ``append`` (GROUP-1). Its IDs are the group IDs.
+        """
+        if not isinstance(group_key, str) or not group_key:
+            raise ArgumentError(
+                f"{argument('group_key', group_key)}; text such as 'company' is needed"
+            )
+        as_json(group_key)  # half a surrogate pair is no text
+        if self._groups_then is not None:
+            return self._groups_then(group_key)
+        return self._beside(self._engine, group_key)
+
+    def _beside(self, engine: Engine, group_key: str) -> ProfileTable:
+        """Return another table with the same settings."""
+        table = object.__new__(type(self))
+        table._engine, table._group_key, table._limits = engine, group_key, self._limits
+        table._timelines = (None, {})
+        table._groups_then = None
+        return table
+
+    @property
+    def group_keys(self) -> list[str]:
+        """The group keys that have a table, sorted."""
+        return self._engine.group_keys()
+
+    @property
+    def group_key(self) -> str | None:
+        """The group key of these profiles; None for user profiles."""
+        return self._group_key or None
+
+    @property
+    def path(self) -> str | None:
+        """The SQLite file, None for a table in memory."""
+        store = self._engine.store
+        return None if store is None else str(store.path)
+
+    @property
+    def moment(self) -> str | None:
+        """For profiles of the past: of when they are, in words. None for the table itself."""
+        return self._engine.moment_told
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the file was opened to read only, for it or its folder is write-protected."""
+        store = self._engine.store
+        return store is not None and bool(store.read_only)
+
+    def check_writable(self) -> None:
+        """Refuse a table whose file was opened to read only, before work that ends in a write.
+
+        Raises
+        ------
+        StoreReadOnlyError
+            If it was.
+        """
+        if self._engine.store is not None:
+            self._engine.store.check_writable()
+
+    def remembered(self, kind: str) -> Remembered:
+        """Return what forms keep beside the profiles, such as ``"csv templates"``, by name."""
+        return Remembered(self._engine, kind)
+
+    def close(self) -> None:
+        """Close the SQLite file; a second call does nothing.
+
+        What another thread is doing with the table is done first.
+        """
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # Operators
+
+    @overload
+    def set(
+        self,
+        distinct_id: pd.DataFrame,
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+        key: str = "distinct_id",
+        missing: Literal["leave", "unset"] = "leave",
+        dry_run: bool = False,
+        source: str = "DataFrame",
+    ) -> ChangeReport: ...
+
+    @overload
+    def set(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, Any],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult: ...
+
+    def set(
+        self,
+        distinct_id: object,
+        properties: Any = _NOT_GIVEN,
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+        **of_frame: Any,
+    ) -> ApplyResult | ChangeReport:
+        """Write properties, creating the profile if it is missing (SET-1, SET-2).
+
+        ``profiles.set(frame)`` does it for each row of a DataFrame, as one batch of the
+        cells that differ from what is stored; where nothing differs, there is no batch
+        (FRAME-1).
+
+        Parameters
+        ----------
+        distinct_id
+            Text or a number. Several of them (a list, tuple, set, Index, Series …) are
+            updated alike, as one batch, each once (MANY-1). Or a DataFrame: a row a
+            profile, one column per property.
+        properties
+            Names and JSON values; None is null. Not for a DataFrame.
+        time
+            When it happened: unix seconds or milliseconds, ISO 8601 text, a datetime.
+            By default now. Updated At moves there, but never back (SEEN-1).
+        ignore_time
+            Whether Updated At stays as it is (SEEN-2).
+        key
+            For a DataFrame: the column, or the name of the index, with the distinct IDs.
+        missing
+            For a DataFrame: ``"leave"`` what is stored where a cell is missing (NaN,
+            None, NA), or ``"unset"`` it.
+        dry_run
+            For a DataFrame: whether only to say what would change.
+        source
+            For a DataFrame: where it comes from, in words, for the log.
+
+        Returns
+        -------
+        ApplyResult or ChangeReport
+            What was applied; of a rejection there is a ``RejectedUpdateWarning`` too. For
+            a DataFrame what changed, property by property.
+
+        Raises
+        ------
+        FrameError
+            If a column of the DataFrame is missing or there twice, has a name that no
+            property may have, or holds an ID that is none. Nothing is written then.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> frame = pd.DataFrame({"id": [7, 8], "plan": ["pro", None]})
+        >>> profiles.set(frame, key="id")
+        <ChangeReport: 2 profiles: 2 created>
+          plan: 1 added
+        >>> profiles.set(frame, key="id")
+        <ChangeReport: 2 profiles: 2 unchanged>
+        """
+        if isinstance(distinct_id, pd.DataFrame):
+            if properties is not _NOT_GIVEN:
+                raise ArgumentError(
+                    "a DataFrame has the properties in its columns; its distinct IDs are "
+                    'named with key=, as in profiles.set(frame, key="customer_id")'
+                )
+            return self._set_frame(distinct_id, time, ignore_time, **of_frame)
+        if of_frame:
+            raise ArgumentError(
+                f"{', '.join(f'{name}=' for name in of_frame)} is for a DataFrame; one profile "
+                'is set as in profiles.set("123", {"plan": "pro"})'
+            )
+        if properties is _NOT_GIVEN:
+            raise ArgumentError(
+                f"set takes a distinct ID and properties, or a DataFrame, not "
+                f"{glimpse(distinct_id)!r} alone"
+            )
+        if isinstance(distinct_id, Mapping) and isinstance(properties, str | int):
+            raise ArgumentError(
+                'the distinct ID comes first, as in profiles.set("123", {"plan": "pro"}). '
+                "Did you swap the ID and the properties?"
+            )
+        return self._send("$set", distinct_id, properties, time, ignore_time)
+
+    def _set_frame(
+        self,
+        frame: pd.DataFrame,
+        time: object,
+        ignore_time: bool,
+        key: str = "distinct_id",
+        missing: Literal["leave", "unset"] = "leave",
+        dry_run: bool = False,
+        source: str = "DataFrame",
+    ) -> ChangeReport:
+        check_choice("missing", missing, ("leave", "unset"), ArgumentError)
+        check_flag("dry_run", dry_run, ArgumentError)
+        check_flag("ignore_time", ignore_time, ArgumentError)
+        as_json(source)
+        moment = None if time is None else times.parse_time(time)
+        rows = read_frame(frame, key, parameter="key")
+
+        def work() -> ChangeReport:
+            planned = plan_frame(self.snapshot(), rows, missing, self._limits is not None)
+            if dry_run or not planned.writes:
+                return replace(planned.report, dry_run=dry_run)
+            batch_id: int | None
+            if planned.removes:
+                messages = [
+                    {**self.address(each), **operations} for each, operations in planned.messages()
+                ]
+                if moment is not None:
+                    messages = [{**each, "$time": times.iso(moment)} for each in messages]
+                sent = self.apply(messages, source=source, ignore_time=ignore_time)
+                batch_id = sent.batch_id
+            else:
+                arrival = self._engine.arrival() if moment is None else moment
+                batch_id = self.set_columns(
+                    planned.ids,
+                    planned.columns,
+                    source=source,
+                    seen=None if ignore_time else arrival,
+                    time=moment,
+                ).batch_id
+            return replace(planned.report, batch_id=batch_id)
+
+        return work() if dry_run else self.exclusively(work)
+
+    def set_once(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, Any],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Write the properties that are absent (ONCE-1). Parameters as for :meth:`set`."""
+        return self._send("$set_once", distinct_id, properties, time, ignore_time)
+
+    def add(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, float],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Add numbers to number properties (ADD-1, ADD-2). Parameters as for :meth:`set`."""
+        return self._send("$add", distinct_id, properties, time, ignore_time)
+
+    def union(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, Any],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Add to lists what is not in them yet (UNION-1). Parameters as for :meth:`set`."""
+        return self._send("$union", distinct_id, properties, time, ignore_time)
+
+    def append(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, Any],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Add one element at the end of lists (APPEND-1). Parameters as for :meth:`set`."""
+        return self._send("$append", distinct_id, properties, time, ignore_time)
+
+    def remove(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, Any],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Take equal elements out of lists (REMOVE-1). Parameters as for :meth:`set`."""
+        return self._send("$remove", distinct_id, properties, time, ignore_time)
+
+    def unset(
+        self,
+        distinct_id: object,
+        names: str | Iterable[str],
+        *,
+        time: object = None,
+        ignore_time: bool = False,
+    ) -> ApplyResult:
+        """Remove properties for good (UNSET-1).
+
+        *names* is one name or several; the rest is as for :meth:`set`.
+        """
+        is_several = isinstance(names, Iterable) and not isinstance(names, str | Mapping)
+        given = list(names) if is_several else names
+        return self._send("$unset", distinct_id, given, time, ignore_time)
+
+    def delete(
+        self, distinct_id: object, *, time: object = None, ignore_time: bool = False
+    ) -> ApplyResult:
+        """Remove the profile and all its properties (DELETE-1). Parameters as for :meth:`set`.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> profiles.set(["1", "2", "3"], {"plan": "free"})
+        <ApplyResult: 3 applied, 3 created>
+        >>> profiles.delete(["1", "2"])
+        <ApplyResult: 2 applied, 2 deleted>
+        """
+        return self._send("$delete", distinct_id, "", time, ignore_time)
+
+    def _send(
+        self, operator: str, distinct_id: object, argument: Any, time: object, ignore_time: bool
+    ) -> ApplyResult:
+        several = _several_ids(distinct_id)
+        ids = [distinct_id] if several is None else several
+        about = {operator: argument} if time is None else {operator: argument, "$time": time}
+        messages = [{**self.address(each), **about} for each in ids]
+        result = self.apply(messages, source=operator.lstrip("$"), ignore_time=ignore_time)
+        # One warning for each place to look at; of many the first says what the others may be.
+        shown = result.rejections if several is None else result.rejections[:1]
+        for each in shown:
+            what = operator if each.property is None else f"{operator} {printable(each.property)}"
+            text = f"{what} was not applied to {glimpse(ids[each.index])!r}: {each.reason}"
+            if (others := len(result.rejections) - len(shown)) > 0:
+                text += f"; and {count(others, 'rejection')} more, in .rejected"
+            warnings.warn(text, RejectedUpdateWarning, stacklevel=3)
+        return result
+
+    def edit(
+        self,
+        distinct_id: object,
+        properties: Mapping[str, Any],
+        *,
+        before: Mapping[str, Any] | None,
+        source: str = "edit",
+    ) -> ApplyResult:
+        """Make a profile what somebody made of it, unless it changed meanwhile.
+
+        What differs from *before* is sent as one message of ``$set`` and ``$unset``.
+        Updated At stays, as after every edit by hand (SEEN-2).
+
+        Parameters
+        ----------
+        distinct_id
+            Text or a number.
+        properties
+            All properties the profile is to have.
+        before
+            All properties it had when it was read; None if there was no profile.
+        source
+            Where the edit comes from, in words, for the log.
+
+        Raises
+        ------
+        EditConflictError
+            If what would be written over is no longer what it was *before*. Nothing is
+            changed then. What others wrote elsewhere in the profile stays.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> profiles.set("1", {"plan": "free", "n": 1}).applied
+        1
+        >>> read = profiles["1"]
+        >>> profiles.edit("1", {"plan": "pro"}, before=read)
+        <ApplyResult: 1 applied, 1 updated>
+        >>> profiles["1"]
+        {'plan': 'pro'}
+        """
+        if not isinstance(properties, Mapping) or not isinstance(before, Mapping | None):
+            raise ArgumentError("properties= and before= are the properties as dicts, or None")
+        edit = Edit.between(before, properties)
+        key = normalise_id(distinct_id)
+        if not edit:
+            return ApplyResult(0, 0, 0, 0, 0)
+
+        def work(state: Callable[[str], State]) -> ApplyResult:
+            row = state(self._group_key).row(key)
+            edit.check(key, None if row is None else row.properties)
+            message = {**self.address(key), **edit.operations}
+            return self.apply([message], source=source, ignore_time=True)
+
+        return self._engine.write(work)
+
+    def exclusively(self, work: Callable[[], _T]) -> _T:
+        """Return what *work* returns; meanwhile nobody else writes to the profiles.
+
+        What it reads is of one moment, and it may write one batch.
+        """
+        return self._engine.write(lambda _: work())
+
+    def address(self, distinct_id: object) -> dict[str, Any]:
+        """Return the fields of a message that say whose it is, in this table.
+
+        >>> ProfileTable().groups("company").address("acme")
+        {'$group_key': 'company', '$group_id': 'acme'}
+        """
+        if self._group_key == USERS:
+            return {"$distinct_id": distinct_id}
+        return {"$group_key": self._group_key, "$group_id": distinct_id}
+
+    def apply(
+        self,
+        messages: Iterable[Mapping[str, Any]],
+        *,
+        source: str = "messages",
+        ignore_time: bool = False,
+        progress: bool = True,
+        geo: Locator | None = None,
+        ip: str | None = None,
+    ) -> ApplyResult:
+        """Apply messages in order, each seeing the ones before it (MSG-2).
+
+        A rejected message or property never stops the others (MSG-3). What is
+        applied is one batch: all of it is kept, or nothing.
+
+        Parameters
+        ----------
+        messages
+            Engage messages: ``{"$distinct_id": …, "$set": {…}}``; several operators in
+            one apply in the order written (MSG-1). Messages with ``$group_key`` and
+            ``$group_id`` go to the table of that group key.
+        source
+            Where they come from, in words, for the log.
+        ignore_time
+            Whether Updated At stays as it is for all of them, as for edits made by
+            hand (SEEN-2).
+        progress
+            Whether to show a progress bar if it takes more than a second.
+        geo
+            A :class:`toolkit.GeoDatabase`: ``$set`` and ``$set_once`` set the location of
+            their user too, from the message's coordinates or ``$ip`` (GEO-1).
+        ip
+            The address of whoever sent the messages, for those without an ``$ip``.
+
+        Returns
+        -------
+        ApplyResult
+            Counts, and each rejection with index, distinct ID, operator, property, reason.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> profiles.apply([
+        ...     {"$distinct_id": 123, "$set": {"plan": "pro"}, "$append": {"seen": "A"}},
+        ...     {"$distinct_id": "123", "$add": {"plan": 1}},
+        ... ])
+        <ApplyResult: 1 applied, 1 created, 1 rejected>
+          rejected [1] 123 $add plan: the stored value is the text 'pro', not a number
+        """
+        if isinstance(messages, Mapping):
+            messages = [messages]
+        if isinstance(messages, str | bytes):
+            raise MessageError(
+                "apply takes messages, not text. "
+                "To apply a file: profiles.apply(tk.read_messages(path))"
+            )
+        if isinstance(messages, pd.DataFrame):
+            raise MessageError(
+                "apply takes messages, not a DataFrame. A row as a message: "
+                '{"$distinct_id": …, "$set": {…}}'
+            )
+        if not isinstance(messages, Iterable):
+            raise MessageError(f"apply takes messages, not {type(messages).__name__}")
+        as_json(source)
+        if geo is not None:
+            given = list(messages)
+            messages = geo.locate(given, ip, self)
+            if len(messages) != len(given):
+                raise ArgumentError(
+                    f"geo.locate returned {len(messages):,} of {count(len(given), 'message')}; "
+                    "it returns one for each"
+                )
+        check_flag("ignore_time", ignore_time, ArgumentError)
+        valid, rejected, noted = self._parsed(messages, ignore_time, progress)
+        result = self._apply_valid(valid, source, refused=len(rejected))
+        rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)
+        return replace(result, rejections=rejections, cautions=noted)
+
+    def _apply_valid(
+        self,
+        valid: list[Indexed],
+        source: str,
+        undoes: int | None = None,
+        progress: Progress = silent,
+        refused: int = 0,
+    ) -> ApplyResult:
+        """Apply valid messages, to whatever tables they are for, as one batch.
+
+        *refused* is how many rejections there were before, for the log.
+        """
+        by_table: dict[str, list[Indexed]] = {}
+        for index, message in valid:
+            by_table.setdefault(message.group_key, []).append((index, message))
+        check = None if self._limits is None else product_limits.excess
+
+        def work(state: Callable[[str], State]) -> ApplyResult:
+            arrival = self._engine.arrival()
+            planned = {
+                key: plan(state(key), sent, arrival, check, progress)
+                for key, sent in by_table.items()
+            }
+            rejected = [each for part in planned.values() for each in part.rejected]
+            accepted = sorted(
+                (each for part in planned.values() for each in part.accepted),
+                key=lambda each: each[0],
+            )
+            counts = {
+                name: sum(getattr(part, name) for part in planned.values())
+                for name in ("created", "updated", "deleted", "unchanged")
+            }
+            batch_id = None
+            if accepted:
+                batch_id = self._engine.commit(
+                    source,
+                    {"messages": len(accepted), **counts, "rejected": refused + len(rejected)},
+                    [accepted],
+                    {key: part.change for key, part in planned.items()},
+                    arrival,
+                    undoes,
+                    progress,
+                )
+            return ApplyResult(len(accepted), **counts, rejections=rejected, batch_id=batch_id)
+
+        return self._engine.write(work)
+
+    def _parsed(
+        self, messages: Iterable[Mapping[str, Any]], ignore_time: bool, progress: bool
+    ) -> tuple[list[Indexed], list[Rejection], list[Rejection]]:
+        """Return the valid messages, what was rejected, and what is worth a warning."""
+        valid: list[Indexed] = []
+        rejected: list[Rejection] = []
+        noted: list[Rejection] = []
+        ignored: list[Rejection] = []
+        if progress and not (isinstance(messages, Sized) and len(messages) < _WORTH_A_BAR):
+            messages = tqdm(messages, "Checking messages", delay=_PATIENCE, leave=False)
+        for index, raw in enumerate(messages):
+            message = parse_message(
+                raw, index, rejected, group_key=self._group_key, ignored=ignored
+            )
+            if message is None:
+                continue
+            if self._limits is not None:
+                fitting, cuts, excess = product_limits.cut_message(message)
+                noted += [Rejection(index, message.distinct_id, *cut) for cut in cuts]
+                rejected += [Rejection(index, message.distinct_id, *each) for each in excess]
+                if fitting is None:
+                    continue
+                message = fitting
+            for operator, name in hidden_properties(message):
+                reason = "stored, but never shown in a table, form or report"
+                noted.append(Rejection(index, message.distinct_id, operator, name, reason))
+            if ignore_time and not message.ignore_time:
+                message = replace(message, ignore_time=True)
+            valid.append((index, message))
+        return valid, rejected, [*_first_of_each(ignored), *noted]
+
+    def set_columns(
+        self,
+        ids: pa.Array,
+        columns: Mapping[str, Column],
+        *,
+        source: str,
+        seen: int | None = None,
+        time: int | None = None,
+        row_times: Positions | None = None,
+        dry_run: bool = False,
+        progress: Progress = silent,
+    ) -> ColumnsResult:
+        """``$set`` many profiles at once from whole columns, as one batch.
+
+        What :func:`toolkit.import_csv` stands on.
+
+        Parameters
+        ----------
+        ids
+            Distinct IDs, each once (but for *row_times*): pyarrow ``large_string``.
+        columns
+            For each property a column of as many cells. An absent cell is not set.
+        source
+            Where they come from, in words, for the log.
+        seen
+            Updated At of the profiles written, in microseconds since 1970 UTC; None
+            leaves it as it is (SEEN-2).
+        time
+            When it happened, in microseconds since 1970 UTC; None: now.
+        row_times
+            Instead of *time*: when each row happened. Each row is an update of its own then,
+            an ID may stand in several, and they apply in the order of their times (PAST-4).
+        dry_run
+            Whether to count only, and write nothing.
+        progress
+            Told how far it is. What it raises leaves the table as it was.
+        """
+
+        def work(state: State) -> tuple[LoggedColumns, Change, ColumnsResult]:
+            self.snapshot(progress)
+            fitting: dict[str, Column] = dict(columns)
+            rejected: list[tuple[str, str, str]] = []
+            if self._limits is not None:
+                fitting, rejected = product_limits.cut_columns(state.snapshot(), ids, columns)
+            given = LoggedColumns(ids, fitting, seen, self._group_key, time, row_times)
+            if row_times is not None and (np.diff(row_times) < 0).any():
+                given = given.rows(np.argsort(row_times, kind="stable"))
+            change, result = plan_columns(state, given, progress)
+            return given, change, replace(result, rejected=rejected)
+
+        if dry_run or not len(ids):
+            return self._engine.read(self._group_key, work)[2]
+
+        def write(state: Callable[[str], State]) -> ColumnsResult:
+            arrival = self._engine.arrival()
+            given, change, result = work(state(self._group_key))
+            counts = {
+                "messages": len(ids),
+                "created": result.created,
+                "updated": result.updated,
+                "deleted": 0,
+                "unchanged": result.unchanged,
+                "rejected": len(result.rejected),
+            }
+            changes = {self._group_key: change}
+            progress("Writing", 0, change.writes)
+            batch_id = self._engine.commit(
+                source, counts, [logged(given, arrival)], changes, arrival, progress=progress
+            )
+            return replace(result, batch_id=batch_id)
+
+        return self._engine.write(write)
+
+    # Reading
+
+    def _read(self, distinct_id: object) -> dict[str, Json] | None:
+        key = normalise_id(distinct_id)
+        row = self._engine.read(self._group_key, lambda state: state.row(key))
+        if row is None:
+            return None
+        return {name: copied(value) for name, value in row.properties.items()}
+
+    def __getitem__(self, distinct_id: object) -> dict[str, Json]:
+        """Return a profile's properties as a dict of its own: null is None, absent is missing.
+
+        Changing the dict changes nothing else (COPY-1); ``profiles.set`` writes.
+        """
+        properties = self._read(distinct_id)
+        if properties is None:
+            key = normalise_id(distinct_id)
+            raise ProfileNotFoundError(f"no profile {key!r}{near_id(key, self)}")
+        return properties
+
+    def __setitem__(self, distinct_id: object, properties: object) -> NoReturn:
+        raise ReadOnlyError(
+            f"a profile is changed by operators: profiles.set({quoted(distinct_id):.60}, {{…}}) "
+            "writes properties, profiles.delete(…) comes first to replace the whole profile"
+        )
+
+    def __delitem__(self, distinct_id: object) -> NoReturn:
+        raise ReadOnlyError(
+            f"a profile is deleted by an operator: profiles.delete({quoted(distinct_id):.60}); "
+            f"profiles.unset({quoted(distinct_id):.60}, …) deletes some of its properties"
+        )
+
+    def get(self, distinct_id: object, default: _T | None = None) -> dict[str, Json] | _T | None:
+        """Return a profile's properties as a dict of its own, *default* if there is none."""
+        properties = self._read(distinct_id)
+        return default if properties is None else properties
+
+    def last_seen(self, distinct_id: object) -> pd.Timestamp | None:
+        """Return a profile's Updated At in UTC, None if it has none (SEEN-1).
+
+        Raises
+        ------
+        ProfileNotFoundError
+            If there is no such profile.
+        """
+        key = normalise_id(distinct_id)
+        row = self._engine.read(self._group_key, lambda state: state.row(key))
+        if row is None:
+            raise ProfileNotFoundError(f"no profile {key!r}{near_id(key, self)}")
+        return times.timestamp(row.last_seen)
+
+    def title(self, distinct_id: object) -> str:
+        """Return the profile's title: its name, else first and last name, e-mail, distinct ID."""
+        return title(self[distinct_id], normalise_id(distinct_id))
+
+    def __contains__(self, distinct_id: object) -> bool:
+        try:
+            return self._read(distinct_id) is not None
+        except InexactIdError:  # ID-1: it may be one of several
+            raise
+        except InvalidIdError:
+            return False
+
+    def __len__(self) -> int:
+        return self._engine.read(self._group_key, len)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the distinct IDs, in the order the profiles were created."""
+        return iter(self._engine.read(self._group_key, list))
+
+    @property
+    def ids(self) -> pd.Index:
+        """The distinct IDs, in the order the profiles were created."""
+        return self.snapshot().index
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The properties at least one profile has, in the order of their first write.
+
+        The hidden ``$bucket`` and ``bucket`` are left out.
+        """
+        return tuple(name for name in self.snapshot().names if name not in HIDDEN)
+
+    def snapshot(self, progress: Progress | None = None) -> Snapshot:
+        """Return all profiles as columns: the same object until something changes.
+
+        *progress* is told while they are read from the file; what it raises stops that.
+        """
+
+        def look(state: State) -> Snapshot:
+            with self._engine.watched("Loading", 0, progress):
+                return state.snapshot()
+
+        return self._engine.read(self._group_key, look)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All profiles as a new DataFrame; editing it never changes the table (COPY-1).
+
+        ``frame.loc["1", "plan"] = "pro"`` changes your frame alone; ``profiles.set(frame)``
+        then writes what differs.
+
+        The index is ``distinct_id``, in the order the profiles were created. There is
+        one column per property, in the order of the first write, and ``$last_seen`` last
+        (``datetime64[us, UTC]``). Integers are ``Int64``, numbers with fractions
+        ``float64``, booleans ``boolean``, text ``str``; absent is missing. A column
+        that holds a null, or values of several types, is ``object``: None is null and
+        NaN is absent there. ``frame.convert_dtypes()`` turns nulls into missing
+        values. The hidden ``$bucket`` and ``bucket`` are left out.
+        """
+        snapshot = self.snapshot()
+        return snapshot.frame([name for name in snapshot.names if name not in HIDDEN])
+
+    def where(self, expression: Expression | str) -> ProfileView:
+        """Return the profiles for which an expression is true, as they are now.
+
+        Parameters
+        ----------
+        expression
+            Such as ``user["plan"] == "pro"``, as an object or as text.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> profiles.apply([
+        ...     {"$distinct_id": "1", "$set": {"plan": "pro"}},
+        ...     {"$distinct_id": "2", "$set": {"plan": "free"}},
+        ... ])
+        <ApplyResult: 2 applied, 2 created>
+        >>> list(profiles.where('user["plan"] == "pro"'))
+        ['1']
+        """
+        condition = as_expression(expression)
+        snapshot = self.snapshot()
+        chosen = snapshot.keep(
+            condition.mask(SnapshotScope(snapshot, self.group_key, partial(saved_ids, self)))
+        )
+        return ProfileView(chosen, str(condition), self.group_key)
+
+    # The past
+
+    def history(self, distinct_id: object) -> pd.DataFrame:
+        """Return every update of a profile, in the order of arrival.
+
+        Returns
+        -------
+        DataFrame
+            A row for each property an operator named: ``time`` (when it happened: the
+            ``$time`` sent, else the arrival) and ``arrived`` (``datetime64[us, UTC]``),
+            ``batch_id``, ``source``, ``operator``, ``property``, ``old`` and ``new`` (NaN
+            where there was nothing). A ``$delete`` is one row, with the whole profile as
+            ``old``. Empty for an ID that no update ever named.
+        """
+        return history_frame(steps(self._updates(distinct_id)))
+
+    def explain(self, distinct_id: object, name: str) -> Explanation:
+        """Return, in words, the updates that made a property what it is.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> profiles.set("1", {"n": 1}).applied, profiles.add("1", {"n": 2}).applied
+        (1, 1)
+        >>> for sentence in profiles.explain("1", "n").sentences[1:]:
+        ...     print(sentence.split("Z: ")[1])
+        $set 1 made it 1 (batch 1, set)
+        $add 2 made 1 into 3 (batch 2, add)
+        """
+        if not is_text(name):
+            raise ArgumentError(f"name={quoted(name):.60}; the name of a property is needed")
+        return explain(normalise_id(distinct_id), name, self._updates(distinct_id))
+
+    def _updates(self, distinct_id: object) -> list[Update]:
+        key = normalise_id(distinct_id)
+        return self._engine.read(
+            self._group_key, lambda _: updates_of(self._engine.log, self._group_key, key)
+        )
+
+    def past_of(self, distinct_id: object) -> ProfilePast:
+        """Return one profile through time, in effective time as :meth:`as_of` has it.
+
+        What a slider over the past of one profile stands on: only the profile's own
+        updates are read, once, and replayed for each moment asked for.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> _ = profiles.set("1", {"plan": "free"}, time="2026-01-01")
+        >>> _ = profiles.set("1", {"plan": "pro"}, time="2026-02-01")
+        >>> past = profiles.past_of("1")
+        >>> past.at(past.moments[0]).properties
+        {'plan': 'free'}
+        """
+        key = normalise_id(distinct_id)
+        return self._engine.read(
+            self._group_key, lambda _: past_of(self._engine.log, self._group_key, key)
+        )
+
+    def as_of(self, time: object = None, *, batch: int | None = None) -> ProfileTable:
+        """Return the table as it was, as a table that cannot be changed.
+
+        Parameters
+        ----------
+        time
+            The profiles at that moment, from all updates that had *happened* by then,
+            in the order they happened: by their ``$time``, else their arrival. An update
+            that arrived late counts from the time it names. Unix seconds or
+            milliseconds, ISO 8601 text, a datetime.
+        batch
+            Instead of *time*: the table as it stood once that batch had *arrived*. 0 is
+            the empty table.
+        """
+        if (time is None) == (batch is None):
+            raise ArgumentError(
+                "give a time or a batch, such as as_of('2026-05-01') or as_of(batch=3)"
+            )
+        log, key = self._engine.log, self._group_key
+        if batch is not None:
+            last = self._engine.read(key, lambda _: log.last())
+            if (
+                isinstance(batch, bool | np.timedelta64)
+                or not isinstance(batch, Integral)
+                or not 0 <= batch <= last
+            ):
+                raise ArgumentError(f"batch={quoted(batch)}; a number from 0 to {last} is needed")
+            told = f"after batch {batch}"
+            snapshot = self._engine.read(key, lambda _: state_after(log, key, batch).snapshot())
+        else:
+            moment = _moment_asked(time)
+            told = f"as of {times.iso(moment)}"
+            snapshot = self._engine.read(key, lambda _: snapshot_as_of(log, key, moment))
+        table = self._beside(Engine.of_the_past({key: snapshot}, told), key)
+        table._groups_then = lambda key: self.groups(key).as_of(time, batch=batch)
+        return table
+
+    def timeline(self, name: str) -> Timeline:
+        """Return how a property changed, in all profiles, in effective time.
+
+        What ``at="event time"`` stands on; worked out once until something changes.
+        """
+        if not is_text(name):
+            raise ArgumentError(f"name={quoted(name):.60}; the name of a property is needed")
+        if self._engine.moment_told is not None:
+            raise ReadOnlyError(
+                f"these are the profiles {self._engine.moment_told}; to join events with the "
+                "state at their time, give the table itself"
+            )
+
+        def known(_: State) -> Timeline:
+            log = self._engine.log
+            version = (log.last(), log.compaction())
+            if self._timelines[0] != version:
+                self._timelines = (version, {})
+            known = self._timelines[1]
+            if name not in known:
+                known[name] = timeline(self._engine.log, self._group_key, name)
+            return known[name]
+
+        return self._engine.read(self._group_key, known)
+
+    def diff(self, before: object, after: object = None) -> pd.DataFrame:
+        """Return what differs between two moments, one row per cell.
+
+        Parameters
+        ----------
+        before, after
+            Times as for :meth:`as_of`, or tables. *after* is the table as it is now by
+            default.
+
+        Returns
+        -------
+        DataFrame
+            ``distinct_id``, ``property`` (None for the profile itself), ``change``
+            (``"created"``, ``"deleted"``, ``"added"``, ``"changed"``, ``"removed"``),
+            ``old``, ``new``.
+        """
+        tables = [
+            each if isinstance(each, ProfileTable | ProfileView) else self.as_of(each)
+            for each in (before, self if after is None else after)
+        ]
+        return difference(*(table.snapshot() for table in tables))
+
+    def undo(
+        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+    ) -> ApplyResult:
+        """Put back what a batch changed, as a new batch; the log keeps both.
+
+        Profiles the batch created are deleted, those it deleted are written again (last
+        in the table), and cells get their old values. Updated At stays. Batches that
+        hold updates of groups are undone in all their tables.
+
+        Parameters
+        ----------
+        batch_id
+            As in :attr:`batches`, or in the result of the call that made it.
+        only_untouched
+            Whether to leave what later updates wrote to, and undo the rest.
+        progress
+            Told how far it is. What it raises leaves the table as it was.
+
+        Raises
+        ------
+        UndoError
+            If there is no such batch, it is undone already, or later updates wrote to
+            what it changed; those are in ``conflicts``. Nothing is changed then. It is
+            ``toolkit.errors.UndoError``.
+        ArgumentError
+            If *batch_id* is no whole number.
+        """
+        number = _batch_number(batch_id)
+
+        def work(state: Callable[[str], State]) -> ApplyResult:
+            def latest(key: str) -> Snapshot:
+                with self._engine.watched("Loading", 0, progress):
+                    return state(key).snapshot()
+
+            undone, parts, is_whole = edits_to_undo(
+                self._engine.log, number, only_untouched, latest, progress
+            )
+            source = f"undo of batch {undone}"
+            if is_whole and not parts:  # the log tells that it is undone all the same
+                return self._apply_edits([], source, undone, latest, progress)
+            as_messages = is_small(parts) or (
+                # To refuse what is too much takes whole profiles.
+                self._limits is not None
+                and any(
+                    product_limits.may_be_exceeded([*latest(part.group_key).columns, *part.columns])
+                    for part in parts
+                )
+            )
+            if as_messages:
+                messages = enumerate(message for part in parts for message in part.messages())
+                return self._apply_valid(list(messages), source, undone, progress)
+            return self._apply_edits(parts, source, undone, latest, progress)
+
+        return self._engine.write(work)
+
+    def _apply_edits(
+        self,
+        parts: list[LoggedEdits],
+        source: str,
+        undoes: int,
+        latest: Callable[[str], Snapshot],
+        progress: Progress,
+    ) -> ApplyResult:
+        """Apply edits in whole columns, those of a table each, as one batch."""
+        arrival = self._engine.arrival()
+        changes: dict[str, Change] = {}
+        found = [EditCounts(0, 0, 0, 0)]
+        for part in parts:
+            state = State.of(latest(part.group_key))
+            changes[part.group_key], of_table = plan_edits(state, part, progress)
+            found.append(of_table)
+        counts = EditCounts(*map(sum, zip(*found, strict=True)))
+        applied = sum(map(len, parts))
+        progress("Writing", 0, sum(change.writes for change in changes.values()))
+        batch_id = self._engine.commit(
+            source,
+            {"messages": applied, **counts._asdict(), "rejected": 0},
+            parts,
+            changes,
+            arrival,
+            undoes,
+            progress,
+        )
+        return ApplyResult(applied, *counts, batch_id=batch_id)
+
+    def compact(self, keep: object, *, dry_run: bool = False) -> CompactReport:
+        """Forget the history before a moment, so that the file shrinks; return what was done.
+
+        The latest state stays as it is, and so does all that happened since the moment.
+        What was before can no longer be asked for (:meth:`as_of`, ``at="event time"``) or
+        undone; :meth:`history` begins with what each profile was then. Tables of groups
+        are compacted too. This cannot be undone.
+
+        Parameters
+        ----------
+        keep
+            What stays: a duration before now (``"90d"``, a timedelta), a moment
+            (``"2026-05-01"``, a date or datetime), or a number of batches, the latest ones.
+        dry_run
+            Whether only to say what would be done.
+
+        Raises
+        ------
+        ArgumentError
+            If *keep* is none of these, or a moment to come.
+
+        Notes
+        -----
+        COMPACT-1: no profile changes. COMPACT-2: the past from that moment on is what it
+        was. COMPACT-3: an update that arrives later and names an earlier time counts, in
+        the past, from that moment.
+
+        Examples
+        --------
+        >>> profiles = ProfileTable()
+        >>> for plan in ("free", "basic", "pro"):
+        ...     _ = profiles.set("1", {"plan": plan})
+        >>> profiles.compact(keep=1).batches
+        2
+        >>> profiles["1"], len(profiles.history("1"))
+        ({'plan': 'pro'}, 2)
+        """
+        return self._engine.compact(keep, dry_run=check_flag("dry_run", dry_run, ArgumentError))
+
+    def backup(
+        self, path: str | PathLike[str], *, overwrite: bool = False, progress: Progress = silent
+    ) -> BackupReport:
+        """Write a copy of the whole table, its past included, to a file; return what was written.
+
+        Others may read and write meanwhile: the copy is of one moment, and one file, without
+        a ``-wal`` beside it. It is there when it is whole, and not before. All tables of
+        groups, saved cohorts and templates go with it; so do those of a table in memory.
+
+        Parameters
+        ----------
+        path
+            Where it goes.
+        overwrite
+            Whether to take the place of a file that stands there.
+        progress
+            Told how far it is. What it raises leaves everything as it was.
+
+        Raises
+        ------
+        StoreExistsError
+            If a file stands there, unless *overwrite*.
+        StoreError
+            If the copy cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> profiles = ProfileTable()
+        >>> _ = profiles.set("1", {"plan": "free"})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = profiles.backup(folder + "/copy.db")
+        ...     with ProfileTable(report.path) as copy:
+        ...         copy["1"], len(copy.history("1"))
+        ({'plan': 'free'}, 1)
+        """
+        return self._engine.backup(path, overwrite=overwrite, progress=progress)
+
+    def check(self, *, repair: bool = False) -> CheckReport:
+        """Replay the log of the file and compare it with the profiles it holds.
+
+        Parameters
+        ----------
+        repair
+            Whether to write the profiles anew from the log where they differ.
+
+        Raises
+        ------
+        StoreError
+            If the table is in memory.
+        """
+        return self._engine.check(repair=repair)
+
+    def redo(
+        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+    ) -> ApplyResult:
+        """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
+        batch_id = _batch_number(batch_id)
+        batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
+        undos = [batch.id for batch in batches if batch.undoes == batch_id]
+        if not undos:
+            raise UndoError(f"batch {quoted(batch_id)} was not undone, so there is nothing to redo")
+        return self.undo(undos[-1], only_untouched=only_untouched, progress=progress)
+
+    @property
+    def batches(self) -> pd.DataFrame:
+        """The batches of the log, oldest first: a row each.
+
+        The index is ``batch_id``; columns ``time`` (of arrival, ``datetime64[us, UTC]``),
+        ``source``, the counts ``messages``, ``created``, ``updated``, ``deleted``,
+        ``unchanged``, ``rejected``, and ``undoes`` (``Int64``), the batch it undoes.
+        """
+        batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
+        columns = ["source", "messages", "created", "updated", "deleted", "unchanged", "rejected"]
+        data: dict[str, Any] = {"batch_id": [batch.id for batch in batches]}
+        at = np.array([batch.time for batch in batches], "M8[us]")
+        data["time"] = pd.DatetimeIndex(at).tz_localize("UTC")
+        data |= {name: [getattr(batch, name) for batch in batches] for name in columns}
+        data["undoes"] = pd.array([batch.undoes for batch in batches], "Int64")
+        return pd.DataFrame(data).set_index("batch_id")
+
+    def __dir__(self) -> list[str]:
+        return completions(self, _INTERNAL)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say what was probably meant by a name that there is not."""
+            said = f"{type(self).__name__!r} object has no attribute {name!r}"
+            hint = "" if name.startswith("_") else _meant(name)
+            raise AttributeError(f"{said}{hint}", name=name, obj=None)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same table; two tables are compared by :meth:`diff`."""
+        if isinstance(other, ProfileTable):
+            if self._engine is other._engine and self._group_key == other._group_key:
+                return True
+        elif not isinstance(other, ProfileView | pd.DataFrame):
+            return NotImplemented
+        raise ComparisonError(
+            "== does not tell how profiles differ; profiles.diff(other) lists it, and is empty "
+            "where they are the same. For a DataFrame: profiles.frame.equals(other)"
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self._engine), self._group_key))
+
+    def __copy__(self) -> NoReturn:
+        raise CopyError(
+            "a table is not copied by copy or pickle: both would write to one log. "
+            "profiles.backup(path) writes a copy with its past to a file, profiles.as_of(batch=…) "
+            "is the table as it was, profiles.frame its values. In another process open the file "
+            "again: ProfileTable(path)"
+        )
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        self.__copy__()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self.__copy__()
+
+    def __repr__(self) -> str:
+        if self._engine.store is not None and self._engine.store.is_closed:
+            return f"<ProfileTable: closed, {self.path}>"
+        kind = f"{'user' if self._group_key == USERS else self._group_key} profile"
+        where = self._engine.moment_told
+        if where is None:
+            where = "in memory" if self.path is None else f"in {self.path}"
+            where += ", to read only" if self.is_read_only else ""
+        return f"<ProfileTable: {count(len(self), kind)} {where}>"
+
+    def _repr_html_(self) -> str:
+        snapshot = self.snapshot()
+        return shown(snapshot, repr(self)[1:-1].removeprefix("ProfileTable: "))
+
+
+def as_table(profiles: Any, *, views: bool = False) -> Any:
+    """Return a table; with *views*, or profiles picked out of one.
+
+    Raises
+    ------
+    ArgumentError
+        If it is something else.
+    """
+    if isinstance(profiles, ProfileTable) or (views and isinstance(profiles, ProfileView)):
+        return profiles
+    # Events are known by their columns: they are in a room below.
+    is_events = isinstance(profiles, pd.DataFrame) or hasattr(profiles, "event_column")
+    hint = SWAPPED if is_events else ""
+    raise ArgumentError(
+        f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed{hint}"
+    )
+
+
+def _first_of_each(ignored: Iterable[Rejection]) -> list[Rejection]:
+    """Return a warning for each field passed over, from the first message that has it."""
+    by_field: dict[str | None, list[Rejection]] = {}
+    for each in ignored:
+        by_field.setdefault(each.operator, []).append(each)
+    return [
+        replace(first, reason=f"{first.reason} {count(1 + len(more), 'message')} had it.")
+        if more
+        else first
+        for first, *more in by_field.values()
+    ]
+
+
+def _several_ids(given: object) -> list[Any] | None:
+    """Return the distinct IDs if several are given, each once; None if it is one (MANY-1)."""
+    if isinstance(given, pd.DataFrame):
+        raise ArgumentError(
+            'a DataFrame is no distinct ID; give its column of them, such as frame["distinct_id"]'
+        )
+    if isinstance(given, str | bytes | bytearray | Mapping) or not isinstance(given, Iterable):
+        return None
+    try:
+        ids = list(given)
+    except TypeError:  # an array without dimensions
+        return None
+    return list({_same_id(place, each): each for place, each in enumerate(ids)}.values())
+
+
+def _same_id(place: int, given: object) -> object:
+    """Return what equal IDs share; what is no ID is like no other, and is rejected later."""
+    try:
+        return normalise_id(given)
+    except InvalidIdError:
+        return place
+
+
+def _moment_asked(time: object) -> int:
+    """Return a moment of the past; of a small number the error names the batch (TIME-1)."""
+    try:
+        return times.parse_time(time)
+    except InvalidTimeError as error:
+        # NumPy has its lengths of time for whole numbers.
+        is_number = isinstance(time, Integral) and not isinstance(time, bool | np.timedelta64)
+        if not (is_number and 0 <= time < 1900):  # type: ignore[operator]
+            raise
+        raise InvalidTimeError(
+            f"{error}. It looks like the number of a batch; give as_of(batch={time})"
+        ) from None
+
+
+def _batch_number(batch_id: object) -> int:
+    """Return the number of a batch; True is none, though Python has it equal 1."""
+    if isinstance(batch_id, bool | np.timedelta64) or not isinstance(batch_id, Integral):
+        raise ArgumentError(
+            f"batch_id={batch_id!r}; the number of a batch is needed, as profiles.batches has it"
+        )
+    return int(batch_id)
+
+
+#: What the operators are called elsewhere.
+_OTHER_NAMES: Final = {
+    "increment": "add",
+    "track_charge": "append",
+    "update": "set",
+    "delete_user": "delete",
+    "drop": "delete",
+    "filter": "where",
+    "query": "where",
+    "save": "backup",
+}
+
+
+def _meant(name: str) -> str:
+    """Return which method was probably meant, to follow another sentence."""
+    if name in _OTHER_NAMES:
+        return f'. Did you mean "{_OTHER_NAMES[name]}"?'
+    public = [each for each in dir(ProfileTable) if not each.startswith("_")]
+    hint = did_you_mean(name, [each for each in public if each not in _INTERNAL])
+    if not hint and name.startswith("update"):
+        hint = ' Did you mean "set"?'
+    return f".{hint}" if hint else ""

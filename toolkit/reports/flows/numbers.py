@@ -1,0 +1,465 @@
+"""The numbers of a flow: how many paths are where at each step, and go where from there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from toolkit.base.arguments import is_whole
+from toolkit.base.errors import ReportError
+from toolkit.base.values import is_text, quoted
+from toolkit.base.wording import count, did_you_mean, listed
+from toolkit.columns.column import Mask, Positions
+from toolkit.reports.flows.paths import DROP_OFF, OTHER, START, Paths, Question
+from toolkit.reports.question.periods import MOST_ROWS
+from toolkit.reports.question.ranked import Ranked
+
+#: How many whole paths a segment are told apart.
+MOST_PATHS: Final = 1_000
+
+_FEW: Final = 2**22
+
+
+#: A step has no more events under their own names.
+MOST_NAMED: Final = 2_000
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What the steps of a flow are, from the oldest on.
+
+    Attributes
+    ----------
+    steps
+        Their numbers; 0 is the anchor.
+    labels
+        Of each step: what its events are called, the most frequent first.
+    """
+
+    steps: list[int]
+    labels: list[list[str]]
+
+    def inner(self, column: int) -> int:
+        """Return the column beside another on the way to the anchor."""
+        return column - 1 if self.steps[column] > 0 else column + 1
+
+    def outer(self) -> list[int]:
+        """Return the columns that links lead to or from: all but the anchor's."""
+        return [column for column, step in enumerate(self.steps) if step]
+
+    def end(self, column: int) -> str:
+        """Return what it is called if there is no event at a step and one beside it."""
+        return DROP_OFF if self.steps[column] > 0 else START
+
+    def names(self, column: int) -> list[str]:
+        """Return what may stand at a step, the end of the path last."""
+        return [*self.labels[column], *([self.end(column)] if self.steps[column] else [])]
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Paths, a cell each: where each is at each step.
+
+    Attributes
+    ----------
+    users
+        Whose it is.
+    places
+        For each step a position in its labels; their number where the path ends, and -1
+        beyond.
+    segments
+        The place of the segment in the table.
+    """
+
+    users: Any
+    places: list[Any]
+    segments: Positions
+
+    def links(self, columns: Columns, column: int) -> Any:
+        """Return for each path which link it has between a step and the one beside it.
+
+        A number, inner place times the width of the outer step plus outer place; -1 for none.
+        """
+        inner = columns.inner(column)
+        from_, to = self.places[inner].astype(np.int64), self.places[column].astype(np.int64)
+        is_link = (from_ >= 0) & (from_ < len(columns.labels[inner]))
+        return np.where(is_link, from_ * (len(columns.labels[column]) + 1) + to, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Links:
+    """The links of a flow.
+
+    Attributes
+    ----------
+    column
+        Of each link: the outer of the two steps it is between.
+    inner, outer
+        Its places at both.
+    values
+        How many paths, one row per segment and one column per link.
+    sizes
+        How many paths each segment has.
+    """
+
+    column: Positions
+    inner: Positions
+    outer: Positions
+    values: Any
+    sizes: Positions
+
+    @classmethod
+    def of(cls, paths: Places, columns: Columns, sizes: Positions) -> Links:
+        """Count the links in the order of the table."""
+        parts: list[tuple[Any, ...]] = []
+        rows = 0
+        for column in columns.outer():
+            inner = columns.inner(column)
+            width = len(columns.labels[column]) + 1
+            links = paths.links(columns, column)
+            is_link = links >= 0
+            span = len(columns.labels[inner]) * width
+            keys, found = counted(
+                paths.segments[is_link] * span + links[is_link], len(sizes) * span
+            )
+            ends = np.arange(len(columns.labels[inner])) * width + width - 1
+            pairs = np.union1d(keys % max(span, 1), ends)
+            rows += len(pairs) * len(sizes)
+            if rows > MOST_ROWS:
+                raise ReportError(
+                    f"the table would have more than {MOST_ROWS:,} rows: {len(sizes):,} segments, "
+                    "each with its links; choose a smaller top=, or filter with where="
+                )
+            values = np.zeros((len(sizes), len(pairs)), np.int64)
+            if len(keys):
+                values[keys // span, np.searchsorted(pairs, keys % span)] = found
+            from_, to = pairs // width, pairs % width
+            if columns.steps[column] < 0:
+                order = np.lexsort((from_, to))
+                from_, to, values = from_[order], to[order], values[:, order]
+            parts.append((np.full(len(from_), column), from_, to, values))
+        of_column, inners, outers, each = (list(part) for part in zip(*parts, strict=True))
+        return cls(
+            np.concatenate(of_column),
+            np.concatenate(inners),
+            np.concatenate(outers),
+            np.hstack(each),
+            sizes,
+        )
+
+    def inner_sizes(self) -> Any:
+        """Return how many paths are at the inner place of each link."""
+        if not len(self.column):
+            return self.values
+        width = int(self.inner.max()) + 1
+        _, place = np.unique(self.column * width + self.inner, return_inverse=True)
+        sums = np.zeros((place.max() + 1, len(self.sizes)), np.int64)
+        np.add.at(sums, place, self.values.T)
+        return sums[place].T
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A flow in numbers.
+
+    Attributes
+    ----------
+    ranked
+        The segments.
+    whole
+        The paths of all users together.
+    paths
+        Those of the segments; the same without a breakdown.
+    """
+
+    question: Question
+    columns: Columns
+    ranked: Ranked
+    whole: Places
+    paths: Places
+
+    @classmethod
+    def of(cls, question: Question, top: int | None) -> Numbers:
+        """Count what is asked for, with the *top* events of each step under their names."""
+        whole = question.whole
+        paths, ranked, segments = whole, Ranked.whole(), np.zeros(len(whole), np.int64)
+        if question.by is not None:
+            paths, of = question.broken_down()
+            codes = paths.segments if paths.segments is not None else np.zeros(0, np.int32)
+            sizes = np.bincount(codes, minlength=len(of))
+            used = np.flatnonzero(sizes)
+            ranked = Ranked.of(question.by, of, used, sizes[used])
+            segments = ranked.places(codes, len(of))
+        labels = question.track.labels
+        shown, named = [], []
+        for step in range(len(whole.nodes)):
+            kept, names = _kept(whole.nodes[step], paths.nodes[step], labels, top)
+            shown.append(kept)
+            named.append(names)
+        columns = Columns(question.plan.steps, named)
+        all_alike = np.zeros(len(whole), np.int64)
+        of_all = Places(whole.users, _places(whole, shown, columns), all_alike)
+        if question.by is None:
+            return cls(question, columns, ranked, of_all, of_all)
+        each = Places(paths.users, _places(paths, shown, columns), segments)
+        return cls(question, columns, ranked, of_all, each)
+
+    @cached_property
+    def links(self) -> Links:
+        """The links of each segment."""
+        sizes = np.bincount(self.paths.segments, minlength=len(self.ranked))
+        return Links.of(self.paths, self.columns, sizes)
+
+    @cached_property
+    def together(self) -> Links:
+        """The links of all users together."""
+        if self.ranked.by is None:
+            return self.links
+        return Links.of(self.whole, self.columns, np.array([len(self.whole.users)]))
+
+    @cached_property
+    def often(self) -> list[str]:
+        """All events, those that are most often a step of all users together first."""
+        totals: Counter[str] = Counter()
+        for column, labels in enumerate(self.columns.labels):
+            counts = self.at_step(column, together=True)[0].tolist()
+            totals.update(
+                {label: 0 if label == OTHER else counts[at] for at, label in enumerate(labels)}
+            )
+        return [name for name, _ in totals.most_common()]
+
+    @property
+    def is_empty(self) -> bool:
+        return not len(self.whole.users)
+
+    def table(self) -> pd.DataFrame:
+        """Return one row per segment and link."""
+        links = self.links
+        shown = 0 if self.is_empty else len(links.column)
+        columns: dict[str, Any] = self.ranked.columns(shown)
+        steps = np.array(self.columns.steps, np.int64)[links.column[:shown]]
+        names = [self._ends(links, at) for at in range(shown)]
+        segments = len(self.ranked)
+        columns["step"] = np.tile(steps, segments)
+        columns["from"] = pd.Series([first for first, _ in names] * segments, dtype="str")
+        columns["to"] = pd.Series([second for _, second in names] * segments, dtype="str")
+        values = links.values[:, :shown]
+        columns["value"] = values.ravel()
+        with np.errstate(invalid="ignore"):
+            columns["share"] = (values / links.sizes[:, None]).ravel()
+            columns["step_share"] = (values / links.inner_sizes()[:, :shown]).ravel()
+        return pd.DataFrame(columns)
+
+    def _ends(self, links: Links, at: int) -> tuple[str, str]:
+        """Return where a link leads from and to."""
+        column = int(links.column[at])
+        inner = self.columns.names(self.columns.inner(column))[links.inner[at]]
+        outer = self.columns.names(column)[links.outer[at]]
+        return (inner, outer) if self.columns.steps[column] > 0 else (outer, inner)
+
+    def nodes(self) -> pd.DataFrame:
+        """Return one row per segment, step and event."""
+        labels = self.columns.labels
+        columns: dict[str, Any] = self.ranked.columns(sum(map(len, labels)))
+        steps = np.repeat(self.columns.steps, [len(each) for each in labels])
+        counts = np.hstack([self.at_step(column) for column in range(len(labels))])
+        columns["step"] = np.tile(steps.astype(np.int64), len(self.ranked))
+        names = [name for each in labels for name in each] * len(self.ranked)
+        columns["event"] = pd.Series(names, dtype="str")
+        columns["count"] = counts.ravel()
+        with np.errstate(invalid="ignore"):
+            columns["share"] = (counts / self.links.sizes[:, None]).ravel()
+        return pd.DataFrame(columns)
+
+    def at_step(self, column: int, *, together: bool = False) -> Any:
+        """Return how many paths are where at a step, one row per segment."""
+        paths = self.whole if together else self.paths
+        segments = 1 if together else len(self.ranked)
+        width = len(self.columns.labels[column])
+        places = paths.places[column]
+        is_there = (places >= 0) & (places < width)
+        keys = paths.segments[is_there] * width + places[is_there]
+        return np.bincount(keys, minlength=segments * width).reshape(segments, width)
+
+    @cached_property
+    def _whole_paths(self) -> tuple[pd.DataFrame, Positions, Positions]:
+        """Whole paths, then which of them each path is, and the segment and number of a row."""
+        codes = np.zeros(len(self.paths.users), np.int64)
+        for places in self.paths.places:
+            span = int(places.max(initial=0)) + 2
+            codes = pd.factorize(codes * span + places + 1)[0]
+        kinds = int(codes.max(initial=-1)) + 1
+        first = np.zeros(kinds, np.int64)
+        first[codes[::-1]] = np.arange(len(codes))[::-1]
+        size = len(self.ranked) * max(kinds, 1)
+        keys, found = counted(self.paths.segments * max(kinds, 1) + codes, size)
+        segments, kind = keys // max(kinds, 1), keys % max(kinds, 1)
+        steps = [places[first[kind]] for places in self.paths.places]
+        order = np.lexsort((*steps[::-1], -found, segments))
+        segments, kind, found = segments[order], kind[order], found[order]
+        # The n-th of its segment, of which the first come first.
+        nth = np.arange(len(segments)) - np.searchsorted(segments, segments)
+        shown = nth < MOST_PATHS
+        segments, kind, found = segments[shown], kind[shown], found[shown]
+        columns: dict[str, Any] = {}
+        if self.ranked.by is not None:
+            for name, level in zip(self.ranked.by.columns, self.ranked.levels, strict=True):
+                columns[name] = pd.Series([level[at] for at in segments.tolist()], dtype="str")
+        names = [self.columns.names(column) for column in range(len(self.columns.steps))]
+        at = np.column_stack([places[first[kind]] for places in self.paths.places])
+        columns["path"] = pd.Series(
+            [
+                tuple(name[place] for name, place in zip(names, row, strict=True) if place >= 0)
+                for row in at.tolist()
+            ],
+            dtype=object,
+        )
+        columns["count"] = found
+        columns["share"] = found / np.maximum(self.links.sizes, 1)[segments]
+        return pd.DataFrame(columns), codes, np.column_stack([segments, kind])
+
+    @property
+    def top_paths(self) -> pd.DataFrame:
+        """Whole paths, the most frequent first."""
+        return self._whole_paths[0]
+
+    # -- the users behind a number ----------------------------------------------------------
+
+    def of_path(self, place: int | None, path: tuple[str, ...]) -> list[str]:
+        """Return the users of a whole path."""
+        if place is None and self.ranked.by is not None:
+            return replace(self, ranked=Ranked.whole(), paths=self.whole).of_path(None, path)
+        frame, codes, rows = self._whole_paths
+        matching = np.array([found == path for found in frame["path"]], np.bool_)
+        if place is not None:
+            matching &= rows[:, 0] == place
+        if not matching.any():
+            raise ReportError(
+                f"no path is {' → '.join(path)}; give one of the column path of .paths, which has "
+                f"{count(len(frame), 'row')}"
+            )
+        chosen = np.isin(codes, rows[matching, 1])
+        if place is not None:
+            chosen &= self.paths.segments == place
+        return self._texts(self.paths.users[chosen])
+
+    def users(
+        self,
+        place: int | None,
+        step: int | None,
+        at: str | None,
+        from_: str | None,
+        to: str | None,
+    ) -> list[str]:
+        """Return the users of a node or a link; of all of a kind for None."""
+        paths = self.whole if place is None else self.paths
+        chosen = np.zeros(len(paths.users), np.bool_)
+        wanted = [n for n, each in enumerate(self.columns.steps) if step is None or each == step]
+        if from_ is not None or to is not None:
+            for column in wanted:
+                if self.columns.steps[column]:
+                    chosen |= self._has_link(paths, column, from_, to)
+        else:
+            for column in wanted:
+                chosen |= self._is_at(paths, column, at, with_end=at is not None)
+        if place is not None:
+            chosen &= paths.segments == place
+        return self._texts(paths.users[chosen])
+
+    def _is_at(self, paths: Places, column: int, name: str | None, *, with_end: bool) -> Mask:
+        places = paths.places[column]
+        if name is None:
+            width = len(self.columns.labels[column]) + with_end
+            found: Mask = (places >= 0) & (places < width)
+            return found
+        names = self.columns.names(column)
+        wanted = names.index(name) if name in names else -2
+        same: Mask = places == wanted
+        return same
+
+    def _has_link(self, paths: Places, column: int, from_: str | None, to: str | None) -> Mask:
+        inner = self.columns.inner(column)
+        if self.columns.steps[column] < 0:
+            from_, to = to, from_
+        # A place beside one that is left is the end at most; there are no two ends in a row.
+        found = self._is_at(paths, inner, from_, with_end=False)
+        found &= self._is_at(paths, column, to, with_end=True)
+        return found
+
+    def _texts(self, users: Any) -> list[str]:
+        known = np.unique(users).astype(np.int64)
+        texts = self.question.visible.events.ids.texts.take(pa.array(known))
+        found: list[str] = sorted(texts.to_pylist())
+        return found
+
+    def check(self, step: int | None, names: Sequence[str | None]) -> None:
+        """See whether there is a step, and at it or one beside it something of each name."""
+        steps = self.columns.steps
+        if step is not None and (not is_whole(step) or step not in steps):
+            raise ReportError(f"step={quoted(step)}; the flow has steps {steps[0]} to {steps[-1]}")
+        near = range(len(steps))
+        if step is not None:
+            column = steps.index(step)
+            near = range(max(column - 1, 0), min(column + 2, len(steps)))
+        known = list(dict.fromkeys(name for column in near for name in self.columns.names(column)))
+        for name in names:
+            if name is not None and not is_text(name):
+                raise ReportError(f"{quoted(name):.60} is no name of an event; give text")
+            if name is not None and name not in known:
+                where = "the flow" if step is None else f"step {step}"
+                raise ReportError(
+                    f'no event "{name}" at {where}; there are {listed(known)}.'
+                    + did_you_mean(name, known)
+                )
+
+
+def counted(keys: Any, size: int) -> tuple[Positions, Positions]:
+    """Return each number there is, ascending and below *size*, and how often it is there."""
+    if size <= _FEW:
+        often = np.bincount(keys, minlength=1)
+        found = np.flatnonzero(often)
+        return found, often[found]
+    return np.unique(keys, return_counts=True)
+
+
+def _kept(
+    whole: Any, paths: Any, labels: Sequence[str], top: int | None
+) -> tuple[Positions, list[str]]:
+    """Return the place of each event at a step, and what the places are called."""
+    often = np.bincount(whole[whole >= 0], minlength=len(labels))
+    in_all = (
+        often if paths is whole else often + np.bincount(paths[paths >= 0], minlength=len(often))
+    )
+    used = np.flatnonzero(in_all)
+    names = [labels[at] for at in used.tolist()]
+    rank = np.unique(np.array(names, object), return_inverse=True)[1] if names else used
+    order = used[np.lexsort((rank, -often[used]))]
+    most = len(order) if top is None else min(top, len(order))
+    if most > MOST_NAMED:
+        raise ReportError(
+            f"a step has {len(order):,} events, and at most {MOST_NAMED:,} can be named; give a "
+            "smaller top=, or expand= by another property"
+        )
+    places: Positions = np.full(len(labels), -1, np.int64)
+    places[order] = np.minimum(np.arange(len(order)), most)
+    found = [labels[at] for at in order[:most].tolist()]
+    return places, [*found, *([OTHER] if most < len(order) else [])]
+
+
+def _places(paths: Paths, shown: list[Positions], columns: Columns) -> list[Any]:
+    """Return where each path is at each step; at the end of a path the number of places."""
+    found = []
+    for nodes, places, labels in zip(paths.nodes, shown, columns.labels, strict=True):
+        small = np.min_scalar_type(-len(labels) - 2)
+        found.append(np.append(places, -1).astype(small)[nodes])
+    for column in columns.outer():
+        is_end = (paths.nodes[column] < 0) & (paths.nodes[columns.inner(column)] >= 0)
+        found[column][is_end] = len(columns.labels[column])
+    return found

@@ -1,0 +1,424 @@
+"""The paths of a flow: what users did before and after an event, step by step.
+
+Events stand in one order, by user and time. There the steps of a path are neighbours,
+so each step is one look at whole columns, never user by user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from toolkit.base.arguments import check_choice, check_flag, is_whole
+from toolkit.base.durations import as_duration
+from toolkit.base.errors import ReportError
+from toolkit.base.values import dumps, quoted
+from toolkit.columns.column import Mask, Positions
+from toolkit.columns.series import Codes, Microseconds
+from toolkit.reports.question.breakdowns import Breakdown, as_breakdown
+from toolkit.reports.question.periods import Periods
+from toolkit.reports.question.segments import NOT_SET, Segments
+from toolkit.reports.question.selection import Selection
+from toolkit.reports.question.steps import Step, as_step
+from toolkit.reports.retention.entries import is_new
+
+Count: TypeAlias = Literal["uniques", "totals"]
+
+#: What a step is called that is none: beyond it a path has no event.
+DROP_OFF: Final = "(drop-off)"
+START: Final = "(start)"
+#: What all events of a step are called that have no name of their own there.
+OTHER: Final = "(other)"
+
+_MOST_STEPS: Final = 20
+_DEFAULT_STEPS: Final = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What makes a path.
+
+    Attributes
+    ----------
+    anchor
+        The event that paths lead to and from.
+    before, after
+        How many steps.
+    window
+        How far from the anchor they may be, in microseconds.
+    gap
+        How long the pause between two events may be, in microseconds; None for any.
+    collapse
+        Whether one event several times in a row is one step.
+    hide
+        Events to be passed over.
+    expand
+        What each event is split by: of the events of a name, or None for all events.
+    """
+
+    anchor: Step
+    before: int
+    after: int
+    window: int
+    gap: int | None
+    collapse: bool
+    hide: tuple[Step, ...]
+    expand: Mapping[str | None, Breakdown]
+    count: Count
+
+    @classmethod
+    def of(
+        cls,
+        anchor: Any,
+        *,
+        before: Any,
+        after: Any,
+        window: Any,
+        gap: Any,
+        collapse: bool,
+        hide: Any,
+        expand: Any,
+        count: Any,
+    ) -> Plan:
+        """Return the plan of some arguments of the report.
+
+        Raises
+        ------
+        ReportError
+            If one of them makes no sense.
+        """
+        check_choice("count", count, ("uniques", "totals"))
+        if after is None:
+            after = 0 if is_whole(before) and before else _DEFAULT_STEPS
+        for role, number in (("before", before), ("after", after)):
+            if not is_whole(number) or not 0 <= number <= _MOST_STEPS:
+                raise ReportError(
+                    f"{role}={quoted(number)}; give a number of steps, from 0 to {_MOST_STEPS}"
+                )
+        if before == after == 0:
+            raise ReportError("before=0 and after=0 leave no step; give one of them, such as 3")
+        one = as_step(anchor, "event")
+        if not isinstance(hide, str | Step | Iterable) or isinstance(hide, pd.DataFrame):
+            raise ReportError(f"hide={quoted(hide):.60}; give the name of an event, or a list")
+        listed_ = [hide] if isinstance(hide, str | Step) else list(hide)
+        hidden = tuple(as_step(each, "hide") for each in listed_)
+        for each in hidden:
+            if each.event is None and each.where is None:
+                raise ReportError("hide= has any event at all; name those to pass over")
+            if each.event == one.event and each.where is None:
+                raise ReportError(
+                    f'hide= has "{each.event}", and the paths are those around it; leave one out'
+                )
+        return cls(
+            one,
+            before,
+            after,
+            as_duration(window, "window"),
+            None if gap is None else as_duration(gap, "gap"),
+            check_flag("collapse", collapse),
+            hidden,
+            _expanded(expand),
+            count,
+        )
+
+    @property
+    def steps(self) -> list[int]:
+        """The numbers of the steps, oldest first; 0 is the anchor."""
+        return list(range(-self.before, self.after + 1))
+
+
+def _expanded(expand: Any) -> Mapping[str | None, Breakdown]:
+    if expand is None:
+        return {}
+    given = expand if isinstance(expand, Mapping) else {None: expand}
+    found = {}
+    for name, prop in given.items():
+        by = as_breakdown(prop)
+        if by is None or len(by.parts) > 1 or not (name is None or isinstance(name, str)):
+            raise ReportError(
+                f"expand={quoted(expand):.80}; give a property, or one for each event: "
+                '{"View": event["item"]}'
+            )
+        found[name] = by
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """Paths, a cell each.
+
+    Attributes
+    ----------
+    users
+        Whose it is, a position in ``events.ids.texts``.
+    nodes
+        For each step from the oldest on: the event, a position in the labels; -1 where
+        the path has none.
+    segments
+        The code of the segment; None if there is no breakdown.
+    """
+
+    users: Codes
+    nodes: tuple[Any, ...]
+    segments: Codes | None = None
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """The events that paths are made of, by user and time.
+
+    Attributes
+    ----------
+    rows
+        The row of each.
+    users
+        Its distinct ID, a position in ``events.ids.texts``.
+    times
+        In microseconds since 1970 UTC.
+    nodes
+        What it is as a step, a position in *labels*.
+    labels
+        What steps are called, no two alike.
+    stretches
+        Numbers that differ where one path cannot go on: by user and long pause.
+    firsts
+        Where each step begins: several events in a row may be one.
+    """
+
+    rows: Positions
+    users: Codes
+    times: Microseconds
+    nodes: Any
+    labels: list[str]
+    stretches: Any
+    firsts: Positions
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @classmethod
+    def of(cls, selection: Selection, plan: Plan) -> Track:
+        """Return the track of selected events."""
+        timelines = selection.events.timelines
+        rows, users, times = timelines.rows, timelines.ids, timelines.times
+        names = timelines.names
+        if selection.positions is not None:
+            is_selected = np.zeros(len(selection.events), np.bool_)
+            is_selected[selection.positions] = True
+            chosen = np.flatnonzero(is_selected[rows])
+            if len(chosen) < len(rows):
+                rows, users, times = rows[chosen], users[chosen], times[chosen]
+                names = names[chosen]
+        nodes, labels = _nodes(selection, rows, names, plan)
+        stretches: Any = users
+        breaks = is_new(users)
+        if plan.gap is not None and len(rows):
+            breaks[1:] |= times[1:] - times[:-1] > plan.gap
+            stretches = np.cumsum(breaks, dtype=np.int64)
+        firsts = np.arange(len(rows))
+        if plan.collapse:
+            if len(rows):
+                breaks[1:] |= nodes[1:] != nodes[:-1]
+            firsts = np.flatnonzero(breaks)
+        return cls(rows, users, times, nodes, labels, stretches, firsts)
+
+    @cached_property
+    def runs(self) -> Positions:
+        """Which step each event is part of."""
+        if len(self.firsts) == len(self):
+            return self.firsts
+        begins = np.zeros(len(self), np.bool_)
+        begins[self.firsts] = True
+        return np.cumsum(begins, dtype=np.int64) - 1
+
+    def last(self, runs: Positions) -> Positions:
+        """Return the last event of some steps."""
+        ends = np.append(self.firsts[1:], len(self)) - 1
+        found: Positions = ends[runs]
+        return found
+
+    def paths(self, anchors: Positions, plan: Plan) -> Paths:
+        """Return the paths around some events."""
+        runs = self.runs[anchors]
+        after = [self._step(anchors, runs, number, plan) for number in range(1, plan.after + 1)]
+        before = [self._step(anchors, runs, -number, plan) for number in range(plan.before, 0, -1)]
+        return Paths(self.users[anchors], (*before, self.nodes[anchors], *after))
+
+    def _step(self, anchors: Positions, runs: Positions, number: int, plan: Plan) -> Any:
+        """Return what stands so many steps from each anchor, -1 for nothing."""
+        found = np.full(len(anchors), -1, self.nodes.dtype)
+        wanted = runs + number
+        inside = np.flatnonzero((wanted >= 0) & (wanted < len(self.firsts)))
+        if not len(inside):
+            return found
+        wanted = wanted[inside]
+        # The event of a step that is nearest to the anchor decides whether it is in reach.
+        at = self.firsts[wanted] if number > 0 else self.firsts[wanted + 1] - 1
+        of = anchors[inside]
+        reached = self.stretches[at] == self.stretches[of]
+        reached &= np.abs(self.times[at] - self.times[of]) <= plan.window
+        found[inside[reached]] = self.nodes[at[reached]]
+        return found
+
+    def are_cut(
+        self, anchors: Positions, paths: Paths, plan: Plan, observed: tuple[int, int]
+    ) -> tuple[Mask, Mask]:
+        """Return of each path whether it may go on where nothing was observed.
+
+        Before the first event of all, and after the last one; *observed* is when these were.
+        """
+        first, last = observed
+        runs = self.runs[anchors]
+        times = self.times[anchors]
+        cut = []
+        for is_after, numbers in ((False, range(plan.before)), (True, range(plan.after))):
+            if not numbers:
+                cut.append(np.zeros(len(anchors), np.bool_))
+                continue
+            steps = paths.nodes[plan.before + 1 :] if is_after else paths.nodes[: plan.before]
+            reached = np.zeros(len(anchors), np.int64)
+            for step in steps:
+                reached += step >= 0
+            until = times + plan.window if is_after else times - plan.window
+            if plan.gap is not None and is_after:
+                until = np.minimum(until, self.times[self.last(runs + reached)] + plan.gap)
+            elif plan.gap is not None:
+                until = np.maximum(until, self.times[self.firsts[runs - reached]] - plan.gap)
+            beyond = until > last if is_after else until < first
+            cut.append((reached < len(numbers)) & beyond)
+        return cut[0], cut[1]
+
+
+def _nodes(selection: Selection, rows: Positions, names: Any, plan: Plan) -> tuple[Any, list[str]]:
+    """Return what each event is as a step, and what to call these."""
+    texts = selection.events.event_names.texts.to_pylist()
+    labels = [*texts, NOT_SET]
+    nodes = np.where(names < 0, names.dtype.type(len(texts)), names)
+    split = nodes
+    for name, by in plan.expand.items():
+        code = None if name is None else texts.index(name) if name in texts else -1
+        # What an event was split by for its own name is not split again.
+        free = split < len(texts) + 1
+        chosen = np.flatnonzero(free if code is None else free & (nodes == code))
+        of = nodes[chosen].astype(np.int64)
+        segments = _segments(selection, rows[chosen], by)
+        used = np.flatnonzero(np.bincount(segments.codes, minlength=len(segments)))
+        values = segments.values.levels(used)[0].labels
+        is_set = np.ones(len(segments), np.bool_)
+        is_set[used] = [value != NOT_SET for value in values]
+        has_value = is_set[segments.codes]
+        chosen, of = chosen[has_value], of[has_value]
+        keys, found = pd.factorize(of * len(segments) + segments.codes[has_value])
+        split = split.astype(np.int64) if split is nodes else split
+        split[chosen] = len(labels) + keys
+        called = dict(zip(used.tolist(), values, strict=True))
+        labels += [
+            f"{labels[key // len(segments)]}: {called[key % len(segments)]}"
+            for key in found.tolist()
+        ]
+    return split, _distinct(labels, len(texts))
+
+
+def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
+    chosen = selection.at_rows(rows)
+    segments = chosen.event_segments(by)
+    if segments.owners is not None:
+        raise ReportError(
+            f"expand={by.label} holds lists: an event would be several steps at once; "
+            "choose a property with one value an event"
+        )
+    return segments
+
+
+def _distinct(labels: Sequence[str], unnamed: int) -> list[str]:
+    """Return labels of which no two are alike; one that reads like something else in quotes."""
+    taken = {DROP_OFF, START, OTHER, NOT_SET}
+    result = []
+    for place, name in enumerate(labels):
+        label = name
+        while label in taken and place != unnamed:
+            label = dumps(label)
+        taken.add(label)
+        result.append(label)
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Which paths are asked for.
+
+    Attributes
+    ----------
+    visible
+        All events that take part in reports.
+    chosen
+        Those of them that paths are made of.
+    range
+        When an anchor is one.
+    """
+
+    visible: Selection
+    chosen: Selection
+    plan: Plan
+    by: Breakdown | None
+    range: Periods
+
+    @cached_property
+    def track(self) -> Track:
+        return Track.of(self.chosen, self.plan)
+
+    @cached_property
+    def candidates(self) -> Positions:
+        """Where on the track the events stand that paths may lead to and from."""
+        anchor, track = self.plan.anchor, self.track
+        is_anchor = (track.times >= self.range.start) & (track.times < self.range.end)
+        if anchor.event is not None or anchor.where is not None:
+            matching = self.chosen.named(anchor.event).where(anchor.where)
+            marks = np.zeros(len(matching.events), np.bool_)
+            marks[slice(None) if matching.positions is None else matching.positions] = True
+            is_anchor &= marks[track.rows]
+        return np.flatnonzero(is_anchor)
+
+    @cached_property
+    def anchors(self) -> Positions:
+        """Where those stand that paths do lead to and from, whatever the segment."""
+        return self.candidates[is_new(self._same(self.candidates))]
+
+    def _same(self, at: Positions) -> Any:
+        """Return numbers that are equal for anchors of which only the first counts."""
+        return self.track.users[at] if self.plan.count == "uniques" else self.track.runs[at]
+
+    @cached_property
+    def whole(self) -> Paths:
+        """The paths of all users together."""
+        return self.track.paths(self.anchors, self.plan)
+
+    def broken_down(self) -> tuple[Paths, Segments]:
+        """Return the paths of each segment, and the segments."""
+        assert self.by is not None
+        if self.chosen.is_of_users(self.by):
+            segments = self.chosen.user_segments(self.by)
+            rows, codes = segments.beside(self.whole.users)
+            whole = self.whole
+            if rows is None:
+                return Paths(whole.users, whole.nodes, codes), segments
+            nodes = tuple(step[rows] for step in whole.nodes)
+            return Paths(whole.users[rows], nodes, codes), segments
+        at = self.candidates
+        of_rows = self.chosen.at_rows(self.track.rows[at])
+        segments = of_rows.event_segments(self.by)
+        codes = segments.codes
+        at = at if segments.owners is None else at[segments.owners]
+        same = self._same(at)
+        order = np.lexsort((codes, same))
+        counts = np.sort(order[is_new(same[order], codes[order])])
+        paths = self.track.paths(at[counts], self.plan)
+        return Paths(paths.users, paths.nodes, codes[counts]), segments

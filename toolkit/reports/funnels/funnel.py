@@ -1,0 +1,491 @@
+"""Funnels: how many users go through some steps, how far they get, and how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from toolkit.base import times
+from toolkit.base.arguments import check_flag, is_whole
+from toolkit.base.durations import Duration, in_words
+from toolkit.base.errors import ReportError
+from toolkit.base.values import Json, quoted
+from toolkit.base.wording import count
+from toolkit.events.events import AnyEvents
+from toolkit.events.join import At, Profiles
+from toolkit.expressions import Expression, Property, as_expression
+from toolkit.reports.drawing.spots import Cell
+from toolkit.reports.form.fields import (
+    AT,
+    RANGE,
+    ChoiceField,
+    Declaration,
+    EventsField,
+    FilterField,
+    PropertyField,
+    TextField,
+    declare,
+)
+from toolkit.reports.funnels import plot as funnel_plot
+from toolkit.reports.funnels.numbers import Entries, Numbers, Question
+from toolkit.reports.funnels.plan import MOST_HELD, Attribution, Count, Order, Plan, Reentry
+from toolkit.reports.funnels.track import Track, track_of
+from toolkit.reports.question import remarks
+from toolkit.reports.question.breakdowns import By, as_breakdown
+from toolkit.reports.question.periods import Moment, periods
+from toolkit.reports.question.segments import NOT_SET
+from toolkit.reports.question.selection import Selection
+from toolkit.reports.question.steps import AnyStep
+from toolkit.reports.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def funnel(
+    events: AnyEvents,
+    profiles: Profiles | None,
+    steps: Sequence[AnyStep],
+    *,
+    window: Duration = "7d",
+    order: Order = "specific",
+    count: Count = "uniques",
+    reentry: Reentry = "first",
+    exclude: Sequence[AnyStep] | AnyStep = (),
+    hold: Sequence[str | Property] | str | Property = (),
+    by: By = None,
+    attribution: Attribution = "first",
+    where: str | Expression | None = None,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    tz: str | tzinfo | None = None,
+    at: At = "latest",
+    grace: Duration = "2s",
+) -> Funnel:
+    """Return how many users went through some steps, and how far they got.
+
+    Parameters
+    ----------
+    events
+        An :class:`Events`, or a DataFrame with the usual column names.
+    profiles
+        The profiles. None if no user property is looked at.
+    steps
+        Two steps or more: names of events, None for any event, or :func:`step` for one with
+        a condition. Other events may stand between them.
+    window
+        How long after the first step the others may happen, that moment included: ``"7d"``,
+        ``"90min"`` or a timedelta.
+    order
+        ``"specific"``: in the order given. ``"any"``: in any order, except that steps made
+        with ``anchored=True`` keep their place.
+    count
+        ``"uniques"`` counts users: the first entry of each, or with a breakdown by an event
+        property the first in each segment. ``"totals"`` counts entries: a user may enter
+        again after converting, after the window, or after an excluded event.
+    reentry
+        ``"first"``: within an entry further first steps count for nothing. ``"optimized"``:
+        every first step is tried, and the entry that converts counts.
+    exclude
+        Events that end an entry if they happen between two of its steps, with
+        ``step(…, between=(2, 3))`` only between those.
+    hold
+        Up to three event properties that have the same value at every step.
+    by
+        A property to break the numbers down by: ``user["plan"]``, ``event["item"]``, or text,
+        which is a property of the event.
+    attribution
+        Which step an event property of *by* and *where* is taken from: ``"first"`` or
+        ``"last"``, of the steps done, where it is set; or the number of a step.
+    where
+        Counts only entries for which this expression (or its text form) is true.
+    start, end
+        The range of the first step; the other steps may follow after its end. A date is a
+        day in *tz*, and as the end part of the range. By default that of all events.
+    tz
+        A time zone such as ``"Europe/Oslo"``; None is UTC.
+    at
+        ``"latest"``: user properties as they are now (JOIN-1). ``"event time"``: as they
+        were at the first step (JOIN-4), and of a condition on a step at that step.
+    grace
+        A step may stand so much before the one it follows, since clocks differ.
+
+    Returns
+    -------
+    Funnel
+        Its ``table`` has a column named after the breakdown (``user.plan``; ``str``), ``step``
+        (from 1; ``int64``), ``event`` (``str``), ``count`` (``int64``), ``conversion`` (of step
+        1) and ``step_conversion`` (of the step before; both 0 to 1, NaN of nobody),
+        ``average_seconds`` and ``median_seconds`` (from the step before; NaN at step 1 and where
+        nobody got). Every segment that occurs has a row for every step. Segments with more
+        entries come first, equal ones by name, and ``(not set)`` last.
+
+    Raises
+    ------
+    ReportError
+        If an argument is none of the above.
+    ExpressionError
+        If an expression or a property cannot be read.
+    EventsError
+        If the events lack a column, or a property that is asked for.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame(
+    ...     {
+    ...         "event": ["View", "Buy", "View"],
+    ...         "distinct_id": ["ann", "ann", "bob"],
+    ...         "time": ["2026-05-01T10:00Z", "2026-05-01T10:05Z", "2026-05-02T09:00Z"],
+    ...     }
+    ... )
+    >>> funnel(df, None, ["View", "Buy"]).table[["step", "event", "count", "conversion"]]
+       step event  count  conversion
+    0     1  View      2         1.0
+    1     2   Buy      1         0.5
+    """
+    plan = Plan.of(
+        steps,
+        window=window,
+        grace=grace,
+        order=order,
+        count=count,
+        reentry=reentry,
+        exclude=exclude,
+        hold=hold,
+        attribution=attribution,
+    )
+    prop = as_breakdown(by, tz)
+    condition = None if where is None else as_expression(where)
+    everything = Selection.of(events, profiles, at)
+    visible = everything.visible
+    range_ = periods(None, start, end, tz, visible.observed)
+    question = Question(visible, plan, prop, condition, range_)
+    tried = question.tried(track_of(visible, plan))
+    numbers = question.answer(tried)
+    notes = _notes(everything, question, tried, numbers, start, end)
+    definition = {
+        "steps": [each.label for each in plan.steps],
+        "window": in_words(plan.window),
+        "order": order,
+        "count": count,
+        "reentry": reentry,
+        "exclude": [each.label for each in plan.exclude],
+        "hold": [each.label for each in plan.hold],
+        "by": None if prop is None else prop.label,
+        "attribution": attribution,
+        "where": None if condition is None else condition.text,
+        "start": start,
+        "end": end,
+        "tz": None if tz is None else str(tz),
+        "at": at,
+        "grace": in_words(plan.grace),
+    }
+    return Funnel(question, numbers, definition, notes)
+
+
+class Funnel(Report):
+    """How many users went through some steps; made by :func:`funnel`."""
+
+    def __init__(
+        self,
+        question: Question,
+        numbers: Numbers,
+        definition: Mapping[str, object],
+        notes: list[str],
+    ) -> None:
+        self._events = question.visible.events
+        self._numbers = numbers
+        super().__init__(_title(numbers.plan, definition), definition, numbers.table(), notes)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The funnel as a whole, one row per segment.
+
+        A column named after the breakdown, ``entries``, ``conversions`` (all steps done),
+        ``conversion``, ``average_seconds`` and ``median_seconds`` (from the first step to the
+        last). With a breakdown also ``overall_conversion`` (of the funnel without it),
+        ``others_conversion`` (of the entries in other segments and not in this one) and
+        ``p_value_against_others``: how likely it is that chance alone makes the rate of the
+        segment and that of the others differ so much, by the two-sided z-test of two
+        proportions with a pooled variance; NaN where either has fewer than 30 entries.
+        """
+        return self._numbers.summary()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody entered."""
+        return not len(self._numbers.overall)
+
+    def users(self, *, step: int = 1, segment: Json = None, dropped: bool = False) -> list[str]:
+        """Return the distinct IDs behind a row of the table, sorted.
+
+        Parameters
+        ----------
+        step
+            The step they did, from 1.
+        segment
+            A segment as the table calls it, or its value: ``"pro"``, ``25``, ``True``,
+            ``"(not set)"``. None is any segment.
+        dropped
+            Gives those who did the step before and then not this one.
+
+        Raises
+        ------
+        ReportError
+            If the report has no such step or segment.
+        """
+        steps = len(self._numbers.plan)
+        if not is_whole(step):
+            raise ReportError(f"step={quoted(step)}; give the number of a step, from 1 to {steps}")
+        if not 1 <= step <= steps:
+            raise ReportError(f"step={quoted(step)}; the funnel has steps 1 to {steps}")
+        if check_flag("dropped", dropped) and step == 1:
+            raise ReportError(
+                "dropped=True gives who did the step before and not this one, and there is none "
+                f"before step 1; give step=2 to {steps}"
+            )
+        place = self._numbers.ranked.find(segment)
+        found = self._numbers.users(place, int(step), dropped=dropped)
+        texts = self._events.ids.texts.take(pa.array(found, pa.int64()))
+        ids: list[str] = sorted(texts.to_pylist())
+        return ids
+
+    def cell(self, row: int) -> Cell:
+        """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
+
+        Raises
+        ------
+        ReportError
+            If the table has no such row.
+        """
+        place, step = divmod(self._checked(row), len(self._numbers.plan))
+        return self._cell(place, step)
+
+    def _cell(self, place: int, step: int) -> Cell:
+        return {"step": step + 1, **self._numbers.ranked.cell(place)}
+
+    def plot(self, ax: Axes | None = None, *, top: int | None = None) -> Axes:
+        """Draw a bar for each step and segment, and return the Axes.
+
+        A bar is as long as its part of step 1; the pale part beyond it is who did the
+        step before and not this one.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; by default on a new figure.
+        top
+            How many segments to draw, those with the most entries first; by default as many
+            as can be read. ``(not set)`` is always drawn.
+        """
+        numbers = self._numbers
+        shown, legend = numbers.ranked.drawn(top, funnel_plot.most_segments(len(numbers.plan)))
+        return funnel_plot.draw(
+            ax,
+            numbers.plan.labels,
+            [numbers.ranked.names[at] for at in shown],
+            numbers.counts[shown],
+            title=self.title,
+            of=_noun(numbers.plan),
+            by=legend,
+            cell=lambda place, step: self._cell(shown[place], step),
+        )
+
+
+def _noun(plan: Plan) -> str:
+    return "users" if plan.count == "uniques" else "entries"
+
+
+def _title(plan: Plan, definition: Mapping[str, object]) -> str:
+    names = [step.name for step in plan.steps]
+    title = " → ".join(names) if plan.order == "specific" else f"{', '.join(names)} in any order"
+    title += f": {_noun(plan)} within {definition['window']}"
+    if plan.hold:
+        title += f", same {', '.join(each.label for each in plan.hold)}"
+    if plan.exclude:
+        title += f", without {', '.join(each.label for each in plan.exclude)}"
+    if definition["by"] is not None:
+        title += f" by {definition['by']}"
+    if definition["where"] is not None:
+        title += f", where {definition['where']}"
+    if definition["at"] != "latest" and definition["by"] is not None:
+        title += f" at {definition['at']}"
+    return title
+
+
+def _notes(
+    everything: Selection,
+    question: Question,
+    tried: Entries,
+    numbers: Numbers,
+    start: Moment | None,
+    end: Moment | None,
+) -> list[str]:
+    """Return what one should know before trusting the numbers, as sentences."""
+    plan, visible = question.plan, question.visible
+    asked = (*plan.steps, *plan.exclude)
+    names = [each.event for each in asked]
+    conditions = [question.where, *(each.where for each in asked)]
+    nobody = visible.keep(np.zeros(len(visible), np.bool_))
+    return [
+        *_order_notes(plan),
+        *remarks.unknown_names(names, everything.events.names),
+        *remarks.empty_range(start, end, question.range, visible),
+        *remarks.never_true(everything, conditions),
+        *remarks.of_users(nobody, question.by, conditions),
+        *_without_profile(tried, question, conditions),
+        *_without_id(visible, plan),
+        *_unheld(tried.track, plan),
+        *_open(visible, plan, numbers),
+        *remarks.left_out(everything, names, question.range),
+    ]
+
+
+def _order_notes(plan: Plan) -> list[str]:
+    """Return what a row counts where it is not what its number says."""
+    notes = []
+    row = 1
+    for group in plan.groups:
+        if len(group) > 1:
+            names = ", ".join(plan.steps[at].name for at in group)
+            notes.append(
+                f"Rows {row} to {row + len(group) - 1} are in any order: they count who did "
+                f"one, two and so on of {names}."
+            )
+        row += len(group)
+    return notes
+
+
+def _without_profile(
+    tried: Entries, question: Question, conditions: Sequence[Expression | None]
+) -> list[str]:
+    """Return a sentence if user properties are looked at and some users have no profile."""
+    visible = question.visible
+    asked = [prop for each in conditions if each is not None for prop in each.properties]
+    asked += [] if question.by is None else question.by.properties
+    is_of_users = visible.past is None and any(prop.side == "user" for prop in asked)
+    if visible.snapshot is None or not is_of_users:
+        return []
+    lacks = visible.events.rows(visible.snapshot) < 0
+    number = len(np.unique(tried.ids[lacks[tried.ids]]))
+    if not number:
+        return []
+    return [f"Without a profile, so {NOT_SET} in every user property: {count(number, 'user')}."]
+
+
+def _without_id(visible: Selection, plan: Plan) -> list[str]:
+    """Return a sentence if steps have no distinct ID."""
+    if not (visible.ids < 0).any():
+        return []
+    without = visible.keep(visible.ids < 0)
+    names = {each.event for each in plan.steps}
+    number = sum(len(without.named(name)) for name in names) if None not in names else len(without)
+    if not number:
+        return []
+    return [f"Without a distinct ID, so in no funnel: {count(number, 'event')}."]
+
+
+def _unheld(track: Track, plan: Plan) -> list[str]:
+    """Return a sentence if events are left out for want of what is held constant."""
+    if not track.unheld:
+        return []
+    names = " or ".join(prop.label for prop in plan.hold)
+    return [f"Left out, for want of {names}: {count(track.unheld, 'event')}."]
+
+
+def _open(visible: Selection, plan: Plan, numbers: Numbers) -> list[str]:
+    """Return a sentence if the window of some entries reaches beyond the last event."""
+    entries = numbers.overall
+    if not len(entries):
+        return []
+    last = int(visible.times.max())
+    began = entries.track.times[entries.found.starts]
+    is_open = (entries.found.reach < len(plan)) & ~entries.found.stopped
+    number = int((is_open & (began + plan.window > last)).sum())
+    if not number:
+        return []
+    noun = "user" if plan.count == "uniques" else "entry"
+    noun = noun if number == 1 else _noun(plan)
+    return [
+        f"Incomplete: {number:,} {noun} began less than {in_words(plan.window)} before the last "
+        f"event of all ({times.iso(last)}) and may still convert."
+    ]
+
+
+declare(
+    Declaration(
+        title="Funnel",
+        function=funnel,
+        call="tk.funnel",
+        about="How many users went through some steps, and how far they got.",
+        fields=(
+            EventsField(
+                name="steps", label="Step", is_positional=True, least=2, may_be_filtered=True
+            ),
+            TextField(
+                name="window",
+                label="Window",
+                help="How long after the first step the others may happen: 7d, 12h, 30min.",
+                default="7d",
+            ),
+            ChoiceField(
+                name="order",
+                label="Order",
+                default="specific",
+                options=(("As listed", "specific"), ("Any", "any")),
+            ),
+            ChoiceField(
+                name="count",
+                label="Count",
+                default="uniques",
+                options=(("Unique users", "uniques"), ("All entries", "totals")),
+            ),
+            ChoiceField(
+                name="reentry",
+                label="Re-entry",
+                help="Which first step counts while an entry is under way.",
+                default="first",
+                options=(("The first", "first"), ("The one that converts", "optimized")),
+            ),
+            EventsField(
+                name="exclude",
+                label="Exclude",
+                help="Events that end an entry between its steps.",
+                least=0,
+                may_be_filtered=True,
+            ),
+            PropertyField(
+                name="hold",
+                label="Hold constant",
+                help="The same value at every step.",
+                sides=("event",),
+                most=MOST_HELD,
+                default=(),
+            ),
+            PropertyField(
+                name="by", label="Break down by", may_be_cohort=True, help="Bars for each value."
+            ),
+            ChoiceField(
+                name="attribution",
+                label="Property of",
+                help="Which step has the value of an event property that counts.",
+                default="first",
+                options=(("First step that has it", "first"), ("Last step that has it", "last")),
+            ),
+            FilterField(name="where", label="Filter"),
+            *RANGE,
+            AT,
+            TextField(
+                name="grace",
+                label="Grace",
+                help="A step may stand so much before the one it follows.",
+                default="2s",
+            ),
+        ),
+    )
+)

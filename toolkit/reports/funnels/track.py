@@ -1,0 +1,269 @@
+"""The events a funnel looks at, one user after the other, and quick ways to find the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from toolkit.base.times import NO_TIME
+from toolkit.base.values import ABSENT, key
+from toolkit.columns.column import Column, Mask, Positions
+from toolkit.columns.series import Codes
+from toolkit.expressions import Instants
+from toolkit.reports.funnels.plan import Plan
+from toolkit.reports.question.segments import Segments
+from toolkit.reports.question.selection import Selection
+from toolkit.reports.question.steps import Step
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """The events of a funnel, sorted by lane and time.
+
+    A lane is a user, or where properties are held constant, a user and their values: an
+    entry never leaves its lane. A position is one in the arrays below.
+
+    Attributes
+    ----------
+    rows
+        ``int64``: the row of each event.
+    ids
+        ``int32``: its distinct ID, a position in ``events.ids.texts``.
+    times
+        Its time in microseconds since 1970 UTC.
+    lanes
+        The lane of each event, ascending.
+    bounds
+        Where each lane begins, and last the number of events.
+    found
+        For each step, then for each excluded event, the positions of the events that are
+        it, ascending.
+    overlaps
+        Whether an event may be more than one step.
+    ranks
+        Where each event stands among all of its user; None if positions say so.
+    unheld
+        How many steps were left out for want of a held property.
+    """
+
+    rows: Positions
+    ids: Codes
+    times: Positions
+    lanes: Positions | Codes
+    bounds: Positions
+    found: tuple[Positions, ...]
+    overlaps: bool
+    ranks: Positions | None = None
+    unheld: int = 0
+    _unions: dict[tuple[int, ...], Positions] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def rank(self, positions: Positions) -> Positions:
+        """Return numbers that order events of one user by time, then row."""
+        return positions if self.ranks is None else self.ranks[positions]
+
+    def where(self, numbers: tuple[int, ...]) -> Positions:
+        """Return the positions of events that are any of some steps, ascending.
+
+        Excluded events are numbered after the steps.
+        """
+        if len(numbers) == 1:
+            return self.found[numbers[0]]
+        if numbers not in self._unions:
+            is_one = np.zeros(len(self), np.bool_)
+            for number in numbers:
+                is_one[self.found[number]] = True
+            self._unions[numbers] = np.flatnonzero(is_one)
+        return self._unions[numbers]
+
+    def following(self, numbers: tuple[int, ...], low: Positions) -> Positions:
+        """Return the first event from position *low* on that is any of some steps.
+
+        It may be of another lane; ``len(self)`` if there is none.
+        """
+        chosen = self.where(numbers)
+        if not len(chosen):
+            return np.full(len(low), len(self), np.int64)
+        which = np.searchsorted(chosen, low)
+        is_none = which == len(chosen)
+        which[is_none] = 0
+        found = chosen[which]
+        found[is_none] = len(self)
+        return found
+
+    def are(self, number: int, positions: Positions) -> Mask:
+        """Return whether the events at some positions are a step."""
+        return self.following((number,), positions) == positions
+
+    def since(self, positions: Positions, begins: Positions, microseconds: int) -> Positions:
+        """Return the first event, from *begins* on, that is so much earlier at the most."""
+        result = positions.copy()
+        before = np.maximum(positions - 1, 0)
+        moments = self.times[positions] - microseconds
+        near = np.flatnonzero((positions > begins) & (self.times[before] >= moments))
+        if len(near):
+            result[near] = self._first_not(begins[near], positions[near], moments[near], np.less)
+        return result
+
+    def until(self, positions: Positions, stops: Positions, moments: Positions) -> Positions:
+        """Return the last event, from *positions* to before *stops*, not later than *moments*."""
+        result = stops - 1
+        early = np.flatnonzero(self.times[result] > moments)
+        if len(early):
+            found = self._first_not(positions[early], stops[early], moments[early], np.less_equal)
+            result[early] = found - 1
+        return result
+
+    def _first_not(self, low: Positions, high: Positions, moments: Positions, is_so: Any) -> Any:
+        """Return the first position of each range whose time is not so, else *high*.
+
+        In a range the times ascend, so half of it can be left out at each look.
+        """
+        low, high = low.copy(), high.copy()
+        while (open_ := low < high).any():
+            middle = (low + high) // 2
+            right = open_ & is_so(self.times[np.where(open_, middle, 0)], moments)
+            low = np.where(right, middle + 1, low)
+            high = np.where(open_ & ~right, middle, high)
+        return low
+
+
+def track_of(visible: Selection, plan: Plan) -> Track:
+    """Return the events a funnel looks at.
+
+    Parameters
+    ----------
+    visible
+        All events that take part in reports.
+    plan
+        The plan.
+    """
+    timelines = visible.events.timelines
+    asked = (*plan.steps, *plan.exclude)
+    names = [each.event for each in plan.steps]
+    track = Track(
+        timelines.rows,
+        timelines.ids,
+        timelines.times,
+        timelines.ids,
+        timelines.bounds,
+        tuple(_found(visible, each) for each in asked),
+        len(set(names)) < len(names) or None in names,
+    )
+    return _held(track, visible, plan) if plan.hold else track
+
+
+def _found(visible: Selection, step: Step) -> Positions:
+    """Return the positions in the timelines of the events that are a step."""
+    events = visible.events
+    if step.event is None:
+        positions = np.arange(len(events.timelines.rows))
+    else:
+        code = events.event_names.code(step.event)
+        positions = events.timelines.named(code) if code >= 0 else np.zeros(0, np.int64)
+    if step.where is None:
+        return positions
+    chosen = visible.at_rows(events.timelines.rows[positions])
+    kept = chosen.where(step.where).positions
+    is_kept = np.zeros(len(events), np.bool_)
+    is_kept[kept] = True
+    return positions[is_kept[events.timelines.rows[positions]]]
+
+
+def _held(track: Track, visible: Selection, plan: Plan) -> Track:
+    """Return the track with a lane for each user and values of the held properties."""
+    positions = track.where(tuple(range(len(track.found))))
+    at_rows = visible.at_rows(track.rows[positions])
+    is_held = np.ones(len(positions), np.bool_)
+    keys: list[Any] = []
+    for prop in plan.hold:
+        codes, has_value = whole_values(at_rows.event_column(prop.name))
+        keys.append(codes)
+        is_held &= has_value
+    keys = [codes[is_held] for codes in (*keys, track.ids[positions])]
+    order = np.lexsort(keys)
+    lanes = np.cumsum(reduce(np.logical_or, [is_new(codes[order]) for codes in keys])) - 1
+    held = positions[is_held][order]
+    # An excluded event without the property ends entries of every value.
+    unheld = np.zeros(len(track), np.bool_)
+    unheld[positions[~is_held]] = True
+    steps = track.where(tuple(range(len(plan))))
+    without = int(unheld[steps].sum())
+    ending = [found[unheld[found]] for found in track.found[len(plan) :]]
+    copies, copied_lanes = _in_every_lane(
+        np.unique(np.concatenate(ending)) if ending else held[:0],
+        track.ids,
+        track.ids[held[is_new(lanes)]],
+    )
+    chosen, lanes = np.concatenate([held, copies]), np.concatenate([lanes, copied_lanes])
+    order = np.lexsort((chosen, lanes))
+    chosen, lanes = chosen[order], lanes[order]
+    return Track(
+        track.rows[chosen],
+        track.ids[chosen],
+        track.times[chosen],
+        lanes,
+        np.concatenate([[0], np.cumsum(np.bincount(lanes))]).astype(np.int64),
+        tuple(
+            _moved(found if number >= len(plan) else found[~unheld[found]], chosen, len(track))
+            for number, found in enumerate(track.found)
+        ),
+        track.overlaps,
+        chosen,
+        without,
+    )
+
+
+def _in_every_lane(
+    positions: Positions, ids: Codes, lane_ids: Codes
+) -> tuple[Positions, Positions]:
+    """Return positions once for each lane of their user, and those lanes.
+
+    Parameters
+    ----------
+    positions
+        The positions.
+    ids
+        The distinct ID at each position there is.
+    lane_ids
+        The distinct ID of each lane, ascending.
+    """
+    first = np.searchsorted(lane_ids, ids[positions], side="left")
+    sizes = np.searchsorted(lane_ids, ids[positions], side="right") - first
+    nth = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.repeat(positions, sizes), np.repeat(first, sizes) + nth
+
+
+def _moved(positions: Positions, chosen: Positions, size: int) -> Positions:
+    """Return where some positions, all less than *size*, stand in *chosen*."""
+    is_one = np.zeros(size, np.bool_)
+    is_one[positions] = True
+    return np.flatnonzero(is_one[chosen])
+
+
+def is_new(codes: Positions | Codes) -> Mask:
+    """Return whether each code differs from the one before; the first does."""
+    new = np.ones(len(codes), np.bool_)
+    np.not_equal(codes[1:], codes[:-1], out=new[1:])
+    return new
+
+
+def whole_values(cells: Column | Instants) -> tuple[Any, Mask]:
+    """Return a number for each cell, the same for equal values, and whether it has one.
+
+    A list is one value.
+    """
+    if isinstance(cells, Instants):
+        has_time = cells.microseconds != NO_TIME
+        return np.unique(cells.microseconds, return_inverse=True)[1], has_time
+    if cells.kind != "json":
+        return Segments.of(cells).codes, cells.has_value
+    known: dict[Any, int] = {}
+    values = (None if cell is ABSENT else key(cell) for cell in cells.cells())
+    codes = [known.setdefault(value, len(known)) for value in values]
+    return np.array(codes, np.int64), cells.has_value

@@ -1,0 +1,394 @@
+"""Measures: from what happened to a number a cell, a cell being a segment in a bucket."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from toolkit.base.errors import ReportError
+from toolkit.base.values import quoted
+from toolkit.base.wording import listed
+from toolkit.columns.column import Positions
+from toolkit.columns.series import Codes
+from toolkit.reports.numbers.amounts import Amounts
+
+#: The days that end with a bucket's last in which a user has to have been there.
+WINDOWS: Final = {"dau": 1, "wau": 7, "mau": 30}
+#: The measures of a property.
+OF_PROPERTY: Final = ("sum", "average", "median", "min", "max", "distinct")
+_COUNTS: Final = ("total", "unique", "sessions", *WINDOWS, "per_user")
+#: Those of which the values of buckets are added up to say how large a segment is.
+_ADDED: Final = ("total", "unique", "sessions", "sum")
+_PERCENTILE: Final = re.compile(r"p(\d{1,2}(?:\.\d{1,6})?|100)")
+
+# Up to this many (user, cell) pairs are ticked off in memory, a byte each: three
+# times as fast as sorting.
+_TICKED: Final = 2**28
+# Percentiles of up to so many cells are found cell by cell.
+_FEW_CELLS: Final = 2**14
+
+_NOUNS: Final = {
+    **{"total": "events", "unique": "users", "sessions": "sessions", "per_user": "events per user"},
+    **{"dau": "daily users", "wau": "weekly users", "mau": "monthly users", "count": "profiles"},
+}
+
+
+def percentile(measure: str) -> float | None:
+    """Return which percentile a measure is, None if none.
+
+    >>> percentile("p90"), percentile("median"), percentile("sum")
+    (90.0, 50.0, None)
+    """
+    if measure == "median":
+        return 50.0
+    found = _PERCENTILE.fullmatch(measure)
+    return float(found[1]) if found else None
+
+
+def needs_property(measure: str) -> bool:
+    """Whether a measure is one of a property."""
+    return measure in OF_PROPERTY or percentile(measure) is not None
+
+
+def is_count(measure: str) -> bool:
+    """Whether a measure is a whole number in every cell."""
+    return measure in (*_COUNTS, "count", "distinct") and measure != "per_user"
+
+
+def as_measure(measure: object, counts: tuple[str, ...] = _COUNTS) -> str:
+    """Return a measure.
+
+    Raises
+    ------
+    ReportError
+        If there is no such one.
+    """
+    if isinstance(measure, str) and (measure in counts or needs_property(measure)):
+        return measure
+    raise ReportError(
+        f"measure={quoted(measure):.40} is unknown; allowed are "
+        f"{listed((*counts, *OF_PROPERTY), 20)}, "
+        'and a percentile such as "p90"'
+    )
+
+
+def noun(measure: str, of: str | None) -> str:
+    """Return what a measure counts, in words.
+
+    >>> noun("total", None), noun("p90", "event.amount")
+    ('events', '90th percentile of event.amount')
+    """
+    if measure in _NOUNS:
+        return _NOUNS[measure]
+    if measure == "distinct":
+        return f"distinct values of {of}"
+    place = percentile(measure)
+    if place is not None and measure != "median":
+        return f"{_ordinal(place)} percentile of {of}"
+    return f"{measure} of {of}"
+
+
+def _ordinal(number: float) -> str:
+    text = f"{number:g}"
+    ending = {"1": "st", "2": "nd", "3": "rd"}.get(text[-1], "th")
+    return text + ("th" if text in ("11", "12", "13") or "." in text else ending)
+
+
+@dataclass(frozen=True, eq=False)
+class Happened:
+    """What is counted: each event (or user) once in each of its segments.
+
+    Attributes
+    ----------
+    ids
+        Whose it is, -1 for nobody's.
+    buckets
+        The bucket of each.
+    segments
+        The segment of each; None if there is one.
+    rows
+        Which of the selected events each is; None if in the same order.
+    shape
+        How many segments and buckets there are.
+    people
+        How many distinct IDs there are.
+    once
+        Whether each user stands there once a cell already.
+    """
+
+    ids: Codes | Positions
+    buckets: Any
+    segments: Any
+    rows: Positions | None
+    shape: tuple[int, int]
+    people: int
+    once: bool = False
+
+    @cached_property
+    def cells(self) -> Positions:
+        """The cell of each."""
+        if self.segments is None:
+            cells: Positions = self.buckets
+            return cells
+        found: Positions = self.segments.astype(np.int64) * self.shape[1] + self.buckets
+        return found
+
+    @property
+    def size(self) -> int:
+        """How many cells there are."""
+        return self.shape[0] * self.shape[1]
+
+    def as_a_whole(self) -> Happened:
+        """Return the same in one bucket."""
+        buckets = np.zeros(len(self.buckets), np.int64)
+        return replace(self, buckets=buckets, shape=(self.shape[0], 1), once=False)
+
+    def kept(self, mask: Any) -> Happened:
+        """Return those where *mask* is true."""
+        return replace(
+            self,
+            ids=self.ids[mask],
+            buckets=self.buckets[mask],
+            segments=None if self.segments is None else self.segments[mask],
+            rows=np.flatnonzero(mask) if self.rows is None else self.rows[mask],
+        )
+
+    def pairs(self, *, cumulative: bool = False) -> tuple[Positions, Positions]:
+        """Return each user once in each cell: users and cells.
+
+        If *cumulative*, each user once in each segment, in its first bucket.
+        """
+        if self.once and not cumulative:
+            return self.ids.astype(np.int64), self.cells
+        size = max(self.size, 1)
+        if size == 1:
+            ids = distinct(self.ids, self.people)
+            return ids, np.zeros(len(ids), np.int64)
+        keys = distinct(self.ids.astype(np.int64) * size + self.cells, self.people * size)
+        if cumulative:
+            # Ascending, so that the first of a user and segment is that of the first bucket.
+            runs = keys // max(self.shape[1], 1)
+            keys = keys[np.diff(runs, prepend=-1) != 0]
+        return keys // size, keys % size
+
+
+def distinct(keys: Codes | Positions, size: int) -> Positions:
+    """Return each key once, ascending; all are less than *size*."""
+    if size <= _TICKED:
+        ticked = np.zeros(size, np.bool_)
+        ticked[keys] = True
+        return np.flatnonzero(ticked)
+    # np.unique would hash them first, ten times slower.
+    keys = np.sort(keys).astype(np.int64, copy=False)
+    is_first = np.ones(len(keys), np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
+    return keys[is_first]
+
+
+def sizes(measure: str, happened: Happened, amounts: Amounts | None, *, of_users: bool) -> Any:
+    """Return how large each segment is.
+
+    Values of counts and sums are added up over the buckets; another measure is that of the
+    range as a whole.
+    """
+    if measure in _ADDED:
+        if amounts is not None and of_users:
+            happened = happened.as_a_whole()
+        return values(measure, happened, amounts, of_users=of_users).sum(axis=1)
+    whole = happened.as_a_whole()
+    measure = "unique" if measure in WINDOWS else measure
+    return values(measure, whole, amounts, of_users=of_users)[:, 0]
+
+
+def values(
+    measure: str,
+    happened: Happened,
+    amounts: Amounts | None = None,
+    *,
+    of_users: bool = False,
+    cumulative: bool = False,
+) -> Any:
+    """Return the number of each cell, one row per segment and one column per bucket.
+
+    Parameters
+    ----------
+    measure
+        Which; of ``"sessions"`` the *ids* are those of sessions.
+    happened
+        What is counted.
+    amounts
+        The values of the property, of the selected events.
+    of_users
+        They are of the distinct IDs: each user counts once in a cell.
+    cumulative
+        In each bucket what happened from the first one on; each user once from there on.
+    """
+    if measure in ("total", "count"):
+        return _added(np.bincount(happened.cells, minlength=happened.size), happened, cumulative)
+    if measure in ("unique", "sessions"):
+        _, cells = happened.pairs(cumulative=cumulative)
+        return _added(np.bincount(cells, minlength=happened.size), happened, cumulative)
+    if measure == "per_user":
+        events, users = (
+            values(each, happened, cumulative=cumulative) for each in ("total", "unique")
+        )
+        return divided(events, users)
+    assert amounts is not None
+    if of_users:
+        ids, cells = happened.pairs(cumulative=cumulative)
+        rows, numbers = amounts.beside(ids)
+    else:
+        cells = happened.cells
+        rows, numbers = amounts.beside(happened.rows)
+    cells = cells if rows is None else cells[rows]
+    return _of_numbers(measure, numbers, cells, happened, cumulative)
+
+
+def _of_numbers(
+    measure: str, numbers: Any, cells: Positions, happened: Happened, cumulative: bool
+) -> Any:
+    shape, size = happened.shape, happened.size
+    if measure == "distinct":
+        # Each value takes the place of a user.
+        alone = replace(
+            happened, ids=numbers, buckets=cells, segments=None, shape=(1, size), once=False,
+            people=int(numbers.max(initial=0)) + 1,
+        )  # fmt: skip
+        found, at = alone.pairs()
+        if cumulative:
+            whole = replace(
+                alone, ids=found, buckets=at % shape[1], segments=at // shape[1], shape=shape
+            )
+            _, at = whole.pairs(cumulative=True)
+        return _added(np.bincount(at, minlength=size), happened, cumulative)
+    if measure in ("sum", "average"):
+        total = _added(_sums(numbers, cells, size), happened, cumulative)
+        if measure == "sum":
+            return total
+        return divided(total, _added(np.bincount(cells, minlength=size), happened, cumulative))
+    if measure in ("min", "max"):
+        least = measure == "min"
+        result = np.full(size, np.inf if least else -np.inf)
+        (np.minimum if least else np.maximum).at(result, cells, numbers.astype(np.float64))
+        result = result.reshape(shape)
+        if cumulative:
+            result = (np.minimum if least else np.maximum).accumulate(result, axis=1)
+        return np.where(np.isinf(result), np.nan, result)
+    place = percentile(measure)
+    assert place is not None
+    if not cumulative:
+        return _percentiles(place, numbers, cells, size).reshape(shape)
+    result = np.full(shape, np.nan)
+    segments, buckets = np.divmod(cells, max(shape[1], 1))
+    for bucket in range(shape[1]):
+        until = buckets <= bucket
+        result[:, bucket] = _percentiles(place, numbers[until], segments[until], shape[0])
+    return result
+
+
+def _added(flat: Any, happened: Happened, cumulative: bool) -> Any:
+    found = flat.reshape(happened.shape)
+    return found.cumsum(axis=1) if cumulative else found
+
+
+def divided(total: Any, number: Any) -> Any:
+    """Return a quotient, NaN where the number is 0."""
+    return np.divide(total, number, out=np.full(number.shape, np.nan), where=number > 0)
+
+
+def _sums(numbers: Any, cells: Positions, size: int) -> Any:
+    """Return the sum of each cell: of integers exact, ``int64`` if all of them are."""
+    if numbers.dtype != np.int64:
+        return np.bincount(cells, weights=numbers, minlength=size)
+    largest = max(abs(int(numbers.min(initial=0))), abs(int(numbers.max(initial=0))))
+    if largest * len(numbers) < 2**53:  # each float on the way is a whole number
+        return np.bincount(cells, weights=numbers, minlength=size).astype(np.int64)
+    # Halves of which even a billion add up within 53 bits… taken in 21 bits each.
+    whole = np.zeros(size, object)
+    rest = numbers
+    for shift in (0, 21, 42):
+        part = rest & (2**21 - 1) if shift < 42 else rest
+        added = np.bincount(cells, weights=part, minlength=size)
+        whole = whole + np.array([int(each) << shift for each in added.tolist()], object)
+        rest = rest >> 21
+    if all(-(2**63) <= each < 2**63 for each in whole):
+        return whole.astype(np.int64)
+    return whole.astype(np.float64)
+
+
+def _percentiles(place: float, numbers: Any, cells: Positions, size: int) -> Any:
+    """Return the percentile of each cell, between two numbers in proportion; NaN of none."""
+    floats = numbers.astype(np.float64)
+    counts = np.bincount(cells, minlength=size)
+    first = np.cumsum(counts) - counts
+    exact = (counts - 1) * (place / 100)
+    below = np.floor(exact)
+    some = counts > 0
+    # Numbers of 16 bits are sorted by counting, several times as fast as any others.
+    narrow = cells.astype(np.min_scalar_type(max(size - 1, 0)))
+    if size <= _FEW_CELLS:
+        # One cell after the other, of which only the two numbers asked for need their place.
+        floats = floats[np.argsort(narrow, kind="stable")]
+        for cell in np.flatnonzero(some).tolist():
+            wanted = np.unique([int(below[cell]), int(np.ceil(exact[cell]))])
+            floats[first[cell] : first[cell] + counts[cell]].partition(wanted)
+    else:
+        order = np.argsort(floats)
+        floats = floats[order][np.argsort(narrow[order], kind="stable")]
+    low = floats[(first + below.astype(np.int64))[some]]
+    high = floats[(first + np.ceil(exact).astype(np.int64))[some]]
+    result = np.full(size, np.nan)
+    result[some] = low + (high - low) * (exact - below)[some]
+    return result
+
+
+def in_window(days: int, happened: Happened, ends: Positions) -> Any:
+    """Return the users of each segment in so many days up to some of them.
+
+    Parameters
+    ----------
+    days
+        How many.
+    happened
+        Its buckets are days.
+    ends
+        The last day of each window.
+    """
+    width = happened.shape[1]
+    ids, cells = happened.pairs()
+    runs, day = ids * happened.shape[0] + cells // width, cells % width
+    # A user is there from a day on until the window has left it, or the user comes again.
+    order = np.lexsort((day, runs)) if happened.once else None
+    if order is not None:
+        runs, day, cells = runs[order], day[order], cells[order]
+    until = day + days
+    follows = np.flatnonzero(runs[1:] == runs[:-1])
+    until[follows] = np.minimum(until[follows], day[1:][follows])
+    wide = width + days + 1
+    segments = cells // width
+    size = happened.shape[0] * wide
+    change = np.bincount(segments * wide + day, minlength=size) - np.bincount(
+        segments * wide + until, minlength=size
+    )
+    there = change.reshape(happened.shape[0], wide).cumsum(axis=1)
+    return there[:, ends]
+
+
+def rolled(buckets: Any, last: int) -> Any:
+    """Return the mean of the last *last* buckets that have a value; NaN in the first ones.
+
+    >>> rolled(np.array([[1, 2, 6]]), 2).tolist()
+    [[nan, 1.5, 4.0]]
+    """
+    result = np.full(buckets.shape, np.nan)
+    if buckets.shape[1] < last:
+        return result
+    views = np.lib.stride_tricks.sliding_window_view(buckets.astype(np.float64), last, axis=1)
+    known = ~np.isnan(views)
+    added = np.where(known, views, 0).sum(axis=2)
+    result[:, last - 1 :] = divided(added, known.sum(axis=2))
+    return result

@@ -1,0 +1,251 @@
+"""The segments that occur, in the order of a report's table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from toolkit.base.arguments import check_number
+from toolkit.base.errors import ReportError
+from toolkit.base.values import dumps, quoted
+from toolkit.base.wording import did_you_mean, listed
+from toolkit.columns.column import Mask, Positions
+from toolkit.reports.question.breakdowns import Breakdown
+from toolkit.reports.question.segments import NOT_SET, OTHER, Level, Segments, label
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """The segments that occur, in the order of the table.
+
+    Larger segments come first, those without a value after all others, equal ones by name,
+    ``(other)`` and ``(not set)`` last; those
+    with an order of their own, such as ranges of a number, in that. Of several breakdowns the
+    first counts most, and within each of its segments the next.
+
+    Attributes
+    ----------
+    by
+        What they are segments of; None if there is one, of all.
+    codes
+        The code of each.
+    order
+        Which of those that were ranked each is.
+    levels
+        For each column of the table what to call each segment in it.
+    sizes
+        ``float64``, how large each is, NaN without a value.
+    """
+
+    by: Breakdown | None
+    codes: Positions
+    order: Positions
+    levels: tuple[tuple[str, ...], ...]
+    sizes: Any
+
+    @classmethod
+    def whole(cls) -> Ranked:
+        """Return the one segment there is without a breakdown."""
+        return cls(None, np.zeros(1, np.int64), np.zeros(1, np.int64), (), np.ones(1))
+
+    @classmethod
+    def of(
+        cls,
+        by: Breakdown,
+        segments: Segments,
+        used: Positions,
+        sizes: Any,
+        *,
+        by_size: bool = False,
+    ) -> Ranked:
+        """Rank the segments that occur.
+
+        Parameters
+        ----------
+        by, segments
+            The breakdown, and its segments.
+        used
+            The codes that occur, ascending.
+        sizes
+            How large each of them is; NaN, no value, is less than any.
+        by_size
+            Whether this counts even where segments have an order of their own.
+        """
+        levels = segments.values.levels(used)
+        sizes = np.asarray(sizes, np.float64)
+        order = _order(levels, sizes, by_size=by_size)
+        labels = tuple(tuple(level.labels[at] for at in order.tolist()) for level in levels)
+        return cls(by, used[order], order, labels, sizes[order])
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """What to call each segment where there is one place for it, no two alike."""
+        if self.by is None:
+            return [""]
+        if len(self.levels) == 1:
+            return list(self.levels[0])
+        each = list(zip(*self.levels, strict=True))
+        names = [", ".join(labels) for labels in each]
+        often = Counter(names)
+        return [
+            name if often[name] == 1 else ", ".join(map(dumps, labels))
+            for name, labels in zip(names, each, strict=True)
+        ]
+
+    @cached_property
+    def is_unset(self) -> Mask:
+        """Whether nothing is set in a segment."""
+        found = np.zeros(len(self), np.bool_)
+        if self.levels:
+            columns = [np.array([name == NOT_SET for name in level]) for level in self.levels]
+            found |= np.logical_and.reduce(columns)
+        return found
+
+    @property
+    def legend(self) -> str:
+        """The title of a legend of the segments; empty if there is nothing to tell apart."""
+        return "" if self.by is None else self.by.label
+
+    def places(self, codes: Any, size: int) -> Positions:
+        """Return the place in the table of each code; *size* is how many codes there are."""
+        places = np.full(size, -1, np.int64)
+        places[self.codes] = np.arange(len(self))
+        found: Positions = places[codes]
+        return found
+
+    def columns(self, rows: int) -> dict[str, Any]:
+        """Return the first columns of a table with some rows a segment."""
+        if self.by is None:
+            return {}
+        return {
+            name: pd.Series(labels, dtype="str").repeat(rows).array
+            for name, labels in zip(self.by.columns, self.levels, strict=True)
+        }
+
+    def largest(self, number: int) -> list[int]:
+        """Return the largest segments in the order of the table, without what is not set."""
+        named = np.flatnonzero(~self.is_unset)
+        chosen = np.argsort(-self.sizes[named], kind="stable")[:number]
+        found: list[int] = named[np.sort(chosen)].tolist()
+        return found
+
+    def drawn(self, top: int | None, most: int) -> tuple[list[int], str]:
+        """Return which segments to draw, and the title of their legend.
+
+        Parameters
+        ----------
+        top
+            How many to draw, the largest, beside ``(not set)``; None is *most*.
+        most
+            As many as can be told apart.
+
+        Raises
+        ------
+        ReportError
+            If *top* is none at all.
+        """
+        check_number("top", top)
+        shown = [*self.largest(top or most), *np.flatnonzero(self.is_unset).tolist()]
+        legend = self.legend
+        if len(shown) < len(self):
+            legend += f" (top {len(shown)} of {len(self):,})"
+        return shown, legend
+
+    def cell(self, place: int) -> dict[str, Any]:
+        """Return the argument of ``users`` that names a segment; none without a breakdown."""
+        if self.by is None:
+            return {}
+        labels = [level[place] for level in self.levels]
+        return {"segment": labels[0] if len(labels) == 1 else tuple(labels)}
+
+    def find(self, segment: Any) -> int | None:
+        """Return the place of a segment, None for None.
+
+        Parameters
+        ----------
+        segment
+            What the table calls it, or its value; of several breakdowns a tuple of these.
+
+        Raises
+        ------
+        ReportError
+            If there is none.
+        """
+        if segment is None:
+            return None
+        if self.by is None:
+            raise ReportError("segment= needs a breakdown, and the report has none (by=None)")
+        if len(self.levels) == 1:
+            wanted = [segment]
+        elif isinstance(segment, list | tuple) and len(segment) == len(self.levels):
+            wanted = list(segment)
+        else:
+            example = f", such as {tuple(level[0] for level in self.levels)}" if len(self) else ""
+            raise ReportError(
+                f"segment={quoted(segment):.60} is not enough; give what it is by each of "
+                f"{self.by.label}{example}"
+            )
+        names = [_name(each) for each in wanted]
+        found = self._found.get(tuple(names))
+        if found is not None:
+            return found
+        for name, level in zip(names, self.levels, strict=True):
+            known = list(dict.fromkeys(level))
+            if name not in known:
+                raise ReportError(
+                    f'no segment "{name}"; there are {listed(known) or "none"}.'
+                    + did_you_mean(name, known)
+                )
+        raise ReportError(f"no segment has all of {listed(map(dumps, names))}")
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, ...], int]:
+        return {names: at for at, names in enumerate(zip(*self.levels, strict=True))}
+
+
+def _name(segment: Any) -> str:
+    """Return what the table calls a segment or its value."""
+    if isinstance(segment, str) and segment:
+        return segment
+    try:
+        return label(segment)
+    except (TypeError, ValueError, RecursionError):
+        raise ReportError(
+            f"segment={quoted(segment):.60} is no value of a property; give a segment as the "
+            "table calls it"
+        ) from None
+
+
+def _order(levels: list[Level], sizes: Any, *, by_size: bool) -> Positions:
+    """Return the order of the segments."""
+    keys: list[Any] = []
+    group = np.zeros(len(sizes), np.int64)
+    for level in levels:
+        # Segments that are alike up to this level are one group, as large as all of them.
+        group = pd.factorize(group * (int(level.codes.max(initial=0)) + 1) + level.codes)[0]
+        last = {OTHER: 1, NOT_SET: 2}
+        keys.append(np.array([last.get(name, 0) for name in level.labels], np.int8))
+        if level.is_ordered and not by_size:
+            keys.append(level.codes)
+        else:
+            keys += [each[group] for each in _group_keys(group, sizes)]
+            keys.append(np.unique(np.array(level.labels, object), return_inverse=True)[1])
+    # The last key of lexsort counts most.
+    order: Positions = np.lexsort(keys[::-1]) if keys else np.arange(len(sizes))
+    return order
+
+
+def _group_keys(group: Positions, sizes: Any) -> tuple[Any, Any]:
+    """Return of each group whether it has no value at all, and how small it is."""
+    has_value = ~np.isnan(sizes)
+    valued = np.bincount(group, weights=has_value, minlength=len(sizes))
+    total = np.bincount(group, weights=np.where(has_value, sizes, 0.0), minlength=len(sizes))
+    return valued == 0, -total

@@ -1,0 +1,348 @@
+"""Segments: the values of a property that a report is broken down by."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from toolkit.base.values import ABSENT, Json, dumps, key, texts_where
+from toolkit.columns.column import Column, Positions
+from toolkit.columns.series import Codes
+
+#: The segment of an absent profile, an absent property and null.
+NOT_SET: Final = "(not set)"
+EMPTY_TEXT: Final = "(empty string)"
+EMPTY_LIST: Final = "(empty list)"
+#: The segment of all that a report does not show one by one.
+OTHER: Final = "(other)"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Level:
+    """What some segments are by one of the things a report is broken down by.
+
+    Attributes
+    ----------
+    codes
+        Of each segment: which value it has here.
+    labels
+        Of each segment: what to call that value, no two values alike.
+    is_ordered
+        Whether the values have an order of their own: that of the codes.
+    """
+
+    codes: Positions
+    labels: list[str]
+    is_ordered: bool = False
+
+
+class Values(Protocol):
+    """What the codes of segments stand for."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def levels(self, chosen: Positions) -> list[Level]:
+        """Return what some of them are, by each thing a report is broken down by."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Distinct:
+    """Each distinct value of a property once; an absent cell is "not set"."""
+
+    cells: Column
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def levels(self, chosen: Positions) -> list[Level]:
+        return [Level(chosen, _labels(self.cells.take(chosen).cells()))]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Ordered:
+    """Segments with names and an order of their own, such as ranges of a number."""
+
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def levels(self, chosen: Positions) -> list[Level]:
+        return [Level(chosen, [self.names[at] for at in chosen.tolist()], is_ordered=True)]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class WithOther:
+    """Some segments, and after them one for all that are not shown one by one."""
+
+    shown: Values
+
+    def __len__(self) -> int:
+        return len(self.shown) + 1
+
+    def levels(self, chosen: Positions) -> list[Level]:
+        is_shown = chosen < len(self.shown)
+        found = []
+        for level in self.shown.levels(chosen[is_shown]):
+            codes = np.full(len(chosen), len(self.shown), np.int64)
+            codes[is_shown] = level.codes
+            labels = np.full(len(chosen), OTHER, object)
+            labels[is_shown] = level.labels
+            found.append(Level(codes, labels.tolist(), level.is_ordered))
+        return found
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Combined:
+    """The combinations of several breakdowns that occur.
+
+    Attributes
+    ----------
+    parts
+        What each breakdown has.
+    places
+        ``int64``, one row per combination: which of each there are in it.
+    """
+
+    parts: Sequence[Values]
+    places: Positions
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def levels(self, chosen: Positions) -> list[Level]:
+        found = []
+        for part, places in zip(self.parts, self.places[chosen].T, strict=True):
+            used, back = np.unique(places, return_inverse=True)
+            for level in part.levels(used):
+                labels = [level.labels[at] for at in back.tolist()]
+                found.append(Level(level.codes[back], labels, level.is_ordered))
+        return found
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Segments:
+    """The segment of each cell of a column; of a list, one for each distinct element.
+
+    Attributes
+    ----------
+    codes
+        ``int32``, positions in *values*.
+    values
+        Each distinct value once, "not set" among them.
+    owners
+        The cell each code belongs to, ascending; None if each cell has one code.
+    length
+        The number of cells.
+    """
+
+    codes: Codes
+    values: Values
+    owners: Positions | None
+    length: int
+
+    @classmethod
+    def of(cls, column: Column) -> Segments:
+        """Return the segments of a column's cells."""
+        if column.kind == "json":
+            return _of_json(column)
+        if column.kind == "text":
+            encoded = pc.dictionary_encode(texts_where(column.has_value, column.values))
+            codes, values = encoded.indices, Column.of_array(encoded.dictionary)
+            codes = pc.fill_null(codes, len(values)).to_numpy()
+        else:
+            found, distinct = pd.factorize(column.values[column.has_value])
+            values = Column.of_array(np.asarray(distinct, column.values.dtype))
+            codes = np.full(len(column), len(values), np.int32)
+            codes[column.has_value] = found
+        return cls(codes, Distinct(values.followed_by(Column.absent(1))), None, len(column))
+
+    @classmethod
+    def crossed(cls, parts: Sequence[Segments]) -> Segments:
+        """Return the combinations of the segments of each cell; parts have the same cells.
+
+        Of lists that is each distinct element of one with each of the other.
+        """
+        owners, codes = parts[0].owners, [parts[0].codes]
+        for part in parts[1:]:
+            cells = np.arange(part.length) if owners is None else owners
+            rows, further = part.beside(cells)
+            if rows is not None:
+                owners, codes = cells[rows], [each[rows] for each in codes]
+            codes.append(further)
+        key = codes[0].astype(np.int64)
+        for part, code in zip(parts[1:], codes[1:], strict=True):
+            # Made compact each time, so that no product of sizes runs over.
+            key = pd.factorize(key)[0] * len(part) + code
+        compact, found = pd.factorize(key)
+        first = np.zeros(len(found), np.int64)
+        first[compact[::-1]] = np.arange(len(compact))[::-1]
+        places = np.column_stack([code[first] for code in codes]).astype(np.int64)
+        values = Combined([part.values for part in parts], places)
+        return cls(compact.astype(np.int32), values, owners, parts[0].length)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def beside(self, cells: Positions | Codes) -> tuple[Positions | None, Codes]:
+        """Return the segments of many rows, each of which belongs to a cell.
+
+        Parameters
+        ----------
+        cells
+            The cell of each row.
+
+        Returns
+        -------
+        rows, codes
+            Row ``rows[i]`` falls in segment ``codes[i]``; *rows* is None if row i does.
+        """
+        if self.owners is None:
+            return None, self.codes[cells]
+        rows, places = spread(self.owners, self.length, cells)
+        return rows, self.codes[places]
+
+    def recoded(self, codes: Any, values: Values) -> Segments:
+        """Return the segments with others in the place of these; a cell has each once.
+
+        Parameters
+        ----------
+        codes
+            For each of these segments the other, -1 for none.
+        values
+            What the others are.
+        """
+        found = np.asarray(codes, np.int32)[self.codes]
+        if self.owners is None and (found >= 0).all():
+            return Segments(found, values, None, self.length)
+        owners = np.arange(self.length) if self.owners is None else self.owners
+        keys = owners[found >= 0] * len(values) + found[found >= 0]
+        # Kept in the order of the owners.
+        keys = np.unique(keys)
+        owners, found = keys // max(len(values), 1), keys % max(len(values), 1)
+        return Segments(found.astype(np.int32), values, owners, self.length)
+
+    def of_rows(self, cells: Positions | Codes) -> Segments:
+        """Return the segments of many rows, each of which belongs to a cell."""
+        rows, codes = self.beside(cells)
+        return Segments(codes, self.values, rows, len(cells))
+
+    def of_groups(
+        self, cells: Positions | Codes, owners: Positions | None, length: int
+    ) -> Segments:
+        """Return the segments of rows that each belong to several cells, each segment once.
+
+        Parameters
+        ----------
+        cells
+            Cells of these segments.
+        owners
+            The row each of them belongs to, ascending; None if there is one a row.
+        length
+            The number of rows.
+        """
+        found = self.of_rows(cells)
+        if owners is None:
+            return found
+        rows = owners if found.owners is None else owners[found.owners]
+        keys = np.unique(rows * len(self) + found.codes)
+        codes = (keys % len(self)).astype(np.int32)
+        return Segments(codes, self.values, keys // len(self), length)
+
+
+def spread(owners: Positions, length: int, cells: Any) -> tuple[Positions, Positions]:
+    """Return the elements of many rows, each of which belongs to a cell with some of them.
+
+    Parameters
+    ----------
+    owners
+        The cell of each element, ascending.
+    length
+        The number of cells.
+    cells
+        The cell of each row.
+
+    Returns
+    -------
+    rows, places
+        Row ``rows[i]`` has the element at ``places[i]``.
+    """
+    first = np.searchsorted(owners, np.arange(length + 1))
+    begins, sizes = first[:-1][cells], np.diff(first)[cells]
+    rows = np.repeat(np.arange(len(cells)), sizes)
+    # The n-th of a row's elements stands n places behind its first.
+    nth = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return rows, np.repeat(begins, sizes) + nth
+
+
+def _labels(cells: list[Any]) -> list[str]:
+    """Return what to call some values, no two alike.
+
+    A text that would read like something else (the text "(not set)", or "true"
+    beside the boolean) stands in quotes.
+    """
+    taken = {NOT_SET, EMPTY_TEXT, EMPTY_LIST, OTHER}
+    taken.update(label(cell) for cell in cells if not isinstance(cell, str))
+    result = []
+    for cell in cells:
+        name = label(cell)
+        if isinstance(cell, str) and cell:
+            while name in taken:
+                name = dumps(name)
+            taken.add(name)
+        result.append(name)
+    return result
+
+
+def label(value: Json | Any) -> str:
+    """Return how a report calls the segment of a value.
+
+    >>> label(None), label(""), label(True), label(1.0), label(2.5), label("pro")
+    ('(not set)', '(empty string)', 'true', '1', '2.5', 'pro')
+    """
+    if value is None or value is ABSENT:
+        return NOT_SET
+    if isinstance(value, str):
+        return value or EMPTY_TEXT
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return dumps(value) if value != [] else EMPTY_LIST
+
+
+def _of_json(column: Column) -> Segments:
+    known: dict[Hashable, int] = {}
+    values: list[Json] = []
+    codes: list[int] = []
+    owners: list[int] = []
+
+    def code(value: Json) -> int:
+        found = known.setdefault(key(value), len(values))
+        if found == len(values):
+            values.append(value)
+        return found
+
+    not_set = code(None)
+    for owner, cell in enumerate(column.cells()):
+        if cell is ABSENT:
+            mine: Iterable[int] = (not_set,)
+        elif isinstance(cell, list) and cell:
+            # The event counts once in each distinct element's segment.
+            mine = dict.fromkeys(map(code, cell))
+        else:
+            mine = (code(cell),)
+        for one in mine:
+            codes.append(one)
+            owners.append(owner)
+    narrow = np.array(codes, np.int32)
+    distinct = Distinct(Column.of(values))
+    if len(codes) == len(column):
+        return Segments(narrow, distinct, None, len(column))
+    return Segments(narrow, distinct, np.array(owners, np.int64), len(column))

@@ -1,0 +1,136 @@
+"""A step: an event of some name, and what has to be true of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from toolkit.base.arguments import check_flag, is_whole
+from toolkit.base.errors import ReportError
+from toolkit.base.values import is_text, quoted
+from toolkit.expressions import Expression, as_expression
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """An event that a report looks for; made by :func:`step`.
+
+    Attributes
+    ----------
+    event
+        Its name; None is any event.
+    where
+        What has to be true of it; None is nothing.
+    anchored
+        Whether it keeps its place in a funnel in any order.
+    between
+        Of an excluded event of a funnel: the steps it may not stand between; None for all.
+    called
+        What a report calls it in place of its name; empty for the name.
+    """
+
+    event: str | None
+    where: Expression | None = None
+    anchored: bool = False
+    between: tuple[int, int] | None = None
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """What a report calls the event."""
+        return self.called or ("any event" if self.event is None else self.event)
+
+    @property
+    def label(self) -> str:
+        """The same, with what has to be true of it."""
+        parts = [self.name]
+        parts += [] if self.where is None else [f"where {self.where.text}"]
+        parts += ["(anchored)"] if self.anchored else []
+        parts += [] if self.between is None else ["between steps {} and {}".format(*self.between)]
+        return " ".join(parts)
+
+    def __str__(self) -> str:
+        return self.label
+
+
+#: What a report takes as a step: a name, None for any event, or a Step.
+AnyStep: TypeAlias = str | Step | None
+
+
+def step(
+    event: str | None,
+    where: str | Expression | None = None,
+    *,
+    anchored: bool = False,
+    between: tuple[int, int] | None = None,
+    label: str | None = None,
+) -> Step:
+    """Return an event to look for, where its name alone does not say it.
+
+    Parameters
+    ----------
+    event
+        The name of the event; None is any event.
+    where
+        An expression (or its text form) that has to be true of it.
+    anchored
+        In a funnel with ``order="any"``: the steps listed before this one come before it, and
+        those listed after it come after it.
+    between
+        Of an event that a funnel excludes: the two steps it may not stand between, such as
+        ``(2, 3)``; by default the first and the last.
+    label
+        What a funnel calls it; by default the name of the event.
+
+    Returns
+    -------
+    Step
+        To be given to a report in place of a name.
+
+    Raises
+    ------
+    ReportError
+        If an argument is none of the above.
+    ExpressionError
+        If *where* cannot be read.
+
+    Examples
+    --------
+    >>> from toolkit import event
+    >>> print(step("Purchase", where=event["amount"] > 100))
+    Purchase where event["amount"] > 100
+    """
+    if event is not None and not isinstance(event, str):
+        raise ReportError(
+            f"a step is the name of an event or None for any event, not {quoted(event):.60}"
+        )
+    if between is not None:
+        numbers = list(between) if isinstance(between, Iterable) else []
+        if len(numbers) != 2 or not all(map(is_whole, numbers)):
+            raise ReportError(
+                f"between={quoted(between):.60}; give two step numbers such as (2, 3)"
+            )
+        between = (int(numbers[0]), int(numbers[1]))
+    if label is not None and not isinstance(label, str):
+        raise ReportError(f"label={quoted(label):.60}; give text")
+    condition = None if where is None else as_expression(where)
+    return Step(event, condition, check_flag("anchored", anchored), between, label or "")
+
+
+def as_step(given: Any, role: str) -> Step:
+    """Return the step that a report was given as its argument *role*.
+
+    Raises
+    ------
+    ReportError
+        If it is none.
+    """
+    if isinstance(given, Step):
+        return given
+    if given is None or is_text(given):
+        return Step(given)
+    raise ReportError(
+        f"{role}={quoted(given):.60}; give the name of an event, None for any event, or "
+        'tk.step("…", where=…)'
+    )

@@ -1,0 +1,359 @@
+"""Frequency: of those who did one thing, how many came back on how many days."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+
+from toolkit.base.arguments import check_choice, is_whole
+from toolkit.base.errors import ReportError
+from toolkit.base.values import Json, quoted
+from toolkit.base.wording import begun
+from toolkit.base.wording import count as counted_words
+from toolkit.columns.column import Positions
+from toolkit.events.events import AnyEvents
+from toolkit.events.join import At, Profiles
+from toolkit.expressions import Expression
+from toolkit.reports.drawing import plots
+from toolkit.reports.drawing.spots import Cell
+from toolkit.reports.form.fields import ChoiceField, Declaration, NumberField, declare
+from toolkit.reports.question.breakdowns import By
+from toolkit.reports.question.periods import Moment
+from toolkit.reports.question.ranked import Ranked
+from toolkit.reports.question.steps import AnyStep
+from toolkit.reports.report import Report
+from toolkit.reports.retention import triangles
+from toolkit.reports.retention.births import (
+    Asked,
+    BirthMode,
+    ask,
+    birth_fields,
+    check_rows,
+    further_fields,
+)
+from toolkit.reports.retention.brackets import Mode, RetentionUnit
+from toolkit.reports.retention.criteria import Retaining
+from toolkit.reports.retention.retained import averaged, divided
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+HowMany: TypeAlias = Literal["at_least", "exactly"]
+
+#: How many units after the birth are looked at unless the caller says otherwise.
+_WINDOW: Final[dict[str, int]] = {"day": 7, "week": 4, "month": 3}
+
+
+def frequency(
+    events: AnyEvents,
+    profiles: Profiles | None,
+    birth: AnyStep,
+    back: AnyStep = None,
+    *,
+    unit: RetentionUnit = "day",
+    buckets: Any = None,
+    count: HowMany = "at_least",
+    mode: Mode = "rolling",
+    birth_mode: BirthMode = "any",
+    by: By = None,
+    where: str | Expression | None = None,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    tz: str | tzinfo | None = None,
+    at: At = "latest",
+) -> Frequency:
+    """Return how many of those who did one thing came back on how many days, weeks or months.
+
+    Parameters
+    ----------
+    events, profiles, birth, back, unit, mode, birth_mode, by, where, start, end, tz, at
+        As for :func:`retention`: who enters which cohort, and what counts as coming back.
+    buckets
+        How many units from the birth on are looked at, or brackets of several units as
+        for :func:`retention`. By default 7 days, 4 weeks or 3 months.
+    count
+        ``"at_least"``: who came back in n of them or more; ``"exactly"``: in n of them.
+
+    Returns
+    -------
+    Frequency
+        Its ``table`` has a column named after the breakdown (``str``), ``cohort`` (start of
+        the period, ``datetime64[us, tz]``), ``size`` (users in the cohort, ``int64``),
+        ``units`` (n, ``int64``, from 1, or from 0 for ``"exactly"``), ``users`` (``int64``),
+        ``rate`` (0 to 1, ``float64``; NaN of an empty cohort) and ``complete`` (``bool``):
+        whether all of the units are over at the end of the range. Every cohort has a row
+        for each n, zeros included. Larger segments come first, equal ones by name, ``(not
+        set)`` last. ``average`` is the average over the complete cohorts.
+
+    Raises
+    ------
+    ReportError
+        If an argument is none of the above.
+    ExpressionError
+        If *where* or *by* cannot be read.
+    EventsError
+        If the events lack a column, or a property that is asked for.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame(
+    ...     {
+    ...         "event": ["Sign Up", "Buy", "Buy", "Buy", "Sign Up"],
+    ...         "distinct_id": ["ann", "ann", "ann", "ann", "bob"],
+    ...         "time": ["2026-05-01", "2026-05-01", "2026-05-02", "2026-05-02", "2026-05-01"],
+    ...     }
+    ... )
+    >>> report = frequency(df, None, "Sign Up", "Buy", buckets=3, end="2026-05-04")
+    >>> report.table.loc[0:2, ["size", "units", "users", "rate"]]
+       size  units  users  rate
+    0     2      1      1   0.5
+    1     2      2      1   0.5
+    2     2      3      0   0.0
+    """
+    check_choice("unit", unit, get_args(RetentionUnit))
+    check_choice("count", count, get_args(HowMany))
+    asked = ask(
+        events,
+        profiles,
+        birth,
+        back,
+        unit=unit,
+        buckets=_WINDOW[unit] if buckets is None else buckets,
+        mode=mode,
+        birth_mode=birth_mode,
+        by=by,
+        where=where,
+        start=start,
+        end=end,
+        tz=tz,
+        at=at,
+    )
+    return Frequency(asked, count, {**asked.definition, "buckets": buckets, "count": count})
+
+
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """Users, one row per segment, in each a cohort, in each a number of units."""
+
+    ranked: Ranked
+    sizes: Any
+    users: Any
+    first: int
+
+
+class Frequency(Report):
+    """On how many days, weeks or months users came back; made by :func:`frequency`."""
+
+    def __init__(self, asked: Asked, count: HowMany, definition: Mapping[str, object]) -> None:
+        self._asked = asked
+        self._count = count
+        self._numbers = self._counted()
+        notes = [*asked.notes, *self._incomplete()]
+        super().__init__(_title(asked, count, definition), definition, self._rows(), notes)
+
+    @cached_property
+    def _visited(self) -> Positions:
+        """In how many buckets each entry came back."""
+        course = self._asked.course
+        return Retaining(course.returns, self._asked.brackets, "on").visited(course.entries)
+
+    def _counted(self) -> _Numbers:
+        ranked, groups, sizes = self._asked.grouped()
+        width = len(self._asked.brackets) + 1
+        check_rows(sizes.size * width, len(ranked))
+        cells = groups * width + self._visited
+        users = np.bincount(cells, minlength=sizes.size * width).reshape(*sizes.shape, width)
+        if self._count == "at_least":
+            users = users[:, :, ::-1].cumsum(axis=2)[:, :, ::-1][:, :, 1:]
+        return _Numbers(ranked, sizes, users, int(self._count == "at_least"))
+
+    @property
+    def _is_over(self) -> Any:
+        """Whether all the units of each cohort are over."""
+        return self._asked.brackets.is_over.all(axis=1)
+
+    def _incomplete(self) -> list[str]:
+        cut = int((~self._is_over).sum())
+        if not cut:
+            return []
+        return [
+            f"Incomplete, so left out of averages: {cut:,} of "
+            f"{counted_words(len(self._is_over), 'cohort')}, whose {self._window} are not over at "
+            f"the end of the range, {self._asked.range.span}."
+        ]
+
+    @property
+    def _window(self) -> str:
+        brackets = self._asked.brackets
+        units = int(brackets.lasts[-1]) + 1 if len(brackets) else 0
+        return counted_words(units, brackets.unit)
+
+    @property
+    def _units(self) -> Any:
+        return np.arange(self._numbers.users.shape[2]) + self._numbers.first
+
+    def _rows(self) -> pd.DataFrame:
+        numbers = self._numbers
+        segments, cohorts, width = numbers.users.shape
+        columns = numbers.ranked.columns(cohorts * width)
+        places = np.tile(np.repeat(np.arange(cohorts), width), segments)
+        columns["cohort"] = self._asked.range.starts[places]
+        columns["size"] = np.repeat(numbers.sizes.ravel(), width)
+        columns["units"] = np.tile(self._units, segments * cohorts)
+        columns["users"] = numbers.users.ravel()
+        columns["rate"] = divided(numbers.users, numbers.sizes[:, :, None]).ravel()
+        columns["complete"] = self._is_over[places]
+        return pd.DataFrame(columns)
+
+    @cached_property
+    def average(self) -> pd.DataFrame:
+        """The average row: the complete cohorts, weighted by their sizes.
+
+        One row per segment and ``units``: ``cohorts`` (how many the average is of, ``int64``),
+        ``size`` and ``users`` (``float64``), and ``rate`` (one by the other). NaN where no
+        cohort is complete.
+        """
+        numbers = self._numbers
+        is_over = np.repeat(self._is_over[:, None], len(self._units), axis=1)
+        mean = averaged(numbers.sizes, numbers.users, is_over)
+        columns = numbers.ranked.columns(len(self._units))
+        columns["units"] = np.tile(self._units, len(numbers.ranked))
+        columns["cohorts"] = mean.cohorts.ravel()
+        columns["size"] = mean.sizes.ravel()
+        columns["users"] = mean.users.ravel()
+        columns["rate"] = mean.rates.ravel()
+        return pd.DataFrame(columns)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no user enters a cohort."""
+        return not self._numbers.sizes.any()
+
+    def users(
+        self, *, cohort: Moment | None = None, units: int | None = None, segment: Json = None
+    ) -> list[str]:
+        """Return the distinct IDs behind a cell, sorted.
+
+        Parameters
+        ----------
+        cohort
+            A date or time in the period of the cohort wanted. None is every cohort.
+        units
+            How many units, as in the table. None is the whole cohort.
+        segment
+            A segment as the table calls it, or its value. None is any segment.
+
+        Raises
+        ------
+        ReportError
+            If the report has no such cohort, number of units or segment.
+        """
+        numbers, entries = self._numbers, self._asked.course.entries
+        place = numbers.ranked.find(segment)
+        wanted = self._asked.find(cohort)
+        chosen = np.ones(len(entries), np.bool_)
+        if wanted is not None:
+            chosen &= entries.cohorts == wanted
+        if place is not None and entries.segments is not None:
+            chosen &= entries.segments == numbers.ranked.codes[place]
+        if units is not None:
+            if not is_whole(units) or units not in self._units:
+                raise ReportError(
+                    f"units={quoted(units)}; the report has {numbers.first} to {self._units[-1]}"
+                )
+            is_exact = self._count == "exactly"
+            chosen &= (self._visited == units) if is_exact else (self._visited >= units)
+        return self._asked.ids(entries.take(chosen))
+
+    def cell(self, row: int) -> Cell:
+        """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
+
+        Raises
+        ------
+        ReportError
+            If the table has no such row.
+        """
+        found = self._table.iloc[self._checked(row)]
+        cell = {"cohort": found["cohort"], "units": int(found["units"])}
+        ranked = self._numbers.ranked
+        return {**cell, **ranked.cell(int(row) // (len(self._table) // len(ranked)))}
+
+    def plot(self, ax: Axes | None = None, *, top: int | None = None) -> Axes:
+        """Draw the average share of users over the number of units, one line per segment.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; by default on a new figure.
+        top
+            How many segments to draw, the largest first: 8 by default. ``(not set)`` is
+            always drawn.
+        """
+        ranked = self._numbers.ranked
+        shape = (len(ranked), len(self._units))
+        rates = self.average["rate"].to_numpy(np.float64).reshape(shape)
+        shown, legend = ranked.drawn(top, plots.MOST_LINES)
+        names = [f"{units}" for units in self._units]
+        few = self._count == "exactly"
+        return triangles.curves(
+            ax,
+            names if few else [f"{name}+" for name in names],
+            [(ranked.names[at] or "average", rates[at]) for at in shown],
+            title=self.title,
+            of="share of users",
+            over=f"{self._asked.brackets.unit}s on which they came back, of {self._window}",
+            by=legend,
+            is_share=True,
+            cell=self._at_units,
+        )
+
+    def _at_units(self, label: str, place: int) -> Cell:
+        ranked = self._numbers.ranked
+        segment = 0 if ranked.by is None else ranked.names.index(label)
+        return {"units": int(self._units[place]), **ranked.cell(segment)}
+
+
+def _title(asked: Asked, count: HowMany, definition: Mapping[str, object]) -> str:
+    words = count.replace("_", " ")
+    title = f"{asked.birth}, then {asked.back}: users back on {words} n {asked.brackets.unit}s"
+    if definition["by"] is not None:
+        title += f" by {definition['by']}"
+    if definition["where"] is not None:
+        title += f", where {definition['where']}"
+    if definition["at"] != "latest" and definition["by"] is not None:
+        title += f" at {definition['at']}"
+    return begun(title)
+
+
+declare(
+    Declaration(
+        title="Frequency",
+        function=frequency,
+        call="tk.frequency",
+        about="Of those who did one thing, how many came back on how many days.",
+        fields=(
+            *birth_fields(),
+            NumberField(
+                name="buckets",
+                label="Units looked at",
+                help="Empty: 7 days, 4 weeks or 3 months.",
+                is_whole=True,
+                least=1,
+                most=1_000,
+            ),
+            ChoiceField(
+                name="count",
+                label="Users back on",
+                default="at_least",
+                options=(("At least n units", "at_least"), ("Exactly n units", "exactly")),
+            ),
+            *further_fields(),
+        ),
+    )
+)

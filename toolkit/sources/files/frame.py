@@ -1,0 +1,85 @@
+"""DataFrames: their columns as the properties of profiles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from toolkit.base.errors import FrameError
+from toolkit.profiles.table import ProfileTable
+from toolkit.updates.by_column import ColumnsResult
+from toolkit.updates.frames import read_frame
+
+
+def import_frame(
+    profiles: ProfileTable,
+    frame: pd.DataFrame,
+    *,
+    distinct_id: str = "distinct_id",
+    time: str | None = None,
+    source: str = "DataFrame",
+    key: str | None = None,
+) -> ColumnsResult:
+    """``$set`` the rows of a DataFrame as one batch, and return what became of them.
+
+    Each row sets its cells that are not missing: NaN, None and NA leave what is stored
+    (CSV-4). Updated At stays (SEEN-2). All rows are imported, or none. For a script that
+    runs again and again, ``profiles.set(frame)`` writes what changed only.
+
+    Parameters
+    ----------
+    profiles
+        The table to write to.
+    frame
+        One row per update, one column per property. Times become ISO 8601 text in UTC. A
+        column ``$last_seen``, which the table keeps itself, is left out.
+    distinct_id
+        The column, or the name of the index, that holds the distinct IDs: text or
+        numbers. Of rows with the same ID the last one wins, property by property
+        (CSV-8), unless *time* is given.
+    time
+        A column that holds when each row happened: datetimes, ISO 8601 text, unix
+        seconds or milliseconds. Each row is an update of its own then, and the newest
+        row of an ID is its latest state (PAST-4). By default all of it happens now.
+    source
+        Where it comes from, in words, for the log.
+    key
+        The same as *distinct_id*, by the name that ``profiles.set(frame)`` and
+        ``import_csv`` have for it.
+
+    Returns
+    -------
+    ColumnsResult
+        The counts, the first of the cells that were overwritten, and notes: times without a
+        zone were read as UTC (TIME-2).
+
+    Raises
+    ------
+    FrameError
+        If a column is missing or there twice, has a name that no property may have, or
+        holds an ID or a time that is none. Nothing is written then.
+
+    Examples
+    --------
+    >>> profiles = ProfileTable()
+    >>> frame = pd.DataFrame(
+    ...     {"distinct_id": [7, 7, 8], "plan": ["pro", "free", "free"],
+    ...      "since": ["2026-03-01", "2026-01-01", "2026-02-01"]}
+    ... )
+    >>> import_frame(profiles, frame, time="since").created
+    2
+    >>> profiles["7"], profiles.as_of("2026-01-15")["7"]
+    ({'plan': 'pro'}, {'plan': 'free'})
+    """
+    if not isinstance(profiles, ProfileTable):
+        raise FrameError(
+            f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed, and after "
+            "it the DataFrame"
+        )
+    if key is not None and distinct_id != "distinct_id":
+        raise FrameError("key= and distinct_id= both name the column of the IDs; give one")
+    rows = read_frame(frame, distinct_id if key is None else key, time)
+    columns = {name: column for name, column in rows.columns.items() if column.is_present.any()}
+    result = profiles.set_columns(rows.ids, columns, source=source, row_times=rows.times)
+    return replace(result, rejected=[*rows.left_out, *result.rejected], notes=rows.notes)

@@ -1,0 +1,1 @@
+"""Updates over HTTP."""

@@ -1,0 +1,348 @@
+"""A call of an endpoint and its answer, as the documented APIs have them.
+
+Between the wire and the receiver: which endpoint, who is allowed, which form of
+answer. Still nothing of an HTTP server, so all of it is tested without one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple, TypeVar
+
+from toolkit.base.errors import RequestError, StoreBusyError, ToolkitError
+from toolkit.base.values import dumps
+from toolkit.sources.live.receiver import Outcome, Receiver
+from toolkit.sources.live.segment import CONTEXT
+from toolkit.sources.live.wire import (
+    MAX_DATA,
+    MAX_MESSAGE,
+    MAX_MESSAGES,
+    Record,
+    read_form,
+    read_query,
+    read_records,
+)
+
+#: The endpoints, in the order a person reads them.
+MIXPANEL: Final = ("/engage", "/groups", "/track", "/import")
+SEGMENT: Final = tuple(
+    f"/v1/{name}"
+    for name in ("identify", "group", "track", "page", "screen", "alias", "batch", "import")
+)
+#: The paths that Segment's and RudderStack's own clients in browsers use.
+_SHORT: Final = {
+    **{f"/v1/{name[4]}": name for name in SEGMENT if name != "/v1/import"},
+    "/beacon/v1/batch": "/v1/batch",
+}
+_BATCHES: Final = ("/v1/batch", "/v1/import")
+#: Parameters with a meaning, and those that need none: a project, a number against caches.
+_PARAMETERS: Final = frozenset({"data", "verbose", "strict", "ip", "project_id", "_", "writeKey"})
+#: What stands beside a batch and needs no answer.
+_ENVELOPE: Final = frozenset(
+    {"batch", "context", "writeKey", "sentAt", "timestamp", "receivedAt", "integrations"}
+)
+_T = TypeVar("_T")
+_FEW: Final = 100
+_MAX_SHARED: Final = 10_000
+
+
+class Call(NamedTuple):
+    """One request, whole."""
+
+    path: str
+    query: str
+    body: bytes
+    content_type: str
+    authorization: str
+    ip: str
+
+
+class Answer(NamedTuple):
+    """What is answered: a status, a body, and its type."""
+
+    status: int
+    body: str
+    is_json: bool
+    #: How many records there were and were taken; for whoever watches.
+    received: int = 0
+    accepted: int = 0
+
+
+def endpoint(path: str) -> str:
+    """Return the endpoint a path names.
+
+    Raises
+    ------
+    RequestError
+        404 if there is none.
+
+    Examples
+    --------
+    >>> endpoint("/engage/"), endpoint("/v1/i")
+    ('/engage', '/v1/identify')
+    """
+    name = path.removesuffix("/")
+    name = _SHORT.get(name, name)
+    if name not in MIXPANEL and name not in SEGMENT:
+        known = ", ".join((*MIXPANEL, *SEGMENT))
+        raise RequestError(404, f"there is nothing at this path; the endpoints are {known}")
+    return name
+
+
+class Request(NamedTuple):
+    """What a call asks for: its endpoint, and what it carries, read and allowed."""
+
+    endpoint: str
+    records: list[Record]
+    parameters: dict[str, str]
+
+
+def answer(
+    receiver: Receiver, call: Call, token: str | None, request: Request | None = None
+) -> Answer:
+    """Do what a call asks for and return the answer; no error leaves this function.
+
+    Parameters
+    ----------
+    receiver
+        What takes the messages.
+    call
+        The request, whole.
+    token
+        What its sender must know; None if nothing.
+    request
+        What :func:`read` returned for it, if that was asked before.
+    """
+
+    def work() -> Answer:
+        read = _read(receiver, call, token) if request is None else request
+        take = _segment if read.endpoint in SEGMENT else _mixpanel
+        return take(receiver, call, read)
+
+    return _without_errors(receiver, call, work)
+
+
+def read(receiver: Receiver, call: Call, token: str | None) -> Request | Answer:
+    """Return what a call asks for, or the answer that refuses it; nothing is written."""
+    return _without_errors(receiver, call, lambda: _read(receiver, call, token))
+
+
+def _without_errors(receiver: Receiver, call: Call, work: Callable[[], _T]) -> _T | Answer:
+    try:
+        return work()
+    except RequestError as error:
+        told, refused = str(error), error
+    except ToolkitError as error:
+        # The file is busy, full or gone: what was sent is not written, and may be sent again.
+        told = str(error)
+        refused = RequestError(503 if isinstance(error, StoreBusyError) else 500, told)
+    except Exception as error:  # a fault of ours, or of a locator; the sender must learn of it
+        told = f"not written: {type(error).__name__}: {error}"
+        refused = RequestError(500, told)
+    receiver.note_refusal(f"HTTP {call.path}", told)
+    return refusal(call.path, refused)
+
+
+def _reason(status: int) -> str:
+    """Return the reason phrase of RFC 9110, whatever the phrases of this Python."""
+    return "Content Too Large" if status == 413 else HTTPStatus(status).phrase
+
+
+def refusal(path: str, error: RequestError) -> Answer:
+    """Return the answer to a request that is refused as a whole, in the form of its API."""
+    reason = _reason(error.status)
+    if path.startswith(("/v1/", "/beacon/")):
+        code = reason.lower().replace(" ", "_")
+        content: dict[str, Any] = {"success": False, "code": code, "message": str(error)}
+    elif path.startswith("/import"):
+        content = {"code": error.status, "error": str(error), "status": reason}
+    else:
+        content = {"status": 0, "error": str(error)}
+    return Answer(error.status, dumps(content), True)
+
+
+def _read(receiver: Receiver, call: Call, token: str | None) -> Request:
+    name = endpoint(call.path)
+    query = read_query(call.query)
+    # Segment's messages come in the body alone.
+    given = {} if name in SEGMENT else query
+    text, parameters = read_form(call.body, call.content_type, given)
+    parameters = {**query, **parameters}
+    receiver.add_notes(f"{name}?{each}" for each in parameters if each not in _PARAMETERS)
+    if name not in SEGMENT:
+        records = read_records(text)
+        _check_token(token, call.authorization, [_token(name, record) for record in records])
+        return Request(name, records, parameters)
+    records = read_records(text, MAX_DATA if name in _BATCHES else MAX_MESSAGE)
+    if len(records) != 1 or not isinstance(records[0].value, dict):
+        raise RequestError(400, "the body is one JSON object")
+    content = records[0].value
+    key = content.get("writeKey", parameters.get("writeKey"))
+    _check_token(token, call.authorization, [key])
+    if name in _BATCHES:
+        beside = (each for each in content if each not in _ENVELOPE)
+        receiver.add_notes(f"{each} beside batch" for each in beside)
+        records = _batch(content)
+    return Request(name, records, parameters)
+
+
+# Mixpanel's endpoints
+
+
+def _mixpanel(receiver: Receiver, call: Call, request: Request) -> Answer:
+    name, records, parameters = request
+    asked = parameters.get("strict")
+    strict = asked == "1"
+    if name in ("/engage", "/groups"):
+        ip = call.ip if parameters.get("ip") == "1" else None
+        outcome = receiver.updates(records, source=f"HTTP {name}", groups=name == "/groups", ip=ip)
+    else:
+        outcome = receiver.events(records, source=f"HTTP {name}", strict=strict)
+    if name == "/import" and (strict or (asked is None and "verbose" not in parameters)):
+        return _imported(outcome)
+    if strict:
+        return _judged(outcome)
+    return _plain(outcome, verbose=parameters.get("verbose", "0") not in ("0", ""))
+
+
+def _plain(outcome: Outcome, *, verbose: bool) -> Answer:
+    """``1`` if one message or more was taken, ``0`` if none was (documented)."""
+    status = int(outcome.accepted > 0)
+    content = dumps({"status": status, "error": outcome.told}) if verbose else str(status)
+    return Answer(200, content, verbose, outcome.received, outcome.accepted)
+
+
+def _judged(outcome: Outcome) -> Answer:
+    """The verbose answer with each fault."""
+    content = {
+        "status": int(outcome.accepted > 0),
+        "error": outcome.told,
+        "num_records_imported": outcome.accepted,
+        "failed_records": _failed(outcome),
+    }
+    return Answer(200, dumps(content), True, outcome.received, outcome.accepted)
+
+
+def _imported(outcome: Outcome) -> Answer:
+    """The answer of ``/import``."""
+    status = 400 if outcome.faults or not outcome.received else 200
+    content: dict[str, Any] = {
+        "code": status,
+        "num_records_imported": outcome.accepted,
+        "status": _reason(status),
+    }
+    if status != 200:
+        content["error"] = "some data points in the request failed validation"
+        content["failed_records"] = _failed(outcome)
+        if not outcome.received:
+            content["error"] = outcome.told
+    return Answer(status, dumps(content), True, outcome.received, outcome.accepted)
+
+
+def _failed(outcome: Outcome) -> list[dict[str, Any]]:
+    return [
+        {
+            "index": fault.index,
+            "insert_id": fault.insert_id,
+            "field": fault.field,
+            "message": fault.reason,
+        }
+        for fault in outcome.faults
+    ]
+
+
+# Segment's
+
+
+def _segment(receiver: Receiver, call: Call, request: Request) -> Answer:
+    name = request.endpoint
+    kind = None if name in _BATCHES else name.removeprefix("/v1/")
+    outcome = receiver.segment(request.records, source=f"HTTP {name}", kind=kind)
+    answered: dict[str, Any] = {"success": outcome.accepted > 0 or not outcome.received}
+    if outcome.faults:
+        answered["message"] = outcome.told
+        answered["rejected"] = [
+            {"index": fault.index, "message": f"{fault.field}: {fault.reason}".lstrip(": ")}
+            for fault in outcome.faults[:_FEW]
+        ]
+    return Answer(200, dumps(answered), True, outcome.received, outcome.accepted)
+
+
+def _batch(content: dict[str, Any]) -> list[Record]:
+    messages = content.get("batch")
+    if not isinstance(messages, list):
+        raise RequestError(400, 'no list "batch" in the body')
+    if len(messages) > MAX_MESSAGES:
+        raise RequestError(413, f"more than {MAX_MESSAGES:,} messages in one batch")
+    context = content.get("context")
+    shared = {}
+    if isinstance(context, dict):
+        shared = {name: context[name] for name in CONTEXT if name in context}
+    if _size(shared) > _MAX_SHARED:  # each message gets it
+        raise RequestError(413, f"the context of the batch has more than {_MAX_SHARED:,} bytes")
+    records = []
+    for index, message in enumerate(messages):
+        if shared and isinstance(message, dict):
+            own = message.get("context")
+            if own is None or isinstance(own, dict):
+                message = {**message, "context": {**shared, **(own or {})}}
+        size = _size(message)
+        if size > MAX_MESSAGE:
+            raise RequestError(
+                413, f"message {index} has {size:,} bytes; {MAX_MESSAGE:,} are allowed"
+            )
+        records.append(Record(message, size))
+    return records
+
+
+def _size(message: Any) -> int:
+    try:
+        return len(dumps(message).encode())
+    except (TypeError, ValueError, RecursionError):  # refused later, with a reason
+        return 0
+
+
+# Who may write
+
+
+def _token(name: str, record: Record) -> object:
+    message = record.value
+    if not isinstance(message, dict):
+        return None
+    if name in ("/engage", "/groups"):
+        return message.get("$token")
+    properties = message.get("properties")
+    return properties.get("token") if isinstance(properties, dict) else None
+
+
+def _check_token(token: str | None, authorization: str, found: Sequence[object]) -> None:
+    """Refuse what does not know the token: as the user of basic auth, or in every message."""
+    if token is None or _same(token, _user_of(authorization)):
+        return
+    if found and all(_same(token, each) for each in found):
+        return
+    raise RequestError(
+        401,
+        "the token is missing or wrong; it is the token the server was started with, "
+        "as $token, token or writeKey in what is sent, or as the user of basic auth",
+    )
+
+
+def _same(token: str, given: object) -> bool:
+    if not isinstance(given, str):
+        return False
+    return hmac.compare_digest(token.encode(), given.encode("utf-8", "surrogatepass"))
+
+
+def _user_of(authorization: str) -> str | None:
+    kind, _, packed = authorization.partition(" ")
+    if kind.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(packed.strip(), validate=True).decode().partition(":")[0]
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,128 @@
+"""Copies of a whole table, its past included, as one SQLite file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+
+from toolkit.base import html
+from toolkit.base.errors import ArgumentError, StoreError, StoreExistsError
+from toolkit.base.notation import argument
+from toolkit.store.pending import SUFFIXES, beside, has_pending, is_beside_database
+
+
+@dataclass(frozen=True)
+class BackupReport:
+    """What a backup wrote.
+
+    Attributes
+    ----------
+    path
+        The file.
+    bytes
+        Its size.
+    """
+
+    path: str
+    bytes: int
+
+    def __repr__(self) -> str:
+        return f"<BackupReport: {self._summary}>"
+
+    @property
+    def _summary(self) -> str:
+        return f"{self.path}, {self.bytes / 1e6:,.1f} MB"
+
+    def _repr_html_(self) -> str:
+        return html.card(f"Backup: {self._summary}")
+
+
+def write_backup(
+    path: str | PathLike[str], copy_to: Callable[[Path], None], source: Path | None, overwrite: bool
+) -> BackupReport:
+    """Have a copy made; it is at *path* when it is whole, and not before.
+
+    Parameters
+    ----------
+    path
+        Where it goes.
+    copy_to
+        Writes the copy to an empty file.
+    source
+        The file that is copied, if it is one.
+    overwrite
+        Whether to replace a file that is there.
+    """
+    target = _target(path, source, overwrite)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise StoreError(
+            f"{target.parent} cannot be written to ({error.strerror}). Give another path."
+        ) from error
+    os.close(handle)
+    making = Path(name)
+    try:
+        copy_to(making)
+        # A temporary file is private; the copy is as private as what it is a copy of.
+        making.chmod(source.stat().st_mode & 0o777 if source is not None else _usual_mode())
+        _refuse(target, overwrite)  # somebody may have been faster
+        making.replace(target)
+    except OSError as error:
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(f"{target} cannot be written ({error.strerror}).") from error
+    finally:
+        for suffix in ("", *SUFFIXES):
+            beside(making, suffix).unlink(missing_ok=True)
+    return BackupReport(str(path), target.stat().st_size)
+
+
+def _usual_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _target(path: object, source: Path | None, overwrite: bool) -> Path:
+    if not isinstance(path, str | PathLike) or not (text := str(fspath(path))) or "\0" in text:
+        raise ArgumentError(f"path={path!r}; the path of the file to write is needed")
+    if text == ":memory:":
+        raise ArgumentError("a backup goes to a file; give its path")
+    target = Path(os.path.realpath(text))
+    try:
+        if target.is_dir():
+            raise StoreError(f"{text} is a folder; give the path of a file in it")
+        if not target.parent.is_dir():
+            raise StoreError(f"{text}: there is no folder {target.parent}; make it first")
+        if source is not None and target.exists() and target.samefile(source):
+            raise ArgumentError(f"{text} is the file itself; a backup goes to another one")
+        if is_beside_database(target):
+            raise ArgumentError(
+                f"{text} is part of a database, the file whose name it begins with; give another "
+                "path"
+            )
+        _refuse(target, overwrite)
+    except OSError as error:
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(f"{text}: {error.strerror}. Nothing was written.") from error
+    return target
+
+
+def _refuse(target: Path, overwrite: bool) -> None:
+    """Refuse to write over what is not to be lost."""
+    if target.exists() and not overwrite:
+        raise StoreExistsError(
+            f"{target} is there already. Nothing was written. Give another path, or "
+            f"{argument('overwrite', True)} to write over it."
+        )
+    if has_pending(target):
+        raise StoreExistsError(
+            f"{target.name}-wal beside {target} holds what was written to it last: it is open "
+            "elsewhere, or was not closed. Nothing was written. Close it, or give another path."
+        )

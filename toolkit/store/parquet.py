@@ -1,0 +1,306 @@
+"""Large batches and checkpoints as Parquet files, readable by any tool that reads Parquet.
+
+Whole columns keep their types; a column of mixed values, or with JSON nulls in
+it, is written as JSON text. A Parquet null is an absent cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from toolkit.base import times
+from toolkit.base.reserved import LAST_SEEN
+from toolkit.base.times import NO_TIME
+from toolkit.base.values import ABSENT, dumps, loads, loads_many, texts_where
+from toolkit.columns.column import IS_ABSENT, IS_NULL, IS_VALUE, Column, Mask
+from toolkit.columns.snapshot import Snapshot
+from toolkit.store.log import LoggedColumns, LoggedEdits
+from toolkit.updates.messages import USERS, Message, Rejection, message_of_log, parse_message
+
+
+class UnreadableError(Exception):
+    """Bytes that are not what was written; the text says of what."""
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Say of what the bytes are that cannot be read inside."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError) as error:
+        raise UnreadableError(f"{what} cannot be read ({error!r})") from error
+    except (OSError, TypeError, ValueError, pa.ArrowException) as error:
+        told = str(error).partition("\n")[0][:120]
+        raise UnreadableError(f"{what} cannot be read ({told})") from error
+
+
+#: Rows a Parquet file: each is one value in SQLite, which holds up to a gigabyte.
+ROWS: Final = 250_000
+
+_ID: Final = "$distinct_id"
+_TIME: Final = "$time"
+_DELETE: Final = "$delete"
+_UNSET: Final = "$unset"
+#: How a message to a group begins.
+_GROUP_FIRST: Final = '{"$group_key":'
+_KIND: Final = b"kind"
+_NAME: Final = b"name"
+_NAMES: Final = b"names"
+_TYPES: Final = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
+
+
+def written_columns(logged: LoggedColumns) -> Iterator[tuple[int, bytes]]:
+    """Yield a bulk import as (rows, Parquet file) in parts."""
+    extras = {} if logged.times is None else {_TIME: pa.array(logged.times, pa.int64())}
+    return _written(logged.ids, logged.columns, extras)
+
+
+def read_columns(
+    content: bytes, seen: int | None, group_key: str, time: int | None
+) -> LoggedColumns:
+    """Return one part of a bulk import."""
+    with readable("the columns of an import"):
+        ids, columns, extras = _read(content)
+        moments = extras[_TIME].to_numpy() if _TIME in extras else None
+    return LoggedColumns(ids, columns, seen, group_key, time, moments)
+
+
+def written_edits(edits: LoggedEdits) -> Iterator[tuple[int, bytes]]:
+    """Yield a large undo as (rows, Parquet file) in parts."""
+    for start in range(0, len(edits), ROWS):
+        part = edits.rows(np.arange(start, min(start + ROWS, len(edits)), dtype=np.int64))
+        extras: dict[str, pa.Array] = {}
+        # The names in the order in which a row lists them: no row need list them all.
+        notes = {_UNSET: {_NAMES: dumps(list(part.unset)).encode()}}
+        if part.deleted.any():
+            extras[_DELETE] = pa.array(part.deleted)
+        if part.unset:
+            extras[_UNSET] = _lists_of_names(part.unset, len(part))
+        if (part.seen != NO_TIME).any():
+            extras[LAST_SEEN] = pa.array(part.seen, pa.int64(), mask=part.seen == NO_TIME)
+        yield from _written(part.ids, part.columns, extras, notes)
+
+
+def read_edits(content: bytes, group_key: str) -> LoggedEdits:
+    """Return one part of a large undo."""
+    with readable("the columns of an undo"):
+        ids, columns, extras = _read(content)
+        length = len(ids)
+        deleted, seen = np.zeros(length, np.bool_), np.full(length, NO_TIME, np.int64)
+        unset: dict[str, Mask] = {}
+        if _DELETE in extras:
+            deleted = extras[_DELETE].to_numpy(zero_copy_only=False)
+        if _UNSET in extras:
+            notes = pq.read_schema(_reader(content)).field(_UNSET).metadata
+            unset = _masks_of_names(extras[_UNSET], loads_many([notes[_NAMES].decode()])[0])
+        if LAST_SEEN in extras:
+            seen = extras[LAST_SEEN].fill_null(NO_TIME).to_numpy()
+    return LoggedEdits(ids, columns, unset, deleted, seen, group_key)
+
+
+def _lists_of_names(masks: Mapping[str, Mask], length: int) -> pa.Array:
+    """Return for each row the names whose mask is true there."""
+    found = [np.flatnonzero(mask) for mask in masks.values()]
+    rows = np.concatenate(found)
+    codes = np.repeat(np.arange(len(found)), [len(each) for each in found])
+    order = np.argsort(rows, kind="stable")
+    stops = np.cumsum(np.bincount(rows, minlength=length))
+    offsets = pa.array(np.concatenate([[0], stops]), pa.int32())
+    names = pa.array(list(masks), pa.string()).take(pa.array(codes[order]))
+    return pa.ListArray.from_arrays(offsets, names)
+
+
+def _masks_of_names(lists: pa.Array, names: list[str]) -> dict[str, Mask]:
+    """Return for each of the names in which rows it stands."""
+    rows = pc.list_parent_indices(lists).to_numpy()
+    encoded = pc.list_flatten(lists).dictionary_encode()
+    codes = encoded.indices.to_numpy()
+    masks: dict[str, Mask] = {name: np.zeros(len(lists), np.bool_) for name in names}
+    for code, name in enumerate(encoded.dictionary.to_pylist()):
+        masks[name][rows[codes == code]] = True
+    return masks
+
+
+def written_snapshot(snapshot: Snapshot) -> Iterator[tuple[int, bytes]]:
+    """Yield a snapshot as (rows, Parquet file) in parts."""
+    extras = {LAST_SEEN: pa.array(snapshot.last_seen, pa.int64())}
+    return _written(snapshot.ids, snapshot.columns, extras)
+
+
+def read_snapshot(contents: Iterable[bytes]) -> Snapshot | None:
+    """Return the snapshot of all its parts, None if there are none."""
+    with readable("profiles as Parquet"):
+        parts = [_read(content) for content in contents]
+        if not parts:
+            return None
+        columns = {name: Column.joined([part[1][name] for part in parts]) for name in parts[0][1]}
+        seen = np.concatenate([part[2][LAST_SEEN].to_numpy() for part in parts])
+        return Snapshot(pa.concat_arrays([part[0] for part in parts]), columns, seen)
+
+
+def _written(
+    ids: pa.Array,
+    columns: Mapping[str, Column],
+    extras: Mapping[str, pa.Array],
+    notes: Mapping[str, Mapping[bytes, bytes]] | None = None,
+) -> Iterator[tuple[int, bytes]]:
+    """Yield IDs, extra fields (with *notes* on them) and properties as (rows, Parquet file)."""
+    for start in range(0, len(ids), ROWS):
+        stop = min(start + ROWS, len(ids))
+        part = np.arange(start, stop, dtype=np.int64)
+        fields = [pa.field(_ID, pa.large_string())]
+        arrays: list[Any] = [ids.slice(start, stop - start)]
+        for name, extra in extras.items():
+            fields.append(pa.field(name, extra.type, metadata=(notes or {}).get(name)))
+            arrays.append(extra.slice(start, stop - start))
+        for name, column in columns.items():
+            kind, array = _to_arrow(column.take(part))
+            # The field's name is for people, and no two fields may share one.
+            shown = name or "(empty name)"
+            while shown in (_ID, *extras) or (shown != name and shown in columns):
+                shown += "'"
+            metadata = {_KIND: kind.encode(), _NAME: name.encode()}
+            fields.append(pa.field(shown, array.type, metadata=metadata))
+            arrays.append(array)
+        yield stop - start, _parquet(pa.Table.from_arrays(arrays, schema=pa.schema(fields)))
+
+
+def _read(content: bytes) -> tuple[pa.Array, dict[str, Column], dict[str, pa.Array]]:
+    """Return IDs, properties and extra fields."""
+    table = pq.read_table(_reader(content))
+    columns: dict[str, Column] = {}
+    extras: dict[str, pa.Array] = {}
+    for at, field in enumerate(table.schema):
+        array = table.column(at).combine_chunks()
+        if at == 0:
+            ids = array.cast(pa.large_string())
+        elif field.metadata is None or _NAME not in field.metadata:
+            extras[field.name] = array
+        else:
+            columns[field.metadata[_NAME].decode()] = _from_arrow(
+                field.metadata[_KIND].decode(), array
+            )
+    return ids, columns, extras
+
+
+def written_messages(messages: Sequence[tuple[int, Message]]) -> Iterator[tuple[int, bytes]]:
+    """Yield many messages as (rows, Parquet file) in parts."""
+    for start in range(0, len(messages), ROWS):
+        part = messages[start : start + ROWS]
+        table = pa.table(
+            {
+                "position": pa.array([position for position, _ in part], pa.int64()),
+                "message": pa.array([message.as_text() for _, message in part], pa.large_string()),
+            }
+        )
+        yield len(part), _parquet(table)
+
+
+def read_messages(content: bytes) -> list[tuple[int, Message]]:
+    """Return the messages of one part."""
+    with readable("messages as Parquet"):
+        table = pq.read_table(_reader(content))
+        positions = table.column("position").to_pylist()
+        texts = table.column("message").to_pylist()
+        return [
+            (position, logged_message(raw))
+            for position, raw in zip(positions, loads_many(texts), strict=True)
+        ]
+
+
+def holds(content: bytes, distinct_id: str) -> bool:
+    """Return whether whole columns hold an ID, without unpacking the rest of them."""
+    with readable("the distinct IDs of updates"):
+        ids = pq.read_table(_reader(content), columns=[_ID]).column(0)
+        return pc.index(ids, pa.scalar(distinct_id, ids.type)).as_py() >= 0  # type: ignore[no-any-return]
+
+
+def messages_naming(content: bytes, distinct_id: str) -> list[tuple[int, Message]]:
+    """Return the messages of one part in which an ID stands, and so all that are for it."""
+    with readable("messages as Parquet"):
+        table = pq.read_table(_reader(content))
+        named = pc.match_substring(table.column("message"), dumps(distinct_id))
+        table = table.filter(pc.fill_null(named, True))
+        texts = table.column("message").to_pylist()
+        pairs = zip(table.column("position").to_pylist(), texts, strict=True)
+        return [(position, logged_message(text)) for position, text in pairs]
+
+
+def keys_of_messages(content: bytes) -> set[str]:
+    """Return the group keys that the messages of one part are for."""
+    with readable("messages as Parquet"):
+        table = pq.read_table(_reader(content), columns=["message"])
+        texts = table.column("message")
+        of_groups = pc.fill_null(pc.starts_with(texts, _GROUP_FIRST), False)
+        found = {each["$group_key"] for each in loads_many(texts.filter(of_groups).to_pylist())}
+        return found if len(texts) == pc.sum(of_groups).as_py() else {USERS, *found}
+
+
+def logged_message(raw: str | dict[str, Any]) -> Message:
+    """Return a message of the log, which was valid when it was written."""
+    rejected: list[Rejection] = []
+    ignored: list[Rejection] = []
+    with readable("a message of the log"):
+        found = loads(raw) if isinstance(raw, str) else raw
+        known = message_of_log(found)
+        if known is not None:
+            return known
+        # Whatever is wrong with it, the parser finds the words.
+        seen = None
+        if isinstance(found, dict) and LAST_SEEN in found:
+            seen = times.parse_time(found[LAST_SEEN])
+            found = {name: value for name, value in found.items() if name != LAST_SEEN}
+        message = parse_message(found, 0, rejected, ignored=ignored)
+    if message is None or rejected or ignored:
+        fault = [*rejected, *ignored][0]
+        raise UnreadableError(f"a message of the log is no message: {fault.reason}")
+    return message if seen is None else replace(message, seen=seen)
+
+
+def _reader(content: bytes) -> pa.BufferReader:
+    """Return a file of Arrow's own memory.
+
+    Its threads may let go of the content late, and one that does while the interpreter
+    shuts down must not need the interpreter for it.
+    """
+    memory = pa.allocate_buffer(len(content))
+    memoryview(memory).cast("B")[:] = content
+    return pa.BufferReader(memory)
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_statistics=False)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def _to_arrow(column: Column) -> tuple[str, pa.Array]:
+    if column.kind == "json" or (column.state == IS_NULL).any():
+        return "json", column.as_json_text()
+    absent = column.state == IS_ABSENT
+    if column.kind == "text":
+        return "text", texts_where(~absent, column.values)
+    return column.kind, pa.array(column.values, _TYPES[column.kind], mask=absent)
+
+
+def _from_arrow(kind: str, array: pa.Array) -> Column:
+    if kind == "json":
+        texts = array.to_pylist()
+        cells = loads_many(["null" if text is None else text for text in texts])
+        return Column.of(
+            [ABSENT if text is None else cell for text, cell in zip(texts, cells, strict=True)]
+        )
+    missing = array.is_null().to_numpy(zero_copy_only=False)
+    if kind == "text":
+        return Column.of_array(array, ~missing)
+    filled = array.fill_null(False if kind == "bool" else 0).to_numpy(zero_copy_only=False)
+    state = np.where(missing, IS_ABSENT, IS_VALUE)
+    return Column(kind, filled, state)  # type: ignore[arg-type]

@@ -1,0 +1,188 @@
+"""What a caller learns of a batch: what was applied and what was not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from functools import cached_property
+
+import pandas as pd
+
+from toolkit.base import html
+from toolkit.base.values import glimpse, printable
+from toolkit.base.wording import count
+from toolkit.updates.messages import Rejection
+
+
+def rejection_frame(rejected: Iterable[Rejection]) -> pd.DataFrame:
+    """Return rejections as a DataFrame: index, distinct_id, operator, property, reason."""
+    columns = [each.name for each in fields(Rejection)]
+    rows = [(each.index, *map(_shown, astuple(each)[1:])) for each in rejected]
+    return pd.DataFrame(rows, columns=columns, dtype=object).astype({"index": "int64"})
+
+
+def _shown(value: object) -> str | None:
+    """Return what was rejected as text that can be printed, however it was sent."""
+    if value is None:
+        return None
+    return printable(value) if isinstance(value, str) else glimpse(value)
+
+
+@dataclass(frozen=True, eq=False)
+class ApplyResult:
+    """What became of a batch of messages (MSG-3).
+
+    Attributes
+    ----------
+    applied
+        Messages accepted, wholly or in part; among them are those without effect.
+    created, updated, deleted
+        Messages that made, changed or deleted a profile.
+    unchanged
+        Messages accepted that had nothing to do, such as a ``$remove`` of a value
+        that is not there.
+    rejections, cautions
+        What :attr:`rejected` and :attr:`warnings` show.
+    batch_id
+        The batch in the log, None if nothing was accepted.
+    """
+
+    applied: int
+    created: int
+    updated: int
+    deleted: int
+    unchanged: int
+    rejections: Sequence[Rejection] = ()
+    cautions: Sequence[Rejection] = ()
+    batch_id: int | None = None
+
+    # Frames are made when somebody looks: a single update takes microseconds,
+    # a DataFrame a millisecond.
+    @cached_property
+    def rejected(self) -> pd.DataFrame:
+        """A row for each message or property left out.
+
+        Columns ``index`` (``int64``, place of the message in the batch, from 0),
+        ``distinct_id``, ``operator``, ``property`` and ``reason`` (``object``; None where
+        there is none).
+        """
+        return rejection_frame(self.rejections)
+
+    @cached_property
+    def warnings(self) -> pd.DataFrame:
+        """The same columns, for what was applied but not as sent, or is worth a look."""
+        return rejection_frame(self.cautions)
+
+    def _counts(self) -> str:
+        counts = {
+            "applied": self.applied,
+            "created": self.created,
+            "updated": self.updated,
+            "deleted": self.deleted,
+            "without effect": self.unchanged,
+            "rejected": len(self.rejections),
+            "warnings": len(self.cautions),
+        }
+        shown = [f"{count:,} {name}" for name, count in counts.items() if count]
+        return ", ".join(shown) or "nothing to apply"
+
+    def __repr__(self) -> str:
+        lines = [f"<ApplyResult: {self._counts()}>"]
+        for title, frame in (("rejected", self.rejected), ("warnings", self.warnings)):
+            for index, *where, reason in frame.head(5).to_numpy().tolist():
+                place = " ".join(part for part in where if part is not None)
+                lines.append(f"  {title} [{index}] {place}: {reason}")
+            if len(frame) > 5:
+                lines.append(f"  … and {len(frame) - 5:,} more {title}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        parts = [html.paragraph(self._counts())]
+        for title, frame in (("Rejected", self.rejected), ("Warnings", self.warnings)):
+            if len(frame):
+                parts += [html.paragraph(f"{title}:"), html.table(frame)]
+        return html.card("Batch applied", *parts)
+
+
+@dataclass(frozen=True, eq=False)
+class ChangeReport:
+    """What a change of many profiles did, or in a dry run would do.
+
+    Attributes
+    ----------
+    matched
+        The profiles it was about.
+    created, updated, deleted, unchanged
+        How many of them are new, differ, are gone, or are as they were before.
+    properties
+        DataFrame, one row per property that differs: ``property``, and how many profiles had
+        it ``added``, ``changed`` or ``removed``.
+    changes
+        The first 100 differences: ``distinct_id``, ``property``, ``change`` (``"added"``,
+        ``"changed"``, ``"removed"``), ``old`` and ``new`` (NaN where there is nothing).
+    rejected
+        DataFrame of what was left out: ``distinct_id``, ``property``, ``reason``.
+    notes
+        What is worth knowing, in sentences.
+    dry_run
+        Whether nothing was written, for it was only asked what would be.
+    batch_id
+        The batch in the log, which ``profiles.undo`` takes; None if nothing was written.
+    """
+
+    matched: int
+    created: int
+    updated: int
+    deleted: int
+    unchanged: int
+    properties: pd.DataFrame
+    changes: pd.DataFrame
+    rejected: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    dry_run: bool = False
+    batch_id: int | None = None
+
+    def _sentence(self) -> str:
+        names = ("created", "updated", "deleted", "unchanged")
+        counts = [(getattr(self, name), name) for name in names]
+        told = ", ".join(f"{number:,} {name}" for number, name in counts if number)
+        parts = [f"{count(self.matched, 'profile')}: {told}" if told else "no profiles"]
+        if self.dry_run:
+            parts.append("dry run, nothing written")
+        return "; ".join(parts)
+
+    def _lines(self) -> list[str]:
+        """Return what differs, one line per property."""
+        lines = []
+        for name, *numbers in self.properties.head(12).to_numpy().tolist():
+            kinds = zip(numbers, ("added", "changed", "removed"), strict=True)
+            told = ", ".join(f"{number:,} {kind}" for number, kind in kinds if number)
+            lines.append(f"{name}: {told}")
+        if len(self.properties) > 12:
+            more = len(self.properties) - 12
+            lines.append(f"… and {more:,} more {'property' if more == 1 else 'properties'}")
+        for key, name, reason in self.rejected.head(5).to_numpy().tolist():
+            lines.append(f"left out: {' '.join(filter(None, (key, name)))}: {reason}")
+        if len(self.rejected) > 5:
+            lines.append(f"… and {len(self.rejected) - 5:,} more left out")
+        return [*lines, *self.notes]
+
+    def __repr__(self) -> str:
+        return "\n  ".join([f"<ChangeReport: {self._sentence()}>", *self._lines()])
+
+    def _repr_html_(self) -> str:
+        parts = [html.paragraph(self._sentence())]
+        if len(self.properties):
+            parts.append(html.table(self.properties))
+        if len(self.changes):
+            parts += [html.paragraph("For example:"), html.table(self.changes)]
+        if len(self.rejected):
+            parts += [html.paragraph("Left out:"), html.table(self.rejected)]
+        parts.append(html.notes(self.notes))
+        return html.card("What would change" if self.dry_run else "What changed", *parts)
+
+
+def left_out_frame(rows: Iterable[tuple[str, str | None, str]]) -> pd.DataFrame:
+    """Return (distinct ID, property, reason) of what was left out as a DataFrame."""
+    shown = [tuple(map(_shown, row)) for row in rows]
+    return pd.DataFrame(shown, columns=["distinct_id", "property", "reason"], dtype=object)

@@ -1,0 +1,342 @@
+"""The rules of messages: what each says, and which of them a message met.
+
+The texts are those of ``docs/rules.md``, which a test holds to them. They are
+here too, so that an installed toolkit can show them without a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from toolkit.base.errors import InexactIdError, InvalidIdError, InvalidTimeError, InvalidValueError
+from toolkit.base.ids import normalise_id
+from toolkit.base.reserved import HIDDEN, LAST_SEEN
+from toolkit.base.times import parse_time
+from toolkit.base.values import Json, as_json, dumps, equal
+from toolkit.updates.messages import USERS_ONLY, Rejection, is_meta, operators_of, parse_message
+from toolkit.updates.operators import CREATING, OPERATORS, Profile, apply, is_number
+
+#: Each rule that a single message can meet, as docs/rules.md has it: Markdown, one paragraph.
+RULES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "SET-1": (
+            "`$set` writes each property it names over what is there, and creates the profile "
+            "if there is none (documented). Any JSON value will do. NaN and the infinities "
+            "are no JSON; a property with one is rejected. So is text with half a surrogate "
+            "pair, an integer of more than 4,300 digits, and nesting more than 200 deep."
+        ),
+        "SET-2": ("`$set` of `{}` creates an empty profile. `null` is stored as null."),
+        "ONCE-1": (
+            "`$set_once` writes only what is absent, and creates the profile (documented). A "
+            'stored `null`, `""`, `0`, `false`, `[]` or `{}` is there, and stays.'
+        ),
+        "ADD-1": (
+            "`$add` adds a number; absent counts as 0, a negative number takes away, the "
+            "profile is created (documented)."
+        ),
+        "ADD-2": (
+            "A boolean, a null and numeric text are no numbers. Where the increment or the "
+            "stored value is none, that property is rejected and stays. Integers stay exact "
+            "at any size; an integer and a float make a float. A sum that cannot be stored "
+            "(an infinity, too many digits) is rejected."
+        ),
+        "UNION-1": (
+            "`$union` adds one value or the values of a list, and afterwards no value stands "
+            "twice: of equal ones the first stays, those included that stood there twice "
+            "before. What was there keeps its order, new values follow in the order given. "
+            "Absent becomes a list; the profile is created."
+        ),
+        "APPEND-1": (
+            "`$append` adds one element at the end, equal ones or not. A list is one element. "
+            "Absent becomes a list of one; the profile is created."
+        ),
+        "REMOVE-1": (
+            "`$remove` takes out every element equal to the value. A list is one value. Where "
+            "profile, property or value is missing, nothing is written, nothing created, and "
+            "Updated At stays."
+        ),
+        "LIST-1": (
+            "`$union`, `$append` and `$remove` on a stored value that is no list (null "
+            "included) are rejected, and the value stays."
+        ),
+        "EQUAL": (
+            "Two values are equal as JSON: numbers by value (`1` equals `1.0`), `true` is not "
+            '`1`, `"1"` is not `1`, objects by key in whatever order.'
+        ),
+        "UNSET-1": (
+            "`$unset` takes property names, or one name, and removes them for good. Unknown "
+            "names are passed over. No profile is created, and a profile without its last "
+            "property is an empty profile."
+        ),
+        "DELETE-1": (
+            "`$delete` removes the profile with all its properties, whatever its value. The "
+            "user's events stay and join as not set. A later write makes a fresh profile, "
+            "which stands last in the table."
+        ),
+        "MSG-1": (
+            "The operators of one message apply in the order written. `$delete` beside "
+            "another operator is rejected."
+        ),
+        "MSG-2": (
+            "The messages of a batch apply in order, each seeing those before it. The result "
+            "is that of applying them one at a time."
+        ),
+        "MSG-3": (
+            "A rejected message or property never stops the others. For each there is the "
+            "index in the batch, the distinct ID, operator, property and reason."
+        ),
+        "MSG-4": (
+            "A message is rejected whole if it is no object, has no operator that exists, a "
+            "property outside an operator, a distinct ID that is missing, empty, or neither "
+            "text nor a number, or an argument of the wrong shape. An unknown field with `$` "
+            "before its name and an object or list in it is an unknown operator: it is rejected "
+            "by itself, and the rest of the message applies. A number as ID is its decimal "
+            'text: 123, and 123.0 from a float column, are `"123"`.'
+        ),
+        "ID-1": (
+            "A float from 2**53 on, whole as it looks, may have lost digits on the way: it is no "
+            "distinct ID. What would write to it is rejected, what asks for it is refused, and in "
+            "a column of events or groups it counts as no ID, with a warning. A smaller type of "
+            "floats ends earlier (float32 at 2**24). Integers and text have no such limit."
+        ),
+        "MSG-5": (
+            "Nothing of a message left after rejections is no message: `$set` of one invalid "
+            "property creates no profile. Accepted messages are logged, those without effect "
+            "too; what was rejected is not."
+        ),
+        "GROUP-1": (
+            "A message with `$group_key` and `$group_id` updates a group profile. There is "
+            "one table a group key, and all operators but `$add` and `$append`. A message has "
+            "a user or a group, not both."
+        ),
+        "META": (
+            "`$token`, `$time`, `$ip`, `$ignore_time`, `$ignore_alias`, `$latitude` and "
+            "`$longitude` are never properties. `$token` is kept with the message in the log; "
+            "the IP is not kept. What SDKs put beside the operators (`$device_id`, `$user_id`, "
+            "`$had_persisted_distinct_id`, `$mp_metadata`, `$browser_version` …) is ignored; so "
+            "is any other field with `$` before its name that holds no object or list, with a "
+            "warning. `$time` is unix seconds or milliseconds (TIME-1), ISO 8601 text (TIME-2) or, "
+            "in Python, a datetime; without a zone it "
+            "is UTC. A `$time` that is none of these, or an `$ignore_time` that is no "
+            "boolean, rejects the message; null counts as not given."
+        ),
+        "SEEN-1": (
+            "`$last_seen` is kept by the table: the time of the last update, which is the "
+            "message's `$time`, else the time of arrival. It never goes back. No operator "
+            "writes it: that property is rejected."
+        ),
+        "SEEN-2": (
+            "Updated At stays after edits made by hand (forms, the CSV import, "
+            "`ignore_time=True`), after messages with `$ignore_time`, and after messages that "
+            "are rejected or write nothing. `$set` of a property, `$append` and `$add` always "
+            "write, an equal value too (documented); `$set_once`, `$union`, `$remove`, "
+            "`$unset` and `$set` of `{}` write only if something is different afterwards."
+        ),
+        "HIDDEN": (
+            '`$bucket` and `bucket` are stored with a warning and read by `profiles["id"]`, '
+            "and appear in no table, frame, form or report. Events that carry one are left "
+            "out of reports, which say how many."
+        ),
+    }
+)
+
+_ADDRESS: Final = frozenset({"$distinct_id", "$group_key", "$group_id"})
+# Up to here a float counts whole numbers as exactly as an integer does.
+_EXACT: Final = 2**53
+
+
+def headline(rule: str) -> str:
+    """Return the first sentence of a rule.
+
+    >>> headline("SET-2")
+    '`$set` of `{}` creates an empty profile.'
+    """
+    first, stop, _ = RULES[rule].partition(". ")
+    return first + stop.strip()
+
+
+def applied_rules(
+    before: Profile | None,
+    message: object,
+    after: Profile | None,
+    rejections: Sequence[Rejection],
+    *,
+    was_deleted: bool = False,
+) -> list[str]:
+    """Return the names of the rules that decided what a message did, the nearest first.
+
+    Parameters
+    ----------
+    before, after
+        The profile before and after, None where there is none.
+    message
+        The message as it was sent, valid or not.
+    rejections
+        What was rejected of this message.
+    was_deleted
+        Whether there was a profile that an earlier message deleted.
+
+    Examples
+    --------
+    >>> applied_rules({"tags": ["a"]}, {"$distinct_id": "1", "$remove": {"tags": "b"}},
+    ...               {"tags": ["a"]}, [])
+    ['REMOVE-1', 'SEEN-2']
+    """
+    refusals: list[Rejection] = []
+    parsed = parse_message(message, 0, refusals)
+    is_refused = parsed is None and [each.property for each in refusals] == [None]
+    if is_refused or not isinstance(message, Mapping):
+        rules = [_whole_refusal(message)]
+        return rules if after is None else [*rules, "SEEN-2"]
+    valid: dict[str, Any] = {} if parsed is None else dict(parsed.operations)
+    sent = [name for name in message if name in OPERATORS]
+    found: dict[str, None] = {}
+    if any(name not in OPERATORS for name in operators_of(message)):
+        found["MSG-4"] = None
+    accepted: list[str] = []
+    hides = wrote = False
+    profile = before
+    for operator in sent:
+        refused = [each.property for each in rejections if each.operator == operator]
+        found.update(
+            dict.fromkeys(_refusal(operator, str(name), message[operator]) for name in refused)
+        )
+        if operator not in valid:
+            continue
+        argument = valid[operator]
+        if refused and operator != "$unset":
+            argument = {name: value for name, value in argument.items() if name not in refused}
+        if refused and not argument:
+            continue
+        accepted.append(operator)
+        found.update(dict.fromkeys(_operator_rules(operator, argument, profile or {})))
+        hides = hides or (operator in CREATING and any(name in argument for name in HIDDEN))
+        profile, did = apply(profile, [(operator, argument)])
+        wrote = wrote or did
+    if was_deleted and before is None and after is not None:
+        found["DELETE-1"] = None
+    if len(sent) > 1:
+        found["MSG-1"] = None
+    if rejections and accepted:
+        found["MSG-3"] = None
+    if rejections and not accepted and before is None and CREATING.intersection(sent):
+        found["MSG-5"] = None
+    found.update(dict.fromkeys(_envelope_rules(message)))
+    if hides:
+        found["HIDDEN"] = None
+    if after is not None:
+        moves = wrote and not (parsed is not None and parsed.ignore_time)
+        found["SEEN-1" if moves else "SEEN-2"] = None
+    return list(found)
+
+
+def _whole_refusal(message: object) -> str:
+    """Return the rule that rejects a message whole, looked for in the order of the checks."""
+    if not isinstance(message, Mapping):
+        return "MSG-4"
+    of_group = "$group_key" in message or "$group_id" in message
+    key = message.get("$group_key")
+    if of_group and ("$distinct_id" in message or not isinstance(key, str) or not key):
+        return "GROUP-1"
+    try:
+        normalise_id(message.get("$group_id" if of_group else "$distinct_id"))
+    except InvalidIdError as error:
+        return "ID-1" if isinstance(error, InexactIdError) else "MSG-4"
+    operators = operators_of(message)
+    known = [name for name in operators if name in OPERATORS]
+    for operator in operators:
+        # One that begins with $ is refused by itself where there is another.
+        if operator not in OPERATORS and not (known and str(operator).startswith("$")):
+            return "MSG-4"
+        if of_group and operator in USERS_ONLY:
+            return "GROUP-1"
+    if "$delete" in known and len(known) > 1:
+        return "MSG-1"
+    return "META" if known and _has_bad_meta(message) else "MSG-4"
+
+
+def _has_bad_meta(message: Mapping[Any, Any]) -> bool:
+    try:
+        if message.get("$time") is not None:
+            parse_time(message["$time"])
+    except InvalidTimeError:
+        return True
+    return not isinstance(message.get("$ignore_time"), bool | np.bool_ | None)
+
+
+def _refusal(operator: str, name: str, argument: Any) -> str:
+    """Return the rule that rejects one property of a message."""
+    if name == LAST_SEEN:
+        return "SEEN-1"
+    try:
+        as_json(name)
+        as_json(argument[name])
+    except InvalidValueError:
+        return "SET-1"
+    return "ADD-2" if operator == "$add" else "LIST-1"
+
+
+def _operator_rules(operator: str, argument: Any, stored: Profile) -> Iterable[str]:
+    """Yield the rules of an operator on the properties it was not refused."""
+    match operator:
+        case "$set":
+            if argument:
+                yield "SET-1"
+            if not argument or None in argument.values():
+                yield "SET-2"
+        case "$set_once":
+            yield "ONCE-1"
+        case "$add":
+            yield "ADD-1"
+            if any(_shows_exactness(stored.get(name), argument[name]) for name in argument):
+                yield "ADD-2"
+        case "$union" | "$remove":
+            yield "UNION-1" if operator == "$union" else "REMOVE-1"
+            if any(_compares_lookalikes(stored.get(name), argument[name]) for name in argument):
+                yield "EQUAL"
+        case "$append":
+            yield "APPEND-1"
+        case "$unset":
+            yield "UNSET-1"
+        case "$delete":
+            yield "DELETE-1"
+
+
+def _shows_exactness(stored: Json, increment: Json) -> bool:
+    """Return whether a sum tells integers from floats."""
+    if not (is_number(stored) and is_number(increment)):
+        return False
+    return type(stored) is not type(increment) or abs(stored + increment) > _EXACT  # type: ignore[operator, arg-type]
+
+
+def _compares_lookalikes(stored: Any, value: Any) -> bool:
+    """Return whether a list meets a value that looks the same and differs, or the reverse."""
+    elements = stored if isinstance(stored, list) else []
+    # $remove takes a list as one value, $union as several: both are looked at.
+    values = [value, *value] if isinstance(value, list) else [value]
+    return any(_are_lookalikes(*pair) for pair in product(elements, values))
+
+
+def _are_lookalikes(left: Json, right: Json) -> bool:
+    texts = [dumps(each) for each in (left, right)]
+    if equal(left, right):
+        return texts[0] != texts[1]
+    # Python's == takes True for 1; without its quotes, "1" reads as 1.
+    return left == right or texts[0].strip('"') == texts[1].strip('"')
+
+
+def _envelope_rules(message: Mapping[Any, Any]) -> Iterable[str]:
+    """Yield the rules of what stands around the operators."""
+    of_group = "$group_key" in message
+    if not isinstance(message.get("$group_id" if of_group else "$distinct_id"), str):
+        yield "MSG-4"
+    if of_group:
+        yield "GROUP-1"
+    others = {field: value for field, value in message.items() if field not in _ADDRESS}
+    if any(is_meta(field, value) and value is not None for field, value in others.items()):
+        yield "META"
