@@ -18,7 +18,7 @@ from toolkit.base.values import ABSENT
 from toolkit.columns.column import Column
 from toolkit.columns.snapshot import Snapshot
 from toolkit.store import parquet as bulk
-from toolkit.store.log import LoggedColumns
+from toolkit.updates.columnar import LoggedColumns
 
 LENGTH = 5
 NAMED = [*NAMES, "$distinct_id", "(empty name)", "$distinct_id'", "a.b", "\x00"]

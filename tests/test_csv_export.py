@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 import toolkit as tk
 from tests.effort import examples
-from toolkit.base.reserved import name_refusal
 from toolkit.sources.csv import export as csv_export
 from toolkit.sources.csv.export import export_csv
 from toolkit.sources.sample import sample_files
+from toolkit.updates.names import name_refusal
 
 
 def contents(profiles: tk.ProfileTable) -> dict[str, dict[str, Any]]:

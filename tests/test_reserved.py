@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from toolkit.base.reserved import DISPLAY_NAMES, HIDDEN, display_name, name_refusal, title
+from toolkit.base.reserved import DISPLAY_NAMES, HIDDEN, display_name, title
+from toolkit.updates.names import name_refusal
 
 
 @pytest.mark.parametrize(

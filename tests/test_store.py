@@ -24,9 +24,9 @@ from toolkit.store import file as store
 from toolkit.store import log
 from toolkit.store import parquet as bulk
 from toolkit.store import rows as stored
-from toolkit.store.log import LoggedColumns
 from toolkit.store.pending import beside
 from toolkit.updates import by_message as batch_module
+from toolkit.updates.columnar import LoggedColumns
 from toolkit.updates.state import State
 
 

@@ -34,11 +34,12 @@ from toolkit.store import file as store
 from toolkit.store import log, undo
 from toolkit.store import parquet as bulk
 from toolkit.store import rows as stored
-from toolkit.store.log import LoggedColumns, LoggedEdits, MemoryLog
+from toolkit.store.log import MemoryLog
 from toolkit.updates import by_message as batch_module
 from toolkit.updates import limits
 from toolkit.updates.by_column import plan_edits
 from toolkit.updates.by_message import plan
+from toolkit.updates.columnar import LoggedColumns, LoggedEdits
 from toolkit.updates.state import State
 
 COMPANY = st.sampled_from(["", "company"])

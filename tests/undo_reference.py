@@ -14,7 +14,8 @@ from toolkit.base.values import ABSENT
 from toolkit.columns.column import Column, Mask
 from toolkit.columns.snapshot import Snapshot
 from toolkit.store.history import Run, runs, state_after
-from toolkit.store.log import Batch, Log, LoggedEdits
+from toolkit.store.log import Batch, Log
+from toolkit.updates.columnar import LoggedEdits
 from toolkit.updates.messages import Message
 
 #: A distinct ID, what is done to its profile, and the Updated At it gets back, if any.

@@ -57,12 +57,13 @@ from toolkit.store.history import (
     timeline,
     updates_of,
 )
-from toolkit.store.log import LoggedColumns, LoggedEdits, logged
+from toolkit.store.log import logged
 from toolkit.store.remembered import Remembered
 from toolkit.store.undo import edits_to_undo, is_small
 from toolkit.updates import limits as product_limits
 from toolkit.updates.by_column import ColumnsResult, EditCounts, plan_columns, plan_edits
 from toolkit.updates.by_message import Indexed, plan
+from toolkit.updates.columnar import LoggedColumns, LoggedEdits
 from toolkit.updates.edits import Edit
 from toolkit.updates.frame_plan import plan_frame
 from toolkit.updates.frames import read_frame

@@ -8,13 +8,13 @@ from typing import Any
 
 from toolkit.base.arguments import check_flag
 from toolkit.base.errors import ArgumentError
-from toolkit.base.reserved import name_refusal
 from toolkit.base.values import quoted
 from toolkit.base.wording import count
 from toolkit.columns.snapshot import Snapshot
 from toolkit.expressions import Expression
 from toolkit.profiles.changing import change, checked_table
 from toolkit.profiles.table import ProfileTable
+from toolkit.updates.names import name_refusal
 from toolkit.updates.results import ChangeReport
 
 

@@ -28,9 +28,10 @@ from toolkit.store.check import CheckReport, check_store
 from toolkit.store.compaction import CompactReport, compacted_bases, compaction_for, kept_batches
 from toolkit.store.erasing import deleted_ids, erased, named_ids
 from toolkit.store.file import Store
-from toolkit.store.log import Batch, Changes, Compaction, Log, MemoryLog, Updates
+from toolkit.store.log import Batch, Changes, Compaction, Log, MemoryLog
 from toolkit.store.remembered import Remembered, kinds
 from toolkit.store.rows import Edited, StoredProfiles
+from toolkit.updates.columnar import Updates
 from toolkit.updates.messages import USERS
 from toolkit.updates.state import Change, State
 

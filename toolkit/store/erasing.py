@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from toolkit.base.values import dumps, loads
 from toolkit.base.wording import count
-from toolkit.store.log import Columnar, Compaction, Log, LoggedEdits
+from toolkit.store.log import Compaction, Log
+from toolkit.updates.columnar import Columnar, LoggedEdits
 
 # The kind and the key of lists of distinct IDs.
 _COHORTS: Final = "cohorts"

@@ -26,9 +26,10 @@ from toolkit.base.values import ABSENT
 from toolkit.base.wording import count
 from toolkit.columns.column import Column, Positions
 from toolkit.columns.snapshot import Snapshot
-from toolkit.store.log import Batch, Columnar, Compaction, Log, LoggedColumns, LoggedEdits, Updates
+from toolkit.store.log import Batch, Compaction, Log
 from toolkit.updates.by_column import plan_columns, plan_edits
 from toolkit.updates.by_message import plan
+from toolkit.updates.columnar import Columnar, LoggedColumns, LoggedEdits, Updates
 from toolkit.updates.messages import Message
 from toolkit.updates.operators import OPERATORS, apply
 from toolkit.updates.state import Row, State

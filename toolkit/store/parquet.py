@@ -22,7 +22,7 @@ from toolkit.base.times import NO_TIME
 from toolkit.base.values import ABSENT, dumps, loads, loads_many, texts_where
 from toolkit.columns.column import IS_ABSENT, IS_NULL, IS_VALUE, Column, Mask
 from toolkit.columns.snapshot import Snapshot
-from toolkit.store.log import LoggedColumns, LoggedEdits
+from toolkit.updates.columnar import LoggedColumns, LoggedEdits
 from toolkit.updates.messages import USERS, Message, Rejection, message_of_log, parse_message
 
 

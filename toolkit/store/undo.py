@@ -23,7 +23,8 @@ from toolkit.base.values import quoted
 from toolkit.columns.column import Column, Mask, Positions, cell_frame, objects
 from toolkit.columns.snapshot import Snapshot, places
 from toolkit.store.history import Run, Update, runs_of, state_after, states_around
-from toolkit.store.log import Batch, Log, LoggedEdits
+from toolkit.store.log import Batch, Log
+from toolkit.updates.columnar import LoggedEdits
 
 #: Up to so many edits an undo is logged as messages, which people can read, and which
 #: other handles and checkpoints follow profile by profile.

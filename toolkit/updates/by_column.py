@@ -12,7 +12,7 @@ from toolkit.base.progress import Progress, silent
 from toolkit.base.times import NO_TIME
 from toolkit.base.values import copied
 from toolkit.columns.column import Column, Mask
-from toolkit.store.log import LoggedColumns, LoggedEdits
+from toolkit.updates.columnar import LoggedColumns, LoggedEdits
 from toolkit.updates.state import Change, State, merge
 
 #: So many cells that change an existing value are kept for showing.

@@ -9,12 +9,13 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit.base.errors import FrameError, InvalidValueError
-from toolkit.base.reserved import LAST_SEEN, name_refusal
+from toolkit.base.reserved import LAST_SEEN
 from toolkit.base.times import NO_TIME, no_time
 from toolkit.base.values import as_json, is_text, quoted
 from toolkit.base.wording import count, did_you_mean, listed
 from toolkit.columns import series
 from toolkit.columns.column import Column, Positions, last_of_each
+from toolkit.updates.names import name_refusal
 
 
 @dataclass(frozen=True, eq=False, slots=True)

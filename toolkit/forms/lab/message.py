@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from toolkit.base.errors import JsonTextError
-from toolkit.base.reserved import HIDDEN, MESSAGE_FIELDS, name_refusal
+from toolkit.base.reserved import HIDDEN, MESSAGE_FIELDS
 from toolkit.forms.parts.json_text import json_text, read_json, sayable
 from toolkit.updates.messages import is_meta, operators_of
+from toolkit.updates.names import name_refusal
 from toolkit.updates.operators import OPERATORS
 
 # What an operator's row says of its value when it is still empty; of others, that it is JSON.

@@ -13,7 +13,7 @@ from traitlets import Dict as DictTrait
 
 from toolkit.base.errors import ToolkitError
 from toolkit.base.progress import Progress, silent
-from toolkit.base.reserved import display_name, name_refusal
+from toolkit.base.reserved import display_name
 from toolkit.base.wording import count, listed
 from toolkit.columns.column import Column
 from toolkit.events.events import Events
@@ -27,6 +27,7 @@ from toolkit.forms.users.values import AUTOMATIC, read_value
 from toolkit.profiles.table import ProfileTable, as_table
 from toolkit.reports.cohorts import Cohort, SavedCohorts
 from toolkit.updates.by_column import ColumnsResult
+from toolkit.updates.names import name_refusal
 from toolkit.updates.results import ApplyResult
 
 T = TypeVar("T")

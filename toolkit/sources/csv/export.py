@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from toolkit.base.notation import argument
 from toolkit.base.paths import path_of_format
 from toolkit.base.progress import Progress, silent
-from toolkit.base.reserved import HIDDEN, LAST_SEEN, name_refusal
+from toolkit.base.reserved import HIDDEN, LAST_SEEN
 from toolkit.base.times import NO_TIME
 from toolkit.base.values import ABSENT, dumps, texts_where
 from toolkit.base.wording import count, listed
@@ -29,6 +29,7 @@ from toolkit.sources.csv.file import MAX_ROWS
 from toolkit.sources.csv.mapping import DISTINCT_ID
 from toolkit.sources.csv.types import typed
 from toolkit.sources.files.whole_file import whole_file
+from toolkit.updates.names import name_refusal
 
 _TEXT: Final = pa.large_string()
 _PATIENCE: Final = 1.0
