@@ -9,8 +9,7 @@ from pathlib import Path
 
 import toolkit as tk
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import log, undo
-from toolkit.store import rows as stored
+from toolkit.store import log, rows as stored, undo
 
 #: Does one thing; returns the batch it made, None if it makes none.
 Step = Callable[[ProfileTable], int | None]

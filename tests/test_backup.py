@@ -22,8 +22,7 @@ from tests.test_undo import everything, past
 from toolkit.base import errors
 from toolkit.cli import main
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import file as store
-from toolkit.store import undo
+from toolkit.store import file as store, undo
 from toolkit.store.pending import beside
 
 KILLED = """

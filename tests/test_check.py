@@ -16,8 +16,7 @@ import toolkit as tk
 from tests.test_table_reference import state_of
 from toolkit.base import errors
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import log
-from toolkit.store import rows as stored
+from toolkit.store import log, rows as stored
 
 
 @pytest.fixture

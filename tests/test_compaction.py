@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import toolkit as tk
 from tests.effort import examples
@@ -26,9 +25,7 @@ from tests.test_table_reference import exactly, state_of
 from toolkit import user
 from toolkit.base import errors, times
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import file as store
-from toolkit.store import parquet as bulk
-from toolkit.store import rows as stored
+from toolkit.store import file as store, parquet as bulk, rows as stored
 
 DAY = 86_400_000_000
 #: Among the times that the messages of the strategies name.

@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import toolkit as tk
 from tests.effort import examples
@@ -22,9 +21,7 @@ from toolkit.base import errors, times
 from toolkit.base.values import ABSENT
 from toolkit.columns.column import Column
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import file as store
-from toolkit.store import history
-from toolkit.store import parquet as bulk
+from toolkit.store import file as store, history, parquet as bulk
 
 PLANS = b"""distinct_id,plan,seats,$time
 ann,pro,5,2026-03-01

@@ -16,8 +16,7 @@ import toolkit as tk
 from tests.test_backup import filled
 from toolkit.columns.column import Column
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import log, undo
-from toolkit.store import rows as stored
+from toolkit.store import log, rows as stored, undo
 from toolkit.store.pending import beside
 
 #: Such as no other text in a file holds.

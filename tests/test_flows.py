@@ -11,8 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
@@ -25,7 +24,7 @@ from toolkit.base import errors
 from toolkit.reports.drawing import ink, plots
 from toolkit.reports.drawing.spots import Spots
 from toolkit.reports.form.choices import Choices
-from toolkit.reports.form.fields import DECLARED
+from toolkit.reports.form.declared import DECLARED
 
 mpl.use("Agg")
 
@@ -515,7 +514,7 @@ LONG = [f"A very long name of an event, number {number} of $x^2$" for number in 
 
 def drawn(report: Any, **options: Any) -> Figure:
     figures: list[Any] = []
-    plots.picture(lambda ax: figures.append(report.plot(ax, **options).figure), dark=False)
+    plots.draw_picture(lambda ax: figures.append(report.plot(ax, **options).figure), dark=False)
     return figures[0]
 
 
@@ -578,7 +577,7 @@ def test_ends_are_muted_and_an_event_has_one_colour() -> None:
 @pytest.mark.parametrize("dark", [True, False, None])
 def test_a_click_on_a_band_or_a_bar_gives_its_users(shop: pd.DataFrame, dark: bool | None) -> None:
     report = tk.flows(shop, None, "View", after=2)
-    picture = plots.picture(report.plot, dark=dark)
+    picture = plots.draw_picture(report.plot, dark=dark)
     found: dict[str, list[str]] = {}
     for place, box in enumerate(picture.spots.boxes):
         assert (box >= 0).all()
@@ -647,7 +646,7 @@ def linear(colour: Any) -> float:
 def test_names_can_be_read_on_every_band_and_page(dark: bool | None, page: float) -> None:
     figures: list[Any] = []
     report = tk.flows(crowd(LONG), None, LONG[0], after=2, before=1)
-    plots.picture(lambda ax: figures.append(report.plot(ax).figure), dark=dark)
+    plots.draw_picture(lambda ax: figures.append(report.plot(ax).figure), dark=dark)
     (ax,) = figures[0].axes
     grounds = [np.full(3, page)]
     for band in ax.patches:

@@ -14,7 +14,7 @@ import pytest
 import toolkit as tk
 from toolkit import user
 from toolkit.base import errors
-from toolkit.reports.form.fields import DECLARED
+from toolkit.reports.form.declared import DECLARED
 
 mpl.use("Agg")
 

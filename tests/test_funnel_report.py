@@ -29,7 +29,7 @@ from toolkit import event, user
 from toolkit.base import errors
 from toolkit.reports.drawing import ink, plots
 from toolkit.reports.form.choices import Choices
-from toolkit.reports.form.fields import DECLARED
+from toolkit.reports.form.declared import DECLARED
 from toolkit.reports.funnels.numbers import p_value
 
 mpl.use("Agg")
@@ -478,7 +478,7 @@ def test_every_place_in_the_picture_tells_its_users() -> None:
     profiles = profiles_of({"ann": {"plan": "pro"}, "bob": {"plan": "free"}})
     df = pd.concat([one_user("AB"), one_user("A").assign(distinct_id="bob")])
     report = tk.funnel(df, profiles, ["A", "B"], by=user["plan"])
-    picture = plots.picture(report.plot)
+    picture = plots.draw_picture(report.plot)
     assert len(picture.spots) == len(report.table)
     found = {}
     for place in range(len(picture.spots)):
@@ -501,7 +501,7 @@ def test_every_place_in_the_picture_tells_its_users() -> None:
 def test_words_stand_out_on_light_and_dark_pages(three: pd.DataFrame, dark: bool) -> None:
     figures = []
     report = tk.funnel(three, None, list("ABC"))
-    plots.picture(lambda ax: figures.append(report.plot(ax).figure), dark=dark)
+    plots.draw_picture(lambda ax: figures.append(report.plot(ax).figure), dark=dark)
     wanted = ink.ON_DARK if dark else ink.ON_LIGHT
     for text in figures[0].findobj(mpl.text.Text):
         assert mpl.colors.same_color(text.get_color(), wanted.text)

@@ -12,8 +12,7 @@ import maxminddb
 import numpy as np
 import pytest
 import requests
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from mmdb_writer import MMDBWriter, TreeWriter
 from netaddr import IPSet
 

@@ -11,8 +11,7 @@ import pytest
 from tests.test_table_reference import exactly, reference
 from toolkit.base import values
 from toolkit.profiles.table import ProfileTable
-from toolkit.updates import by_message as batch_module
-from toolkit.updates import growing, operators
+from toolkit.updates import by_message as batch_module, growing, operators
 
 LENGTH = 2_000
 MESSAGES = 400

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 import toolkit as tk
 from tests.effort import examples
@@ -21,8 +20,7 @@ from toolkit.base import errors, times
 from toolkit.base.values import ABSENT, dumps
 from toolkit.events.join import Past
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import file as store
-from toolkit.store import parquet as bulk
+from toolkit.store import file as store, parquet as bulk
 from toolkit.updates import operators
 from toolkit.updates.messages import parse_message
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.effort import examples
 from tests.strategies import batches
@@ -26,7 +25,7 @@ def test_reads_lines_an_array_and_gzip(tmp_path: Path) -> None:
         "lines.jsonl": f"{GOOD}\n\n  {GOOD}\r\n".encode(),
         "no end of line.jsonl": f"\ufeff{GOOD}\n{GOOD}".encode(),
         "array.json": f" [{GOOD},\n {GOOD}]".encode(),
-        "packed.jsonl.gz": gzip.compress(f"{GOOD}\n{GOOD}\n".encode()),
+        "packed.jsonl.gz": gzip.compress(f"{GOOD}\n{GOOD}\n".encode(), mtime=0),
     }
     for name, content in contents.items():
         path = tmp_path / name
@@ -79,7 +78,7 @@ def test_a_malformed_line_is_named_and_the_others_are_read_if_asked(
 
 def test_a_broken_array_or_gzip_is_refused_whole(tmp_path: Path) -> None:
     (tmp_path / "array.json").write_text(f"[{GOOD},\n {GOOD}")
-    (tmp_path / "packed.gz").write_bytes(gzip.compress(GOOD.encode() * 100)[:-20])
+    (tmp_path / "packed.gz").write_bytes(gzip.compress(GOOD.encode() * 100, mtime=0)[:-20])
     for name in ("array.json", "packed.gz"):
         with pytest.raises(MessageFileError, match=name):
             read_messages(tmp_path / name, on_error="skip")

@@ -10,8 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import toolkit as tk
 from tests.effort import examples
@@ -19,7 +18,7 @@ from tests.moments import START, later
 from toolkit import event, user
 from toolkit.base import errors
 from toolkit.reports.drawing import plots
-from toolkit.reports.form.fields import DECLARED
+from toolkit.reports.form.declared import DECLARED
 from toolkit.reports.retention.lifecycle import STATUSES
 
 mpl.use("Agg")
@@ -385,7 +384,7 @@ def test_a_plot_of_segments_shows_all_users_once_or_one_segment() -> None:
 
 def test_every_part_of_a_bar_stands_for_its_users() -> None:
     report = tk.lifecycle(days_of(ann=[1, 2, 5], bob=[5], eve=[1, 3]), None, unit="day")
-    picture = plots.picture(report.plot)
+    picture = plots.draw_picture(report.plot)
     assert len(picture.spots) == len(report.table)
     hit = 0
     for place in range(len(picture.spots)):

@@ -74,7 +74,7 @@ def test_words_and_marks_can_be_read_on_a_page_of_either_kind(
     def plot(ax: Any) -> None:
         drawn.append(report.plot(ax).figure)
 
-    plots.picture(plot, dark=dark)
+    plots.draw_picture(plot, dark=dark)
     texts = [text for text in drawn[0].findobj(mpl.text.Text) if text.get_text()]
     assert len(texts) > 5
     for ground in grounds:
@@ -116,7 +116,7 @@ def test_a_picture_keeps_its_size_whatever_the_users_style(events: pd.DataFrame)
     report = tk.segmentation(events, None, "Buy")
     with mpl.rc_context({"savefig.bbox": "tight", "savefig.dpi": 50}):
         image = plt.imread(io.BytesIO(plots.as_png(report.plot)))
-    assert image.shape[:2] == (plots.WIDTH, 2 * plots.WIDTH)
+    assert image.shape[:2] == (plots.PICTURE_WIDTH, 2 * plots.PICTURE_WIDTH)
 
 
 # -- what stands where ----------------------------------------------------------------------
@@ -133,7 +133,7 @@ def test_every_place_in_a_picture_stands_for_the_users_of_its_number(
     events: pd.DataFrame, profiles: tk.ProfileTable, by: Any, unit: Any
 ) -> None:
     report = tk.segmentation(events, profiles, "Buy", by=by, unit=unit, measure="unique")
-    picture = plots.picture(report.plot)
+    picture = plots.draw_picture(report.plot)
     assert len(picture.spots) == len(report.table)
     for place in range(len(picture.spots)):
         cell = picture.spots.cell(place)
@@ -145,7 +145,7 @@ def test_every_place_in_a_picture_stands_for_the_users_of_its_number(
 
 
 def test_a_point_is_where_its_colour_is(events: pd.DataFrame) -> None:
-    picture = plots.picture(tk.segmentation(events, None, "Buy").plot, dark=False)
+    picture = plots.draw_picture(tk.segmentation(events, None, "Buy").plot, dark=False)
     image = plt.imread(io.BytesIO(picture.png))
     for place in range(len(picture.spots)):
         x, y = centre(picture, place)
@@ -155,7 +155,7 @@ def test_a_point_is_where_its_colour_is(events: pd.DataFrame) -> None:
 
 def test_a_click_takes_the_nearest_place_and_none_far_away(events: pd.DataFrame) -> None:
     report = tk.segmentation(events, None, "Buy")
-    picture = plots.picture(report.plot)
+    picture = plots.draw_picture(report.plot)
     x, y = centre(picture, 1)
     near = picture.spots.nearest(x + 0.005, y - 0.01, within=0.03, aspect=picture.aspect)
     assert near == 1
@@ -166,7 +166,7 @@ def test_all_the_way_beside_a_bar_stands_for_it(
     events: pd.DataFrame, profiles: tk.ProfileTable
 ) -> None:
     report = tk.segmentation(events, profiles, "Buy", by=user["plan"], unit=None)
-    picture = plots.picture(report.plot)
+    picture = plots.draw_picture(report.plot)
     _, y = centre(picture, 1)
     place = picture.spots.nearest(0.9, y, within=0.01, aspect=picture.aspect)
     assert place == 1
@@ -176,7 +176,7 @@ def test_all_the_way_beside_a_bar_stands_for_it(
 def test_what_stands_for_several_segments_has_no_cell() -> None:
     names = [f"s{n:02d}" for n in range(20)]
     df = pd.DataFrame({"event": "Buy", "distinct_id": names, "time": DAYS[0], "x": names})
-    picture = plots.picture(tk.segmentation(df, None, "Buy", by="x").plot)
+    picture = plots.draw_picture(tk.segmentation(df, None, "Buy", by="x").plot)
     cells = [picture.spots.cell(place) for place in range(len(picture.spots))]
     assert cells.count(None) == 1
     assert picture.spots.words(cells.index(None)) == "other (12 segments), 2026-05-01: 12"
@@ -185,7 +185,7 @@ def test_what_stands_for_several_segments_has_no_cell() -> None:
 def test_a_picture_of_nothing_has_no_places(events: pd.DataFrame) -> None:
     report = tk.segmentation(events[:0], None, "Buy")
     assert report.is_empty
-    picture = plots.picture(report.plot)
+    picture = plots.draw_picture(report.plot)
     assert len(picture.spots) == 0
     assert picture.spots.nearest(0.5, 0.5, within=1, aspect=0.5) is None
 
@@ -211,7 +211,7 @@ def test_a_line_may_have_gaps() -> None:
         cell = {"title": "", "of": "x", "by": "", "cell": lambda _, at: {"at": at}}
         plots.lines(ax, starts, [("", values)], **cell)
 
-    picture = plots.picture(plot)
+    picture = plots.draw_picture(plot)
     x, y = centre(picture, 2)
     assert picture.spots.nearest(x, y, within=0.01, aspect=picture.aspect) == 2
 

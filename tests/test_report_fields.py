@@ -13,8 +13,8 @@ from toolkit import event, user
 from toolkit.base.errors import ToolkitError
 from toolkit.reports import Report
 from toolkit.reports.form.choices import Choices
+from toolkit.reports.form.declared import DECLARED
 from toolkit.reports.form.fields import (
-    DECLARED,
     ChoiceField,
     DateField,
     Declaration,

@@ -13,8 +13,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import toolkit as tk
 from tests.effort import examples
@@ -24,7 +23,7 @@ from toolkit.base import errors
 from toolkit.base.values import Json
 from toolkit.reports.drawing import plots
 from toolkit.reports.form.choices import Choices
-from toolkit.reports.form.fields import DECLARED
+from toolkit.reports.form.declared import DECLARED
 from toolkit.reports.question.segments import label
 from toolkit.reports.retention import entries
 
@@ -1168,7 +1167,7 @@ def test_a_triangle_of_all_segments_together_counts_each_user_once() -> None:
 
 def test_places_in_a_picture_stand_for_cells_and_have_words() -> None:
     report = tk.retention(cohorts_of((4, 2), (4, 4)), None, "A", "B", criteria="on", buckets=2)
-    picture = plots.picture(lambda ax: report.plot(ax, kind="triangle"))
+    picture = plots.draw_picture(lambda ax: report.plot(ax, kind="triangle"))
     assert len(picture.spots) == 2 * len(report.table["cohort"].unique())
     found = [
         place
@@ -1189,7 +1188,7 @@ def test_places_in_a_picture_stand_for_cells_and_have_words() -> None:
     later = tk.retention(
         cohorts_of((4, 2), (4, 4)), None, "A", "B", criteria="on", end="2026-05-03"
     )
-    curve = plots.picture(later.plot)
+    curve = plots.draw_picture(later.plot)
     assert curve.spots.cell(1) == {"bucket": 1}
     assert curve.spots.words(1) == "average, 1: 50.0%"
 
@@ -1202,7 +1201,7 @@ def test_pictures_can_be_read_on_any_page(shop: Any, kind: Any, dark: Any) -> No
     events, profiles, _, _ = shop
     report = tk.retention(events, profiles, "Sign Up", unit="month", criteria="on")
     drawn: list[Any] = []
-    plots.picture(lambda ax: drawn.append(report.plot(ax, kind=kind)), dark=dark)
+    plots.draw_picture(lambda ax: drawn.append(report.plot(ax, kind=kind)), dark=dark)
     ax = drawn[0]
     grounds = {False: ["#FFFFFF"], True: ["#1B1B1B"], None: ["#FFFFFF", "#1B1B1B"]}[dark]
     for text in (ax.title, ax.xaxis.label, ax.yaxis.label, *ax.get_xticklabels()):

@@ -12,8 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from matplotlib import pyplot as plt
 
 import toolkit as tk
@@ -984,5 +983,5 @@ def test_a_picture_has_a_background_only_if_asked_for(
 ) -> None:
     report = tk.segmentation(shop, None, "Buy")
     image = plt.imread(io.BytesIO(plots.as_png(report.plot, transparent=transparent)))
-    assert image.shape[1] == 2 * plots.WIDTH
+    assert image.shape[1] == 2 * plots.PICTURE_WIDTH
     assert image[0, 0, 3] == opacity

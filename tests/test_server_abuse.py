@@ -25,8 +25,7 @@ import requests
 import toolkit as tk
 from tests.effort import examples
 from tests.test_server import GOOD, ROOT, is_alive, raw
-from toolkit.sources.live import calls, connections
-from toolkit.sources.live import server as server_module
+from toolkit.sources.live import calls, connections, server as server_module
 from toolkit.sources.live.calls import MIXPANEL, SEGMENT
 from toolkit.sources.live.server import Server
 
@@ -252,7 +251,7 @@ def mutated(chance: random.Random) -> bytes:
     version = chance.choice(["HTTP/1.1"] * 8 + ["HTTP/1.0", "HTTP/2.0", "", "HTTP/1.11"])
     sent = f"{method} {path} {version}\r\n".encode("latin-1")
     sent += b"".join(f"{name}: {value}\r\n".encode() for name, value in headers.items())
-    sent += b"\r\n" + (gzip.compress(body) if chance.random() < 0.1 else body)
+    sent += b"\r\n" + (gzip.compress(body, mtime=0) if chance.random() < 0.1 else body)
     if chance.random() < 0.4:
         bytes_ = bytearray(sent)
         for _ in range(chance.randrange(1, 6)):
@@ -438,7 +437,10 @@ def doors(path: str, sent: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "list", {"method": "POST", "data": f"[{text}]"}
     yield "lines", {"method": "POST", "data": f"{text}\n{text}\n"}
     gzipped = {"Content-Encoding": "gzip"}
-    yield "gzip", {"method": "POST", "data": gzip.compress(text.encode()), "headers": gzipped}
+    yield (
+        "gzip",
+        {"method": "POST", "data": gzip.compress(text.encode(), mtime=0), "headers": gzipped},
+    )
 
 
 OPEN: list[dict[str, Any]] = [

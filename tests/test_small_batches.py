@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import toolkit as tk
 from tests.effort import examples
@@ -24,9 +23,7 @@ from toolkit.base import times
 from toolkit.base.values import ABSENT
 from toolkit.columns.column import Column
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import file as store
-from toolkit.store import log
-from toolkit.store import parquet as bulk
+from toolkit.store import file as store, log, parquet as bulk
 
 
 @st.composite

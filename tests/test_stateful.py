@@ -17,8 +17,7 @@ from unittest import mock
 
 import pyarrow as pa
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import toolkit as tk
@@ -27,12 +26,8 @@ from tests.test_table_reference import exactly
 from toolkit.base import errors, times
 from toolkit.columns.column import Column
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import file as store
-from toolkit.store import log, undo
-from toolkit.store import parquet as bulk
-from toolkit.store import rows as stored
-from toolkit.updates import by_message as batch_module
-from toolkit.updates import operators
+from toolkit.store import file as store, log, parquet as bulk, rows as stored, undo
+from toolkit.updates import by_message as batch_module, operators
 from toolkit.updates.messages import Message, parse_message, without
 
 Model = dict[str, dict[str, Any]]  # and Model() is an empty one

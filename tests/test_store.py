@@ -20,10 +20,7 @@ import sqlite_utils
 from toolkit.base import errors
 from toolkit.columns.column import Column
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import file as store
-from toolkit.store import log
-from toolkit.store import parquet as bulk
-from toolkit.store import rows as stored
+from toolkit.store import file as store, log, parquet as bulk, rows as stored
 from toolkit.store.pending import beside
 from toolkit.updates import by_message as batch_module
 from toolkit.updates.columnar import LoggedColumns

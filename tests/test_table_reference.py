@@ -14,8 +14,7 @@ from tests.strategies import batches
 from toolkit.base import times
 from toolkit.base.values import ABSENT, dumps
 from toolkit.profiles.table import ProfileTable
-from toolkit.updates import by_message as batch_module
-from toolkit.updates import growing, operators
+from toolkit.updates import by_message as batch_module, growing, operators
 from toolkit.updates.messages import parse_message
 
 # The fixtures set constants that stay the same for all examples.

@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import toolkit as tk
 from tests import undo_reference
@@ -30,13 +29,9 @@ from toolkit.base.times import NO_TIME
 from toolkit.base.values import ABSENT
 from toolkit.columns.column import Column
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import file as store
-from toolkit.store import log, undo
-from toolkit.store import parquet as bulk
-from toolkit.store import rows as stored
+from toolkit.store import file as store, log, parquet as bulk, rows as stored, undo
 from toolkit.store.log import MemoryLog
-from toolkit.updates import by_message as batch_module
-from toolkit.updates import limits
+from toolkit.updates import by_message as batch_module, limits
 from toolkit.updates.by_column import plan_edits
 from toolkit.updates.by_message import plan
 from toolkit.updates.columnar import LoggedColumns, LoggedEdits

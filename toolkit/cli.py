@@ -26,7 +26,8 @@ from typing import Any, Final, NoReturn, TextIO, get_args, overload
 import pandas as pd
 from pandas.errors import ParserError
 
-from toolkit.base.errors import (
+from toolkit.base import (
+    ENDINGS,
     CsvRowsError,
     MessageFileError,
     MissingExtraError,
@@ -34,30 +35,34 @@ from toolkit.base.errors import (
     StoreExistsError,
     ToolkitError,
     UndoError,
+    count,
+    did_you_mean,
+    dumps,
+    listed,
+    written,
 )
-from toolkit.base.notation import written
-from toolkit.base.paths import ENDINGS
-from toolkit.base.values import dumps
-from toolkit.base.wording import count, did_you_mean, listed
 from toolkit.demo import run_demo
-from toolkit.events.events import Events
-from toolkit.profiles.table import ProfileTable
-from toolkit.reports import segmentation
-from toolkit.reports.drawing.plots import as_png
-from toolkit.reports.question.periods import Unit
-from toolkit.sources.csv.arrow_stream import parquet_frame
-from toolkit.sources.csv.defuse import csv_of
-from toolkit.sources.csv.export import export_csv
-from toolkit.sources.csv.file import CsvFile
-from toolkit.sources.csv.importing import import_csv
-from toolkit.sources.csv.report import ImportReport, rejected_csv
-from toolkit.sources.files.jsonlines import read_messages, write_messages
-from toolkit.sources.files.people import read_people, write_people
-from toolkit.sources.files.whole_file import write_whole
-from toolkit.sources.geo.database import GeoDatabase
-from toolkit.sources.live.segment import GROUP_KEY
-from toolkit.sources.live.serving import serve_until_stopped
-from toolkit.store.pending import is_database
+from toolkit.events import Events
+from toolkit.profiles import ProfileTable
+from toolkit.reports import Unit, as_png, segmentation
+from toolkit.sources import (
+    GROUP_KEY,
+    CsvFile,
+    GeoDatabase,
+    ImportReport,
+    csv_of,
+    export_csv,
+    import_csv,
+    parquet_frame,
+    read_messages,
+    read_people,
+    rejected_csv,
+    serve_until_stopped,
+    write_messages,
+    write_people,
+    write_whole,
+)
+from toolkit.store import is_database
 
 OK, REJECTED, USAGE = 0, 1, 2
 

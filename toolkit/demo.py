@@ -9,17 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from toolkit.events.events import Events
-from toolkit.events.join import match
+from toolkit.events import Events, match
 from toolkit.expressions import user
-from toolkit.profiles.table import ProfileTable
-from toolkit.reports import segmentation
-from toolkit.reports.drawing.plots import as_png
-from toolkit.sources.csv.arrow_stream import parquet_frame
-from toolkit.sources.csv.importing import import_csv
-from toolkit.sources.files.jsonlines import read_messages
-from toolkit.sources.files.whole_file import write_whole
-from toolkit.sources.sample import sample_files
+from toolkit.profiles import ProfileTable
+from toolkit.reports import as_png, segmentation
+from toolkit.sources import import_csv, parquet_frame, read_messages, sample_files, write_whole
 
 #: The columns of the sample CSV, which has no header.
 MAPPING = {

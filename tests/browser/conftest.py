@@ -22,13 +22,13 @@ from playwright.sync_api import (
     Browser,
     BrowserType,
     ConsoleMessage,
+    Error as PlaywrightError,
     Locator,
     Page,
     WebSocket,
     expect,
     sync_playwright,
 )
-from playwright.sync_api import Error as PlaywrightError
 
 ROOT = Path(__file__).parents[2]
 #: Screenshots of the last run, to be looked at.

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from toolkit.reports.form.fields import DECLARED
+from toolkit.reports.form.declared import DECLARED
 
 XSS = "<img src=x onerror=alert(1)>"
 

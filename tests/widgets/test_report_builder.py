@@ -14,7 +14,7 @@ from toolkit import event, user
 from toolkit.forms.parts.choosing import Chooser, Choosers
 from toolkit.forms.report.fields import FieldPart
 from toolkit.forms.report.form import ReportBuilder
-from toolkit.reports.form import fields
+from toolkit.reports.form.declared import DECLARED
 
 from .test_report_builder_state import DF, NAMES, XSS
 
@@ -154,7 +154,7 @@ def test_users_are_shown_by_name_and_closed_by_escape(builder: ReportBuilder) ->
 def test_a_report_declared_elsewhere_gets_its_fields(
     profiles: tk.ProfileTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(fields.DECLARED, "Names", NAMES)
+    monkeypatch.setitem(DECLARED, "Names", NAMES)
     builder = ReportBuilder(DF, profiles)
     found(builder, "Report").value = "Names"
     labels = [each.state.field.label for each in widgets(builder) if isinstance(each, FieldPart)]

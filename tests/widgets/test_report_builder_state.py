@@ -21,6 +21,7 @@ from toolkit.forms.report.state import ReportBuilderState
 from toolkit.reports import Report
 from toolkit.reports.drawing import plots
 from toolkit.reports.form import fields
+from toolkit.reports.form.declared import DECLARED
 
 XSS = "<img src=x onerror=alert(1)>"
 
@@ -134,7 +135,7 @@ def test_changes_in_quick_succession_are_answered_once(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Any] = []
-    monkeypatch.setitem(fields.DECLARED, "Segmentation", noted(made))
+    monkeypatch.setitem(DECLARED, "Segmentation", noted(made))
     state = build(delay=0.15)
     for name in ("Buy", "View", "Buy", "View"):
         state.fields["event"].raw = name
@@ -147,7 +148,7 @@ def noted(made: list[Any]) -> fields.Declaration:
     """Return the declaration of segmentation, whose calls are noted."""
     from dataclasses import replace
 
-    declared = fields.DECLARED["Segmentation"]
+    declared = DECLARED["Segmentation"]
 
     def function(events: Any, profiles: Any, event: Any, **options: Any) -> Report:
         made.append({"event": event, **options})
@@ -211,7 +212,7 @@ def test_a_message_names_fields_by_their_labels(
         fields.FilterField(name="where", label="Filter"),
         fields.unit_field("day"),
     )
-    monkeypatch.setitem(fields.DECLARED, "Refusing", declared)
+    monkeypatch.setitem(DECLARED, "Refusing", declared)
     state = build()
     state.set("Refusing")
     assert state.wait(20)
@@ -226,7 +227,7 @@ def test_what_the_report_refuses_without_naming_a_field_stands_above_the_answer(
     def refusing(*_: Any, **__: Any) -> Report:
         raise ReportError("the moon is not full")
 
-    monkeypatch.setitem(fields.DECLARED, "Refusing", made_up("Refusing", refusing))
+    monkeypatch.setitem(DECLARED, "Refusing", made_up("Refusing", refusing))
     state = build()
     state.set(by=user["$last_seen"], at="event time")
     assert state.wait(20)
@@ -245,7 +246,7 @@ def test_a_fault_in_a_report_is_told_and_not_lost(
     def broken(*_: Any, **__: Any) -> Report:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setitem(fields.DECLARED, "Broken", made_up("Broken", broken))
+    monkeypatch.setitem(DECLARED, "Broken", made_up("Broken", broken))
     state = build()
     state.set("Broken")
     assert state.wait(20)
@@ -448,7 +449,7 @@ def test_cancelling_is_answered_at_once_and_the_next_question_comes_through(
         return tk.segmentation(events, profiles, event, unit=unit)
 
     event_field = fields.EventField(name="event", label="Event")
-    monkeypatch.setitem(fields.DECLARED, "Slow", made_up("Slow", slow, event_field))
+    monkeypatch.setitem(DECLARED, "Slow", made_up("Slow", slow, event_field))
     state = build()
     state.set("Slow")
     answered(state)
@@ -475,7 +476,7 @@ def test_an_answer_that_comes_too_late_is_not_shown(
         return tk.segmentation(events, profiles, event)
 
     event_field = fields.EventField(name="event", label="Event")
-    monkeypatch.setitem(fields.DECLARED, "Slow", made_up("Slow", slow, event_field))
+    monkeypatch.setitem(DECLARED, "Slow", made_up("Slow", slow, event_field))
     state = build()
     state.set("Slow")
     shown: list[Any] = []
@@ -559,7 +560,7 @@ NAMES = fields.Declaration(
 def test_a_report_that_is_declared_appears_and_works(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(fields.DECLARED, "Names", NAMES)
+    monkeypatch.setitem(DECLARED, "Names", NAMES)
     state = build()
     assert list(state.declarations)[-1] == "Names"
     state.set(event="Buy", by=user["plan"])
@@ -604,7 +605,7 @@ def test_reports_that_ask_alike_share_what_was_typed(
         fields.unit_field("week"),
         fields.FilterField(name="where", label="Filter"),
     )
-    monkeypatch.setitem(fields.DECLARED, "Other", declared)
+    monkeypatch.setitem(DECLARED, "Other", declared)
     state = build()
     state.set(start="2026-05-02", where=event["amount"] > 1, unit="hour")
     state.report_name = "Other"

@@ -16,8 +16,8 @@ from toolkit.forms.report.fields import FieldPart
 from toolkit.forms.report.form import ReportBuilder
 from toolkit.forms.report.state import ReportBuilderState
 from toolkit.reports.form.choices import Choices
+from toolkit.reports.form.declared import DECLARED
 from toolkit.reports.form.fields import (
-    DECLARED,
     BucketsField,
     ChoiceField,
     DateField,

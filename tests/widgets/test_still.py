@@ -11,8 +11,7 @@ import pytest
 
 import toolkit as tk
 from tests.formulas import DATA, FORMS
-from toolkit.forms.parts import form as form_module
-from toolkit.forms.parts import guarded, parts
+from toolkit.forms.parts import form as form_module, guarded, parts
 from toolkit.forms.parts.chart import Chart
 from toolkit.forms.parts.code import Code
 from toolkit.forms.parts.form import Form

@@ -16,8 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base import values as json_values
-from toolkit.base.values import ABSENT, Json, texts_where
+from toolkit.base import ABSENT, Json, texts_where, values as json_values
 
 Kind: TypeAlias = Literal["bool", "int", "float", "text", "json"]
 Positions: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]

@@ -21,11 +21,25 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.errors import EventsError, InvalidIdError, InvalidTimeError, InvalidValueError
-from toolkit.base.ids import is_inexact, normalise_id
-from toolkit.base.times import NO_TIME, ZONE_FORMS, iso, of_numbers, parse_time
-from toolkit.base.times import Microseconds as Microseconds
-from toolkit.base.values import ABSENT, MAX_DEPTH, Json, as_json, is_text
+from toolkit.base import (
+    ABSENT,
+    MAX_DEPTH,
+    NO_TIME,
+    ZONE_FORMS,
+    EventsError,
+    InvalidIdError,
+    InvalidTimeError,
+    InvalidValueError,
+    Json,
+    Microseconds as Microseconds,
+    as_json,
+    is_inexact,
+    is_text,
+    iso,
+    normalise_id,
+    of_numbers,
+    parse_time,
+)
 from toolkit.columns.column import Column, objects
 
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.values import ABSENT, Json, dumps, joined_texts
+from toolkit.base import ABSENT, Json, dumps, joined_texts
 from toolkit.columns.column import Column, Mask, Positions, cell_frame
 
 # Texts are few if among so many first ones are no more different ones than that.

@@ -16,17 +16,37 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.base import html, text_times, times
-from toolkit.base.errors import EventsError, InexactIdWarning, InvalidCellsWarning
-from toolkit.base.ids import normalise_id
-from toolkit.base.notation import either
-from toolkit.base.reserved import HIDDEN
-from toolkit.base.values import glimpse, is_text, quoted
-from toolkit.base.wording import SWAPPED, completed_by_dir, completions, count, did_you_mean, listed
-from toolkit.columns import series
-from toolkit.columns.column import Column, Mask, Positions
-from toolkit.columns.series import Coded, CodedLists, Codes, Microseconds
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import (
+    HIDDEN,
+    SWAPPED,
+    EventsError,
+    InexactIdWarning,
+    InvalidCellsWarning,
+    completed_by_dir,
+    completions,
+    count,
+    did_you_mean,
+    either,
+    glimpse,
+    html,
+    is_text,
+    listed,
+    normalise_id,
+    quoted,
+    text_times,
+    times,
+)
+from toolkit.columns import (
+    Coded,
+    CodedLists,
+    Codes,
+    Column,
+    Mask,
+    Microseconds,
+    Positions,
+    Snapshot,
+    series,
+)
 
 # For joins and reports.
 _INTERNAL: Final = frozenset(

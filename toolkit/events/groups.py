@@ -14,17 +14,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base.errors import JoinError
-from toolkit.base.reserved import FIRST_SEEN, LAST_SEEN
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import quoted
-from toolkit.columns.column import Column, Mask, Positions
-from toolkit.columns.series import CodedLists, Codes
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import FIRST_SEEN, LAST_SEEN, NO_TIME, JoinError, quoted
+from toolkit.columns import CodedLists, Codes, Column, Mask, Positions, Snapshot
 from toolkit.events.events import Events
-from toolkit.expressions import Instants, Scope, Side, Spread, Tally, group_key_of, group_side
-from toolkit.expressions.evaluation import Counting
-from toolkit.store.history import Timeline
+from toolkit.expressions import (
+    Counting,
+    Instants,
+    Scope,
+    Side,
+    Spread,
+    Tally,
+    group_key_of,
+    group_side,
+)
+from toolkit.store import Timeline
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,22 +18,33 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base import html
-from toolkit.base.arguments import check_choice
-from toolkit.base.errors import EventsError, JoinError, UnknownPropertyWarning
-from toolkit.base.ids import PLACEHOLDERS, near_miss_keys, near_miss_reasons
-from toolkit.base.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import ABSENT, as_json, copied, key, quoted, texts_where
-from toolkit.base.wording import SWAPPED, count
-from toolkit.columns.column import Column, Positions
-from toolkit.columns.series import Codes
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import (
+    ABSENT,
+    FIRST_SEEN,
+    HIDDEN,
+    LAST_SEEN,
+    NO_TIME,
+    PLACEHOLDERS,
+    SWAPPED,
+    EventsError,
+    JoinError,
+    UnknownPropertyWarning,
+    as_json,
+    check_choice,
+    copied,
+    count,
+    html,
+    key,
+    near_miss_keys,
+    near_miss_reasons,
+    quoted,
+    texts_where,
+)
+from toolkit.columns import Codes, Column, Positions, Snapshot
 from toolkit.events.events import AnyEvents, Events, as_events
 from toolkit.events.groups import Groups, KeyedGroups
-from toolkit.expressions import Instants, Property, group_key_of
-from toolkit.expressions.doubts import is_known, unknown
-from toolkit.store.history import Timeline
+from toolkit.expressions import Instants, Property, group_key_of, is_known, unknown
+from toolkit.store import Timeline
 
 #: Which state of its user an event meets.
 At: TypeAlias = Literal["latest", "event time"]

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.values import TOO_LARGE
-from toolkit.columns.column import Mask
+from toolkit.base import TOO_LARGE
+from toolkit.columns import Mask
 from toolkit.expressions.cells import NUMBERS, TEXT, Cells, Family, finite
 
 # Integers up to here are floats without loss.

@@ -10,10 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.times import parse_time
-from toolkit.base.values import dumps
-from toolkit.columns import series
-from toolkit.columns.column import Mask
+from toolkit.base import dumps, parse_time
+from toolkit.columns import Mask, series
 from toolkit.expressions.arithmetic import arithmetic
 from toolkit.expressions.cells import TEXT, Cells, Family, finite, iso_texts, text_series
 

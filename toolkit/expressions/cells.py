@@ -17,9 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import ABSENT, Json, texts_where
-from toolkit.columns.column import IS_ABSENT, IS_VALUE, Column, Kind, Mask, Positions
+from toolkit.base import ABSENT, NO_TIME, Json, texts_where
+from toolkit.columns import IS_ABSENT, IS_VALUE, Column, Kind, Mask, Positions
 
 #: The types a cell may be of. A number is an ``"int"`` of 64 bits, a finite
 #: ``"float"``, or a ``"big"`` integer beyond 64 bits.

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.values import ABSENT, Json, equal, key
-from toolkit.columns.column import Column, Mask
+from toolkit.base import ABSENT, Json, equal, key
+from toolkit.columns import Column, Mask
 from toolkit.expressions.casting import as_datetime
 from toolkit.expressions.cells import NUMBERS, TEXT, Cells, Family
 

@@ -6,12 +6,16 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from toolkit.base.errors import UnknownPropertyWarning
-from toolkit.base.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
-from toolkit.base.values import Json, dumps
-from toolkit.base.wording import did_you_mean
-from toolkit.columns.column import Column
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import (
+    FIRST_SEEN,
+    HIDDEN,
+    LAST_SEEN,
+    Json,
+    UnknownPropertyWarning,
+    did_you_mean,
+    dumps,
+)
+from toolkit.columns import Column, Snapshot
 from toolkit.expressions.casting import as_datetime
 from toolkit.expressions.cells import NUMBERS, Cells, Family, Instants, families_of
 from toolkit.expressions.comparing import can_compare

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 import numpy as np
 
-from toolkit.base.errors import ExpressionError
-from toolkit.base.wording import completed_by_dir, completions
+from toolkit.base import ExpressionError, completed_by_dir, completions
 from toolkit.expressions.literals import is_time, shortened, shown
 
 if TYPE_CHECKING:
-    from toolkit.columns.column import Column, Mask
+    from toolkit.columns import Column, Mask
     from toolkit.expressions.evaluation import Scope
 
 #: Expressions may stand this deep in each other, far below Python's own limit.

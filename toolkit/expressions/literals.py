@@ -7,9 +7,15 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from toolkit.base import times
-from toolkit.base.errors import ExpressionError, InvalidTimeError, InvalidValueError
-from toolkit.base.values import Json, as_json, quoted
+from toolkit.base import (
+    ExpressionError,
+    InvalidTimeError,
+    InvalidValueError,
+    Json,
+    as_json,
+    quoted,
+    times,
+)
 
 
 def as_literal(value: object) -> Json:

@@ -10,12 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.errors import InvalidTimeError
-from toolkit.base.times import no_time, parse_time
-from toolkit.base.values import Json, dumps
-from toolkit.base.wording import listed
-from toolkit.columns.column import Column
-from toolkit.columns.series import is_number
+from toolkit.base import InvalidTimeError, Json, dumps, listed, no_time, parse_time
+from toolkit.columns import Column, is_number
 from toolkit.expressions.casting import as_datetime
 from toolkit.expressions.cells import TEXT, Cells, Instants
 from toolkit.expressions.expression import Expression

@@ -12,15 +12,22 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, NoReturn, Self, TypeAlias
-from typing import Literal as OneOf
+from typing import Final, Literal as OneOf, NoReturn, Self, TypeAlias
 
 import pyarrow as pa
 
-from toolkit.base import times
-from toolkit.base.durations import DAY, as_duration
-from toolkit.base.errors import ExpressionError, InvalidTimeError, PropertyAccessError, ReportError
-from toolkit.base.values import Json, dumps, quoted
+from toolkit.base import (
+    DAY,
+    ExpressionError,
+    InvalidTimeError,
+    Json,
+    PropertyAccessError,
+    ReportError,
+    as_duration,
+    dumps,
+    quoted,
+    times,
+)
 from toolkit.expressions.expression import MAX_DEPTH, Expression
 from toolkit.expressions.literals import as_literal, check_time, is_time, nesting, shown, time_text
 

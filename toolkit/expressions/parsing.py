@@ -10,9 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
-from toolkit.base.errors import ExpressionError
-from toolkit.base.values import quoted
-from toolkit.base.wording import did_you_mean, listed
+from toolkit.base import ExpressionError, did_you_mean, listed, quoted
 from toolkit.expressions import nodes
 from toolkit.expressions.expression import MAX_DEPTH, Expression
 from toolkit.expressions.literals import shortened

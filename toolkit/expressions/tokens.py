@@ -6,8 +6,7 @@ import re
 import unicodedata
 from typing import Final, Literal, NamedTuple
 
-from toolkit.base.errors import ExpressionError
-from toolkit.base.values import MAX_DIGITS, Json
+from toolkit.base import MAX_DIGITS, ExpressionError, Json
 
 Kind = Literal["text", "number", "word", "symbol", "end"]
 

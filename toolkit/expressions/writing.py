@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from toolkit.base.values import dumps
+from toolkit.base import dumps
 from toolkit.expressions.expression import Expression
 from toolkit.expressions.nodes import (
     And,

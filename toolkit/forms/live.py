@@ -9,12 +9,11 @@ from typing import Any, Final
 
 from traitlets import link
 
-from toolkit.base.errors import ArgumentError
-from toolkit.base.html import Html, escape
+from toolkit.base import ArgumentError, Html, escape
 from toolkit.forms.live_state import LiveState, Source
 from toolkit.forms.parts import parts
 from toolkit.forms.parts.form import ASSETS, Form
-from toolkit.sources.live.receiver import Arrival, Receiver
+from toolkit.sources import Arrival, Receiver
 
 # Seconds between two looks.
 _PACE: Final = 0.5

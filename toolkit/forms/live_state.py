@@ -8,9 +8,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from traitlets import Bool, Dict, Float, HasTraits, Int, List, Unicode
 
-from toolkit.base import times
-from toolkit.base.wording import count
-from toolkit.sources.live.receiver import Arrival, Receiver, Tally, note_words
+from toolkit.base import count, times
+from toolkit.sources import Arrival, Receiver, Tally, note_words
 
 #: So many messages are shown.
 SHOWN: Final = 20

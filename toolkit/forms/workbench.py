@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.events.events import AnyEvents, Events, as_events
+from toolkit.events import AnyEvents, Events, as_events
 from toolkit.forms.csv.form import CsvImport
 from toolkit.forms.editor.editor import ProfileEditor
 from toolkit.forms.lab.form import OperatorLab
@@ -13,11 +13,8 @@ from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.form import Form
 from toolkit.forms.report.form import ReportBuilder
 from toolkit.forms.users.form import Users
-from toolkit.profiles.table import ProfileTable, as_table
-from toolkit.sources.csv.arrow_stream import parquet_frame
-from toolkit.sources.csv.importing import import_csv, preview_csv
-from toolkit.sources.files.jsonlines import read_messages
-from toolkit.sources.sample import sample_files
+from toolkit.profiles import ProfileTable, as_table
+from toolkit.sources import import_csv, parquet_frame, preview_csv, read_messages, sample_files
 
 if TYPE_CHECKING:
     from toolkit.forms.parts.guarded import Widget

@@ -1,15 +1,9 @@
-"""Looking after many profiles: changing those that match, finding and merging duplicates."""
+"""Who the users are: the table of profiles.
 
-from toolkit.profiles.duplicates import DuplicateReport, deduplicate, find_duplicates
-from toolkit.profiles.where import delete_where, rename_where, set_where, unset_where, update_where
+``ProfileTable`` and the views of some of its profiles, changes to many of them,
+duplicates, revenue and saved cohorts.
+"""
 
-__all__ = [
-    "DuplicateReport",
-    "deduplicate",
-    "delete_where",
-    "find_duplicates",
-    "rename_where",
-    "set_where",
-    "unset_where",
-    "update_where",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base.errors import ArgumentError
-from toolkit.base.values import ABSENT
-from toolkit.columns.column import Column
+from toolkit.base import ABSENT, ArgumentError
+from toolkit.columns import Column
 from toolkit.profiles.table import ProfileTable
-from toolkit.updates.differences import compare
-from toolkit.updates.messages import USERS, Rejection, parse_message
-from toolkit.updates.operators import apply
-from toolkit.updates.results import ChangeReport, left_out_frame
+from toolkit.updates import (
+    USERS,
+    ChangeReport,
+    Rejection,
+    apply,
+    compare,
+    left_out_frame,
+    parse_message,
+)
 
 
 def checked_table(profiles: object) -> ProfileTable:

@@ -10,19 +10,26 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from toolkit.base import html
-from toolkit.base.arguments import check_choice, check_flag
-from toolkit.base.errors import ArgumentError, InvalidTimeError
-from toolkit.base.ids import visible
-from toolkit.base.times import NO_TIME, parse_time
-from toolkit.base.values import ABSENT, Json, key, quoted
-from toolkit.base.wording import count
-from toolkit.columns.column import cell_frame, objects
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import (
+    ABSENT,
+    NO_TIME,
+    ArgumentError,
+    InvalidTimeError,
+    Json,
+    check_choice,
+    check_flag,
+    count,
+    html,
+    key,
+    parse_time,
+    quoted,
+    visible,
+)
+from toolkit.columns import Snapshot, cell_frame, objects
 from toolkit.profiles.changing import change, checked_table
 from toolkit.profiles.revenue import TRANSACTIONS
 from toolkit.profiles.table import ProfileTable
-from toolkit.updates.results import ChangeReport
+from toolkit.updates import ChangeReport
 
 Keep: TypeAlias = Literal["last_seen", "created", "first", "most properties"]
 Merge: TypeAlias = Literal["fill", "union", "none"]

@@ -9,12 +9,20 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from toolkit.base import html, times
-from toolkit.base.arguments import check_choice
-from toolkit.base.errors import ArgumentError, InvalidTimeError
-from toolkit.base.values import ABSENT, Json, as_json, dumps, quoted
-from toolkit.base.wording import count
-from toolkit.columns.column import objects
+from toolkit.base import (
+    ABSENT,
+    ArgumentError,
+    InvalidTimeError,
+    Json,
+    as_json,
+    check_choice,
+    count,
+    dumps,
+    html,
+    quoted,
+    times,
+)
+from toolkit.columns import objects
 from toolkit.profiles.table import ProfileTable
 from toolkit.profiles.view import ProfileView
 

@@ -7,9 +7,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from toolkit.base.errors import ReportError
-from toolkit.base.values import dumps
-from toolkit.base.wording import did_you_mean, listed
+from toolkit.base import ReportError, did_you_mean, dumps, listed
 
 _KIND: Final = "cohorts"
 

@@ -15,61 +15,93 @@ import pandas as pd
 import pyarrow as pa
 from tqdm.auto import tqdm
 
-from toolkit.base import times
-from toolkit.base.arguments import check_choice, check_flag
-from toolkit.base.errors import (
+from toolkit.base import (
+    HIDDEN,
+    SWAPPED,
     ArgumentError,
     ComparisonError,
     CopyError,
     InexactIdError,
     InvalidIdError,
     InvalidTimeError,
+    Json,
     MessageError,
     ProfileNotFoundError,
+    Progress,
     ReadOnlyError,
     RejectedUpdateWarning,
     UndoError,
+    argument,
+    as_json,
+    check_choice,
+    check_flag,
+    completed_by_dir,
+    completions,
+    copied,
+    count,
+    did_you_mean,
+    glimpse,
+    is_text,
+    near_id,
+    normalise_id,
+    printable,
+    quoted,
+    silent,
+    times,
+    title,
 )
-from toolkit.base.ids import near_id, normalise_id
-from toolkit.base.notation import argument
-from toolkit.base.progress import Progress, silent
-from toolkit.base.reserved import HIDDEN, title
-from toolkit.base.values import Json, as_json, copied, glimpse, is_text, printable, quoted
-from toolkit.base.wording import SWAPPED, completed_by_dir, completions, count, did_you_mean
-from toolkit.columns.column import Column, Positions
-from toolkit.columns.snapshot import Snapshot
+from toolkit.columns import Column, Positions, Snapshot
 from toolkit.expressions import Expression, SnapshotScope, as_expression
 from toolkit.profiles.saved_cohorts import saved_ids
 from toolkit.profiles.view import ProfileView, shown
-from toolkit.store.backup import BackupReport
-from toolkit.store.changes import Explanation, difference, explain, history_frame, steps
-from toolkit.store.check import CheckReport
-from toolkit.store.compaction import CompactReport
-from toolkit.store.engine import Engine
-from toolkit.store.file import TIMEOUT, Store
-from toolkit.store.history import (
+from toolkit.store import (
+    TIMEOUT,
+    BackupReport,
+    CheckReport,
+    CompactReport,
+    Engine,
+    Explanation,
     ProfilePast,
+    Remembered,
+    Store,
     Timeline,
     Update,
+    difference,
+    edits_to_undo,
+    explain,
+    history_frame,
+    is_small,
+    logged,
     past_of,
     snapshot_as_of,
     state_after,
+    steps,
     timeline,
     updates_of,
 )
-from toolkit.store.log import logged
-from toolkit.store.remembered import Remembered
-from toolkit.store.undo import edits_to_undo, is_small
-from toolkit.updates import limits as product_limits
-from toolkit.updates.by_column import ColumnsResult, EditCounts, plan_columns, plan_edits
-from toolkit.updates.by_message import Indexed, plan
-from toolkit.updates.columnar import LoggedColumns, LoggedEdits
-from toolkit.updates.edits import Edit
-from toolkit.updates.frame_plan import plan_frame
-from toolkit.updates.frames import read_frame
-from toolkit.updates.messages import USERS, Locator, Rejection, hidden_properties, parse_message
-from toolkit.updates.results import ApplyResult, ChangeReport
-from toolkit.updates.state import Change, State
+from toolkit.updates import (
+    USERS,
+    ApplyResult,
+    Change,
+    ChangeReport,
+    ColumnsResult,
+    Edit,
+    EditCounts,
+    Indexed,
+    Locator,
+    LoggedColumns,
+    LoggedEdits,
+    Rejection,
+    State,
+    hidden_properties,
+    limits as product_limits,
+    parse_message,
+    plan,
+    plan_columns,
+    plan_edits,
+    plan_frame,
+    read_frame,
+)
 
 _T = TypeVar("_T")
 # A progress bar appears once a loop has run for so many seconds.

@@ -8,13 +8,22 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from toolkit.base import html
-from toolkit.base.errors import InexactIdError, InvalidIdError, ProfileNotFoundError
-from toolkit.base.ids import near_id, normalise_id
-from toolkit.base.reserved import HIDDEN
-from toolkit.base.values import Json, copied
-from toolkit.base.wording import completed_by_dir, completions, count, listed
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import (
+    HIDDEN,
+    InexactIdError,
+    InvalidIdError,
+    Json,
+    ProfileNotFoundError,
+    completed_by_dir,
+    completions,
+    copied,
+    count,
+    html,
+    listed,
+    near_id,
+    normalise_id,
+)
+from toolkit.columns import Snapshot
 
 _SHOWN_ROWS: Final = 10
 # A card of more columns leaves out those that are empty in all of its rows.

@@ -6,16 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from toolkit.base.arguments import check_flag
-from toolkit.base.errors import ArgumentError
-from toolkit.base.values import quoted
-from toolkit.base.wording import count
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import ArgumentError, check_flag, count, quoted
+from toolkit.columns import Snapshot
 from toolkit.expressions import Expression
 from toolkit.profiles.changing import change, checked_table
 from toolkit.profiles.table import ProfileTable
-from toolkit.updates.names import name_refusal
-from toolkit.updates.results import ChangeReport
+from toolkit.updates import ChangeReport, name_refusal
 
 
 def update_where(

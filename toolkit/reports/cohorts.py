@@ -11,20 +11,36 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.base import html, times
-from toolkit.base.errors import ArgumentError, InexactIdError, ReportError
-from toolkit.base.ids import normalise_id
-from toolkit.base.reserved import FIRST_SEEN, LAST_SEEN
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import as_json, dumps, quoted
-from toolkit.base.wording import SWAPPED, count, listed
-from toolkit.columns.column import Column, Mask
-from toolkit.columns.snapshot import Snapshot
-from toolkit.events.events import AnyEvents, Events
-from toolkit.events.join import Profiles
-from toolkit.expressions import Expression, Instants, Members, Tally, as_expression, parse
-from toolkit.expressions.doubts import is_known, unknown
-from toolkit.profiles.saved_cohorts import remembered
+from toolkit.base import (
+    FIRST_SEEN,
+    LAST_SEEN,
+    NO_TIME,
+    SWAPPED,
+    ArgumentError,
+    InexactIdError,
+    ReportError,
+    as_json,
+    count,
+    dumps,
+    html,
+    listed,
+    normalise_id,
+    quoted,
+    times,
+)
+from toolkit.columns import Column, Mask, Snapshot
+from toolkit.events import AnyEvents, Events, Profiles
+from toolkit.expressions import (
+    Expression,
+    Instants,
+    Members,
+    Tally,
+    as_expression,
+    is_known,
+    parse,
+    unknown,
+)
+from toolkit.profiles import remembered
 from toolkit.reports.question import remarks
 from toolkit.reports.question.periods import Moment, as_moment
 from toolkit.reports.question.selection import Selection, UserScope

@@ -13,19 +13,30 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.arguments import check_number
-from toolkit.base.errors import ReportError
-from toolkit.base.reserved import FIRST_SEEN, LAST_SEEN
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import Json, quoted
-from toolkit.base.wording import count
-from toolkit.columns.column import Column, Positions
-from toolkit.columns.snapshot import Snapshot
-from toolkit.events.events import AnyEvents, Events, as_events
-from toolkit.events.join import Profiles, as_snapshot
-from toolkit.expressions import Expression, Instants, Property, Tally, as_expression
-from toolkit.expressions.doubts import is_known, never_true, unknown, user_property
-from toolkit.profiles.saved_cohorts import saved_ids
+from toolkit.base import (
+    FIRST_SEEN,
+    LAST_SEEN,
+    NO_TIME,
+    Json,
+    ReportError,
+    check_number,
+    count,
+    quoted,
+)
+from toolkit.columns import Column, Positions, Snapshot
+from toolkit.events import AnyEvents, Events, Profiles, as_events, as_snapshot
+from toolkit.expressions import (
+    Expression,
+    Instants,
+    Property,
+    Tally,
+    as_expression,
+    is_known,
+    never_true,
+    unknown,
+    user_property,
+)
+from toolkit.profiles import saved_ids
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.form.breakdown_field import OF_PROPERTY, BreakdownField
@@ -36,7 +47,6 @@ from toolkit.reports.form.fields import (
     NumberField,
     PropertyField,
     ZoneField,
-    declare,
 )
 from toolkit.reports.numbers import measures
 from toolkit.reports.numbers.amounts import Amounts
@@ -423,40 +433,38 @@ class ProfileReport(Report):
         )
 
 
-declare(
-    Declaration(
-        title="Profiles",
-        function=profile_report,
-        call="tk.profile_report",
-        about="How many profiles there are, or what of a property of theirs.",
-        inputs=("profiles",),
-        fields=(
-            ChoiceField(
-                name="measure",
-                label="Measure",
-                default="count",
-                options=(("Number of profiles", "count"), *OF_PROPERTY),
-            ),
-            PropertyField(
-                name="of",
-                label="Of the property",
-                sides=("user",),
-                is_required=True,
-                when=("measure", tuple(value for _, value in OF_PROPERTY)),
-            ),
-            BreakdownField(
-                name="by", label="Break down by", help="One bar per value.", sides=("user",), most=3
-            ),
-            NumberField(
-                name="top",
-                label="Top segments",
-                help="All others as one; empty: each for itself.",
-                is_whole=True,
-                least=1,
-                most=10_000,
-            ),
-            FilterField(name="where", label="Filter"),
-            ZoneField(name="tz", label="Time zone", help="Of days and months.", empty="UTC"),
+DECLARATION: Final = Declaration(
+    title="Profiles",
+    function=profile_report,
+    call="tk.profile_report",
+    about="How many profiles there are, or what of a property of theirs.",
+    inputs=("profiles",),
+    fields=(
+        ChoiceField(
+            name="measure",
+            label="Measure",
+            default="count",
+            options=(("Number of profiles", "count"), *OF_PROPERTY),
         ),
-    )
+        PropertyField(
+            name="of",
+            label="Of the property",
+            sides=("user",),
+            is_required=True,
+            when=("measure", tuple(value for _, value in OF_PROPERTY)),
+        ),
+        BreakdownField(
+            name="by", label="Break down by", help="One bar per value.", sides=("user",), most=3
+        ),
+        NumberField(
+            name="top",
+            label="Top segments",
+            help="All others as one; empty: each for itself.",
+            is_whole=True,
+            least=1,
+            most=10_000,
+        ),
+        FilterField(name="where", label="Filter"),
+        ZoneField(name="tz", label="Time zone", help="Of days and months.", empty="UTC"),
+    ),
 )

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from toolkit.base import html
-from toolkit.base.arguments import is_whole
-from toolkit.base.errors import ReportError
-from toolkit.base.values import quoted
-from toolkit.base.wording import count
+from toolkit.base import ReportError, count, html, is_whole, quoted
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.spots import Cell
 
@@ -97,7 +93,9 @@ class Report(ABC):
         parts = []
         if len(self._table):
             parts.append(
-                html.picture(plots.as_png(self.plot), f"Chart: {self.title}", width=plots.WIDTH)
+                html.picture(
+                    plots.as_png(self.plot), f"Chart: {self.title}", width=plots.PICTURE_WIDTH
+                )
             )
         parts += [html.table(self._table, rows=_ROWS_SHOWN), html.notes(self.notes)]
         return html.card(self.title, *parts)

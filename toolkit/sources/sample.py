@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
-from toolkit.base.errors import WriteError
+from toolkit.base import WriteError
 
 __all__ = ["make_sample", "sample_files"]
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 
-from toolkit.base import html
-from toolkit.base.errors import ArgumentError, StoreError, StoreExistsError
-from toolkit.base.notation import argument
+from toolkit.base import ArgumentError, StoreError, StoreExistsError, argument, html
 from toolkit.store.pending import SUFFIXES, beside, has_pending, is_beside_database
 
 

@@ -10,13 +10,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.base import html, times
-from toolkit.base.values import ABSENT, copied, dumps
-from toolkit.base.wording import count, did_you_mean
-from toolkit.columns.column import cell_frame, objects
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import ABSENT, copied, count, did_you_mean, dumps, html, times
+from toolkit.columns import Snapshot, cell_frame, objects
 from toolkit.store.history import Update
-from toolkit.updates.operators import Profile, apply
+from toolkit.updates import Profile, apply
 
 _SHOWN: Final = 60
 

@@ -8,17 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit.base import html
-from toolkit.base.errors import StoreDamagedError
-from toolkit.base.values import ABSENT, dumps
-from toolkit.base.wording import count
-from toolkit.columns.column import Column
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import ABSENT, StoreDamagedError, count, dumps, html
+from toolkit.columns import Column, Snapshot
 from toolkit.store import parquet as bulk
 from toolkit.store.file import Store
 from toolkit.store.history import state_after
 from toolkit.store.rows import StoredProfiles
-from toolkit.updates.messages import USERS
+from toolkit.updates import USERS
 
 _SHOWN = 5
 

@@ -9,11 +9,16 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from toolkit.base import durations, html, times
-from toolkit.base.errors import ArgumentError, InvalidTimeError
-from toolkit.base.notation import argument
-from toolkit.base.values import glimpse
-from toolkit.base.wording import count
+from toolkit.base import (
+    ArgumentError,
+    InvalidTimeError,
+    argument,
+    count,
+    durations,
+    glimpse,
+    html,
+    times,
+)
 from toolkit.store.history import snapshot_as_of, state_after
 from toolkit.store.log import Base, Batch, Compaction, Log
 

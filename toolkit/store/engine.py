@@ -18,11 +18,8 @@ from threading import RLock
 from types import FrameType
 from typing import Any, Final, TypeAlias, TypeVar
 
-from toolkit.base import times
-from toolkit.base.errors import ReadOnlyError, StoreError
-from toolkit.base.progress import Progress
-from toolkit.base.values import as_json
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import Progress, ReadOnlyError, StoreError, as_json, times
+from toolkit.columns import Snapshot
 from toolkit.store.backup import BackupReport, write_backup
 from toolkit.store.check import CheckReport, check_store
 from toolkit.store.compaction import CompactReport, compacted_bases, compaction_for, kept_batches
@@ -31,9 +28,7 @@ from toolkit.store.file import Store
 from toolkit.store.log import Batch, Changes, Compaction, Log, MemoryLog
 from toolkit.store.remembered import Remembered, kinds
 from toolkit.store.rows import Edited, StoredProfiles
-from toolkit.updates.columnar import Updates
-from toolkit.updates.messages import USERS
-from toolkit.updates.state import Change, State
+from toolkit.updates import USERS, Change, State, Updates
 
 T = TypeVar("T")
 #: Microseconds: a clock further back than a day was put right, and is believed (PAST-5).

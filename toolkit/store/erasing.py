@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from toolkit.base.values import dumps, loads
-from toolkit.base.wording import count
+from toolkit.base import count, dumps, loads
 from toolkit.store.log import Compaction, Log
-from toolkit.updates.columnar import Columnar, LoggedEdits
+from toolkit.updates import Columnar, LoggedEdits
 
 # The kind and the key of lists of distinct IDs.
 _COHORTS: Final = "cohorts"

@@ -33,19 +33,15 @@ from typing import Any, Final, TypeVar
 
 import sqlite_utils
 
-from toolkit.base import times
-from toolkit.base.errors import StoreDamagedError, StoreError, StoreReadOnlyError
-from toolkit.base.paths import as_path
-from toolkit.base.progress import Progress
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import Progress, StoreDamagedError, StoreError, StoreReadOnlyError, as_path, times
+from toolkit.columns import Snapshot
 from toolkit.store import parquet as bulk
 from toolkit.store.log import Base, Batch, Changes, Compaction, Log, after
 from toolkit.store.pending import beside, check_pending, has_pending, mark
 from toolkit.store.remembered import remember
 from toolkit.store.rows import Edited, StoredProfiles
 from toolkit.store.store_errors import RESTORE, explained_error
-from toolkit.updates.columnar import Columnar, LoggedColumns, LoggedEdits, Updates, of_profile
-from toolkit.updates.messages import USERS
+from toolkit.updates import USERS, Columnar, LoggedColumns, LoggedEdits, Updates, of_profile
 
 T = TypeVar("T")
 

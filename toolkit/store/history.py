@@ -19,20 +19,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base import times
-from toolkit.base.errors import CompactedError
-from toolkit.base.progress import Progress, silent
-from toolkit.base.values import ABSENT
-from toolkit.base.wording import count
-from toolkit.columns.column import Column, Positions
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import ABSENT, CompactedError, Progress, count, silent, times
+from toolkit.columns import Column, Positions, Snapshot
 from toolkit.store.log import Batch, Compaction, Log
-from toolkit.updates.by_column import plan_columns, plan_edits
-from toolkit.updates.by_message import plan
-from toolkit.updates.columnar import Columnar, LoggedColumns, LoggedEdits, Updates
-from toolkit.updates.messages import Message
-from toolkit.updates.operators import OPERATORS, apply
-from toolkit.updates.state import Row, State
+from toolkit.updates import (
+    OPERATORS,
+    Columnar,
+    LoggedColumns,
+    LoggedEdits,
+    Message,
+    Row,
+    State,
+    Updates,
+    apply,
+    plan,
+    plan_columns,
+    plan_edits,
+)
 
 
 class Update(NamedTuple):

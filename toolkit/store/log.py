@@ -17,15 +17,8 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from toolkit.columns.snapshot import Snapshot
-from toolkit.updates.columnar import (
-    Columnar,
-    LoggedColumns,
-    Updates,
-    keys_of,
-    of_profile,
-)
-from toolkit.updates.state import Change
+from toolkit.columns import Snapshot
+from toolkit.updates import Change, Columnar, LoggedColumns, Updates, keys_of, of_profile
 
 #: What a batch leads to, a table each: by group key.
 Changes: TypeAlias = Mapping[str, Change]

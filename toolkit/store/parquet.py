@@ -16,14 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from toolkit.base import times
-from toolkit.base.reserved import LAST_SEEN
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import ABSENT, dumps, loads, loads_many, texts_where
-from toolkit.columns.column import IS_ABSENT, IS_NULL, IS_VALUE, Column, Mask
-from toolkit.columns.snapshot import Snapshot
-from toolkit.updates.columnar import LoggedColumns, LoggedEdits
-from toolkit.updates.messages import USERS, Message, Rejection, message_of_log, parse_message
+from toolkit.base import ABSENT, LAST_SEEN, NO_TIME, dumps, loads, loads_many, texts_where, times
+from toolkit.columns import IS_ABSENT, IS_NULL, IS_VALUE, Column, Mask, Snapshot
+from toolkit.updates import (
+    USERS,
+    LoggedColumns,
+    LoggedEdits,
+    Message,
+    Rejection,
+    message_of_log,
+    parse_message,
+)
 
 
 class UnreadableError(Exception):

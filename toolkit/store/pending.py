@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from toolkit.base.errors import StoreDamagedError
+from toolkit.base import StoreDamagedError
 
 _TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS lineage (id INTEGER PRIMARY KEY CHECK (id = 1), mark TEXT NOT NULL)"

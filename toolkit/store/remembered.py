@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.base.errors import StoreError, UnknownNameError
-from toolkit.base.values import as_json, dumps, glimpse, is_text, loads, quoted
-from toolkit.base.wording import did_you_mean, listed
-from toolkit.updates.messages import USERS
+from toolkit.base import (
+    StoreError,
+    UnknownNameError,
+    as_json,
+    did_you_mean,
+    dumps,
+    glimpse,
+    is_text,
+    listed,
+    loads,
+    quoted,
+)
+from toolkit.updates import USERS
 
 if TYPE_CHECKING:
     from toolkit.store.engine import Engine

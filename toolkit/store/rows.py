@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base import times
-from toolkit.base.errors import StoreDamagedError
-from toolkit.base.notation import either
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import ABSENT, dumps, glimpse, loads, loads_many
-from toolkit.columns.column import Column, Positions
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import (
+    ABSENT,
+    NO_TIME,
+    StoreDamagedError,
+    dumps,
+    either,
+    glimpse,
+    loads,
+    loads_many,
+    times,
+)
+from toolkit.columns import Column, Positions, Snapshot
 from toolkit.store import parquet as bulk
-from toolkit.updates.messages import USERS
-from toolkit.updates.operators import Profile
-from toolkit.updates.state import Change, Row, settle
+from toolkit.updates import USERS, Change, Profile, Row, settle
 
 if TYPE_CHECKING:
     import sqlite3

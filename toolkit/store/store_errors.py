@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from toolkit.base.errors import StoreBusyError, StoreDamagedError, StoreError
+from toolkit.base import StoreBusyError, StoreDamagedError, StoreError
 
 #: What is said of a file whose bytes make no sense.
 RESTORE: Final = (

@@ -15,16 +15,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.base.errors import UndoError
-from toolkit.base.notation import argument
-from toolkit.base.progress import Progress, silent
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import quoted
-from toolkit.columns.column import Column, Mask, Positions, cell_frame, objects
-from toolkit.columns.snapshot import Snapshot, places
+from toolkit.base import NO_TIME, Progress, UndoError, argument, quoted, silent
+from toolkit.columns import Column, Mask, Positions, Snapshot, cell_frame, objects, places
 from toolkit.store.history import Run, Update, runs_of, state_after, states_around
 from toolkit.store.log import Batch, Log
-from toolkit.updates.columnar import LoggedEdits
+from toolkit.updates import LoggedEdits
 
 #: Up to so many edits an undo is logged as messages, which people can read, and which
 #: other handles and checkpoints follow profile by profile.

@@ -8,10 +8,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base.progress import Progress, silent
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import copied
-from toolkit.columns.column import Column, Mask
+from toolkit.base import NO_TIME, Progress, copied, silent
+from toolkit.columns import Column, Mask
 from toolkit.updates.columnar import LoggedColumns, LoggedEdits
 from toolkit.updates.state import Change, State, merge
 

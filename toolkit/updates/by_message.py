@@ -18,10 +18,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base.progress import Progress, counted, silent
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import ABSENT
-from toolkit.columns.column import IS_NULL, IS_VALUE, Column, Positions
+from toolkit.base import ABSENT, NO_TIME, Progress, counted, silent
+from toolkit.columns import IS_NULL, IS_VALUE, Column, Positions
 from toolkit.updates import growing
 from toolkit.updates.messages import Message, Rejection, without
 from toolkit.updates.operators import CREATING, Profile, apply

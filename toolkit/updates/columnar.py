@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import ABSENT
-from toolkit.columns.column import Column, Mask, Positions, last_of_each
+from toolkit.base import ABSENT, NO_TIME
+from toolkit.columns import Column, Mask, Positions, last_of_each
 from toolkit.updates.messages import USERS, Message
 
 

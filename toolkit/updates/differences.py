@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.base.values import ABSENT, copied
-from toolkit.columns.column import Column, Mask, cell_frame, objects
+from toolkit.base import ABSENT, copied
+from toolkit.columns import Column, Mask, cell_frame, objects
 
 #: So many changes are kept for showing.
 SHOWN: Final = 100

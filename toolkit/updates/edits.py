@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from toolkit.base.errors import EditConflictError
-from toolkit.base.values import ABSENT, Json, equal
+from toolkit.base import ABSENT, EditConflictError, Json, equal
 
 
 class PropertyEdit(NamedTuple):

@@ -10,10 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.values import ABSENT, Json
-from toolkit.base.wording import count
-from toolkit.columns.column import IS_ABSENT, Column
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import ABSENT, Json, count
+from toolkit.columns import IS_ABSENT, Column, Snapshot
 from toolkit.updates import limits
 from toolkit.updates.differences import compare
 from toolkit.updates.frames import FrameRows

@@ -8,13 +8,20 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.base.errors import FrameError, InvalidValueError
-from toolkit.base.reserved import LAST_SEEN
-from toolkit.base.times import NO_TIME, no_time
-from toolkit.base.values import as_json, is_text, quoted
-from toolkit.base.wording import count, did_you_mean, listed
-from toolkit.columns import series
-from toolkit.columns.column import Column, Positions, last_of_each
+from toolkit.base import (
+    LAST_SEEN,
+    NO_TIME,
+    FrameError,
+    InvalidValueError,
+    as_json,
+    count,
+    did_you_mean,
+    is_text,
+    listed,
+    no_time,
+    quoted,
+)
+from toolkit.columns import Column, Positions, last_of_each, series
 from toolkit.updates.names import name_refusal
 
 

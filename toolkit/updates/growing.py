@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final
 
-from toolkit.base.values import ABSENT, Json, key
+from toolkit.base import ABSENT, Json, key
 from toolkit.updates.operators import CREATING, OPERATORS, Profile, Refused
 
 # Shorter lists are faster made anew.

@@ -14,9 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.values import ABSENT, Json, dumps
-from toolkit.columns.column import IS_ABSENT, Column
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import ABSENT, Json, dumps
+from toolkit.columns import IS_ABSENT, Column, Snapshot
 from toolkit.updates.messages import Message
 from toolkit.updates.operators import CREATING, Profile
 

@@ -19,13 +19,25 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from toolkit.base import times
-from toolkit.base.errors import InvalidIdError, InvalidTimeError, InvalidValueError, MessageError
-from toolkit.base.ids import normalise_id
-from toolkit.base.notation import either
-from toolkit.base.reserved import HIDDEN, LAST_SEEN, MESSAGE_FIELDS, SDK_FIELDS
-from toolkit.base.values import Json, as_json, dumps, glimpse, is_mapping
-from toolkit.base.wording import did_you_mean
+from toolkit.base import (
+    HIDDEN,
+    LAST_SEEN,
+    MESSAGE_FIELDS,
+    SDK_FIELDS,
+    InvalidIdError,
+    InvalidTimeError,
+    InvalidValueError,
+    Json,
+    MessageError,
+    as_json,
+    did_you_mean,
+    dumps,
+    either,
+    glimpse,
+    is_mapping,
+    normalise_id,
+    times,
+)
 from toolkit.updates.operators import CREATING, OPERATORS, refuse_increment
 
 #: The operators a group profile does not know (GROUP-1).

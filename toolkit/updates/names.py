@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.base.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN, MESSAGE_FIELDS
+from toolkit.base import FIRST_SEEN, HIDDEN, LAST_SEEN, MESSAGE_FIELDS
 from toolkit.updates.operators import OPERATORS
 
 

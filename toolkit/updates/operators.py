@@ -16,8 +16,7 @@ from math import isfinite
 from operator import is_
 from typing import Any, Final, TypeAlias
 
-from toolkit.base.values import MAX_DIGITS, TOO_LARGE, Json, key
-from toolkit.base.values import equal as _equal
+from toolkit.base import MAX_DIGITS, TOO_LARGE, Json, equal as _equal, key
 
 Profile: TypeAlias = Mapping[str, Json]
 #: Collects what an operator refused: (property, reason).

@@ -8,9 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from toolkit.base import html
-from toolkit.base.values import glimpse, printable
-from toolkit.base.wording import count
+from toolkit.base import count, glimpse, html, printable
 from toolkit.updates.messages import Rejection
 
 

@@ -13,11 +13,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from toolkit.base.errors import InexactIdError, InvalidIdError, InvalidTimeError, InvalidValueError
-from toolkit.base.ids import normalise_id
-from toolkit.base.reserved import HIDDEN, LAST_SEEN
-from toolkit.base.times import parse_time
-from toolkit.base.values import Json, as_json, dumps, equal
+from toolkit.base import (
+    HIDDEN,
+    LAST_SEEN,
+    InexactIdError,
+    InvalidIdError,
+    InvalidTimeError,
+    InvalidValueError,
+    Json,
+    as_json,
+    dumps,
+    equal,
+    normalise_id,
+    parse_time,
+)
 from toolkit.updates.messages import USERS_ONLY, Rejection, is_meta, operators_of, parse_message
 from toolkit.updates.operators import CREATING, OPERATORS, Profile, apply, is_number
 

@@ -15,10 +15,8 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import ABSENT
-from toolkit.columns.column import Column, Positions
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import ABSENT, NO_TIME
+from toolkit.columns import Column, Positions, Snapshot
 from toolkit.updates.operators import Profile
 
 # For so few rows, picking cells beats taking columns.

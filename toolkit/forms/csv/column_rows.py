@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from toolkit.base.html import Html, escape
-from toolkit.base.wording import count
+from toolkit.base import Html, count, escape
 from toolkit.forms.csv.columns import ColumnChoice
 from toolkit.forms.csv.state import CsvImportState
 from toolkit.forms.parts import guarded, parts
-from toolkit.sources.csv.types import COLUMN_TYPES
+from toolkit.sources import COLUMN_TYPES
 
 #: Columns a page.
 PAGE: Final = 15

@@ -7,18 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypedDict
 
-from toolkit.base.reserved import DISPLAY_NAMES, FIRST_SEEN, LAST_SEEN, display_name
-from toolkit.base.wording import count, listed
-from toolkit.sources.csv.mapping import (
+from toolkit.base import DISPLAY_NAMES, FIRST_SEEN, LAST_SEEN, count, display_name, listed
+from toolkit.sources import (
+    COLUMN_TYPES,
     DISTINCT_ID,
     EMAIL,
     TEXTS,
     TIME,
+    ColumnType,
+    CsvColumn,
+    CsvPreview,
     meant_name,
     property_refusal,
 )
-from toolkit.sources.csv.report import CsvColumn, CsvPreview
-from toolkit.sources.csv.types import COLUMN_TYPES, ColumnType
 
 #: Reserved properties a column may become.
 WRITABLE: Final = tuple(

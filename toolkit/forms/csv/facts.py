@@ -7,14 +7,10 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from toolkit.base.html import Html, escape
-from toolkit.base.reserved import display_name
-from toolkit.base.values import dumps
-from toolkit.base.wording import count, listed
+from toolkit.base import Html, count, display_name, dumps, escape, listed
 from toolkit.forms.csv.words import in_form
 from toolkit.forms.parts.grid import GridColumn, GridRow
-from toolkit.sources.csv.dialect import delimiter_name
-from toolkit.sources.csv.report import CsvPreview, ImportReport, left_out
+from toolkit.sources import CsvPreview, ImportReport, delimiter_name, left_out
 
 #: Of a wide file so many columns are shown among the first rows.
 SHOWN_COLUMNS: Final = 12

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from toolkit.base.html import Html, escape
-from toolkit.base.wording import count
+from toolkit.base import Html, count, escape
 from toolkit.forms.csv.state import STEPS, CsvImportState, Step
 from toolkit.forms.csv.steps import (
     CheckStep,
@@ -18,7 +17,7 @@ from toolkit.forms.csv.steps import (
 )
 from toolkit.forms.parts import parts
 from toolkit.forms.parts.form import Form
-from toolkit.profiles.table import ProfileTable
+from toolkit.profiles import ProfileTable
 
 _TITLES: Final[dict[Step, str]] = {
     "choose": "File",

@@ -10,12 +10,16 @@ from typing import IO, Any, Final, Literal, TypeVar
 
 from traitlets import Bool, HasTraits, Instance, Int, List, Tuple, Unicode
 
-from toolkit.base.errors import ToolkitError, UndoError
-from toolkit.base.notation import written
-from toolkit.base.progress import Progress
-from toolkit.base.reserved import HIDDEN
-from toolkit.base.values import dumps
-from toolkit.base.wording import count, did_you_mean
+from toolkit.base import (
+    HIDDEN,
+    Progress,
+    ToolkitError,
+    UndoError,
+    count,
+    did_you_mean,
+    dumps,
+    written,
+)
 from toolkit.forms.csv.columns import (
     WRITABLE,
     ColumnChoice,
@@ -32,14 +36,21 @@ from toolkit.forms.csv.columns import (
 )
 from toolkit.forms.csv.words import as_field, in_form
 from toolkit.forms.parts.job import Job
-from toolkit.profiles.table import ProfileTable, as_table
-from toolkit.sources.csv.file import CsvFile
-from toolkit.sources.csv.importing import import_csv
-from toolkit.sources.csv.mapping import DISTINCT_ID, TIME
-from toolkit.sources.csv.report import CsvPreview, ImportReport, rejected_csv, sentence
-from toolkit.sources.csv.source import CsvSource
-from toolkit.sources.csv.types import COLUMN_TYPES, ColumnType
-from toolkit.sources.sample import sample_files
+from toolkit.profiles import ProfileTable, as_table
+from toolkit.sources import (
+    COLUMN_TYPES,
+    DISTINCT_ID,
+    TIME,
+    ColumnType,
+    CsvFile,
+    CsvPreview,
+    CsvSource,
+    ImportReport,
+    import_csv,
+    rejected_csv,
+    sample_files,
+    sentence,
+)
 
 T = TypeVar("T")
 Step = Literal["choose", "read", "identifier", "columns", "check", "import"]

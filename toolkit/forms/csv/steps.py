@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from toolkit.base.html import Html, escape, notes
-from toolkit.base.wording import count, listed
+from toolkit.base import Html, count, escape, listed, notes
 from toolkit.forms.csv.column_rows import ColumnRows
 from toolkit.forms.csv.facts import (
     CHANGES_COLUMNS,
@@ -26,8 +25,7 @@ from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.download import DownloadButton
 from toolkit.forms.parts.file_drop import LARGE, FileDrop
 from toolkit.forms.parts.grid import Grid, GridColumn, GridRow
-from toolkit.sources.csv.dialect import delimiter_name
-from toolkit.sources.csv.report import sentence
+from toolkit.sources import delimiter_name, sentence
 
 _ENCODINGS: Final = (
     *("utf-8", "cp1252", "latin-1", "utf-16", "cp1250", "cp1251", "mac_roman"),

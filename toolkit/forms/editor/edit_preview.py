@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from toolkit.base.html import Html, escape
-from toolkit.base.reserved import display_name
-from toolkit.base.values import ABSENT
+from toolkit.base import ABSENT, Html, display_name, escape
 from toolkit.forms.parts.json_text import json_text, laid_out
-from toolkit.updates.edits import Edit
+from toolkit.updates import Edit
 
 _SIGNS: Final = {"added": "+", "changed": "~", "removed": "−"}
 _SHOWN: Final = 200

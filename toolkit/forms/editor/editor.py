@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from toolkit.base.errors import ToolkitError
+from toolkit.base import ToolkitError
 from toolkit.forms.editor.edit_preview import edit_table, message_text
 from toolkit.forms.editor.property_editor import PropertyEditor
 from toolkit.forms.editor.state import EditorState
 from toolkit.forms.parts import parts
 from toolkit.forms.parts.form import Form
 from toolkit.forms.parts.profile_card import profile_card
-from toolkit.profiles.table import ProfileTable
+from toolkit.profiles import ProfileTable
 
 _BETWEEN = "  ·  "
 

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from traitlets import link
 
-from toolkit.base.html import Html, escape
-from toolkit.base.reserved import display_name
+from toolkit.base import Html, display_name, escape
 from toolkit.forms.editor.property_row import KINDS, PropertyRow
 from toolkit.forms.parts import guarded, parts
 

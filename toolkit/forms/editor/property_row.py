@@ -7,13 +7,19 @@ from typing import Any, Final, Literal, TypeAlias
 
 from traitlets import Bool, HasTraits, List, Unicode
 
-from toolkit.base import times
-from toolkit.base.errors import ToolkitError
-from toolkit.base.reserved import DISPLAY_NAMES, display_name
-from toolkit.base.values import ABSENT, MAX_DIGITS, Json, as_json
+from toolkit.base import (
+    ABSENT,
+    DISPLAY_NAMES,
+    MAX_DIGITS,
+    Json,
+    ToolkitError,
+    as_json,
+    display_name,
+    times,
+)
 from toolkit.forms.editor import phone
 from toolkit.forms.parts.json_text import laid_out, read_json
-from toolkit.updates.names import name_refusal
+from toolkit.updates import name_refusal
 
 #: The types a value can be edited as, and what they are called.
 Kind: TypeAlias = Literal["text", "number", "boolean", "date", "time", "list", "json", "null"]

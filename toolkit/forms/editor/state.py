@@ -9,14 +9,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from traitlets import Bool, HasTraits, Instance, Int, List, Unicode
 
-from toolkit.base.errors import EditConflictError, InvalidIdError, ToolkitError, UndoError
-from toolkit.base.ids import normalise_id
-from toolkit.base.reserved import HIDDEN, display_name, title
-from toolkit.base.values import ABSENT, Json
-from toolkit.base.wording import count, listed
+from toolkit.base import (
+    ABSENT,
+    HIDDEN,
+    EditConflictError,
+    InvalidIdError,
+    Json,
+    ToolkitError,
+    UndoError,
+    count,
+    display_name,
+    listed,
+    normalise_id,
+    title,
+)
 from toolkit.forms.editor.property_row import PropertyRow
-from toolkit.profiles.table import ProfileTable, as_table
-from toolkit.updates.edits import Edit
+from toolkit.profiles import ProfileTable, as_table
+from toolkit.updates import Edit
 
 _SUGGESTED: Final = 20
 #: Proposed as the first properties of a new profile.

@@ -6,10 +6,9 @@ from collections.abc import Hashable, Iterator
 from difflib import SequenceMatcher
 from typing import Any, Final, NamedTuple
 
-from toolkit.base.reserved import HIDDEN
-from toolkit.base.values import ABSENT, Json, equal, key
+from toolkit.base import ABSENT, HIDDEN, Json, equal, key
 from toolkit.forms.parts.json_text import same_text
-from toolkit.updates.operators import Profile
+from toolkit.updates import Profile
 
 # Comparing two lists element by element takes the product of their lengths.
 _COMPARED: Final = 160_000

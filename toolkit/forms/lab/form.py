@@ -7,9 +7,7 @@ from typing import Any, Final
 
 from traitlets import link
 
-from toolkit.base.arguments import check_flag
-from toolkit.base.errors import ArgumentError
-from toolkit.base.html import Html, escape
+from toolkit.base import ArgumentError, Html, check_flag, escape
 from toolkit.forms.lab import view as lab_view
 from toolkit.forms.lab.message import Row, value_hint
 from toolkit.forms.lab.presets import PRESETS
@@ -17,7 +15,7 @@ from toolkit.forms.lab.state import OperatorLabState
 from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.form import ASSETS, Form
 from toolkit.forms.parts.grid import Grid
-from toolkit.updates.operators import OPERATORS
+from toolkit.updates import OPERATORS
 
 _STYLE: Final = (ASSETS / "lab.css").read_text(encoding="utf-8")
 _OWN: Final = "(your own)"

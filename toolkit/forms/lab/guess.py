@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from toolkit.base.errors import InvalidValueError
-from toolkit.base.reserved import HIDDEN, LAST_SEEN
-from toolkit.base.values import as_json
+from toolkit.base import HIDDEN, LAST_SEEN, InvalidValueError, as_json
 from toolkit.forms.lab.difference import differences
 from toolkit.forms.lab.trial import Trial
 from toolkit.forms.parts.json_text import json_text, read_json
-from toolkit.updates.operators import Profile
+from toolkit.updates import Profile
 
 #: What a learner may expect of Updated At; "" leaves it out of the guess.
 GUESSES_OF_SEEN: Final = ("", "moves", "stays")

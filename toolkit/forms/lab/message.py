@@ -6,12 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from toolkit.base.errors import JsonTextError
-from toolkit.base.reserved import HIDDEN, MESSAGE_FIELDS
+from toolkit.base import HIDDEN, MESSAGE_FIELDS, JsonTextError
 from toolkit.forms.parts.json_text import json_text, read_json, sayable
-from toolkit.updates.messages import is_meta, operators_of
-from toolkit.updates.names import name_refusal
-from toolkit.updates.operators import OPERATORS
+from toolkit.updates import OPERATORS, is_meta, name_refusal, operators_of
 
 # What an operator's row says of its value when it is still empty; of others, that it is JSON.
 _VALUE_HINTS: Final[Mapping[str, str]] = {

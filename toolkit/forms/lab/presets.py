@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from toolkit.updates.operators import Profile
+from toolkit.updates import Profile
 
 _ARRIVAL: Final = "2026-03-01T12:00:00Z"
 _SEEN: Final = "2026-02-01T09:00:00Z"

@@ -7,18 +7,22 @@ from typing import Any, Final
 
 from traitlets import Bool, HasTraits, Instance, Int, List, Tuple, Unicode, observe
 
-from toolkit.base import times
-from toolkit.base.errors import ArgumentError, InvalidTimeError, JsonTextError, ToolkitError
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import glimpse
-from toolkit.base.wording import did_you_mean
+from toolkit.base import (
+    NO_TIME,
+    ArgumentError,
+    InvalidTimeError,
+    JsonTextError,
+    ToolkitError,
+    did_you_mean,
+    glimpse,
+    times,
+)
 from toolkit.forms.lab.guess import GUESSES_OF_SEEN, misses, read_profile, shown_of
 from toolkit.forms.lab.message import Parts, Row, put_together, read_number, taken_apart
 from toolkit.forms.lab.presets import PRESETS, SAMPLE, Preset
 from toolkit.forms.lab.trial import Trial, run
 from toolkit.forms.parts.json_text import laid_out, read_json, read_several, sayable
-from toolkit.updates.messages import operators_of
-from toolkit.updates.operators import Profile
+from toolkit.updates import Profile, operators_of
 
 #: A list has at most so many messages, as a request to the endpoint has.
 MOST_MESSAGES: Final = 2_000

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from toolkit.base.errors import InvalidIdError
-from toolkit.base.ids import normalise_id
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import dumps
-from toolkit.updates.by_message import plan
-from toolkit.updates.messages import USERS, Rejection, parse_message
-from toolkit.updates.operators import Profile
-from toolkit.updates.rules import applied_rules
-from toolkit.updates.state import Change, Row, State
+from toolkit.base import NO_TIME, InvalidIdError, dumps, normalise_id
+from toolkit.updates import (
+    USERS,
+    Change,
+    Profile,
+    Rejection,
+    Row,
+    State,
+    applied_rules,
+    parse_message,
+    plan,
+)
 
 #: Microseconds from the arrival of one message to that of the next.
 MINUTE: Final = 60_000_000

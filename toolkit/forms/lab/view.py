@@ -7,16 +7,12 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from toolkit.base import times
-from toolkit.base.html import Html, escape
-from toolkit.base.times import NO_TIME
+from toolkit.base import NO_TIME, Html, escape, times
 from toolkit.forms.lab.difference import Difference, Part, differences, hidden_in
 from toolkit.forms.lab.guess import moved, shown_of
 from toolkit.forms.lab.trial import Trial
 from toolkit.forms.parts.json_text import json_text, laid_out, sayable
-from toolkit.updates.messages import Rejection
-from toolkit.updates.operators import Profile
-from toolkit.updates.rules import RULES, headline
+from toolkit.updates import RULES, Profile, Rejection, headline
 
 _SIGNS: Final = {"added": "+", "changed": "~", "rewritten": "~", "removed": "−", "kept": " "}
 # Of a run of unchanged elements so many stand at either end.

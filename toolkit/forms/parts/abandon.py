@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from toolkit.base.progress import Progress
+from toolkit.base import Progress
 
 T = TypeVar("T")
 

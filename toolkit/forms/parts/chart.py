@@ -10,8 +10,7 @@ from traitlets import Bool, Bytes, Int, List, Unicode
 
 from toolkit.forms.parts import guarded
 from toolkit.forms.parts.form import ASSETS
-from toolkit.reports.drawing import plots
-from toolkit.reports.drawing.spots import Spots
+from toolkit.reports import PICTURE_WIDTH, Picture, Spots
 
 # Of more places the names do not travel; a click is looked up here all the same.
 _MOST_PLACES: Final = 2_000
@@ -42,7 +41,7 @@ class Chart(guarded.AnyWidget):
     _css = (ASSETS / "chart.css").read_text(encoding="utf-8")
     png = Bytes(b"").tag(sync=True)
     alt = Unicode("").tag(sync=True)
-    width = Int(plots.WIDTH).tag(sync=True)
+    width = Int(PICTURE_WIDTH).tag(sync=True)
     places: List[Any] = List().tag(sync=True)
     crowded = Bool(False).tag(sync=True)
     old = Bool(False).tag(sync=True)
@@ -56,7 +55,7 @@ class Chart(guarded.AnyWidget):
         if content.get("type") == "click":
             self._on_click(float(content["x"]), float(content["y"]))
 
-    def show(self, picture: plots.Picture | None, alt: str) -> None:
+    def show(self, picture: Picture | None, alt: str) -> None:
         """Put a picture in view, or none."""
         crowded = picture is not None and len(picture.spots) > _MOST_PLACES
         with self.hold_sync():

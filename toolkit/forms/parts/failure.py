@@ -5,8 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import NamedTuple
 
-from toolkit.base.errors import ToolkitError
-from toolkit.base.wording import sentence
+from toolkit.base import ToolkitError, sentence
 
 
 class Failure(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from toolkit.base.html import Html, escape
+from toolkit.base import Html, escape
 from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.choosing import Chooser
 from toolkit.forms.parts.filter_state import FilterRow, FilterState

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
-from traitlets import Enum as OneOf
-from traitlets import HasTraits, Instance, Int, List, Unicode
+from traitlets import Enum as OneOf, HasTraits, Instance, Int, List, Unicode
 
-from toolkit.base.errors import ArgumentError, ToolkitError
-from toolkit.base.reserved import HIDDEN
-from toolkit.base.wording import sentence
-from toolkit.expressions import Expression, parse
-from toolkit.expressions.nodes import And, Or, require_closed
-from toolkit.reports.form.choices import COHORT, Choices, Suggestions
-from toolkit.reports.form.conditions import condition, operators, spelled
+from toolkit.base import HIDDEN, ArgumentError, ToolkitError, sentence
+from toolkit.expressions import And, Expression, Or, parse, require_closed
+from toolkit.reports import COHORT, Choices, Suggestions, condition, operators, spelled
 
 NOTHING: Final = Suggestions("none", "none", ())
 

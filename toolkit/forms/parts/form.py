@@ -8,7 +8,7 @@ from typing import Any, Final
 from IPython.display import display
 from traitlets import Bool, List, Unicode
 
-from toolkit.base.html import NO_MATHS
+from toolkit.base import NO_MATHS
 from toolkit.forms.parts import guarded
 from toolkit.forms.parts.failure import Failure
 from toolkit.forms.parts.failure_note import FailureNote

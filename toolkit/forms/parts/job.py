@@ -9,8 +9,7 @@ from typing import Final, TypeVar
 
 from traitlets import Bool, Float, HasTraits, Instance, Unicode
 
-from toolkit.base.errors import ToolkitError, WorkCancelled
-from toolkit.base.progress import Progress
+from toolkit.base import Progress, ToolkitError, WorkCancelled
 from toolkit.forms.parts.failure import Failure
 
 T = TypeVar("T")

@@ -6,8 +6,7 @@ import json
 import re
 from typing import Any, Final, NoReturn
 
-from toolkit.base.errors import JsonTextError
-from toolkit.base.values import MAX_DEPTH, Json, dumps
+from toolkit.base import MAX_DEPTH, Json, JsonTextError, dumps
 
 #: A value that fits on a line of so many characters stands on one.
 LINE_LENGTH: Final = 44

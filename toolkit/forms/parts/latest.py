@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from toolkit.base.progress import Progress
+from toolkit.base import Progress
 from toolkit.forms.parts.job import Job
 
 

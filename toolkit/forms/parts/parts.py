@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from traitlets import Bool, Unicode
 
-from toolkit.base.html import NO_MATHS, Html, escape
+from toolkit.base import NO_MATHS, Html, escape
 from toolkit.forms.parts import guarded
 from toolkit.forms.parts.guarded import Widget
 from toolkit.forms.parts.job import Job

@@ -10,9 +10,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from toolkit.base.html import Html, escape
-from toolkit.base.reserved import title
-from toolkit.base.values import Json
+from toolkit.base import Html, Json, escape, title
 
 # Dark enough for white letters, and told apart by those who see colours differently.
 _COLOURS: Final = ("#0b5c94", "#8a4b00", "#00664f", "#8b2f6b", "#4f5560", "#5a4a9c")

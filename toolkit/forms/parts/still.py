@@ -9,8 +9,7 @@ from typing import Any, Final, TypeAlias
 
 import pandas as pd
 
-from toolkit.base import html
-from toolkit.base.html import Html
+from toolkit.base import Html, html
 from toolkit.forms.parts import guarded
 from toolkit.forms.parts.chart import Chart
 from toolkit.forms.parts.code import Code

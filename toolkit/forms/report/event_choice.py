@@ -10,8 +10,7 @@ from toolkit.forms.parts import parts
 from toolkit.forms.parts.choosing import Chooser
 from toolkit.forms.parts.filter_rows import FilterRows
 from toolkit.forms.parts.filter_state import FilterState
-from toolkit.reports.form.choices import Choices
-from toolkit.reports.form.fields import Chosen
+from toolkit.reports import Choices, Chosen
 
 
 class EventChoice:

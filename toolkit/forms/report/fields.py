@@ -12,9 +12,9 @@ from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.choosing import Choice, Chooser, Choosers
 from toolkit.forms.report.event_choice import EventChoice
 from toolkit.forms.report.state import FieldState
-from toolkit.reports.form.choices import Choices
-from toolkit.reports.form.fields import (
+from toolkit.reports import (
     ChoiceField,
+    Choices,
     DateField,
     EventField,
     EventsField,

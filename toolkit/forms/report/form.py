@@ -7,10 +7,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from toolkit.base.html import Html, cell_text, escape
-from toolkit.base.wording import count
-from toolkit.events.events import AnyEvents
-from toolkit.events.join import Profiles
+from toolkit.base import Html, cell_text, count, escape
+from toolkit.events import AnyEvents, Profiles
 from toolkit.forms.parts import parts
 from toolkit.forms.parts.chart import Chart
 from toolkit.forms.parts.choosing import Chooser
@@ -21,8 +19,7 @@ from toolkit.forms.parts.form import Form
 from toolkit.forms.parts.grid import Grid, GridColumn, GridRow
 from toolkit.forms.report.fields import FieldPart
 from toolkit.forms.report.state import ReportBuilderState
-from toolkit.reports.form.fields import FilterField
-from toolkit.reports.report import Report
+from toolkit.reports import FilterField, Report
 
 _PAGE: Final = 10
 # What the words between the fields and the answer follow.

@@ -12,29 +12,38 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from traitlets import Any as Anything
-from traitlets import Bool, HasTraits, Instance, List, Unicode
+from traitlets import Any as Anything, Bool, HasTraits, Instance, List, Unicode
 
-from toolkit.base.errors import ArgumentError, ToolkitError
-from toolkit.base.html import cell_text
-from toolkit.base.progress import Progress
-from toolkit.base.reserved import title
-from toolkit.base.wording import did_you_mean, sentence
-from toolkit.columns.snapshot import Snapshot
-from toolkit.events.events import AnyEvents, Events, as_events
-from toolkit.events.join import Profiles, as_snapshot
+from toolkit.base import (
+    ArgumentError,
+    Progress,
+    ToolkitError,
+    cell_text,
+    did_you_mean,
+    sentence,
+    title,
+)
+from toolkit.columns import Snapshot
+from toolkit.events import AnyEvents, Events, Profiles, as_events, as_snapshot
 from toolkit.forms.parts.abandon import Abandonable
 from toolkit.forms.parts.filter_state import FilterState
 from toolkit.forms.parts.job import Job
 from toolkit.forms.parts.latest import Latest
-from toolkit.profiles.saved_cohorts import saved_names
-from toolkit.reports.drawing import plots
-from toolkit.reports.drawing.spots import Cell
-from toolkit.reports.form.choices import Choices
-from toolkit.reports.form.fields import DECLARED, Declaration, Field, FilterField, Input
-from toolkit.reports.report import Report
-from toolkit.sources.csv.defuse import csv_of
-from toolkit.sources.files.whole_file import write_whole
+from toolkit.profiles import saved_names
+from toolkit.reports import (
+    DECLARED,
+    Cell,
+    Choices,
+    Declaration,
+    Field,
+    FilterField,
+    Input,
+    Picture,
+    Report,
+    as_png,
+    draw_picture,
+)
+from toolkit.sources import csv_of, write_whole
 
 #: Seconds without a further change before a report is made.
 DELAY: Final = 0.25
@@ -113,7 +122,7 @@ class ReportBuilderState(HasTraits):
     choices = Instance("toolkit.reports.form.choices.Choices")
     report_name = Unicode("")
     report = Instance("toolkit.reports.report.Report", allow_none=True)
-    picture = Instance(plots.Picture, allow_none=True)
+    picture = Instance(Picture, allow_none=True)
     kind = Unicode("")
     python = Unicode("")
     error = Unicode("")
@@ -362,18 +371,18 @@ class ReportBuilderState(HasTraits):
         declaration, kind = self.declaration, self.kind
         inputs: dict[Input, Any] = {"events": self.events, "profiles": self.profiles}
 
-        def work(progress: Progress) -> tuple[Report, plots.Picture]:
+        def work(progress: Progress) -> tuple[Report, Picture]:
             _pause(self.delay, progress)
             make = _both(declaration, inputs, values, kind=kind, dark=self.dark)
             return self._counting.run(make, progress, "Counting")
 
-        def answered(answer: tuple[Report, plots.Picture]) -> None:
+        def answered(answer: tuple[Report, Picture]) -> None:
             self._answers = declaration
             self._answered(*answer)
 
         self._questions.ask(work, answered, self._failed)
 
-    def _answered(self, report: Report, picture: plots.Picture) -> None:
+    def _answered(self, report: Report, picture: Picture) -> None:
         self.forget_users()
         with self.hold_trait_notifications():
             self.error = ""
@@ -415,7 +424,7 @@ class ReportBuilderState(HasTraits):
     def _redraw(self) -> None:
         report = self.report
         if report is not None and not self._questions.is_open:
-            self.picture = plots.picture(self._plot, dark=self.dark)
+            self.picture = draw_picture(self._plot, dark=self.dark)
         elif report is not None:
             self.changed()
 
@@ -517,7 +526,7 @@ class ReportBuilderState(HasTraits):
         ArgumentError
             If there is no report.
         """
-        return plots.as_png(self._plot, transparent=False, dark=False)
+        return as_png(self._plot, transparent=False, dark=False)
 
     def csv(self) -> bytes:
         """Return the table as CSV, UTF-8, in which a spreadsheet runs no formula.
@@ -588,12 +597,12 @@ def _both(
     *,
     kind: str,
     dark: bool,
-) -> Callable[[], tuple[Report, plots.Picture]]:
+) -> Callable[[], tuple[Report, Picture]]:
     """Return what makes a report and its chart."""
 
-    def both() -> tuple[Report, plots.Picture]:
+    def both() -> tuple[Report, Picture]:
         report = declaration.make(inputs, values)
-        return report, plots.picture(declaration.plot(report, kind), dark=dark)
+        return report, draw_picture(declaration.plot(report, kind), dark=dark)
 
     return both
 

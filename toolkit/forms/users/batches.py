@@ -8,14 +8,11 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 from traitlets import HasTraits, Int, List, Unicode
 
-from toolkit.base import times
-from toolkit.base.errors import UndoError
-from toolkit.base.progress import Progress
-from toolkit.base.wording import count
+from toolkit.base import Progress, UndoError, count, times
 from toolkit.forms.parts.job import Job
 from toolkit.forms.users.rows import time_text
-from toolkit.profiles.table import ProfileTable
-from toolkit.updates.results import ApplyResult
+from toolkit.profiles import ProfileTable
+from toolkit.updates import ApplyResult
 
 #: So many batches are listed.
 LISTED: Final = 20

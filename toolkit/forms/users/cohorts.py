@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from toolkit.base.values import dumps
-from toolkit.columns.column import Positions
+from toolkit.base import dumps
+from toolkit.columns import Positions
 from toolkit.expressions import Expression
 from toolkit.forms.users.rows import Rows
-from toolkit.reports.cohorts import Cohort
+from toolkit.reports import Cohort
 
 
 def cohort_of_rows(

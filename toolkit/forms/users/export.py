@@ -11,19 +11,12 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base.errors import ArgumentError
-from toolkit.base.progress import Progress
-from toolkit.base.reserved import FIRST_SEEN, LAST_SEEN
-from toolkit.base.times import NO_TIME
-from toolkit.base.wording import count
-from toolkit.columns.column import Column, Positions
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import FIRST_SEEN, LAST_SEEN, NO_TIME, ArgumentError, Progress, count
+from toolkit.columns import Column, Positions, Snapshot
 from toolkit.expressions import Instants
 from toolkit.forms.users.rows import DISTINCT_ID, Rows
-from toolkit.profiles.table import ProfileTable
-from toolkit.profiles.view import ProfileView
-from toolkit.sources.csv.export import export_csv
-from toolkit.sources.files.jsonlines import write_messages
+from toolkit.profiles import ProfileTable, ProfileView
+from toolkit.sources import export_csv, write_messages
 
 KINDS: Final = ("csv", "jsonl")
 

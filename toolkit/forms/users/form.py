@@ -6,9 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
-from toolkit.base.html import Html, escape
-from toolkit.base.reserved import display_name, display_names
-from toolkit.events.events import AnyEvents, as_events
+from toolkit.base import Html, display_name, display_names, escape
+from toolkit.events import AnyEvents, as_events
 from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.form import ASSETS, Form
 from toolkit.forms.parts.grid import Grid, GridColumn, GridRow
@@ -25,8 +24,8 @@ from toolkit.forms.users.panels import (
 from toolkit.forms.users.profile_view import UserPage
 from toolkit.forms.users.rows import TITLE
 from toolkit.forms.users.state import UsersState
-from toolkit.profiles.table import ProfileTable
-from toolkit.reports.cohorts import Cohort
+from toolkit.profiles import ProfileTable
+from toolkit.reports import Cohort
 
 _STYLE: Final = (ASSETS / "users.css").read_text(encoding="utf-8")
 

@@ -11,18 +11,14 @@ import numpy as np
 import pyarrow as pa
 from traitlets import Bool, HasTraits, Int, List, Unicode, observe
 
-from toolkit.base.errors import ToolkitError
-from toolkit.base.reserved import FIRST_SEEN, LAST_SEEN
-from toolkit.base.wording import count
-from toolkit.columns.column import Mask, Positions
-from toolkit.columns.snapshot import Snapshot
-from toolkit.events.events import Events
+from toolkit.base import FIRST_SEEN, LAST_SEEN, ToolkitError, count
+from toolkit.columns import Mask, Positions, Snapshot
+from toolkit.events import Events
 from toolkit.expressions import Expression
 from toolkit.forms.parts.filter_state import FilterState
 from toolkit.forms.users.rows import DISTINCT_ID, TITLE, Rows
-from toolkit.profiles.saved_cohorts import saved_ids, saved_names
-from toolkit.profiles.table import ProfileTable
-from toolkit.reports.form.choices import Choices
+from toolkit.profiles import ProfileTable, saved_ids, saved_names
+from toolkit.reports import Choices
 
 # What the profiles' title is made of, and so need not be a column at first.
 _IN_TITLE: Final = frozenset({"$name", "$first_name", "$last_name", "$avatar"})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from toolkit.base.html import Html, escape
-from toolkit.base.wording import count
+from toolkit.base import Html, count, escape
 from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.download import Download
 from toolkit.forms.parts.filter_rows import FilterRows

@@ -11,17 +11,22 @@ import numpy as np
 import pandas as pd
 from traitlets import Bool, HasTraits, Instance, Int, List, Unicode, observe
 
-from toolkit.base import html, times
-from toolkit.base.errors import ProfileNotFoundError
-from toolkit.base.reserved import HIDDEN, display_name, title
-from toolkit.base.values import ABSENT, dumps
-from toolkit.base.wording import count
-from toolkit.columns import series
-from toolkit.columns.column import Positions
-from toolkit.events.events import Events
+from toolkit.base import (
+    ABSENT,
+    HIDDEN,
+    ProfileNotFoundError,
+    count,
+    display_name,
+    dumps,
+    html,
+    times,
+    title,
+)
+from toolkit.columns import Positions, series
+from toolkit.events import Events
 from toolkit.forms.parts.profile_card import profile_card
 from toolkit.forms.users.rows import time_text
-from toolkit.profiles.table import ProfileTable
+from toolkit.profiles import ProfileTable
 
 #: So many events are shown at first, and as many more at each asking.
 EVENTS_SHOWN: Final = 25

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from toolkit.base.html import Html, escape
+from toolkit.base import Html, escape
 from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.grid import Grid, GridRow
 from toolkit.forms.users.profile import ChangeRow, EventRow, ProfilePage, PropertyRow

@@ -14,19 +14,34 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base import html, times
-from toolkit.base.errors import ExpressionError
-from toolkit.base.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import ABSENT, dumps, joined_texts, texts_where
-from toolkit.columns.column import Column, Mask, Positions
-from toolkit.columns.snapshot import Snapshot
-from toolkit.events.events import Events
-from toolkit.expressions import Expression, Instants, Property
-from toolkit.expressions.cells import NUMBERS, Cells, Family
-from toolkit.expressions.doubts import is_known, never_true, unknown
-from toolkit.expressions.nodes import require_closed
-from toolkit.profiles.saved_cohorts import saved_ids
+from toolkit.base import (
+    ABSENT,
+    FIRST_SEEN,
+    HIDDEN,
+    LAST_SEEN,
+    NO_TIME,
+    ExpressionError,
+    dumps,
+    html,
+    joined_texts,
+    texts_where,
+    times,
+)
+from toolkit.columns import Column, Mask, Positions, Snapshot
+from toolkit.events import Events
+from toolkit.expressions import (
+    NUMBERS,
+    Cells,
+    Expression,
+    Family,
+    Instants,
+    Property,
+    is_known,
+    never_true,
+    require_closed,
+    unknown,
+)
+from toolkit.profiles import saved_ids
 
 #: Sorts by the title of a profile.
 TITLE: Final = "$title"

@@ -8,15 +8,11 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from traitlets import Bool, Instance, Int, Unicode
-from traitlets import Dict as DictTrait
+from traitlets import Bool, Dict as DictTrait, Instance, Int, Unicode
 
-from toolkit.base.errors import ToolkitError
-from toolkit.base.progress import Progress, silent
-from toolkit.base.reserved import display_name
-from toolkit.base.wording import count, listed
-from toolkit.columns.column import Column
-from toolkit.events.events import Events
+from toolkit.base import Progress, ToolkitError, count, display_name, listed, silent
+from toolkit.columns import Column
+from toolkit.events import Events
 from toolkit.forms.parts.job import Job
 from toolkit.forms.users.batches import BatchList
 from toolkit.forms.users.cohorts import cohort_of_rows
@@ -24,11 +20,9 @@ from toolkit.forms.users.export import Exported, export
 from toolkit.forms.users.list import UserList
 from toolkit.forms.users.profile import ProfilePage
 from toolkit.forms.users.values import AUTOMATIC, read_value
-from toolkit.profiles.table import ProfileTable, as_table
-from toolkit.reports.cohorts import Cohort, SavedCohorts
-from toolkit.updates.by_column import ColumnsResult
-from toolkit.updates.names import name_refusal
-from toolkit.updates.results import ApplyResult
+from toolkit.profiles import ProfileTable, as_table
+from toolkit.reports import Cohort, SavedCohorts
+from toolkit.updates import ApplyResult, ColumnsResult, name_refusal
 
 T = TypeVar("T")
 

@@ -6,10 +6,8 @@ import json
 from math import isfinite
 from typing import Any, Final
 
-from toolkit.base.errors import InvalidValueError
-from toolkit.base.values import Json, as_json
-from toolkit.forms.editor.property_row import KINDS as _KINDS
-from toolkit.forms.editor.property_row import PropertyRow
+from toolkit.base import InvalidValueError, Json, as_json
+from toolkit.forms.editor.property_row import KINDS as _KINDS, PropertyRow
 
 AUTOMATIC: Final = "automatic"
 #: How a value can be read, and what that is called; the rest as in the profile editor.

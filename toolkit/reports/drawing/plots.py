@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from toolkit.base.errors import ReportError
-from toolkit.base.html import cell_text
-from toolkit.base.values import quoted
+from toolkit.base import ReportError, cell_text, quoted
 from toolkit.reports.drawing.ink import (
     ANYWHERE,
     GREY,
@@ -41,7 +39,7 @@ MOST_LINES: Final = 8
 MOST_BARS: Final = 12
 
 #: The width of a chart in a notebook card, in CSS pixels.
-WIDTH: Final = 720
+PICTURE_WIDTH: Final = 720
 _SIZE: Final = (7.2, 3.6)
 _LONGEST_LABEL: Final = 32
 _FEW_POINTS: Final = 31
@@ -221,7 +219,7 @@ class Picture:
     Attributes
     ----------
     png
-        The image, twice ``WIDTH`` pixels wide.
+        The image, twice ``PICTURE_WIDTH`` pixels wide.
     spots
         What its places stand for.
     aspect
@@ -236,7 +234,7 @@ class Picture:
 def as_png(
     plot: Callable[[Axes], object], *, transparent: bool = True, dark: bool | None = None
 ) -> bytes:
-    """Return what *plot* draws as a PNG of twice ``WIDTH`` pixels, unknown to pyplot.
+    """Return what *plot* draws as a PNG of twice ``PICTURE_WIDTH`` pixels, unknown to pyplot.
 
     Parameters
     ----------
@@ -249,17 +247,17 @@ def as_png(
         Whether the page is dark. None is a page nobody knows: text is a grey that can
         be read on a light page and on a dark one, or, with a ground, matplotlib's own.
     """
-    return picture(plot, transparent=transparent, dark=dark).png
+    return draw_picture(plot, transparent=transparent, dark=dark).png
 
 
-def picture(
+def draw_picture(
     plot: Callable[[Axes], object], *, transparent: bool = True, dark: bool | None = None
 ) -> Picture:
     """Return what *plot* draws, and what its places stand for; parameters as for as_png."""
     from matplotlib.figure import Figure
 
     ink = {None: ANYWHERE if transparent else None, False: ON_LIGHT, True: ON_DARK}[dark]
-    figure = Figure(figsize=_SIZE, dpi=2 * WIDTH / _SIZE[0], layout="constrained")
+    figure = Figure(figsize=_SIZE, dpi=2 * PICTURE_WIDTH / _SIZE[0], layout="constrained")
     with drawing_in(ink), warnings.catch_warnings():
         # A script the font lacks is drawn as boxes here; the table beside it has the text.
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)

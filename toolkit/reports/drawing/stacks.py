@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from toolkit.base.html import cell_text
-from toolkit.columns.column import Positions
+from toolkit.base import cell_text
+from toolkit.columns import Positions
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.ink import GREY, palette
 from toolkit.reports.drawing.spots import Cell, stands_for

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from toolkit.base import times
-from toolkit.base.arguments import check_number
-from toolkit.base.durations import Duration, in_words
-from toolkit.base.errors import ReportError
-from toolkit.base.values import Json, is_text, quoted
-from toolkit.base.wording import count as counted
-from toolkit.events.events import AnyEvents
-from toolkit.events.join import At, Profiles
+from toolkit.base import (
+    Duration,
+    Json,
+    ReportError,
+    check_number,
+    count as counted,
+    in_words,
+    is_text,
+    quoted,
+    times,
+)
+from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression, Property, as_expression
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.flows import sankey
@@ -33,7 +37,6 @@ from toolkit.reports.form.fields import (
     NumberField,
     PropertyField,
     TextField,
-    declare,
 )
 from toolkit.reports.question import remarks
 from toolkit.reports.question.breakdowns import By, as_breakdown
@@ -410,74 +413,72 @@ def _cut(question: Question) -> list[str]:
     return notes
 
 
-declare(
-    Declaration(
-        title="Flows",
-        function=flows,
-        call="tk.flows",
-        about="What users did before and after an event, step by step.",
-        fields=(
-            EventField(name="event", label="Event", is_positional=True, may_be_filtered=True),
-            NumberField(
-                name="before",
-                label="Steps before",
-                default=0,
-                least=0,
-                most=20,
-                is_whole=True,
-            ),
-            NumberField(
-                name="after",
-                label="Steps after",
-                help="Empty: three, if there are none before.",
-                least=0,
-                most=20,
-                is_whole=True,
-            ),
-            TextField(
-                name="window",
-                label="Window",
-                help="How far from the event a step may be: 30d, 12h, 30min.",
-                default="30d",
-            ),
-            TextField(
-                name="gap",
-                label="Longest pause",
-                help="Between two events of a path, such as 30min. Empty: any.",
-            ),
-            ChoiceField(
-                name="count",
-                label="Count",
-                default="uniques",
-                options=(("Unique users", "uniques"), ("All paths", "totals")),
-            ),
-            ChoiceField(
-                name="collapse",
-                label="Repeats in a row",
-                default=True,
-                options=(("One step", True), ("Each a step", False)),
-            ),
-            EventsField(
-                name="hide",
-                label="Hide",
-                help="Events to be passed over.",
-                least=0,
-                may_be_filtered=True,
-            ),
-            PropertyField(name="expand", label="Split events by", help="View becomes View: lamp."),
-            NumberField(
-                name="top",
-                label="Events a step",
-                help="All others are one.",
-                default=_TOP,
-                least=1,
-                most=1_000,
-                is_whole=True,
-            ),
-            PropertyField(name="by", label="Break down by", may_be_cohort=True),
-            FilterField(name="where", label="Filter"),
-            *RANGE,
-            AT,
+DECLARATION: Final = Declaration(
+    title="Flows",
+    function=flows,
+    call="tk.flows",
+    about="What users did before and after an event, step by step.",
+    fields=(
+        EventField(name="event", label="Event", is_positional=True, may_be_filtered=True),
+        NumberField(
+            name="before",
+            label="Steps before",
+            default=0,
+            least=0,
+            most=20,
+            is_whole=True,
         ),
-    )
+        NumberField(
+            name="after",
+            label="Steps after",
+            help="Empty: three, if there are none before.",
+            least=0,
+            most=20,
+            is_whole=True,
+        ),
+        TextField(
+            name="window",
+            label="Window",
+            help="How far from the event a step may be: 30d, 12h, 30min.",
+            default="30d",
+        ),
+        TextField(
+            name="gap",
+            label="Longest pause",
+            help="Between two events of a path, such as 30min. Empty: any.",
+        ),
+        ChoiceField(
+            name="count",
+            label="Count",
+            default="uniques",
+            options=(("Unique users", "uniques"), ("All paths", "totals")),
+        ),
+        ChoiceField(
+            name="collapse",
+            label="Repeats in a row",
+            default=True,
+            options=(("One step", True), ("Each a step", False)),
+        ),
+        EventsField(
+            name="hide",
+            label="Hide",
+            help="Events to be passed over.",
+            least=0,
+            may_be_filtered=True,
+        ),
+        PropertyField(name="expand", label="Split events by", help="View becomes View: lamp."),
+        NumberField(
+            name="top",
+            label="Events a step",
+            help="All others are one.",
+            default=_TOP,
+            least=1,
+            most=1_000,
+            is_whole=True,
+        ),
+        PropertyField(name="by", label="Break down by", may_be_cohort=True),
+        FilterField(name="where", label="Filter"),
+        *RANGE,
+        AT,
+    ),
 )

@@ -12,11 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.base.arguments import is_whole
-from toolkit.base.errors import ReportError
-from toolkit.base.values import is_text, quoted
-from toolkit.base.wording import count, did_you_mean, listed
-from toolkit.columns.column import Mask, Positions
+from toolkit.base import ReportError, count, did_you_mean, is_text, is_whole, listed, quoted
+from toolkit.columns import Mask, Positions
 from toolkit.reports.flows.paths import DROP_OFF, OTHER, START, Paths, Question
 from toolkit.reports.question.periods import MOST_ROWS
 from toolkit.reports.question.ranked import Ranked

@@ -14,12 +14,8 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from toolkit.base.arguments import check_choice, check_flag, is_whole
-from toolkit.base.durations import as_duration
-from toolkit.base.errors import ReportError
-from toolkit.base.values import dumps, quoted
-from toolkit.columns.column import Mask, Positions
-from toolkit.columns.series import Codes, Microseconds
+from toolkit.base import ReportError, as_duration, check_choice, check_flag, dumps, is_whole, quoted
+from toolkit.columns import Codes, Mask, Microseconds, Positions
 from toolkit.reports.question.breakdowns import Breakdown, as_breakdown
 from toolkit.reports.question.periods import Periods
 from toolkit.reports.question.segments import NOT_SET, Segments

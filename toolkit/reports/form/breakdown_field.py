@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from toolkit.base.errors import ArgumentError
+from toolkit.base import ArgumentError
 from toolkit.expressions import Members, Property, as_property
 from toolkit.reports.form.choices import COHORT, Choices, label_of
 from toolkit.reports.form.fields import PropertyField

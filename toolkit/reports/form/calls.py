@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from toolkit.base.errors import ExpressionError
-from toolkit.base.values import dumps
+from toolkit.base import ExpressionError, dumps
 from toolkit.expressions import Expression, Property, Side, Tally, group_key_of
 from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.steps import Step

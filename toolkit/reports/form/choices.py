@@ -11,16 +11,29 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from toolkit.base.errors import InvalidTimeError
-from toolkit.base.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN, display_name, display_names
-from toolkit.base.times import parse_time
-from toolkit.base.values import ABSENT, Json, dumps
-from toolkit.columns import series
-from toolkit.columns.column import Column, Positions
-from toolkit.columns.snapshot import Snapshot
-from toolkit.events.events import Events
-from toolkit.expressions import Members, Property, Side, group_key_of, group_side
-from toolkit.expressions.cells import NUMBERS, families_of
+from toolkit.base import (
+    ABSENT,
+    FIRST_SEEN,
+    HIDDEN,
+    LAST_SEEN,
+    InvalidTimeError,
+    Json,
+    display_name,
+    display_names,
+    dumps,
+    parse_time,
+)
+from toolkit.columns import Column, Positions, Snapshot, series
+from toolkit.events import Events
+from toolkit.expressions import (
+    NUMBERS,
+    Members,
+    Property,
+    Side,
+    families_of,
+    group_key_of,
+    group_side,
+)
 
 #: What a property holds, for a person to compare it with. Text of dates is a time.
 Type: TypeAlias = Literal[

@@ -10,10 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import pandas as pd
 
-from toolkit.base.errors import ArgumentError, InvalidTimeError
-from toolkit.base.times import parse_time
-from toolkit.base.values import Json, dumps, loads
-from toolkit.base.wording import listed
+from toolkit.base import ArgumentError, InvalidTimeError, Json, dumps, listed, loads, parse_time
 from toolkit.expressions import Expression, Members, Property, literal
 from toolkit.reports.form.choices import Suggestions, Type
 

@@ -15,9 +15,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias
 
-from toolkit.base.errors import ArgumentError, InvalidTimeError
-from toolkit.base.times import parse_time
-from toolkit.base.wording import count, did_you_mean, listed
+from toolkit.base import ArgumentError, InvalidTimeError, count, did_you_mean, listed, parse_time
 from toolkit.expressions import Expression, Members, Property, as_expression, as_property
 from toolkit.reports.form.calls import imports_of, kind_of, nodes_of, written
 from toolkit.reports.form.choices import COHORT, Choices, label_of
@@ -492,16 +490,6 @@ class Declaration:
             imports = list(dict.fromkeys(["import toolkit as tk", *imports]))
             before = [f"cohorts = tk.cohorts({names.get('profiles', 'profiles')})"]
         return "\n\n".join(["\n".join(imports), *before, call]).lstrip()
-
-
-#: The reports there are, by title.
-DECLARED: Final[dict[str, Declaration]] = {}
-
-
-def declare(declaration: Declaration) -> Declaration:
-    """Make a report known to the form of all reports; return its declaration."""
-    DECLARED[declaration.title] = declaration
-    return declaration
 
 
 def _event(raw: Any, choices: Choices) -> str:

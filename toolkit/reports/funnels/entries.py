@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.columns.column import Mask, Positions
+from toolkit.columns import Mask, Positions
 from toolkit.reports.funnels.plan import Plan
 from toolkit.reports.funnels.track import Track, is_new
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.base import times
-from toolkit.base.arguments import check_flag, is_whole
-from toolkit.base.durations import Duration, in_words
-from toolkit.base.errors import ReportError
-from toolkit.base.values import Json, quoted
-from toolkit.base.wording import count
-from toolkit.events.events import AnyEvents
-from toolkit.events.join import At, Profiles
+from toolkit.base import (
+    Duration,
+    Json,
+    ReportError,
+    check_flag,
+    count,
+    in_words,
+    is_whole,
+    quoted,
+    times,
+)
+from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression, Property, as_expression
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.form.fields import (
@@ -29,7 +33,6 @@ from toolkit.reports.form.fields import (
     FilterField,
     PropertyField,
     TextField,
-    declare,
 )
 from toolkit.reports.funnels import plot as funnel_plot
 from toolkit.reports.funnels.numbers import Entries, Numbers, Question
@@ -417,75 +420,71 @@ def _open(visible: Selection, plan: Plan, numbers: Numbers) -> list[str]:
     ]
 
 
-declare(
-    Declaration(
-        title="Funnel",
-        function=funnel,
-        call="tk.funnel",
-        about="How many users went through some steps, and how far they got.",
-        fields=(
-            EventsField(
-                name="steps", label="Step", is_positional=True, least=2, may_be_filtered=True
-            ),
-            TextField(
-                name="window",
-                label="Window",
-                help="How long after the first step the others may happen: 7d, 12h, 30min.",
-                default="7d",
-            ),
-            ChoiceField(
-                name="order",
-                label="Order",
-                default="specific",
-                options=(("As listed", "specific"), ("Any", "any")),
-            ),
-            ChoiceField(
-                name="count",
-                label="Count",
-                default="uniques",
-                options=(("Unique users", "uniques"), ("All entries", "totals")),
-            ),
-            ChoiceField(
-                name="reentry",
-                label="Re-entry",
-                help="Which first step counts while an entry is under way.",
-                default="first",
-                options=(("The first", "first"), ("The one that converts", "optimized")),
-            ),
-            EventsField(
-                name="exclude",
-                label="Exclude",
-                help="Events that end an entry between its steps.",
-                least=0,
-                may_be_filtered=True,
-            ),
-            PropertyField(
-                name="hold",
-                label="Hold constant",
-                help="The same value at every step.",
-                sides=("event",),
-                most=MOST_HELD,
-                default=(),
-            ),
-            PropertyField(
-                name="by", label="Break down by", may_be_cohort=True, help="Bars for each value."
-            ),
-            ChoiceField(
-                name="attribution",
-                label="Property of",
-                help="Which step has the value of an event property that counts.",
-                default="first",
-                options=(("First step that has it", "first"), ("Last step that has it", "last")),
-            ),
-            FilterField(name="where", label="Filter"),
-            *RANGE,
-            AT,
-            TextField(
-                name="grace",
-                label="Grace",
-                help="A step may stand so much before the one it follows.",
-                default="2s",
-            ),
+DECLARATION: Final = Declaration(
+    title="Funnel",
+    function=funnel,
+    call="tk.funnel",
+    about="How many users went through some steps, and how far they got.",
+    fields=(
+        EventsField(name="steps", label="Step", is_positional=True, least=2, may_be_filtered=True),
+        TextField(
+            name="window",
+            label="Window",
+            help="How long after the first step the others may happen: 7d, 12h, 30min.",
+            default="7d",
         ),
-    )
+        ChoiceField(
+            name="order",
+            label="Order",
+            default="specific",
+            options=(("As listed", "specific"), ("Any", "any")),
+        ),
+        ChoiceField(
+            name="count",
+            label="Count",
+            default="uniques",
+            options=(("Unique users", "uniques"), ("All entries", "totals")),
+        ),
+        ChoiceField(
+            name="reentry",
+            label="Re-entry",
+            help="Which first step counts while an entry is under way.",
+            default="first",
+            options=(("The first", "first"), ("The one that converts", "optimized")),
+        ),
+        EventsField(
+            name="exclude",
+            label="Exclude",
+            help="Events that end an entry between its steps.",
+            least=0,
+            may_be_filtered=True,
+        ),
+        PropertyField(
+            name="hold",
+            label="Hold constant",
+            help="The same value at every step.",
+            sides=("event",),
+            most=MOST_HELD,
+            default=(),
+        ),
+        PropertyField(
+            name="by", label="Break down by", may_be_cohort=True, help="Bars for each value."
+        ),
+        ChoiceField(
+            name="attribution",
+            label="Property of",
+            help="Which step has the value of an event property that counts.",
+            default="first",
+            options=(("First step that has it", "first"), ("Last step that has it", "last")),
+        ),
+        FilterField(name="where", label="Filter"),
+        *RANGE,
+        AT,
+        TextField(
+            name="grace",
+            label="Grace",
+            help="A step may stand so much before the one it follows.",
+            default="2s",
+        ),
+    ),
 )

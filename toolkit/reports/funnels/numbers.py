@@ -11,10 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.base.errors import ReportError
-from toolkit.base.times import NO_TIME
-from toolkit.columns.column import Column, Mask, Positions
-from toolkit.columns.series import Codes
+from toolkit.base import NO_TIME, ReportError
+from toolkit.columns import Codes, Column, Mask, Positions
 from toolkit.expressions import Expression, Instants, Spread, Tally, conjuncts
 from toolkit.reports.funnels.entries import Attempts, entries
 from toolkit.reports.funnels.plan import Plan

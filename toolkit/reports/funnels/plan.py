@@ -6,12 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from toolkit.base.arguments import check_choice, is_whole
-from toolkit.base.durations import Duration, as_duration
-from toolkit.base.errors import ReportError
-from toolkit.base.reserved import HIDDEN
-from toolkit.base.values import quoted
-from toolkit.base.wording import count
+from toolkit.base import (
+    HIDDEN,
+    Duration,
+    ReportError,
+    as_duration,
+    check_choice,
+    count,
+    is_whole,
+    quoted,
+)
 from toolkit.expressions import Property, as_property
 from toolkit.reports.question.steps import AnyStep, Step, as_step
 

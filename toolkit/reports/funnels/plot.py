@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from toolkit.columns.column import Positions
+from toolkit.columns import Positions
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.ink import GREY, palette
 from toolkit.reports.drawing.spots import Cell, stands_for

@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import ABSENT, key
-from toolkit.columns.column import Column, Mask, Positions
-from toolkit.columns.series import Codes
+from toolkit.base import ABSENT, NO_TIME, key
+from toolkit.columns import Codes, Column, Mask, Positions
 from toolkit.expressions import Instants
 from toolkit.reports.funnels.plan import Plan
 from toolkit.reports.question.segments import Segments

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.base.values import ABSENT
-from toolkit.columns.column import Column, Mask, Positions
-from toolkit.expressions import Instants
-from toolkit.expressions.cells import Cells
+from toolkit.base import ABSENT
+from toolkit.columns import Column, Mask, Positions
+from toolkit.expressions import Cells, Instants
 from toolkit.reports.question.breakdowns import as_column
 from toolkit.reports.question.segments import Distinct, Segments, spread
 

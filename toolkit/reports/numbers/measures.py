@@ -9,11 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from toolkit.base.errors import ReportError
-from toolkit.base.values import quoted
-from toolkit.base.wording import listed
-from toolkit.columns.column import Positions
-from toolkit.columns.series import Codes
+from toolkit.base import ReportError, listed, quoted
+from toolkit.columns import Codes, Positions
 from toolkit.reports.numbers.amounts import Amounts
 
 #: The days that end with a bucket's last in which a user has to have been there.

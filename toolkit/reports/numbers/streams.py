@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from toolkit.columns.column import Positions
+from toolkit.columns import Positions
 from toolkit.reports.question.periods import Periods
 from toolkit.reports.question.selection import Selection
 

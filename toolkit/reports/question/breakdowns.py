@@ -10,10 +10,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from toolkit.base.errors import ReportError
-from toolkit.base.reserved import HIDDEN
-from toolkit.columns.column import Column
-from toolkit.columns.series import iso_column
+from toolkit.base import HIDDEN, ReportError
+from toolkit.columns import Column, iso_column
 from toolkit.expressions import Instants, Members, Property, Scope, as_property
 from toolkit.reports.question.periods import as_zone
 from toolkit.reports.question.segments import Ordered, Segments

@@ -13,13 +13,17 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from toolkit.base.errors import ReportError
-from toolkit.base.values import quoted
-from toolkit.base.wording import listed
-from toolkit.columns.column import Column, Mask, Positions
-from toolkit.expressions import Expression, Instants, Property, Scope, as_expression
-from toolkit.expressions.casting import as_datetime
-from toolkit.expressions.cells import Cells
+from toolkit.base import ReportError, listed, quoted
+from toolkit.columns import Column, Mask, Positions
+from toolkit.expressions import (
+    Cells,
+    Expression,
+    Instants,
+    Property,
+    Scope,
+    as_datetime,
+    as_expression,
+)
 from toolkit.reports.question.breakdowns import Breakdown, ByProperty, shown_property
 from toolkit.reports.question.segments import (
     EMPTY_LIST,

@@ -13,12 +13,8 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
-from toolkit.base import times
-from toolkit.base.arguments import check_choice
-from toolkit.base.errors import InvalidTimeError, ReportError
-from toolkit.base.values import glimpse, quoted
-from toolkit.columns import series
-from toolkit.columns.column import Positions
+from toolkit.base import InvalidTimeError, ReportError, check_choice, glimpse, quoted, times
+from toolkit.columns import Positions, series
 
 Unit: TypeAlias = Literal["hour", "day", "week", "month", "quarter", "year"]
 #: What a report takes as the start or the end of its range.

@@ -10,11 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toolkit.base.arguments import check_number
-from toolkit.base.errors import ReportError
-from toolkit.base.values import dumps, quoted
-from toolkit.base.wording import did_you_mean, listed
-from toolkit.columns.column import Mask, Positions
+from toolkit.base import ReportError, check_number, did_you_mean, dumps, listed, quoted
+from toolkit.columns import Mask, Positions
 from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.segments import NOT_SET, OTHER, Level, Segments, label
 

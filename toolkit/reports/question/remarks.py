@@ -6,12 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from toolkit.base import times
-from toolkit.base.wording import count, did_you_mean
-from toolkit.columns.column import Positions
-from toolkit.events.groups import KeyedGroups
-from toolkit.expressions import Expression, Property
-from toolkit.expressions.doubts import is_known, unknown
+from toolkit.base import count, did_you_mean, times
+from toolkit.columns import Positions
+from toolkit.events import KeyedGroups
+from toolkit.expressions import Expression, Property, is_known, unknown
 from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.periods import Moment, Periods
 from toolkit.reports.question.segments import NOT_SET

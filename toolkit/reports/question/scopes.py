@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.columns.column import Column
-from toolkit.columns.series import Codes
-from toolkit.columns.snapshot import Snapshot
+from toolkit.columns import Codes, Column, Snapshot
 from toolkit.expressions import Instants
-from toolkit.updates.operators import is_number
+from toolkit.updates import is_number
 
 
 @dataclass(frozen=True, eq=False)

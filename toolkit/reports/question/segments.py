@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from toolkit.base.values import ABSENT, Json, dumps, key, texts_where
-from toolkit.columns.column import Column, Positions
-from toolkit.columns.series import Codes
+from toolkit.base import ABSENT, Json, dumps, key, texts_where
+from toolkit.columns import Codes, Column, Positions
 
 #: The segment of an absent profile, an absent property and null.
 NOT_SET: Final = "(not set)"

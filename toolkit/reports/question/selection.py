@@ -10,16 +10,31 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base.errors import EventsError, ReportError
-from toolkit.base.reserved import FIRST_SEEN, HIDDEN, LAST_SEEN
-from toolkit.base.times import NO_TIME
-from toolkit.base.wording import count, did_you_mean, listed
-from toolkit.columns.column import Column, Mask, Positions
-from toolkit.columns.series import Codes
-from toolkit.columns.snapshot import Snapshot
-from toolkit.events.events import AnyEvents, Events, Named, as_events
-from toolkit.events.groups import Groups
-from toolkit.events.join import At, Past, Profiles, as_past, as_snapshot, user_cells
+from toolkit.base import (
+    FIRST_SEEN,
+    HIDDEN,
+    LAST_SEEN,
+    NO_TIME,
+    EventsError,
+    ReportError,
+    count,
+    did_you_mean,
+    listed,
+)
+from toolkit.columns import Codes, Column, Mask, Positions, Snapshot
+from toolkit.events import (
+    AnyEvents,
+    At,
+    Events,
+    Groups,
+    Named,
+    Past,
+    Profiles,
+    as_events,
+    as_past,
+    as_snapshot,
+    user_cells,
+)
 from toolkit.expressions import (
     Expression,
     Instants,
@@ -30,11 +45,13 @@ from toolkit.expressions import (
     conjuncts,
     group_key_of,
     group_side,
+    is_known,
+    never_true,
     period,
     spread_of,
+    user_property,
 )
-from toolkit.expressions.doubts import is_known, never_true, user_property
-from toolkit.profiles.saved_cohorts import saved_ids
+from toolkit.profiles import saved_ids
 from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.periods import Periods
 from toolkit.reports.question.scopes import ColumnScope, EveryScope, ProfileScope, added_up

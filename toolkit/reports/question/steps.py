@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from toolkit.base.arguments import check_flag, is_whole
-from toolkit.base.errors import ReportError
-from toolkit.base.values import is_text, quoted
+from toolkit.base import ReportError, check_flag, is_text, is_whole, quoted
 from toolkit.expressions import Expression, as_expression
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
-from toolkit.base import durations
-from toolkit.base.errors import ExpressionError
-from toolkit.base.values import quoted
-from toolkit.expressions import Expression, Property, Tally, as_expression, as_property
-from toolkit.expressions.nodes import Comparison, Literal
+from toolkit.base import ExpressionError, durations, quoted
+from toolkit.expressions import (
+    Comparison,
+    Expression,
+    Literal,
+    Property,
+    Tally,
+    as_expression,
+    as_property,
+)
 
 _Day: TypeAlias = str | date | datetime
 #: A length of time before the moment of the question, or from a day to another.

@@ -11,12 +11,9 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base.arguments import check_choice
-from toolkit.base.errors import ReportError
-from toolkit.base.wording import count
-from toolkit.columns.column import Positions
-from toolkit.events.events import AnyEvents
-from toolkit.events.join import At, Profiles
+from toolkit.base import ReportError, check_choice, count
+from toolkit.columns import Positions
+from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression, as_expression
 from toolkit.reports.form.fields import (
     AT,

@@ -10,9 +10,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from toolkit.base.errors import ReportError
-from toolkit.base.values import quoted
-from toolkit.columns.column import Mask, Positions
+from toolkit.base import ReportError, quoted
+from toolkit.columns import Mask, Positions
 from toolkit.reports.question.periods import Periods
 
 #: The units that retention counts in.

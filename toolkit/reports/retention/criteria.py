@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from toolkit.base.values import Json
-from toolkit.columns.column import Column, Mask, Positions
+from toolkit.base import Json
+from toolkit.columns import Column, Mask, Positions
 from toolkit.reports.retention.brackets import Brackets
 from toolkit.reports.retention.entries import Entries, Returns, Timing
 

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from toolkit.columns.column import Mask, Positions
-from toolkit.columns.series import Codes, Microseconds
+from toolkit.columns import Codes, Mask, Microseconds, Positions
 from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.periods import Periods
 from toolkit.reports.question.segments import Segments

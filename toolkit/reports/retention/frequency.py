@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from toolkit.base.arguments import check_choice, is_whole
-from toolkit.base.errors import ReportError
-from toolkit.base.values import Json, quoted
-from toolkit.base.wording import begun
-from toolkit.base.wording import count as counted_words
-from toolkit.columns.column import Positions
-from toolkit.events.events import AnyEvents
-from toolkit.events.join import At, Profiles
+from toolkit.base import (
+    Json,
+    ReportError,
+    begun,
+    check_choice,
+    count as counted_words,
+    is_whole,
+    quoted,
+)
+from toolkit.columns import Positions
+from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.spots import Cell
-from toolkit.reports.form.fields import ChoiceField, Declaration, NumberField, declare
+from toolkit.reports.form.fields import ChoiceField, Declaration, NumberField
 from toolkit.reports.question.breakdowns import By
 from toolkit.reports.question.periods import Moment
 from toolkit.reports.question.ranked import Ranked
@@ -331,29 +334,27 @@ def _title(asked: Asked, count: HowMany, definition: Mapping[str, object]) -> st
     return begun(title)
 
 
-declare(
-    Declaration(
-        title="Frequency",
-        function=frequency,
-        call="tk.frequency",
-        about="Of those who did one thing, how many came back on how many days.",
-        fields=(
-            *birth_fields(),
-            NumberField(
-                name="buckets",
-                label="Units looked at",
-                help="Empty: 7 days, 4 weeks or 3 months.",
-                is_whole=True,
-                least=1,
-                most=1_000,
-            ),
-            ChoiceField(
-                name="count",
-                label="Users back on",
-                default="at_least",
-                options=(("At least n units", "at_least"), ("Exactly n units", "exactly")),
-            ),
-            *further_fields(),
+DECLARATION: Final = Declaration(
+    title="Frequency",
+    function=frequency,
+    call="tk.frequency",
+    about="Of those who did one thing, how many came back on how many days.",
+    fields=(
+        *birth_fields(),
+        NumberField(
+            name="buckets",
+            label="Units looked at",
+            help="Empty: 7 days, 4 weeks or 3 months.",
+            is_whole=True,
+            least=1,
+            most=1_000,
         ),
-    )
+        ChoiceField(
+            name="count",
+            label="Users back on",
+            default="at_least",
+            options=(("At least n units", "at_least"), ("Exactly n units", "exactly")),
+        ),
+        *further_fields(),
+    ),
 )

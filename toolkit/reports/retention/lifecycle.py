@@ -12,15 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.base import times
-from toolkit.base.arguments import check_choice
-from toolkit.base.errors import ReportError
-from toolkit.base.values import Json
-from toolkit.base.wording import begun, count, listed
-from toolkit.columns.column import Positions
-from toolkit.columns.series import Codes
-from toolkit.events.events import AnyEvents
-from toolkit.events.join import At, Profiles
+from toolkit.base import Json, ReportError, begun, check_choice, count, listed, times
+from toolkit.columns import Codes, Positions
+from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression, as_expression
 from toolkit.reports.drawing import stacks
 from toolkit.reports.drawing.spots import Cell
@@ -31,7 +25,6 @@ from toolkit.reports.form.fields import (
     EventField,
     FilterField,
     PropertyField,
-    declare,
     unit_field,
 )
 from toolkit.reports.question import remarks
@@ -432,19 +425,17 @@ def _title(active: Step, definition: Mapping[str, object]) -> str:
     return begun(title)
 
 
-declare(
-    Declaration(
-        title="Lifecycle",
-        function=lifecycle,
-        call="tk.lifecycle",
-        about="How many users are new, come again, come back after a while, or stay away.",
-        fields=(
-            EventField(name="event", label="Active by", is_positional=True, may_be_filtered=True),
-            unit_field("week", may_be_none=False),
-            PropertyField(name="by", label="Break down by", may_be_cohort=True),
-            FilterField(name="where", label="Filter"),
-            *RANGE,
-            AT,
-        ),
-    )
+DECLARATION: Final = Declaration(
+    title="Lifecycle",
+    function=lifecycle,
+    call="tk.lifecycle",
+    about="How many users are new, come again, come back after a while, or stay away.",
+    fields=(
+        EventField(name="event", label="Active by", is_positional=True, may_be_filtered=True),
+        unit_field("week", may_be_none=False),
+        PropertyField(name="by", label="Break down by", may_be_cohort=True),
+        FilterField(name="where", label="Filter"),
+        *RANGE,
+        AT,
+    ),
 )

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from toolkit.base.errors import ReportError
+from toolkit.base import ReportError
 from toolkit.expressions import Instants, Property
 from toolkit.reports.question.ranked import Ranked
 from toolkit.reports.question.selection import Selection

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from toolkit.base import html
-from toolkit.base.arguments import check_choice, check_flag, is_whole
-from toolkit.base.errors import ReportError
-from toolkit.base.values import Json, quoted
-from toolkit.base.wording import begun, count
-from toolkit.events.events import AnyEvents
-from toolkit.events.join import At, Profiles
+from toolkit.base import (
+    Json,
+    ReportError,
+    begun,
+    check_choice,
+    check_flag,
+    count,
+    html,
+    is_whole,
+    quoted,
+)
+from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression, Property, as_property
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.spots import Cell
@@ -25,7 +30,6 @@ from toolkit.reports.form.fields import (
     ChoiceField,
     Declaration,
     PropertyField,
-    declare,
 )
 from toolkit.reports.question.breakdowns import By, as_breakdown
 from toolkit.reports.question.periods import Moment
@@ -421,7 +425,9 @@ class Retention(Report):
         parts = []
         if len(self._table):
             parts.append(
-                html.picture(plots.as_png(self.plot), f"Chart: {self.title}", width=plots.WIDTH)
+                html.picture(
+                    plots.as_png(self.plot), f"Chart: {self.title}", width=plots.PICTURE_WIDTH
+                )
             )
         parts += [html.table(self._wide(), rows=_COHORTS_SHOWN), html.notes(self.notes)]
         return html.card(self.title, *parts)
@@ -475,53 +481,51 @@ def _title(question: Question, definition: Mapping[str, object]) -> str:
     return begun(title)
 
 
-declare(
-    Declaration(
-        title="Retention",
-        function=retention,
-        call="tk.retention",
-        about="Of those who did one thing, how many came back to do another, and when.",
-        kinds=(("Curve of the average", "curve"), ("Triangle of cohorts", "triangle")),
-        fields=(
-            *birth_fields(),
-            BucketsField(
-                name="buckets",
-                label="Buckets",
-                help="How many units, such as 8, or those of each: 0, 1-3, 4-7. Empty: all.",
-                empty="all of the range",
-                most=10_000,
-            ),
-            ChoiceField(
-                name="criteria",
-                label="Retained are",
-                default="on_or_after",
-                options=(
-                    ("Back in a unit or later", "on_or_after"),
-                    ("Back in the unit", "on"),
-                    ("Back in the unit or before", "on_or_before"),
-                    ("Back in every one up to it", "streak"),
-                ),
-            ),
-            ChoiceField(
-                name="measure",
-                label="Measure",
-                default="rate",
-                options=(
-                    ("Share of users", "rate"),
-                    ("Number of users", "users"),
-                    ("Sum of a property", "sum"),
-                    ("Average of a property", "average"),
-                ),
-            ),
-            PropertyField(
-                name="of",
-                label="Of the property",
-                sides=("event",),
-                types=("number",),
-                is_required=True,
-                when=("measure", _OF_NUMBERS),
-            ),
-            *further_fields(),
+DECLARATION: Final = Declaration(
+    title="Retention",
+    function=retention,
+    call="tk.retention",
+    about="Of those who did one thing, how many came back to do another, and when.",
+    kinds=(("Curve of the average", "curve"), ("Triangle of cohorts", "triangle")),
+    fields=(
+        *birth_fields(),
+        BucketsField(
+            name="buckets",
+            label="Buckets",
+            help="How many units, such as 8, or those of each: 0, 1-3, 4-7. Empty: all.",
+            empty="all of the range",
+            most=10_000,
         ),
-    )
+        ChoiceField(
+            name="criteria",
+            label="Retained are",
+            default="on_or_after",
+            options=(
+                ("Back in a unit or later", "on_or_after"),
+                ("Back in the unit", "on"),
+                ("Back in the unit or before", "on_or_before"),
+                ("Back in every one up to it", "streak"),
+            ),
+        ),
+        ChoiceField(
+            name="measure",
+            label="Measure",
+            default="rate",
+            options=(
+                ("Share of users", "rate"),
+                ("Number of users", "users"),
+                ("Sum of a property", "sum"),
+                ("Average of a property", "average"),
+            ),
+        ),
+        PropertyField(
+            name="of",
+            label="Of the property",
+            sides=("event",),
+            types=("number",),
+            is_required=True,
+            when=("measure", _OF_NUMBERS),
+        ),
+        *further_fields(),
+    ),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from toolkit.base.html import cell_text
+from toolkit.base import cell_text
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.ink import GREY, palette
 from toolkit.reports.drawing.spots import Cell, stands_for

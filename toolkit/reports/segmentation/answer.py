@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from toolkit.base.arguments import check_choice, check_flag, check_number
-from toolkit.base.errors import ReportError
-from toolkit.base.values import Json, glimpse, is_text
-from toolkit.base.wording import did_you_mean, listed
+from toolkit.base import (
+    Json,
+    ReportError,
+    check_choice,
+    check_flag,
+    check_number,
+    did_you_mean,
+    glimpse,
+    is_text,
+    listed,
+)
 from toolkit.reports.drawing import plots, stacks
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.question.periods import Moment

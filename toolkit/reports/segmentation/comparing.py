@@ -7,8 +7,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from toolkit.base.arguments import check_choice
-from toolkit.base.errors import ReportError
+from toolkit.base import ReportError, check_choice
 from toolkit.reports.question.periods import Periods, edges_from, shown_by_clock, when_shown
 
 Compare: TypeAlias = Literal["previous", "previous month", "previous year"]

@@ -11,11 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.base import times
-from toolkit.base.durations import DAY
-from toolkit.base.errors import ReportError
-from toolkit.base.wording import count
-from toolkit.columns.column import Column, Mask, Positions
+from toolkit.base import DAY, ReportError, count, times
+from toolkit.columns import Column, Mask, Positions
 from toolkit.expressions import Expression, Instants
 from toolkit.reports.numbers import measures, streams
 from toolkit.reports.numbers.amounts import Amounts

@@ -8,13 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from toolkit.base.errors import ExpressionError, ReportError
-from toolkit.base.values import is_text, quoted
-from toolkit.columns.column import Column
-from toolkit.expressions import Expression, Property, as_expression
-from toolkit.expressions.cells import Cells
-from toolkit.expressions.evaluation import evaluate
-from toolkit.expressions.parsing import parse_formula
+from toolkit.base import ExpressionError, ReportError, is_text, quoted
+from toolkit.columns import Column
+from toolkit.expressions import Cells, Expression, Property, as_expression, evaluate, parse_formula
 from toolkit.reports.numbers import measures
 from toolkit.reports.question.breakdowns import shown_property
 from toolkit.reports.question.steps import Step

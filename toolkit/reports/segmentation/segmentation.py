@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Final, get_args
 
-from toolkit.base.arguments import check_flag, check_number
-from toolkit.base.errors import ReportError
-from toolkit.events.events import AnyEvents
-from toolkit.events.join import At, Profiles
+from toolkit.base import ReportError, check_flag, check_number
+from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression, Property, as_expression
 from toolkit.reports.form.breakdown_field import OF_PROPERTY, BreakdownField
 from toolkit.reports.form.fields import (
@@ -21,7 +19,6 @@ from toolkit.reports.form.fields import (
     FilterField,
     NumberField,
     PropertyField,
-    declare,
     unit_field,
 )
 from toolkit.reports.numbers import measures
@@ -260,80 +257,78 @@ def _check_views(
             )
 
 
-declare(
-    Declaration(
-        title="Segmentation",
-        function=segmentation,
-        call="tk.segmentation",
-        about="How often an event happened, to how many users, or what of it, over time.",
-        fields=(
-            EventField(name="event", label="Event", is_positional=True, may_be_filtered=True),
-            ChoiceField(
-                name="measure",
-                label="Measure",
-                default="total",
-                options=(
-                    ("Total events", "total"),
-                    ("Unique users", "unique"),
-                    ("Sessions", "sessions"),
-                    ("Daily active users", "dau"),
-                    ("Weekly active users", "wau"),
-                    ("Monthly active users", "mau"),
-                    ("Events per user", "per_user"),
-                    *OF_PROPERTY,
-                ),
+DECLARATION: Final = Declaration(
+    title="Segmentation",
+    function=segmentation,
+    call="tk.segmentation",
+    about="How often an event happened, to how many users, or what of it, over time.",
+    fields=(
+        EventField(name="event", label="Event", is_positional=True, may_be_filtered=True),
+        ChoiceField(
+            name="measure",
+            label="Measure",
+            default="total",
+            options=(
+                ("Total events", "total"),
+                ("Unique users", "unique"),
+                ("Sessions", "sessions"),
+                ("Daily active users", "dau"),
+                ("Weekly active users", "wau"),
+                ("Monthly active users", "mau"),
+                ("Events per user", "per_user"),
+                *OF_PROPERTY,
             ),
-            PropertyField(
-                name="of",
-                label="Of the property",
-                help="Of the event; or of the user, who then counts once.",
-                is_required=True,
-                when=("measure", tuple(value for _, value in OF_PROPERTY)),
-            ),
-            BreakdownField(
-                name="by", label="Break down by", help="A line or bar for each value.", most=3
-            ),
-            NumberField(
-                name="top",
-                label="Top segments",
-                help="All others as one; empty: each for itself.",
-                is_whole=True,
-                least=1,
-                most=10_000,
-            ),
-            FilterField(name="where", label="Filter"),
-            *RANGE,
-            unit_field("day"),
-            ChoiceField(
-                name="cumulative",
-                label="Count",
-                help="Each bucket alone, or all up to it.",
-                default=False,
-                options=(("Each bucket", False), ("From the start on", True)),
-                when=("measure", _NO_WINDOWS),
-            ),
-            NumberField(
-                name="rolling",
-                label="Mean of buckets",
-                help="How many, up to each; empty: the bucket itself.",
-                is_whole=True,
-                least=1,
-                most=1_000,
-                when=("unit", get_args(Unit)),
-            ),
-            ChoiceField(
-                name="compare",
-                label="Compare with",
-                help="Give a first day as well.",
-                default=None,
-                options=(
-                    ("Nothing", None),
-                    ("The period before", "previous"),
-                    ("A month before", "previous month"),
-                    ("A year before", "previous year"),
-                ),
-            ),
-            AT,
         ),
-    )
+        PropertyField(
+            name="of",
+            label="Of the property",
+            help="Of the event; or of the user, who then counts once.",
+            is_required=True,
+            when=("measure", tuple(value for _, value in OF_PROPERTY)),
+        ),
+        BreakdownField(
+            name="by", label="Break down by", help="A line or bar for each value.", most=3
+        ),
+        NumberField(
+            name="top",
+            label="Top segments",
+            help="All others as one; empty: each for itself.",
+            is_whole=True,
+            least=1,
+            most=10_000,
+        ),
+        FilterField(name="where", label="Filter"),
+        *RANGE,
+        unit_field("day"),
+        ChoiceField(
+            name="cumulative",
+            label="Count",
+            help="Each bucket alone, or all up to it.",
+            default=False,
+            options=(("Each bucket", False), ("From the start on", True)),
+            when=("measure", _NO_WINDOWS),
+        ),
+        NumberField(
+            name="rolling",
+            label="Mean of buckets",
+            help="How many, up to each; empty: the bucket itself.",
+            is_whole=True,
+            least=1,
+            most=1_000,
+            when=("unit", get_args(Unit)),
+        ),
+        ChoiceField(
+            name="compare",
+            label="Compare with",
+            help="Give a first day as well.",
+            default=None,
+            options=(
+                ("Nothing", None),
+                ("The period before", "previous"),
+                ("A month before", "previous month"),
+                ("A year before", "previous year"),
+            ),
+        ),
+        AT,
+    ),
 )

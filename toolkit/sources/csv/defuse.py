@@ -18,8 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.values import texts_where
-from toolkit.columns.column import Mask
+from toolkit.base import texts_where
+from toolkit.columns import Mask
 
 # Written for Python and for Arrow's RE2 alike. What is not seen is left out of account.
 _UNSEEN: Final = (

@@ -11,9 +11,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from toolkit.base.errors import CsvError
-from toolkit.base.notation import argument
-from toolkit.base.wording import ordinal
+from toolkit.base import CsvError, argument, ordinal
 from toolkit.sources.csv.types import infer_type, looks_like
 
 #: Tried in this order; the first wins a tie. The comma comes last, for it is the one

@@ -14,22 +14,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
-from toolkit.base.notation import argument
-from toolkit.base.paths import path_of_format
-from toolkit.base.progress import Progress, silent
-from toolkit.base.reserved import HIDDEN, LAST_SEEN
-from toolkit.base.times import NO_TIME
-from toolkit.base.values import ABSENT, dumps, texts_where
-from toolkit.base.wording import count, listed
-from toolkit.columns.column import IS_NULL, Column, Mask, Positions
-from toolkit.profiles.table import ProfileTable, as_table
-from toolkit.profiles.view import ProfileView
+from toolkit.base import (
+    ABSENT,
+    HIDDEN,
+    LAST_SEEN,
+    NO_TIME,
+    Progress,
+    argument,
+    count,
+    dumps,
+    listed,
+    path_of_format,
+    silent,
+    texts_where,
+)
+from toolkit.columns import IS_NULL, Column, Mask, Positions
+from toolkit.profiles import ProfileTable, ProfileView, as_table
 from toolkit.sources.csv.defuse import defused_texts
 from toolkit.sources.csv.file import MAX_ROWS
 from toolkit.sources.csv.mapping import DISTINCT_ID
 from toolkit.sources.csv.types import typed
 from toolkit.sources.files.whole_file import whole_file
-from toolkit.updates.names import name_refusal
+from toolkit.updates import name_refusal
 
 _TEXT: Final = pa.large_string()
 _PATIENCE: Final = 1.0

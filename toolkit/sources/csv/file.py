@@ -8,11 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from toolkit.base.errors import CsvError
-from toolkit.base.notation import argument
-from toolkit.base.progress import Progress, silent
-from toolkit.base.reserved import LAST_SEEN
-from toolkit.base.wording import count, listed
+from toolkit.base import LAST_SEEN, CsvError, Progress, argument, count, listed, silent
 from toolkit.sources.csv.dialect import HeaderGuess
 from toolkit.sources.csv.mapping import (
     DISTINCT_ID,
@@ -34,7 +30,7 @@ from toolkit.sources.csv.types import (
     is_rounded,
     typed,
 )
-from toolkit.updates.names import name_refusal
+from toolkit.updates import name_refusal
 
 #: A file of more rows is refused (CSV-6).
 MAX_ROWS: Final = 1_000_000

@@ -11,14 +11,9 @@ from typing import Final, Literal
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit.base.errors import CsvError, CsvRowsError
-from toolkit.base.notation import argument
-from toolkit.base.progress import Progress
-from toolkit.base.times import parse_time
-from toolkit.base.wording import count
+from toolkit.base import CsvError, CsvRowsError, Progress, argument, count, parse_time
 from toolkit.columns import series
-from toolkit.profiles.table import ProfileTable
-from toolkit.profiles.view import ProfileView
+from toolkit.profiles import ProfileTable, ProfileView
 from toolkit.sources.csv.file import CsvFile
 from toolkit.sources.csv.mapping import (
     DISTINCT_ID,
@@ -44,7 +39,7 @@ from toolkit.sources.csv.rows import (
     typed_rows,
 )
 from toolkit.sources.csv.source import Source
-from toolkit.updates.by_column import CellChange
+from toolkit.updates import CellChange
 
 _SHOWN_REJECTIONS: Final = 5
 # A progress bar appears once the import has run for so many seconds.

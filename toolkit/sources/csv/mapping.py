@@ -14,14 +14,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.errors import ColumnMappingError, InvalidValueError
-from toolkit.base.notation import argument
-from toolkit.base.reserved import DISPLAY_NAMES, LAST_SEEN
-from toolkit.base.values import as_json, quoted
-from toolkit.base.wording import count, did_you_mean, listed, sentence
+from toolkit.base import (
+    DISPLAY_NAMES,
+    LAST_SEEN,
+    ColumnMappingError,
+    InvalidValueError,
+    argument,
+    as_json,
+    count,
+    did_you_mean,
+    listed,
+    quoted,
+    sentence,
+)
 from toolkit.sources.csv.dialect import SAMPLE_ROWS, HeaderGuess, column_title, is_email
 from toolkit.sources.csv.types import COLUMN_TYPES, ColumnType, infer_type, is_filled, is_key
-from toolkit.updates.names import name_refusal
+from toolkit.updates import name_refusal
 
 #: Marks the column of distinct IDs in a mapping.
 DISTINCT_ID: Final = "$distinct_id"

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from toolkit.base.reserved import LAST_SEEN
-from toolkit.base.wording import count
+from toolkit.base import LAST_SEEN, count
 from toolkit.sources.csv.defuse import restored_texts
 from toolkit.sources.csv.dialect import DELIMITERS, Dialect
 

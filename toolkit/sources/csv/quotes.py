@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from toolkit.columns.column import Mask, Positions
+from toolkit.columns import Mask, Positions
 
 ESCAPE: Final = "\\"
 

@@ -14,11 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from toolkit.base.errors import CsvEncodingError, CsvError
-from toolkit.base.notation import argument
-from toolkit.base.progress import Progress, silent
-from toolkit.base.wording import count
-from toolkit.columns.column import Mask, Positions
+from toolkit.base import CsvEncodingError, CsvError, Progress, argument, count, silent
+from toolkit.columns import Mask, Positions
 from toolkit.sources.csv.arrow_stream import csv_batches
 from toolkit.sources.csv.dialect import DELIMITERS, Dialect, check_delimiter, delimiter_name, sniff
 from toolkit.sources.csv.formats import format_of_text

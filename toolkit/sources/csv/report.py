@@ -8,8 +8,7 @@ from os import PathLike
 
 import pandas as pd
 
-from toolkit.base import html
-from toolkit.base.wording import count, listed, ordinal
+from toolkit.base import count, html, listed, ordinal
 from toolkit.sources.csv.defuse import csv_of
 from toolkit.sources.csv.dialect import delimiter_name
 from toolkit.sources.csv.types import ColumnType

@@ -12,18 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.ids import PLACEHOLDERS
-from toolkit.base.progress import Progress, silent
-from toolkit.base.times import NO_TIME, no_time
-from toolkit.base.wording import count, listed
-from toolkit.columns import series
-from toolkit.columns.column import Column, Mask, Positions, last_of_each
-from toolkit.columns.snapshot import Snapshot
+from toolkit.base import NO_TIME, PLACEHOLDERS, Progress, count, listed, no_time, silent
+from toolkit.columns import Column, Mask, Positions, Snapshot, last_of_each, series
 from toolkit.sources.csv.file import CsvFile
 from toolkit.sources.csv.mapping import MappedColumns
 from toolkit.sources.csv.reading import CsvText
 from toolkit.sources.csv.types import ColumnType, TypedColumn, is_filled, is_rounded
-from toolkit.updates.frames import zone_notes
+from toolkit.updates import zone_notes
 
 _TEXT: Final = pa.large_string()
 

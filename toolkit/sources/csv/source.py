@@ -18,10 +18,15 @@ from typing import IO, Any, BinaryIO, Final, TypeAlias, cast
 import pandas as pd
 from charset_normalizer import from_bytes
 
-from toolkit.base.errors import CsvEncodingError, CsvError, CsvFileError, CsvFileNotFoundError
-from toolkit.base.notation import argument
-from toolkit.base.paths import as_path
-from toolkit.base.values import glimpse
+from toolkit.base import (
+    CsvEncodingError,
+    CsvError,
+    CsvFileError,
+    CsvFileNotFoundError,
+    argument,
+    as_path,
+    glimpse,
+)
 from toolkit.sources.csv.formats import format_of_bytes
 from toolkit.sources.csv.quotes import QuoteCheck, line_ends, single_backslashes_doubled
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.wording import listed
+from toolkit.base import listed
 from toolkit.sources.csv.dialect import (
     DELIMITERS,
     HeaderGuess,

@@ -15,9 +15,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base.errors import InvalidValueError
-from toolkit.base.values import MAX_DEPTH, as_json, texts_where
-from toolkit.columns.column import IS_ABSENT, IS_VALUE, Column, Mask
+from toolkit.base import MAX_DEPTH, InvalidValueError, as_json, texts_where
+from toolkit.columns import IS_ABSENT, IS_VALUE, Column, Mask
 
 #: What a column of a CSV file may hold.
 ColumnType: TypeAlias = Literal["text", "number", "boolean", "date", "json"]

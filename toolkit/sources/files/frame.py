@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from toolkit.base.errors import FrameError
-from toolkit.profiles.table import ProfileTable
-from toolkit.updates.by_column import ColumnsResult
-from toolkit.updates.frames import read_frame
+from toolkit.base import FrameError
+from toolkit.profiles import ProfileTable
+from toolkit.updates import ColumnsResult, read_frame
 
 
 def import_frame(

@@ -16,21 +16,23 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit.base.errors import (
+from toolkit.base import (
+    NO_TIME,
     ArgumentError,
     MessageFileError,
     MessageFileNotFoundError,
     PathIsFolderError,
+    Progress,
+    argument,
+    as_path,
+    either,
+    path_of_format,
+    silent,
 )
-from toolkit.base.notation import argument, either
-from toolkit.base.paths import as_path, path_of_format
-from toolkit.base.progress import Progress, silent
-from toolkit.base.times import NO_TIME
-from toolkit.profiles.table import ProfileTable, as_table
-from toolkit.profiles.view import ProfileView
+from toolkit.profiles import ProfileTable, ProfileView, as_table
 from toolkit.sources.files.strict_json import loads
 from toolkit.sources.files.whole_file import whole_file
-from toolkit.updates.messages import Message
+from toolkit.updates import Message
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"

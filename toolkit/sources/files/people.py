@@ -9,16 +9,20 @@ from typing import Any, Final
 import numpy as np
 from tqdm.auto import tqdm
 
-from toolkit.base.errors import ArgumentError, MessageFileError
-from toolkit.base.paths import path_of_format
-from toolkit.base.reserved import LAST_SEEN
-from toolkit.base.times import NO_TIME, iso
-from toolkit.base.values import Json, dumps
-from toolkit.profiles.table import ProfileTable, as_table
-from toolkit.profiles.view import ProfileView
+from toolkit.base import (
+    LAST_SEEN,
+    NO_TIME,
+    ArgumentError,
+    Json,
+    MessageFileError,
+    dumps,
+    iso,
+    path_of_format,
+)
+from toolkit.profiles import ProfileTable, ProfileView, as_table
 from toolkit.sources.files.jsonlines import Messages, read_messages
 from toolkit.sources.files.whole_file import whole_file
-from toolkit.updates.messages import USERS
+from toolkit.updates import USERS
 
 _PATIENCE: Final = 1.0
 _AT_A_TIME: Final = 10_000

@@ -13,9 +13,8 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from toolkit.base.errors import FolderNotFoundError, PathIsFolderError, UnwritableError
-from toolkit.base.paths import as_path
-from toolkit.store.pending import is_beside_database, is_database
+from toolkit.base import FolderNotFoundError, PathIsFolderError, UnwritableError, as_path
+from toolkit.store import is_beside_database, is_database
 
 # The name of a temporary file holds so much of the name of what it becomes.
 _SHOWN: Final = 40

@@ -13,19 +13,20 @@ from typing import Any, Final, Self
 
 import pyarrow as pa
 
-from toolkit.base import times
-from toolkit.base.errors import (
+from toolkit.base import (
     ArgumentError,
     GeoError,
     GeoFileNotFoundError,
     InvalidIdError,
     InvalidValueError,
     MissingExtraError,
+    as_json,
+    as_path,
+    normalise_id,
+    quoted,
+    times,
 )
-from toolkit.base.ids import normalise_id
-from toolkit.base.paths import as_path
-from toolkit.base.values import as_json, quoted
-from toolkit.profiles.table import ProfileTable
+from toolkit.profiles import ProfileTable
 from toolkit.sources.geo.places import Places, places_of
 
 #: What a location is made of.

@@ -12,13 +12,19 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from toolkit.base import times
-from toolkit.base.errors import InvalidIdError, InvalidTimeError, InvalidValueError
-from toolkit.base.ids import normalise_id
-from toolkit.base.values import ABSENT, as_json, glimpse
-from toolkit.columns.column import Column, cell_frame
-from toolkit.events.events import Events
-from toolkit.updates.operators import OPERATORS
+from toolkit.base import (
+    ABSENT,
+    InvalidIdError,
+    InvalidTimeError,
+    InvalidValueError,
+    as_json,
+    glimpse,
+    normalise_id,
+    times,
+)
+from toolkit.columns import Column, cell_frame
+from toolkit.events import Events
+from toolkit.updates import OPERATORS
 
 #: So many events are kept, of so many bytes of JSON together; then the oldest go.
 MOST_EVENTS: Final = 1_000_000

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple, TypeVar
 
-from toolkit.base.errors import RequestError, StoreBusyError, ToolkitError
-from toolkit.base.values import dumps
+from toolkit.base import RequestError, StoreBusyError, ToolkitError, dumps
 from toolkit.sources.live.receiver import Outcome, Receiver
 from toolkit.sources.live.segment import CONTEXT
 from toolkit.sources.live.wire import (

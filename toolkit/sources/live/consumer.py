@@ -6,13 +6,12 @@ from typing import Final
 
 import pandas as pd
 
-from toolkit.base.errors import MessageError
-from toolkit.base.wording import completed_by_dir, completions, listed
-from toolkit.events.events import Events
-from toolkit.profiles.table import ProfileTable
+from toolkit.base import MessageError, completed_by_dir, completions, listed
+from toolkit.events import Events
+from toolkit.profiles import ProfileTable
 from toolkit.sources.live.receiver import Outcome, Receiver, Tally
 from toolkit.sources.live.wire import read_records
-from toolkit.updates.messages import Locator
+from toolkit.updates import Locator
 
 #: The endpoints of the client, in its words.
 _ENDPOINTS: Final = ("events", "people", "groups", "imports")

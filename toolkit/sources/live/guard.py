@@ -18,9 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from toolkit.base.errors import ArgumentError, RequestError
-from toolkit.base.notation import either
-from toolkit.base.values import quoted
+from toolkit.base import ArgumentError, RequestError, either, quoted
 
 _ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+")
 _HOST: Final = re.compile(r"[^/:?#@\s\[\]]+|\[[0-9a-f:.]+\]")

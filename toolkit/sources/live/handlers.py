@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
-from toolkit.base.errors import RequestError
+from toolkit.base import RequestError
 from toolkit.sources.live.calls import MIXPANEL, SEGMENT, Answer, Call, endpoint, refusal
 from toolkit.sources.live.wire import MAX_BODY, Body, too_large
 

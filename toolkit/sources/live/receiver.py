@@ -14,16 +14,13 @@ from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
-from toolkit.base import times
-from toolkit.base.errors import ArgumentError, MessageError
-from toolkit.base.values import glimpse
-from toolkit.base.wording import count, listed
-from toolkit.events.events import Events
-from toolkit.profiles.table import ProfileTable
+from toolkit.base import ArgumentError, MessageError, count, glimpse, listed, times
+from toolkit.events import Events
+from toolkit.profiles import ProfileTable
 from toolkit.sources.live.arriving_events import ArrivingEvents, Event, Fault, read_event, unused_of
 from toolkit.sources.live.segment import GROUP_KEY, translate
 from toolkit.sources.live.wire import Record
-from toolkit.updates.messages import KNOWN_FIELDS, Locator, is_meta, operators_of
+from toolkit.updates import KNOWN_FIELDS, Locator, is_meta, operators_of
 
 #: So many messages are remembered for a live view, and so many rejections.
 REMEMBERED: Final = 500

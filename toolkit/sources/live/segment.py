@@ -17,9 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-from toolkit.base.errors import MessageError
-from toolkit.base.values import glimpse
-from toolkit.base.wording import listed
+from toolkit.base import MessageError, glimpse, listed
 
 #: Traits and the reserved properties they are.
 TRAITS: Final[Mapping[str, str]] = {

@@ -19,20 +19,28 @@ from typing import Any, Final, Self
 import pandas as pd
 from tornado.iostream import IOStream
 
-from toolkit.base import html
-from toolkit.base.errors import ArgumentError, RequestError, ServeError
-from toolkit.base.notation import argument, either
-from toolkit.base.values import is_text, quoted
-from toolkit.base.wording import completed_by_dir, completions, count
-from toolkit.events.events import Events
-from toolkit.profiles.table import ProfileTable
+from toolkit.base import (
+    ArgumentError,
+    RequestError,
+    ServeError,
+    argument,
+    completed_by_dir,
+    completions,
+    count,
+    either,
+    html,
+    is_text,
+    quoted,
+)
+from toolkit.events import Events
+from toolkit.profiles import ProfileTable
 from toolkit.sources.live.calls import Answer, Call, Request, answer, read
 from toolkit.sources.live.connections import Connections
 from toolkit.sources.live.guard import Guard, is_loopback
 from toolkit.sources.live.handlers import application
 from toolkit.sources.live.receiver import Receiver, Tally
 from toolkit.sources.live.segment import GROUP_KEY
-from toolkit.updates.messages import Locator
+from toolkit.updates import Locator
 
 #: Seconds the headers of a request may take to arrive, and its body.
 TIMEOUT: Final = 30.0

@@ -9,8 +9,8 @@ from datetime import datetime
 from types import FrameType
 from typing import Any
 
-from toolkit.base.wording import count
-from toolkit.profiles.table import ProfileTable
+from toolkit.base import count
+from toolkit.profiles import ProfileTable
 from toolkit.sources.live.calls import Answer
 from toolkit.sources.live.guard import is_loopback
 from toolkit.sources.live.server import Server, serve

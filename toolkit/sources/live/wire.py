@@ -16,8 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from toolkit.base.errors import RequestError
-from toolkit.base.values import MAX_DIGITS
+from toolkit.base import MAX_DIGITS, RequestError
 from toolkit.sources.files.strict_json import DECODER
 
 #: Messages of one request, and bytes of one message (documented).

@@ -1,0 +1,22 @@
+from . import series as series
+from .column import (
+    IS_ABSENT as IS_ABSENT,
+    IS_NULL as IS_NULL,
+    IS_VALUE as IS_VALUE,
+    Column as Column,
+    Kind as Kind,
+    Mask as Mask,
+    Positions as Positions,
+    cell_frame as cell_frame,
+    last_of_each as last_of_each,
+    objects as objects,
+)
+from .series import (
+    Coded as Coded,
+    CodedLists as CodedLists,
+    Codes as Codes,
+    Microseconds as Microseconds,
+    is_number as is_number,
+    iso_column as iso_column,
+)
+from .snapshot import Snapshot as Snapshot, places as places

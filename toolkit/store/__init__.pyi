@@ -1,0 +1,26 @@
+from .backup import BackupReport as BackupReport
+from .changes import (
+    Explanation as Explanation,
+    difference as difference,
+    explain as explain,
+    history_frame as history_frame,
+    steps as steps,
+)
+from .check import CheckReport as CheckReport
+from .compaction import CompactReport as CompactReport
+from .engine import Engine as Engine
+from .file import TIMEOUT as TIMEOUT, Store as Store
+from .history import (
+    ProfilePast as ProfilePast,
+    Timeline as Timeline,
+    Update as Update,
+    past_of as past_of,
+    snapshot_as_of as snapshot_as_of,
+    state_after as state_after,
+    timeline as timeline,
+    updates_of as updates_of,
+)
+from .log import logged as logged
+from .pending import is_beside_database as is_beside_database, is_database as is_database
+from .remembered import Remembered as Remembered
+from .undo import edits_to_undo as edits_to_undo, is_small as is_small

@@ -1,0 +1,55 @@
+from . import limits as limits
+from .by_column import (
+    CellChange as CellChange,
+    ColumnsResult as ColumnsResult,
+    EditCounts as EditCounts,
+    plan_columns as plan_columns,
+    plan_edits as plan_edits,
+)
+from .by_message import Indexed as Indexed, plan as plan
+from .columnar import (
+    Columnar as Columnar,
+    LoggedColumns as LoggedColumns,
+    LoggedEdits as LoggedEdits,
+    Updates as Updates,
+    keys_of as keys_of,
+    of_profile as of_profile,
+)
+from .differences import compare as compare
+from .edits import Edit as Edit
+from .frame_plan import plan_frame as plan_frame
+from .frames import read_frame as read_frame, zone_notes as zone_notes
+from .messages import (
+    KNOWN_FIELDS as KNOWN_FIELDS,
+    USERS as USERS,
+    Locator as Locator,
+    Message as Message,
+    Rejection as Rejection,
+    hidden_properties as hidden_properties,
+    is_meta as is_meta,
+    message_of_log as message_of_log,
+    operators_of as operators_of,
+    parse_message as parse_message,
+)
+from .names import name_refusal as name_refusal
+from .operators import (
+    OPERATORS as OPERATORS,
+    Profile as Profile,
+    add as add,
+    append as append,
+    apply as apply,
+    delete as delete,
+    is_number as is_number,
+    remove as remove,
+    set as set,
+    set_once as set_once,
+    union as union,
+    unset as unset,
+)
+from .results import (
+    ApplyResult as ApplyResult,
+    ChangeReport as ChangeReport,
+    left_out_frame as left_out_frame,
+)
+from .rules import RULES as RULES, applied_rules as applied_rules, headline as headline
+from .state import Change as Change, Row as Row, State as State, settle as settle
