@@ -149,7 +149,7 @@ def test_an_object_that_is_no_file_is_refused() -> None:
         (b"INSERT INTO users VALUES (1)", "SQL script"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS"),
         (b"{\\rtf1\\ansi", "RTF"),
-        (gzip.compress(gzip.compress(b"id,plan"), mtime=0), "packed by gzip twice"),
+        (gzip.compress(gzip.compress(b"id,plan", mtime=0), mtime=0), "packed by gzip twice"),
         (gzip.compress(b"PK\x03\x04", mtime=0), "ZIP archive"),
         (b"users.csv".ljust(257, b"\0") + b"ustar", "tar archive"),
         (b"id,name\n1,a\0b\n", "NUL character on line 2"),
