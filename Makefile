@@ -66,7 +66,8 @@ format: setup  ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-pictures: setup browser  ## The pictures of forms in the documents
+pictures: setup browser  ## The pictures of the forms and of the rooms in the documents
+	@$(BIN)/python -m tests.house_picture
 	@$(BIN)/python -m tests.browser.pictures
 
 bench: setup  ## The speed claims, each against its peer (some minutes)
