@@ -173,7 +173,7 @@ class _Touched:
         self._cells: dict[str, Mask] = {}
         self._after = after
         self._state = State.of(after)
-        self._known = set(ids.to_pylist())
+        self._rows = dict(zip(ids.to_pylist(), range(len(ids)), strict=True))
 
     def cells(self, name: str) -> Mask:
         """Return whose property changed."""
@@ -190,8 +190,9 @@ class _Touched:
         for run in found:
             replay(self._state, run, batch.time)
         if counts:
-            at = places(keys, self.ids)
-            self.whole[at[before[0] & (places(keys, deleted) >= 0)]] = True
+            at = np.array([self._rows[key] for key in keys.to_pylist()], np.int64)
+            if len(deleted):
+                self.whole[at[before[0] & (places(keys, deleted) >= 0)]] = True
             self._compare(at, before, self._held(keys, names))
 
     def add_differences(self, progress: Progress) -> None:
@@ -220,7 +221,7 @@ class _Touched:
     def _own(self, run: Run) -> Run | None:
         """Return what a run says of the profiles asked about, None if it names none."""
         if not isinstance(run, tuple):
-            return [each for each in run if each.message.distinct_id in self._known] or None
+            return [each for each in run if each.message.distinct_id in self._rows] or None
         time, given = run
         at = np.flatnonzero(places(given.ids, self.ids) >= 0)
         return (time, given.rows(at)) if len(at) else None
