@@ -17,7 +17,6 @@ from toolkit.frames import FrameRows
 from toolkit.results import ChangeReport, left_out_frame
 from toolkit.snapshot import Snapshot
 from toolkit.values import ABSENT, Json
-from toolkit.wording import count
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -122,10 +121,6 @@ def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -
     cells = {name: column for name, column in cells.items() if column.is_present.any()}
 
     created, updated = int((~known).sum()), int((differs & known).sum())
-    notes = list(rows.notes)
-    if rows.repeated:
-        repeated = count(rows.repeated, "row")
-        notes.append(f"{repeated} of an ID that stands there before: the last cell wins (CSV-8).")
     report = ChangeReport(
         matched=len(known),
         created=created,
@@ -135,6 +130,6 @@ def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -
         properties=found.properties,
         changes=found.changes,
         rejected=left_out_frame(left_out),
-        notes=tuple(notes),
+        notes=tuple(rows.notes),
     )
     return FramePlan(rows.ids.take(pa.array(written)), cells, removed, report)
