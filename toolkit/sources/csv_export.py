@@ -104,8 +104,8 @@ def write_csv(
         A table, or the profiles picked out by ``profiles.where``. Of a table of users
         the group profiles are left out; ``profiles.groups(key)`` can be written.
     path
-        The file to write, UTF-8; gzipped if it ends in ``.gz``. It replaces an older
-        one only when it is whole.
+        The file to write, UTF-8; gzipped if it ends in ``.gz``. A file that is there is
+        written over, once the new one is whole.
     progress
         Whether to show a progress bar if it takes more than a second.
 

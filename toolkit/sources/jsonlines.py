@@ -234,7 +234,8 @@ def write_messages(
         A table, or the profiles picked out by ``profiles.where``.
     path
         The file to write, one message per line; gzipped if it ends in ``.gz``, one JSON
-        array if it ends in ``.json``. It replaces an older one only when it is whole.
+        array if it ends in ``.json``. A file
+        that is there is written over, once the new one is whole.
     chunk
         So many messages stand in one list: a line is a list, or the array one of lists,
         each a body to post as it is. An endpoint takes 2,000 (documented), older scripts

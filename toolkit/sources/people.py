@@ -39,7 +39,8 @@ def write_people(
         keys are left out; ``profiles.groups(key)`` can be written to a file of its own.
     path
         The file to write, one profile a line; gzipped if it ends in ``.gz``, one JSON
-        array if it ends in ``.json``. It replaces an older one only when it is whole.
+        array if it ends in ``.json``. A file
+        that is there is written over, once the new one is whole.
     progress
         Whether to show a progress bar if it takes more than a second.
 
