@@ -686,9 +686,11 @@ class Store:
                 )
 
     def size(self) -> int:
-        """Return the bytes of the file, with what SQLite keeps beside it."""
-        files = (beside(self.path, suffix) for suffix in ("", "-wal"))
-        return sum(file.stat().st_size for file in files if file.exists())
+        """Return the bytes of the file, as it is when what its ``-wal`` holds is written back."""
+        with self.explained():
+            pages: int = self._pragma("page_count")
+            size: int = pages * self._pragma("page_size")
+        return size
 
     def shrink(self) -> tuple[str, ...]:
         """Give back the space of what was deleted; if that fails, return why, in a sentence."""
