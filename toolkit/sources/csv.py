@@ -12,8 +12,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from toolkit import series
+from toolkit.arguments import check_flag
 from toolkit.batch_columns import CellChange
-from toolkit.errors import CsvError, CsvRowsError
+from toolkit.errors import ArgumentError, CsvError, CsvRowsError
 from toolkit.notation import argument
 from toolkit.progress import Progress
 from toolkit.sources.csv_file import CsvFile
@@ -193,6 +194,9 @@ def import_csv(
     _check_table(profiles)
     if on_error not in ("raise", "skip"):
         raise CsvError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
+    check_flag("dry_run", dry_run, ArgumentError)
+    if not callable(progress):
+        check_flag("progress", progress, ArgumentError)
     started = perf_counter()
     with _watched_by(progress) as notice:
         file = _opened(

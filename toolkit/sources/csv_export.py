@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
+from toolkit.arguments import check_flag
 from toolkit.columns import IS_NULL, Column, Mask, Positions
+from toolkit.errors import ArgumentError
 from toolkit.notation import argument
 from toolkit.paths import path_of_format
 from toolkit.progress import Progress, silent
@@ -141,6 +143,7 @@ def export_csv(
     *notice* is told how far it is, and may stop it; an older file stays as it was then.
     """
     snapshot = as_table(profiles, views=True).snapshot()
+    check_flag("progress", progress, ArgumentError)
     path_of_format(path, "CSV")
     names = [name for name in snapshot.names if _may_be_column(name)]
     found = _Losses([name for name in snapshot.names if not _may_be_column(name)])

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from toolkit.arguments import check_flag
 from toolkit.errors import (
     ArgumentError,
     MessageFileError,
@@ -110,6 +111,7 @@ def read_messages(
     """
     if on_error not in ("raise", "skip"):
         raise ArgumentError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
+    check_flag("progress", progress, ArgumentError)
     if not as_path(path).exists():
         raise MessageFileNotFoundError(f"there is no file {fspath(path)!r}")
     messages: list[dict[str, Any]] = []
@@ -246,6 +248,7 @@ def write_messages(
         Told how far it is; may stop it, and an older file stays as it was then.
     """
     as_table(profiles, views=True)
+    check_flag("progress", progress, ArgumentError)
     if chunk is not None and (isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1):
         raise ArgumentError(
             f"{argument('chunk', chunk)}; a number of messages from 1 on"

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from tqdm.auto import tqdm
 
+from toolkit.arguments import check_flag
 from toolkit.errors import ArgumentError, MessageFileError
 from toolkit.messages import USERS
 from toolkit.paths import path_of_format
@@ -56,6 +57,7 @@ def write_people(
     <BLANKLINE>
     """
     as_table(profiles, views=True)
+    check_flag("progress", progress, ArgumentError)
     is_array = str(path_of_format(path, "profiles as JSON")).removesuffix(".gz").endswith(".json")
     number = 0
     with whole_file(path) as out:

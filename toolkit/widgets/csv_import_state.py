@@ -10,7 +10,8 @@ from typing import IO, Any, Final, Literal, TypeVar
 
 from traitlets import Bool, HasTraits, Instance, Int, List, Tuple, Unicode
 
-from toolkit.errors import ToolkitError, UndoError
+from toolkit.arguments import check_flag
+from toolkit.errors import ArgumentError, ToolkitError, UndoError
 from toolkit.notation import written
 from toolkit.progress import Progress
 from toolkit.reserved import HIDDEN
@@ -133,6 +134,7 @@ class CsvImportState(HasTraits):
         super().__init__()
         self.profiles = self._given = as_table(profiles)
         self.group_key = profiles.group_key or ""
+        check_flag("keeps_table", keeps_table, ArgumentError)
         self._keeps_table = keeps_table or profiles.group_key is not None
         self.job = Job()
         self._source: CsvSource | None = None

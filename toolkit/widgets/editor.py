@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from toolkit.errors import ToolkitError
+from toolkit.arguments import check_flag
+from toolkit.errors import ArgumentError, ToolkitError
 from toolkit.table import ProfileTable
 from toolkit.widgets import parts
 from toolkit.widgets.edit_preview import edit_table, message_text
@@ -52,7 +53,7 @@ class ProfileEditor(Form):
         self, profiles: ProfileTable, distinct_id: object = None, *, remote_images: bool = False
     ) -> None:
         self.state = state = EditorState(profiles, distinct_id)
-        self._remote_images = remote_images
+        self._remote_images = check_flag("remote_images", remote_images, ArgumentError)
         self._options: dict[str, str] = {}
         self._editors: dict[int, PropertyEditor] = {}
         self._heading = parts.block()
