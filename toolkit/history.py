@@ -20,17 +20,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit import times
+from toolkit.arguments import is_whole
 from toolkit.batch import plan
 from toolkit.batch_columns import plan_columns, plan_edits
 from toolkit.columns import Column, Positions
-from toolkit.errors import CompactedError
+from toolkit.errors import CompactedError, InvalidTimeError
 from toolkit.log import Batch, Columnar, Compaction, Log, LoggedColumns, LoggedEdits, Updates
 from toolkit.messages import Message
 from toolkit.operators import OPERATORS, apply
 from toolkit.progress import Progress, silent
 from toolkit.snapshot import Snapshot
 from toolkit.state import Row, State
-from toolkit.values import ABSENT
+from toolkit.values import ABSENT, quoted
 from toolkit.wording import count
 
 
@@ -363,7 +364,20 @@ class ProfilePast:
         return tuple(found)
 
     def at(self, moment: int) -> Row | None:
-        """Return the profile as of a moment, as ``as_of`` has it; None where there was none."""
+        """Return the profile as of a moment, as ``as_of`` has it; None where there was none.
+
+        Raises
+        ------
+        InvalidTimeError
+            If *moment* is no whole number of microseconds since 1970 UTC.
+        CompactedError
+            If it is before the past that is known.
+        """
+        if not is_whole(moment):
+            raise InvalidTimeError(
+                f"moment={quoted(moment):.60}; microseconds since 1970 UTC are needed, such as one "
+                'of moments. profiles.as_of("2026-05-01") takes times in words'
+            )
         if self.since is not None and moment < self.since:
             raise CompactedError(
                 f"what happened before {times.iso(self.since)} was compacted. "
