@@ -49,6 +49,7 @@ from toolkit.log import (
     of_profile,
 )
 from toolkit.messages import USERS
+from toolkit.notation import either
 from toolkit.paths import as_path
 from toolkit.pending import beside, check_pending, has_pending, mark
 from toolkit.progress import Progress
@@ -335,7 +336,7 @@ class Store:
             )
         for suffix, identity in self._identities.items():
             if self._identity(suffix) != identity:
-                raise StoreError(f"{beside(self.path, suffix)} {_LOST[suffix]}")
+                raise StoreError(f"{beside(self.path, suffix)} {_lost(suffix)}")
 
     def copy_to(self, path: Path, progress: Progress) -> None:
         """Copy the file as it is at this moment, inside a transaction; the copy is one file."""
@@ -404,8 +405,9 @@ class Store:
         if self.read_only:
             raise StoreReadOnlyError(
                 f"{self.path} was opened to read only, for {self.read_only}. Nothing was "
-                'changed. To change the profiles, copy them: profiles.backup("copy.db"), and '
-                "open the copy."
+                "changed. To change the profiles, copy them: "
+                + either('profiles.backup("copy.db")', "`profile-toolkit backup`")
+                + ", and open the copy."
             )
 
     @contextmanager
@@ -756,24 +758,36 @@ class Store:
         self._connection.executemany(sql, rows)
 
 
-#: What belongs to an open file, and what is said if it is gone or another one.
-_LOST: Final = {
-    "": (
+#: What belongs to an open file.
+_FILES: Final = ("", "-wal", "-shm")
+
+
+def _lost(suffix: str) -> str:
+    """Return what is said if a file that belongs to an open one is gone, or another one."""
+    whole = either("see whether profiles.check() finds it whole", "run `profile-toolkit check`")
+    if suffix == "-wal":
+        close = either(
+            "Call profiles.close(), which puts what this process still has of it into the file; "
+            "then open it again, and",
+            "What this process still has of it is put into the file when it ends; then",
+        )
+        told = "was deleted or replaced while the file was open; it holds what was written last."
+        return f"{told} Nothing was changed. {close} {whole}."
+    if suffix == "-shm":
+        close = either(
+            "Call profiles.close() here and in other processes, then open it again, and",
+            "End other processes that have the file open, then",
+        )
+        told = (
+            "was deleted or replaced while the file was open; processes agree by it on who writes."
+        )
+        return f"{told} Nothing was changed. {close} {whole}."
+    return (
         "was deleted or replaced while it was open, or changed where it is open to read only. "
         "What it held is in the file it was; open it again."
-    ),
-    "-wal": (
-        "was deleted or replaced while the file was open; it holds what was written last. Nothing "
-        "was changed. Call profiles.close(), which puts what this process still has of it into "
-        "the file; then open it again, and see whether profiles.check() finds it whole."
-    ),
-    "-shm": (
-        "was deleted or replaced while the file was open; processes agree by it on who writes. "
-        "Nothing was changed. Call profiles.close() here and in other processes, then open it "
-        "again, and see whether profiles.check() finds it whole."
-    ),
-}
-_FILES: Final = tuple(_LOST)
+    )
+
+
 #: How SQLite fails where it may only read.
 _UNWRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
