@@ -138,8 +138,8 @@ def test_a_backup_writes_over_nothing_unless_asked(path: Path, tmp_path: Path) -
             (tmp_path / "none" / "x.db", "there is no folder"),
             (":memory:", "goes to a file"),
             ("", "the path of the file"),
-            ("a\0b", "the path of the file"),
-            (None, "the path of the file"),
+            ("a\0b", "holds a NUL"),
+            (None, "the path of a file"),
         ):
             with pytest.raises(errors.ToolkitError, match=text):
                 profiles.backup(wrong)  # type: ignore[arg-type]

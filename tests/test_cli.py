@@ -100,7 +100,9 @@ def test_import_with_ragged_rows_exits_1_and_lists_them(
     assert main(given) == 1
     assert "line 3" in capsys.readouterr().err
     assert pd.read_csv(rejected)["line"].tolist() == [3]
-    assert main([*given, "--skip-errors"]) == 1
+    assert main([*given, "--skip-errors"]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert main([*given, "--skip-errors", "--overwrite"]) == 1
     with ProfileTable(database) as profiles:
         assert list(profiles) == ["1", "3"]
 
@@ -142,7 +144,7 @@ def test_report_prints_the_table_and_writes_chart_and_csv(
     chart, table = tmp_path / "chart.png", tmp_path / "table.csv"
     for events in (files["events"], files["events_csv"]):
         given = ["report", str(database), str(events), "Purchase", "--unit", "none"]
-        by = ["--by", 'event["category"]', "--png", str(chart), "--csv", str(table)]
+        by = ["--by", 'event["category"]', "--png", str(chart), "--csv", str(table), "--overwrite"]
         assert main([*given, *by]) == 0
         assert "kitchen" in capsys.readouterr().out
         assert chart.read_bytes()[1:4] == b"PNG"

@@ -16,7 +16,9 @@ import pandas as pd
 import pytest
 
 import toolkit
-from toolkit.cli import PROGRAM, main
+from toolkit import store
+from toolkit.base.notation import written
+from toolkit.cli import PROGRAM, _as_option, main
 from toolkit.demo import run_demo
 from toolkit.profiles.table import ProfileTable
 
@@ -349,3 +351,28 @@ def test_JSON_named_csv_is_refused_and_the_other_way_round(tmp_path: Path) -> No
         toolkit.write_csv(profiles, tmp_path / "x.json")
     with pytest.raises(toolkit.errors.ArgumentError, match=r"toolkit\.write_csv"):
         toolkit.write_messages(profiles, tmp_path / "x.csv.gz")
+
+
+@pytest.mark.parametrize("pair", ["=tailnum", "=$distinct_id", " =seats"])
+def test_a_mapping_without_a_column_is_refused_without_advice_that_is_refused_in_turn(
+    pair: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    csv = tmp_path / "planes.csv"
+    csv.write_text("tailnum,plan\nN1,pro\n")
+    assert main(["import", str(tmp_path / "x.db"), str(csv), "--map", pair]) == 2
+    told = capsys.readouterr().err
+    assert "there is no column" in told
+    assert "tailnum" in told
+    assert "--map tailnum=" not in told
+    assert "looks reversed" not in told
+
+
+@pytest.mark.parametrize("suffix", store._FILES)
+def test_what_is_said_of_lost_files_is_for_who_reads_it(suffix: str) -> None:
+    in_python = store._lost(suffix)
+    with written(_as_option):
+        at_the_shell = store._lost(suffix)
+    assert "profiles." not in at_the_shell
+    assert "profile-toolkit" not in in_python
+    assert bool(suffix) == ("`profile-toolkit check`" in at_the_shell)
+    assert bool(suffix) == ("profiles.check()" in in_python)

@@ -183,6 +183,13 @@ def test_a_slow_sender_is_told_so_and_let_go(server: Server) -> None:
     is_alive(server)
 
 
+def test_a_connection_that_has_its_answer_is_closed_without_another(server: Server) -> None:
+    answer = raw(server, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 ") == answer.count(b"HTTP/1.1 200 ") == 1
+    assert server.log.empty
+    is_alive(server)
+
+
 def test_a_connection_closed_halfway_leaves_nothing(server: Server) -> None:
     body = json.dumps(GOOD).encode()
     head = b"POST /engage HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -218,7 +225,7 @@ def test_a_connection_closed_halfway_leaves_nothing(server: Server) -> None:
 )
 def test_what_is_no_HTTP_is_not_answered_with_success(server: Server, sent: bytes) -> None:
     answer = raw(server, sent, wait=1.0)
-    assert answer[:12] in (b"", b"HTTP/1.1 400", b"HTTP/1.1 403", b"HTTP/1.1 405")
+    assert answer[:12] in (b"", *(b"HTTP/1.1 %d" % status for status in (400, 403, 405, 408)))
     is_alive(server)
 
 

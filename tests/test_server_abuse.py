@@ -174,10 +174,20 @@ def test_a_connection_that_sends_again_is_not_the_one_that_goes(
 @pytest.mark.parametrize(
     "sent", [b"", b"P", b"POST /engage HTTP/1.1\r\n", HEAD, HEAD + b"Content-Length: 5\r\n"]
 )
-def test_headers_that_are_not_whole_in_time_end_the_connection(server: Server, sent: bytes) -> None:
+def test_headers_that_are_not_whole_in_time_are_answered_and_end_the_connection(
+    server: Server, sent: bytes
+) -> None:
     began = time.monotonic()
-    assert raw(server, sent, wait=10) == b""
+    answer = raw(server, sent, wait=10)
     assert time.monotonic() - began < 5
+    if sent:
+        reason = "the headers were not whole after 0.5 s"
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert answer.endswith(reason.encode())
+        assert server.log["reason"].tolist() == [reason]
+    else:  # nobody has asked for anything
+        assert answer == b""
+        assert server.log.empty
     is_alive(server)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def on_the_command_line(*arguments: str) -> Callable[[Path], None]:
         (folder / "bad.csv").write_text("distinct_id,plan\n1,pro\n2\n")
         places = {"OUT": str(path), "IN": str(folder)}
         given = [each.replace("IN/", f"{folder}/") for each in arguments]
-        assert main([places.get(each, each) for each in given]) in (0, 1)
+        assert main([*(places.get(each, each) for each in given), "--overwrite"]) in (0, 1)
 
     return write
 
@@ -92,6 +93,29 @@ def test_WHOLE_a_file_written_anew_keeps_its_mode_and_its_link(writer: str, tmp_
     assert target.read_bytes() not in (b"", b"older")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize("writer", [name for name in WRITERS if " -" in name or name == "export"])
+def test_WHOLE_commands_refuse_to_write_over_a_file_unless_they_are_to(
+    writer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, write = WRITERS[writer]
+    path = tmp_path / name
+    path.write_text("older")
+    called: list[list[str]] = []
+    monkeypatch.setattr(sys.modules[__name__], "main", lambda given: called.append(given) or 0)
+    write(path)
+    monkeypatch.undo()
+    [given] = called
+    given.remove("--overwrite")
+    assert main(given) == 2
+    assert path.read_text() == "older"
+    assert "--overwrite" in capsys.readouterr().err
+    assert not (path.parent / "inputs" / "new.db").exists()
+    path.unlink()
+    assert main(given) in (0, 1)
+    assert main(given) == 2
+    assert main([*given, "--overwrite"]) in (0, 1)
 
 
 @pytest.mark.parametrize("part", ["", "-wal", "-shm", "-journal"])

@@ -245,6 +245,7 @@ def mask(expression: Expression, scope: Scope) -> Mask:
         profile ever had.
     """
     require_closed(expression)
+    _require_scope(scope)
     if isinstance(scope, SnapshotScope):
         # The caller of mask is the method of the same name, its caller ProfileTable.where.
         warn_of_profiles(expression, scope.snapshot, stacklevel=4)
@@ -255,7 +256,17 @@ def mask(expression: Expression, scope: Scope) -> Mask:
 def evaluate(expression: Expression, scope: Scope) -> Column:
     """Return the value for each row of *scope*, absent where there is none."""
     require_closed(expression)
+    _require_scope(scope)
     return _Evaluation(scope).value(expression).column(len(scope))
+
+
+def _require_scope(scope: object) -> None:
+    # Events have columns, and are known by one of them: they are in a room below.
+    if not callable(getattr(scope, "column", None)) or hasattr(scope, "event_column"):
+        raise ExpressionError(
+            f"scope is of type {type(scope).__name__}, which is no scope of rows. "
+            "profiles.where(condition) picks profiles, and reports take a condition as where="
+        )
 
 
 _FUNCTIONS: Final[dict[str, Callable[[Cells], Cells]]] = {

@@ -33,7 +33,15 @@ from typing import Any, Final, TypeVar
 
 import sqlite_utils
 
-from toolkit.base import Progress, StoreDamagedError, StoreError, StoreReadOnlyError, as_path, times
+from toolkit.base import (
+    Progress,
+    StoreDamagedError,
+    StoreError,
+    StoreReadOnlyError,
+    as_path,
+    either,
+    times,
+)
 from toolkit.columns import Snapshot
 from toolkit.store import parquet as bulk
 from toolkit.store.log import Base, Batch, Changes, Compaction, Log, after
@@ -321,7 +329,7 @@ class Store:
             )
         for suffix, identity in self._identities.items():
             if self._identity(suffix) != identity:
-                raise StoreError(f"{beside(self.path, suffix)} {_LOST[suffix]}")
+                raise StoreError(f"{beside(self.path, suffix)} {_lost(suffix)}")
 
     def copy_to(self, path: Path, progress: Progress) -> None:
         """Copy the file as it is at this moment, inside a transaction; the copy is one file."""
@@ -390,8 +398,9 @@ class Store:
         if self.read_only:
             raise StoreReadOnlyError(
                 f"{self.path} was opened to read only, for {self.read_only}. Nothing was "
-                'changed. To change the profiles, copy them: profiles.backup("copy.db"), and '
-                "open the copy."
+                "changed. To change the profiles, copy them: "
+                + either('profiles.backup("copy.db")', "`profile-toolkit backup`")
+                + ", and open the copy."
             )
 
     @contextmanager
@@ -672,9 +681,11 @@ class Store:
                 )
 
     def size(self) -> int:
-        """Return the bytes of the file, with what SQLite keeps beside it."""
-        files = (beside(self.path, suffix) for suffix in ("", "-wal"))
-        return sum(file.stat().st_size for file in files if file.exists())
+        """Return the bytes of the file, as it is when what its ``-wal`` holds is written back."""
+        with self.explained():
+            pages: int = self._pragma("page_count")
+            size: int = pages * self._pragma("page_size")
+        return size
 
     def shrink(self) -> tuple[str, ...]:
         """Give back the space of what was deleted; if that fails, return why, in a sentence."""
@@ -740,24 +751,36 @@ class Store:
         self._connection.executemany(sql, rows)
 
 
-#: What belongs to an open file, and what is said if it is gone or another one.
-_LOST: Final = {
-    "": (
+#: What belongs to an open file.
+_FILES: Final = ("", "-wal", "-shm")
+
+
+def _lost(suffix: str) -> str:
+    """Return what is said if a file that belongs to an open one is gone, or another one."""
+    whole = either("see whether profiles.check() finds it whole", "run `profile-toolkit check`")
+    if suffix == "-wal":
+        close = either(
+            "Call profiles.close(), which puts what this process still has of it into the file; "
+            "then open it again, and",
+            "What this process still has of it is put into the file when it ends; then",
+        )
+        told = "was deleted or replaced while the file was open; it holds what was written last."
+        return f"{told} Nothing was changed. {close} {whole}."
+    if suffix == "-shm":
+        close = either(
+            "Call profiles.close() here and in other processes, then open it again, and",
+            "End other processes that have the file open, then",
+        )
+        told = (
+            "was deleted or replaced while the file was open; processes agree by it on who writes."
+        )
+        return f"{told} Nothing was changed. {close} {whole}."
+    return (
         "was deleted or replaced while it was open, or changed where it is open to read only. "
         "What it held is in the file it was; open it again."
-    ),
-    "-wal": (
-        "was deleted or replaced while the file was open; it holds what was written last. Nothing "
-        "was changed. Call profiles.close(), which puts what this process still has of it into "
-        "the file; then open it again, and see whether profiles.check() finds it whole."
-    ),
-    "-shm": (
-        "was deleted or replaced while the file was open; processes agree by it on who writes. "
-        "Nothing was changed. Call profiles.close() here and in other processes, then open it "
-        "again, and see whether profiles.check() finds it whole."
-    ),
-}
-_FILES: Final = tuple(_LOST)
+    )
+
+
 #: How SQLite fails where it may only read.
 _UNWRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 

@@ -12,9 +12,11 @@ from traitlets import Bool, HasTraits, Instance, Int, List, Tuple, Unicode
 
 from toolkit.base import (
     HIDDEN,
+    ArgumentError,
     Progress,
     ToolkitError,
     UndoError,
+    check_flag,
     count,
     did_you_mean,
     dumps,
@@ -144,6 +146,7 @@ class CsvImportState(HasTraits):
         super().__init__()
         self.profiles = self._given = as_table(profiles)
         self.group_key = profiles.group_key or ""
+        check_flag("keeps_table", keeps_table, ArgumentError)
         self._keeps_table = keeps_table or profiles.group_key is not None
         self.job = Job()
         self._source: CsvSource | None = None

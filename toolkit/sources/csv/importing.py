@@ -11,7 +11,16 @@ from typing import Final, Literal
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit.base import CsvError, CsvRowsError, Progress, argument, count, parse_time
+from toolkit.base import (
+    ArgumentError,
+    CsvError,
+    CsvRowsError,
+    Progress,
+    argument,
+    check_flag,
+    count,
+    parse_time,
+)
 from toolkit.columns import series
 from toolkit.profiles import ProfileTable, ProfileView
 from toolkit.sources.csv.file import CsvFile
@@ -188,6 +197,9 @@ def import_csv(
     _check_table(profiles)
     if on_error not in ("raise", "skip"):
         raise CsvError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
+    check_flag("dry_run", dry_run, ArgumentError)
+    if not callable(progress):
+        check_flag("progress", progress, ArgumentError)
     started = perf_counter()
     with _watched_by(progress) as notice:
         file = _opened(

@@ -548,6 +548,11 @@ def _refuse_reversed(mapping: ColumnMapping, columns: FileColumns) -> None:
     for key, column in mapping.items():
         if not isinstance(key, str) or _is_column(key, known):
             continue
+        if not key.strip():  # turned round it would give a property without a name
+            raise ColumnMappingError(
+                f'{argument("mapping", {key: column})}: there is no column "{key}". A column comes '
+                f"first, then the property. The columns are {listed(known)}"
+            )
         is_place = isinstance(column, int) and not isinstance(column, bool)
         is_column = _is_column(column, known)
         # {"plam": "plan"} is a slip in the name of the column "plan".

@@ -237,7 +237,7 @@ class ImportReport:
     id_name: str = "distinct ID"
 
     def write_rejected(self, path: str | PathLike[str]) -> None:
-        """Write the rejected rows as CSV: line, reason, text.
+        """Write the rejected rows as CSV: line, reason, text; over a file that is there.
 
         Cells that a spreadsheet would run as formulas get an apostrophe.
         """

@@ -119,7 +119,7 @@ class Server:
             # The handler has bounds of its own, and answers in words.
             max_body_size=2**60,
             max_header_size=_MAX_HEADER,
-            idle_connection_timeout=timeout,
+            timeout=timeout,
         )
         ready = threading.Event()
         self._thread = threading.Thread(
