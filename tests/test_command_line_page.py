@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,28 @@ def test_the_readme_names_each_command_and_no_other() -> None:
     readme = command_line.PAGE.parent.parent.joinpath("README.md").read_text(encoding="utf-8")
     row = re.search(r"(?m)^\| command line: .*? \| (.*) \|$", readme)
     assert row and set(re.findall(r"`(\w+)`", row[1])) == set(COMMANDS)
+
+
+def test_documents_give_the_command_that_a_folder_of_ones_own_does_not_shadow(
+    tmp_path: Path,
+) -> None:
+    root = command_line.PAGE.parent.parent
+    documents = [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("notebooks/*.ipynb")]
+    assert len(documents) > 30
+    named = {
+        path.name: line.strip()
+        for path in documents
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "python -m toolkit" in line and path.name != "CHANGELOG.md"
+    }
+    assert named.pop("README.md").startswith("__main__.py")  # the map of rooms
+    assert list(named) == ["command-line.md"]  # which says when it is not the same
+    # Nor does a folder of that name hide the package from the command.
+    (tmp_path / "toolkit").mkdir()
+    (tmp_path / "toolkit" / "__init__.py").touch()
+    program = Path(sys.executable).with_name("profile-toolkit")
+    done = subprocess.run([program, "--version"], cwd=tmp_path, capture_output=True, check=False)
+    assert done.stdout.startswith(b"profile-toolkit "), done.stderr
 
 
 def test_the_page_has_each_option_and_default_as_the_parser() -> None:
