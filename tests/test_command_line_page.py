@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -30,9 +28,7 @@ def test_the_readme_names_each_command_and_no_other() -> None:
     assert row and set(re.findall(r"`(\w+)`", row[1])) == set(COMMANDS)
 
 
-def test_documents_give_the_command_that_a_folder_of_ones_own_does_not_shadow(
-    tmp_path: Path,
-) -> None:
+def test_documents_give_the_command_that_a_folder_of_ones_own_does_not_shadow() -> None:
     root = command_line.PAGE.parent.parent
     documents = [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("notebooks/*.ipynb")]
     assert len(documents) > 30
@@ -44,12 +40,6 @@ def test_documents_give_the_command_that_a_folder_of_ones_own_does_not_shadow(
     }
     assert named.pop("README.md").startswith("__main__.py")  # the map of rooms
     assert list(named) == ["command-line.md"]  # which says when it is not the same
-    # Nor does a folder of that name hide the package from the command.
-    (tmp_path / "toolkit").mkdir()
-    (tmp_path / "toolkit" / "__init__.py").touch()
-    program = Path(sys.executable).with_name("profile-toolkit")
-    done = subprocess.run([program, "--version"], cwd=tmp_path, capture_output=True, check=False)
-    assert done.stdout.startswith(b"profile-toolkit "), done.stderr
 
 
 def test_the_page_has_each_option_and_default_as_the_parser() -> None:
