@@ -208,7 +208,7 @@ def test_CSV_2_the_wizard_says_what_becomes_of_the_ids(
 
     state.choose_identifier(0)
     assert state.identifier_told == (
-        "1 different IDs in 3 rows. 1 row repeats the ID of a row before: of each property the "
+        "1 different ID in 3 rows. 1 row repeats the ID of a row before: of each property the "
         "last cell counts. 1 row without one cannot be imported."
     )
 
