@@ -368,7 +368,7 @@ class CsvImportState(HasTraits):
         """Return in words what a column is worth as distinct IDs."""
         assert self.preview is not None
         column = self.preview.columns[position]
-        told = [f"{column.distinct:,} different IDs in {count(self.preview.rows, 'row')}."]
+        told = [f"{count(column.distinct, 'different ID')} in {count(self.preview.rows, 'row')}."]
         repeated = column.cells - column.empty - column.distinct
         if repeated:
             told.append(
