@@ -9,12 +9,12 @@ from traitlets import Enum as OneOf
 from traitlets import HasTraits, Instance, Int, List, Unicode
 
 from toolkit.errors import ArgumentError, ToolkitError
-from toolkit.expressions import Expression, parse
+from toolkit.expressions import Expression, Property, parse
 from toolkit.expressions.nodes import And, Or, require_closed
-from toolkit.reports.choices import COHORT, Choices, Suggestions
+from toolkit.reports.choices import COHORT, Choices, Suggestions, label_of
 from toolkit.reports.conditions import condition, operators, spelled
 from toolkit.reserved import HIDDEN
-from toolkit.wording import sentence
+from toolkit.wording import did_you_mean, sentence
 
 NOTHING: Final = Suggestions("none", "none", ())
 
@@ -203,6 +203,18 @@ class FilterState(HasTraits):
         else:
             self.mode = mode
 
+    def check(self, condition: Expression | str | None) -> None:
+        """Refuse what is no condition.
+
+        Raises
+        ------
+        ToolkitError
+            If it is none; the message says which of its properties there is not.
+        """
+        if condition is not None:
+            text = condition if isinstance(condition, str) else condition.text
+            _condition_of(text, self._choices())
+
     def show(self, condition: Expression | str | None) -> None:
         """Put another condition, or the text of one, in place of what the filter says."""
         if condition is None:
@@ -244,7 +256,7 @@ class FilterState(HasTraits):
             condition = self._of_rows()
         elif self.text.strip():
             try:
-                condition = _condition_of(self.text)
+                condition = _condition_of(self.text, self._choices())
             except ToolkitError as refusal:
                 error = str(refusal)
         self.error, self.condition = error, condition
@@ -256,11 +268,20 @@ class FilterState(HasTraits):
         return And.of(found) if self.join == "and" else Or.of(found)
 
 
-def _condition_of(text: str) -> Expression:
+def _condition_of(text: str, choices: Choices) -> Expression:
     condition = parse(text)
     require_closed(condition)
     if not condition.is_condition:
+        known = [choice.property for choice in choices.properties.values()]
+        names = [each for each in known if isinstance(each, Property)]
+        unknown = [
+            f" There is no property {node.text:.60}."
+            + did_you_mean(node.name, [each.name for each in names if each.side == node.side])
+            for node in condition.properties
+            if label_of(node) not in choices.properties
+        ]
         raise ArgumentError(
             f"{text.strip()} is a value, not a condition; compare it: {text.strip()} == …"
+            + (f".{''.join(unknown)}" if unknown else "")
         )
     return condition
