@@ -18,6 +18,7 @@ from toolkit.sources.csv_mapping import (
     TEXTS,
     ColumnMapping,
     FileColumns,
+    candidate_reason,
     suggest_names,
 )
 from toolkit.sources.csv_mark import is_export, restored
@@ -169,6 +170,11 @@ class CsvFile:
             identifier=self._key(suggestion.identifier),
             identifier_reason=suggestion.identifier_reason,
             candidate=self._key(suggestion.candidate),
+            candidate_reason=(
+                ""
+                if suggestion.candidate is None
+                else candidate_reason(self.columns, suggestion.candidate)
+            ),
             encoding=self.text.encoding,
             delimiter=self.text.delimiter,
             rows=self.text.rows,
