@@ -97,6 +97,9 @@ def test_CSV_10_rows_of_data_that_repeat_make_no_header() -> None:
         ("(2 rows);;", 'it is a count of rows, "(2 rows)"'),
         ("(2 rows)", "1 cell where 3 are expected"),
         ("2 rows affected;;", 'it is a count of rows, "2 rows affected"'),
+        ("Average;x;3.5", 'it looks like a line of averages, "Average", below the rows'),
+        ("Durchschnitt;;1", 'it looks like a line of averages, "Durchschnitt", below the rows'),
+        ("Mean;x;4", None),
         ("Totally;;5", None),
     ],
 )
@@ -117,6 +120,14 @@ def test_CSV_10_a_line_of_totals_below_the_rows_is_rejected_or_doubted(
         assert report.rejected["reason"].tolist() == [
             reason if not footer.startswith(";") else f"{reason}"
         ]
+
+
+@pytest.mark.parametrize("row", ["Total;;1234", "Average;x;7", "Summe:;;"])
+def test_CSV_10_a_row_of_totals_without_others_is_imported_and_doubted(row: str) -> None:
+    report = import_csv(ProfileTable(), f"id;plan;n\n{row}\n".encode(), header=True)
+
+    assert report.imported == 1
+    assert any(f'Line 2 begins with "{row.partition(";")[0]}"' in each for each in report.warnings)
 
 
 def test_CSV_10_remarks_below_a_line_of_totals_hide_it_no_more() -> None:
