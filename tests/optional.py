@@ -15,6 +15,7 @@ import pytest
 #: What the extra ``dev`` brings, by the names that Python imports.
 PACKAGES = (
     "IPython",
+    "axe_playwright_python",
     "duckdb",
     "hypothesis",
     "jupyterlab",

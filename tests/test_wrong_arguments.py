@@ -233,6 +233,11 @@ def test_titles_keep_the_names_of_events(name: str) -> None:
     assert tk.retention(events, None, name, name).title.startswith(name)
     assert tk.lifecycle(events, None, name).title.startswith(name)
     assert tk.frequency(events, None, name, name).title.startswith(name)
+    assert tk.flows(events, None, name, after=1).title.startswith(f"After {name}: ")
+    profiles = tk.ProfileTable()
+    profiles.set("a", {name: 1})
+    told = tk.profile_report(profiles, measure="sum", of=name).title
+    assert told == f"Sum of user.{name}"
 
 
 def test_a_name_that_is_not_there_is_told_with_those_that_are() -> None:

@@ -362,7 +362,8 @@ class CsvImportState(HasTraits):
         title = self.columns[self.candidate].title
         if self._suggested is not None:
             return f' The file suggests "{title}".'
-        return f' "{title}" may be it: its cells are all filled and all different.'
+        assert self.preview is not None
+        return f' "{title}" may be it: {self.preview.candidate_reason}.'
 
     def _told_of_ids(self, position: int) -> str:
         """Return in words what a column is worth as distinct IDs."""

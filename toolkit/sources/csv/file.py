@@ -15,6 +15,7 @@ from toolkit.sources.csv.mapping import (
     TEXTS,
     ColumnMapping,
     FileColumns,
+    candidate_reason,
     suggest_names,
 )
 from toolkit.sources.csv.mark import is_export, restored
@@ -166,6 +167,11 @@ class CsvFile:
             identifier=self._key(suggestion.identifier),
             identifier_reason=suggestion.identifier_reason,
             candidate=self._key(suggestion.candidate),
+            candidate_reason=(
+                ""
+                if suggestion.candidate is None
+                else candidate_reason(self.columns, suggestion.candidate)
+            ),
             encoding=self.text.encoding,
             delimiter=self.text.delimiter,
             rows=self.text.rows,

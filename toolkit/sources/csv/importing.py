@@ -32,6 +32,7 @@ from toolkit.sources.csv.mapping import (
     ColumnTypes,
     FileColumns,
     MappedColumns,
+    candidate_reason,
     choose_types,
     map_columns,
 )
@@ -312,8 +313,9 @@ def _better(columns: FileColumns, mapped: MappedColumns) -> str:
         return f"If a column holds the IDs, pass {argument('key')}."
     given = argument("key", columns.key(mapped.candidate))
     return (
-        f"The cells of {columns.title(mapped.candidate)} are all filled and all different: "
-        f"if it is the {mapped.id_name}, pass {given}."
+        f"{sentence(columns.title(mapped.candidate)).removesuffix('.')} may be it, for "
+        f"{candidate_reason(columns, mapped.candidate)}: if it is the {mapped.id_name}, "
+        f"pass {given}."
     )
 
 
