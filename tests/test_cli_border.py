@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,11 @@ from toolkit.demo import run_demo
 from toolkit.table import ProfileTable
 
 EVENTS = "event,distinct_id,time\nPurchase,ann,2026-05-01T10:00:00Z\nNA,NA,2026-05-02T10:00:00Z\n"
+#: Of a system user, or in a container. Windows goes by the last two.
+NO_HOME = {
+    **{"HOME": os.devnull, "XDG_CACHE_HOME": ""},
+    **{"USERPROFILE": os.devnull, "MPLCONFIGDIR": tempfile.gettempdir()},
+}
 
 
 @pytest.fixture
@@ -256,9 +262,19 @@ def test_hints_quote_a_path_with_spaces(
 
 
 def test_the_demo_runs_where_the_home_cannot_be_written_to(tmp_path: Path) -> None:
-    done = run("demo", tmp_path / "demo", HOME="/dev/null", XDG_CACHE_HOME="")
+    done = run("demo", tmp_path / "demo", **NO_HOME)
     assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
     assert (tmp_path / "demo/shop.db").exists()
+
+
+@pytest.mark.parametrize("code", ["tk.sample_files()", "tk.workbench()"])
+def test_the_sample_is_there_where_the_home_cannot_be_written_to(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import toolkit as tk; assert {code}"],
+        env={**os.environ, **NO_HOME}, capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_the_program_is_found_beside_a_folder_named_toolkit(

@@ -80,7 +80,7 @@ def test_many_empty_gzip_files_are_not_unpacked_one_by_one() -> None:
 
 @pytest.mark.parametrize(
     ("content", "match"),
-    [(b"no gzip", "no gzip"), (gzip.compress(b"x" * 999)[:-9], "ends too early")],
+    [(b"no gzip", "no gzip"), (gzip.compress(b"x" * 999, mtime=0)[:-9], "ends too early")],
 )
 def test_a_broken_gzip_body_is_refused(content: bytes, match: str) -> None:
     body = Body("gzip")
