@@ -15,7 +15,9 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = CONFIGURATION["project"]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 PYTHONS = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
 
 
@@ -98,13 +100,23 @@ def test_every_Python_that_is_named_is_tested_by_the_workflow() -> None:
 
 
 def test_the_lock_file_holds_a_version_that_pyproject_allows_of_everything_it_names() -> None:
-    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    pinned = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, flags=re.M))
+    pinned: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", LOCK, flags=re.M):
+        pinned.setdefault(name, []).append(version)  # several, where they depend on the system
     extras = PROJECT["optional-dependencies"]
     needed = [*PROJECT["dependencies"], *extras["dev"], *extras["lab"], *extras["geo"]]
     for requirement in map(Requirement, needed):
         if requirement.name != PROJECT["name"]:
-            assert requirement.specifier.contains(pinned[requirement.name]), requirement
+            for version in pinned[requirement.name]:
+                assert requirement.specifier.contains(version), requirement
+
+
+def test_uv_sync_installs_what_the_lock_file_holds_and_no_file_names_a_registry() -> None:
+    locked = re.findall(r"^([\w.-]+==.*?)(?: \\)?\n    --hash=", LOCK, flags=re.M)
+    assert len(locked) == len(re.findall("^[a-z]", LOCK, flags=re.M))  # each with hashes
+    assert CONFIGURATION["tool"]["uv"] == {"constraint-dependencies": locked}
+    assert "://" not in LOCK
+    assert "uv.lock" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
 def test_a_type_checker_finds_the_installed_package_from_any_folder(tmp_path: Path) -> None:
