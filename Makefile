@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # In a container people are root, which JupyterLab wants confirmed.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+# One worker per core; a file's tests stay together, as a notebook's cells must.
+EVERY_CORE := --numprocesses auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab demo data browser pictures test test-all lock lint format bench clean
@@ -37,10 +39,11 @@ data/events.parquet: toolkit/sample.py data/make_sample_data.py
 
 test: setup lint browser  ## Lint, types, all tests and the notebooks
 	@echo "Running the tests …"
-	@TESTS_ARE_WHOLE=1 $(BIN)/python -m pytest --nbval
+	@TESTS_ARE_WHOLE=1 $(BIN)/python -m pytest --nbval $(EVERY_CORE) --ignore=tests/browser
+	@TESTS_ARE_WHOLE=1 $(BIN)/python -m pytest tests/browser
 
 test-all: test  ## The same, with the clients for Node and browsers, longer random tests, on the oldest dependencies, on every Python, from an sdist
-	@LONGER_TESTS=1 $(BIN)/python -m pytest tests --ignore=tests/browser
+	@LONGER_TESTS=1 $(BIN)/python -m pytest tests $(EVERY_CORE) --ignore=tests/browser
 	@NODE_CLIENTS=1 $(BIN)/python -m pytest tests/test_clients_node.py tests/browser/test_sdks.py
 	@.ci/oldest
 	@.ci/pythons

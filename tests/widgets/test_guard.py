@@ -8,6 +8,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -370,7 +371,10 @@ def test_FORM_1_a_live_view_that_fails_says_so_and_goes_on(monkeypatch: pytest.M
         view.close()
         return shown
 
-    assert "Looking for what arrived: KeyError" in asyncio.run(watched())[0]
+    # In a thread of its own: a browser of other tests may have a loop in this one.
+    with ThreadPoolExecutor(1) as pool:
+        shown = pool.submit(lambda: asyncio.run(watched())).result(60)
+    assert "Looking for what arrived: KeyError" in shown[0]
 
 
 # -- any order -------------------------------------------------------------------------------
