@@ -383,6 +383,7 @@ def test_an_undo_with_nothing_left_to_put_back_says_so(
 
 
 def test_apply_sets_where_users_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("maxminddb")
     writer = MMDBWriter(ip_version=4, database_type="Test-City")
     writer.insert_network(IPSet(["1.0.0.0/24"]), {"country": {"iso_code": "NO"}})
     writer.to_db_file(str(tmp_path / "cities.mmdb"))

@@ -541,6 +541,7 @@ def test_the_command_serves_until_it_is_stopped(tmp_path: Path, how: signal.Sign
 
 
 def test_the_command_sets_where_users_are_and_names_the_groups_of_Segment(tmp_path: Path) -> None:
+    pytest.importorskip("maxminddb")
     writer = MMDBWriter(ip_version=4, database_type="Test-City")
     writer.insert_network(IPSet(["127.0.0.0/8"]), {"country": {"iso_code": "NO"}})
     writer.to_db_file(str(tmp_path / "cities.mmdb"))
