@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from pathlib import Path
@@ -17,15 +18,16 @@ import pandas as pd
 import pytest
 
 import toolkit
+from tests.optional import of_unix
 from toolkit.cli import PROGRAM, main
 from toolkit.demo import run_demo
 from toolkit.table import ProfileTable
 
 EVENTS = "event,distinct_id,time\nPurchase,ann,2026-05-01T10:00:00Z\nNA,NA,2026-05-02T10:00:00Z\n"
-#: Of a system user, or in a container. Windows goes by the last two.
+#: Of a system user, or in a container. Windows goes by USERPROFILE.
 NO_HOME = {
-    **{"HOME": os.devnull, "XDG_CACHE_HOME": ""},
-    **{"USERPROFILE": os.devnull, "MPLCONFIGDIR": tempfile.gettempdir()},
+    **{"HOME": __file__, "USERPROFILE": __file__, "XDG_CACHE_HOME": ""},
+    "MPLCONFIGDIR": tempfile.gettempdir(),
 }
 
 
@@ -258,7 +260,8 @@ def test_hints_quote_a_path_with_spaces(
     assert f"`profile-toolkit batches '{database}'`" in capsys.readouterr().err
     said: list[str] = []
     run_demo(tmp_path / "a b", said.append)
-    assert any(line.endswith(f"profile-toolkit show '{tmp_path}/a b/shop.db'") for line in said)
+    shown = f"profile-toolkit show '{tmp_path / 'a b' / 'shop.db'}'"
+    assert any(line.endswith(shown) for line in said)
 
 
 def test_the_demo_runs_where_the_home_cannot_be_written_to(tmp_path: Path) -> None:
@@ -282,7 +285,7 @@ def test_the_program_is_found_beside_a_folder_named_toolkit(
 ) -> None:
     (tmp_path / "toolkit").mkdir()
     (tmp_path / "toolkit/__init__.py").write_text("raise ImportError('not this one')")
-    program = Path(sys.executable).with_name(PROGRAM)
+    program = Path(sysconfig.get_path("scripts"), PROGRAM)
     done = subprocess.run(
         [program, "show", database], cwd=tmp_path, capture_output=True, timeout=120, check=False
     )
@@ -297,6 +300,7 @@ def test_a_warning_is_one_line_without_our_code(database: Path, tmp_path: Path) 
     assert not any(".py:" in line for line in lines)
 
 
+@of_unix("signals that one program sends another")
 def test_Ctrl_C_ends_a_command_with_130_and_one_line(tmp_path: Path) -> None:
     started = subprocess.Popen(
         [sys.executable, "-m", "toolkit", "apply", str(tmp_path / "x.db"), "/dev/stdin"],

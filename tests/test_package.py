@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -97,6 +98,17 @@ def test_every_Python_that_is_named_is_tested_by_the_workflow() -> None:
     assert matrix is not None
     assert re.findall(r"[\d.]+", matrix[1]) == PYTHONS
     assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
+
+
+def test_no_module_of_one_system_is_needed_to_import_a_file() -> None:
+    of_one_system = {"fcntl", "grp", "msvcrt", "pwd", "resource", "termios", "winreg"}
+    for folder in ("toolkit", "tests", "data"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.Import):
+                    assert of_one_system.isdisjoint(name.name for name in node.names), path
+                elif isinstance(node, ast.ImportFrom):
+                    assert node.module not in of_one_system, path
 
 
 def test_the_lock_file_holds_a_version_that_pyproject_allows_of_everything_it_names() -> None:

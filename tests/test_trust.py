@@ -22,6 +22,7 @@ import pytest
 
 import toolkit as tk
 from tests import killed
+from tests.optional import of_unix
 from tests.test_table_reference import exactly
 from toolkit import errors, log, times, undo
 from toolkit.table import ProfileTable
@@ -279,7 +280,7 @@ def told(work):
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions are of Unix")
+@of_unix("permissions")
 @pytest.mark.parametrize("what", ["file", "folder", "both", "missing folder"])
 def test_what_may_only_be_read_is_not_written_and_says_so(what: str) -> None:
     import tempfile
