@@ -55,11 +55,18 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("built_from", ["the repository", "its source distribution"])
 def test_a_package_index_shows_links_and_pictures_that_lead_to_the_repository(
-    checkout: Path,
+    built_from: str, checkout: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("hatchling")
-    metadata = json.loads(hatchling("metadata", folder=checkout))
+    folder = checkout
+    if built_from != "the repository":
+        hatchling("build", "-t", "sdist", "-d", str(tmp_path), folder=checkout)
+        with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as files:
+            files.extractall(tmp_path, filter="data")
+        (folder,) = tmp_path.glob("profile_toolkit-*/")
+    metadata = json.loads(hatchling("metadata", folder=folder))
     assert metadata["urls"]["Source"] == "https://forge.example/team/it"
     targets = re.findall(r"\]\(([^)\s]+)\)", metadata["readme"]["text"])
     release = f"v{PROJECT['version']}"
