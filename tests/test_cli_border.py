@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pandas as pd
 import pytest
 
 import toolkit
+from tests.optional import of_unix
 from toolkit import store
 from toolkit.base.notation import written
 from toolkit.cli import PROGRAM, _as_option, main
@@ -23,6 +26,11 @@ from toolkit.demo import run_demo
 from toolkit.profiles.table import ProfileTable
 
 EVENTS = "event,distinct_id,time\nPurchase,ann,2026-05-01T10:00:00Z\nNA,NA,2026-05-02T10:00:00Z\n"
+#: Of a system user, or in a container. Windows goes by USERPROFILE.
+NO_HOME = {
+    **{"HOME": __file__, "USERPROFILE": __file__, "XDG_CACHE_HOME": ""},
+    "MPLCONFIGDIR": tempfile.gettempdir(),
+}
 
 
 @pytest.fixture
@@ -254,13 +262,24 @@ def test_hints_quote_a_path_with_spaces(
     assert f"`profile-toolkit batches '{database}'`" in capsys.readouterr().err
     said: list[str] = []
     run_demo(tmp_path / "a b", said.append)
-    assert any(line.endswith(f"profile-toolkit show '{tmp_path}/a b/shop.db'") for line in said)
+    shown = f"profile-toolkit show '{tmp_path / 'a b' / 'shop.db'}'"
+    assert any(line.endswith(shown) for line in said)
 
 
 def test_the_demo_runs_where_the_home_cannot_be_written_to(tmp_path: Path) -> None:
-    done = run("demo", tmp_path / "demo", HOME="/dev/null", XDG_CACHE_HOME="")
+    done = run("demo", tmp_path / "demo", **NO_HOME)
     assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
     assert (tmp_path / "demo/shop.db").exists()
+
+
+@pytest.mark.parametrize("code", ["tk.sample_files()", "tk.workbench()"])
+def test_the_sample_is_there_where_the_home_cannot_be_written_to(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import toolkit as tk; assert {code}"],
+        env={**os.environ, **NO_HOME}, capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_the_program_is_found_beside_a_folder_named_toolkit(
@@ -268,7 +287,7 @@ def test_the_program_is_found_beside_a_folder_named_toolkit(
 ) -> None:
     (tmp_path / "toolkit").mkdir()
     (tmp_path / "toolkit/__init__.py").write_text("raise ImportError('not this one')")
-    program = Path(sys.executable).with_name(PROGRAM)
+    program = Path(sysconfig.get_path("scripts"), PROGRAM)
     done = subprocess.run(
         [program, "show", database], cwd=tmp_path, capture_output=True, timeout=120, check=False
     )
@@ -283,6 +302,7 @@ def test_a_warning_is_one_line_without_our_code(database: Path, tmp_path: Path) 
     assert not any(".py:" in line for line in lines)
 
 
+@of_unix("signals that one program sends another")
 def test_Ctrl_C_ends_a_command_with_130_and_one_line(tmp_path: Path) -> None:
     started = subprocess.Popen(
         [sys.executable, "-m", "toolkit", "apply", str(tmp_path / "x.db"), "/dev/stdin"],

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import random
-import resource
 import signal
 import socket
 import subprocess
@@ -25,6 +24,7 @@ from netaddr import IPSet
 
 import toolkit as tk
 from tests import server_load
+from tests.optional import of_unix
 from tests.test_server_wire import MALFORMED
 from toolkit.sources.live import server as server_module
 from toolkit.sources.live.server import Server
@@ -110,7 +110,9 @@ def test_wrong_types_are_data_errors_with_a_reason(server: Server) -> None:
 
 def peak() -> int:
     """The most memory this process ever had, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    resource = pytest.importorskip("resource")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -425,7 +427,7 @@ def test_HTTP_1_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
         assert process.stdout is not None
         port = int(process.stdout.readline())
         stop = time.monotonic() + chance.uniform(0.05, 0.6)
-        killer = threading.Timer(stop - time.monotonic(), process.send_signal, [signal.SIGKILL])
+        killer = threading.Timer(stop - time.monotonic(), process.kill)
         killer.start()
 
         def send(user: str, port: int = port) -> None:
@@ -524,6 +526,7 @@ def started(*arguments: str) -> tuple[subprocess.Popen[str], str]:
     return process, process.stdout.readline()
 
 
+@of_unix("signals that end a program in order")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_serves_until_it_is_stopped(tmp_path: Path, how: signal.Signals) -> None:
     path = tmp_path / "shop.db"
@@ -548,7 +551,9 @@ def test_the_command_serves_until_it_is_stopped(tmp_path: Path, how: signal.Sign
         assert profiles["7"] == {"plan": "pro"}
 
 
+@of_unix("signals that end a program in order")
 def test_the_command_sets_where_users_are_and_names_the_groups_of_Segment(tmp_path: Path) -> None:
+    pytest.importorskip("maxminddb")
     writer = MMDBWriter(ip_version=4, database_type="Test-City")
     writer.insert_network(IPSet(["127.0.0.0/8"]), {"country": {"iso_code": "NO"}})
     writer.to_db_file(str(tmp_path / "cities.mmdb"))

@@ -95,6 +95,7 @@ class Process:
 
 @contextmanager
 def crowded() -> Iterator[Process]:
+    pytest.importorskip("resource")
     process = Process()
     try:
         yield process

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
+from tests.optional import of_unix
 from toolkit.base.errors import ArgumentError, ToolkitError, UnwritableError
 from toolkit.cli import main
 from toolkit.forms.report.state import ReportBuilderState
@@ -80,6 +81,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
 }
 
 
+@of_unix("modes of files, and links that anybody may make,")
 @pytest.mark.parametrize("writer", WRITERS)
 def test_WHOLE_a_file_written_anew_keeps_its_mode_and_its_link(writer: str, tmp_path: Path) -> None:
     name, write = WRITERS[writer]
@@ -146,6 +148,7 @@ def test_WHOLE_nothing_writes_files_by_another_way() -> None:
     assert found == {"sample.py", "sources/whole_file.py"}
 
 
+@of_unix("modes of files, and links that anybody may make,")
 def test_WHOLE_a_new_file_has_the_usual_mode_and_a_dangling_link_is_followed(
     tmp_path: Path,
 ) -> None:
@@ -161,6 +164,7 @@ def test_WHOLE_a_new_file_has_the_usual_mode_and_a_dangling_link_is_followed(
     assert (tmp_path / "target").read_bytes() == b"2"
 
 
+@of_unix("devices and pipes with a path")
 def test_WHOLE_devices_and_pipes_stay_what_they_are(tmp_path: Path) -> None:
     write_whole("/dev/null", b"x")
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
@@ -172,15 +176,19 @@ def test_WHOLE_devices_and_pipes_stay_what_they_are(tmp_path: Path) -> None:
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
+@of_unix("links that anybody may make")
+def test_a_link_to_itself_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(OSError, match="symbolic link"):
+        write_whole(tmp_path / "loop", b"")
+
+
 def test_what_cannot_be_written_is_refused_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "old").write_text("older")
-    (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(ArgumentError, match="NUL"), whole_file("a\0b"):
         pass
-    with pytest.raises(OSError, match="symbolic link"):
-        write_whole(tmp_path / "loop", b"")
     write_whole(tmp_path / ("x" * 250), b"")  # as long as a name may be, nearly
 
     def refuse(*_: Any, **__: Any) -> None:
