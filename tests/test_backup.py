@@ -23,7 +23,7 @@ from tests.test_undo import everything, past
 from toolkit.base import errors
 from toolkit.cli import main
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import file as store, undo
+from toolkit.store import connection, file as store, undo
 from toolkit.store.pending import beside
 
 KILLED = """
@@ -166,7 +166,7 @@ def test_a_backup_keeps_who_may_read_and_follows_a_link(path: Path, tmp_path: Pa
 def test_a_backup_that_is_stopped_leaves_nothing(
     path: Path, on_disk: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_PAGES_A_LOOK", 5)
+    monkeypatch.setattr(connection, "_PAGES_A_LOOK", 5)
     with filled(path if on_disk else None) as profiles:
         told: list[tuple[str, int, int]] = []
 
