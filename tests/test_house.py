@@ -115,7 +115,6 @@ def test_the_picture_of_the_rooms_is_drawn_from_the_code() -> None:
     assert len(floors(arrows())) <= 9
 
 
-@pytest.mark.xfail(strict=True, reason="five circles inside rooms are left")
 def test_no_module_imports_itself_by_way_of_others() -> None:
     """Not under TYPE_CHECKING or inside functions either."""
     assert circles() == []

@@ -26,7 +26,7 @@ import toolkit as tk
 from tests import server_load
 from tests.optional import of_unix
 from tests.test_server_wire import MALFORMED
-from toolkit.sources.live import server as server_module
+from toolkit.sources.live import handlers
 from toolkit.sources.live.server import Server
 
 GOOD = {"$distinct_id": "7", "$set": {"plan": "pro"}}
@@ -128,7 +128,7 @@ def test_a_body_of_100_MB_is_refused_in_words_and_in_bounded_memory(
 
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     headers = {} if chunked else {"Content-Length": str(100 * len(megabyte))}
-    server.timeout = 30
+    server.intake.timeout = 30
     connection.request("POST", "/engage", pieces(), headers, encode_chunked=chunked)
     answer = connection.getresponse()
     assert answer.status == 413
@@ -201,10 +201,10 @@ def test_a_connection_closed_halfway_leaves_nothing(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(head + body[:-5])
     until = time.monotonic() + 5
-    while server.open_requests and time.monotonic() < until:
+    while server.intake.open_requests and time.monotonic() < until:
         time.sleep(0.01)
-    assert not server.open_requests
-    assert server._room == server_module._ROOM
+    assert not server.intake.open_requests
+    assert server.intake._room == handlers._ROOM
     is_alive(server)
 
 
@@ -302,7 +302,7 @@ def test_a_page_that_is_allowed_can_send_and_read_the_answer() -> None:
 
 
 def test_too_much_at_once_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "_ROOM", 1_000)
+    monkeypatch.setattr(handlers, "_ROOM", 1_000)
     with tk.serve(tk.ProfileTable()) as server:
         large = {"$distinct_id": "7", "$set": {"x": "x" * 2_000}}
         answer = requests.post(f"{server.url}/engage", json=large, timeout=10)
@@ -381,7 +381,7 @@ def test_stopping_waits_for_what_has_arrived(tmp_path: Path) -> None:
         def hold(state: Any) -> None:
             entered.set()
             until = time.monotonic() + 5
-            while not server.open_requests and time.monotonic() < until:
+            while not server.intake.open_requests and time.monotonic() < until:
                 time.sleep(0.01)
             threading.Thread(target=server.stop).start()
             time.sleep(0.3)

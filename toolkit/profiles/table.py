@@ -51,7 +51,7 @@ from toolkit.base import (
     title,
 )
 from toolkit.columns import Column, Positions, Snapshot
-from toolkit.expressions import Expression, SnapshotScope, as_expression
+from toolkit.expressions import Expression, SnapshotScope, as_expression, mask_of
 from toolkit.profiles.saved_cohorts import saved_ids
 from toolkit.profiles.view import ProfileView, shown
 from toolkit.store import (
@@ -953,7 +953,7 @@ class ProfileTable:
         condition = as_expression(expression)
         snapshot = self.snapshot()
         chosen = snapshot.keep(
-            condition.mask(SnapshotScope(snapshot, self.group_key, partial(saved_ids, self)))
+            mask_of(condition, SnapshotScope(snapshot, self.group_key, partial(saved_ids, self)))
         )
         return ProfileView(chosen, str(condition), self.group_key)
 

@@ -37,6 +37,7 @@ from toolkit.expressions import (
     Tally,
     as_expression,
     is_known,
+    mask_of,
     parse,
     unknown,
 )
@@ -217,11 +218,11 @@ def cohort(
     ids, begun = everything.events.ids.texts, everything.events.first_times
     # Hidden events and those after the moment make nobody a user.
     is_there = begun != NO_TIME if moment is None else (begun != NO_TIME) & (begun <= moment)
-    found = [ids.filter(pa.array(condition.mask(users)[:-1] & is_there))]
+    found = [ids.filter(pa.array(mask_of(condition, users)[:-1] & is_there))]
     among = int(is_there.sum())
     if everything.snapshot is not None:
         others = _Quiet(everything, is_there)
-        found.append(others.ids.filter(pa.array(condition.mask(others))))
+        found.append(others.ids.filter(pa.array(mask_of(condition, others))))
         among += len(others)
     members = pa.array(sorted(pa.concat_arrays(found).to_pylist()), pa.large_string())
     notes = _notes(everything, condition, members)
