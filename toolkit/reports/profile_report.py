@@ -39,8 +39,9 @@ from toolkit.expressions import (
 from toolkit.profiles import saved_ids
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.spots import Cell
-from toolkit.reports.form.breakdown_field import OF_PROPERTY, BreakdownField
 from toolkit.reports.form.fields import (
+    OF_PROPERTY,
+    BreakdownField,
     ChoiceField,
     Declaration,
     FilterField,

@@ -9,10 +9,11 @@ from typing import Final, get_args
 from toolkit.base import ReportError, check_flag, check_number
 from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression, Property, as_expression
-from toolkit.reports.form.breakdown_field import OF_PROPERTY, BreakdownField
 from toolkit.reports.form.fields import (
     AT,
+    OF_PROPERTY,
     RANGE,
+    BreakdownField,
     ChoiceField,
     Declaration,
     EventField,
