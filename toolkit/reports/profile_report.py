@@ -153,7 +153,7 @@ def profile_report(
     chosen = np.arange(len(people))
     if condition is not None:
         chosen = np.flatnonzero(condition.mask(people))
-    question = _Question(people, chosen, measure, number, breakdown, top)
+    question = ProfilePlan(people, chosen, measure, number, breakdown, top)
     definition = {
         "measure": measure,
         "of": None if number is None else number.label,
@@ -273,7 +273,7 @@ class _People:
 
 
 @dataclass(frozen=True, eq=False)
-class _Question:
+class ProfilePlan:
     """What is counted of whom."""
 
     people: _People
@@ -331,7 +331,7 @@ class ProfileReport(Report):
     """How many profiles there are, or what of a property; made by :func:`profile_report`."""
 
     def __init__(
-        self, question: _Question, definition: Mapping[str, object], notes: list[str]
+        self, question: ProfilePlan, definition: Mapping[str, object], notes: list[str]
     ) -> None:
         self._question = question
         self._segments = question.segments()

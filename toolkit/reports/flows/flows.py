@@ -24,8 +24,8 @@ from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression, Property, as_expression
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.flows import sankey
-from toolkit.reports.flows.numbers import Numbers
-from toolkit.reports.flows.paths import Count, Plan, Question
+from toolkit.reports.flows.numbers import FlowAnswer
+from toolkit.reports.flows.paths import Count, FlowPlan, FlowQuestion
 from toolkit.reports.form.fields import (
     AT,
     RANGE,
@@ -157,7 +157,7 @@ def flows(
     1     1  View  (drop-off)      1
     """
     check_number("top", top)
-    plan = Plan.of(
+    plan = FlowPlan.of(
         event,
         before=before,
         after=after,
@@ -176,8 +176,8 @@ def flows(
     chosen = visible.where(condition)
     for hidden in plan.hide:
         chosen = _without(chosen, hidden.event, hidden.where)
-    question = Question(visible, chosen.with_id(), plan, prop, range_)
-    numbers = Numbers.of(question, top)
+    question = FlowQuestion(visible, chosen.with_id(), plan, prop, range_)
+    numbers = FlowAnswer.of(question, top)
     conditions = [plan.anchor.where, condition, *(each.where for each in plan.hide)]
     asked = [plan.anchor.event, *(each.event for each in plan.hide)]
     asked += [name for name in plan.expand if name is not None]
@@ -225,7 +225,7 @@ class Flows(Report):
     """What users did before and after an event; made by :func:`flows`."""
 
     def __init__(
-        self, numbers: Numbers, definition: Mapping[str, object], notes: list[str]
+        self, numbers: FlowAnswer, definition: Mapping[str, object], notes: list[str]
     ) -> None:
         self._numbers = numbers
         title = _title(numbers.question.plan, definition)
@@ -358,11 +358,11 @@ class Flows(Report):
         )
 
 
-def _noun(plan: Plan) -> str:
+def _noun(plan: FlowPlan) -> str:
     return "users" if plan.count == "uniques" else "paths"
 
 
-def _limits(plan: Plan) -> str:
+def _limits(plan: FlowPlan) -> str:
     """Return in words how far a path goes."""
     limits = f"within {in_words(plan.window)}"
     if plan.gap is not None:
@@ -370,7 +370,7 @@ def _limits(plan: Plan) -> str:
     return limits
 
 
-def _title(plan: Plan, definition: Mapping[str, object]) -> str:
+def _title(plan: FlowPlan, definition: Mapping[str, object]) -> str:
     sides = [side for side in ("before", "after") if getattr(plan, side)]
     title = f"{' and '.join(sides)} {plan.anchor}: paths of {_noun(plan)} {_limits(plan)}"
     if plan.count == "totals":
@@ -392,7 +392,7 @@ def _hidden(before: Selection, after: Selection) -> list[str]:
     return [f"Passed over, for hide=: {counted(number, 'event')}."] if number else []
 
 
-def _cut(question: Question) -> list[str]:
+def _cut(question: FlowQuestion) -> list[str]:
     """Return sentences if paths may go on where nothing was observed."""
     plan, observed = question.plan, question.visible.observed
     if observed is None or not len(question.whole):

@@ -36,7 +36,7 @@ _DEFAULT_STEPS: Final = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class FlowPlan:
     """What makes a path.
 
     Attributes
@@ -80,7 +80,7 @@ class Plan:
         hide: Any,
         expand: Any,
         count: Any,
-    ) -> Plan:
+    ) -> FlowPlan:
         """Return the plan of some arguments of the report.
 
         Raises
@@ -168,7 +168,7 @@ class Paths:
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class FlowTrack:
     """The events that paths are made of, by user and time.
 
     Attributes
@@ -201,7 +201,7 @@ class Track:
         return len(self.rows)
 
     @classmethod
-    def of(cls, selection: Selection, plan: Plan) -> Track:
+    def of(cls, selection: Selection, plan: FlowPlan) -> FlowTrack:
         """Return the track of selected events."""
         timelines = selection.events.timelines
         rows, users, times = timelines.rows, timelines.ids, timelines.times
@@ -241,14 +241,14 @@ class Track:
         found: Positions = ends[runs]
         return found
 
-    def paths(self, anchors: Positions, plan: Plan) -> Paths:
+    def paths(self, anchors: Positions, plan: FlowPlan) -> Paths:
         """Return the paths around some events."""
         runs = self.runs[anchors]
         after = [self._step(anchors, runs, number, plan) for number in range(1, plan.after + 1)]
         before = [self._step(anchors, runs, -number, plan) for number in range(plan.before, 0, -1)]
         return Paths(self.users[anchors], (*before, self.nodes[anchors], *after))
 
-    def _step(self, anchors: Positions, runs: Positions, number: int, plan: Plan) -> Any:
+    def _step(self, anchors: Positions, runs: Positions, number: int, plan: FlowPlan) -> Any:
         """Return what stands so many steps from each anchor, -1 for nothing."""
         found = np.full(len(anchors), -1, self.nodes.dtype)
         wanted = runs + number
@@ -265,7 +265,7 @@ class Track:
         return found
 
     def are_cut(
-        self, anchors: Positions, paths: Paths, plan: Plan, observed: tuple[int, int]
+        self, anchors: Positions, paths: Paths, plan: FlowPlan, observed: tuple[int, int]
     ) -> tuple[Mask, Mask]:
         """Return of each path whether it may go on where nothing was observed.
 
@@ -293,7 +293,9 @@ class Track:
         return cut[0], cut[1]
 
 
-def _nodes(selection: Selection, rows: Positions, names: Any, plan: Plan) -> tuple[Any, list[str]]:
+def _nodes(
+    selection: Selection, rows: Positions, names: Any, plan: FlowPlan
+) -> tuple[Any, list[str]]:
     """Return what each event is as a step, and what to call these."""
     texts = selection.events.event_names.texts.to_pylist()
     labels = [*texts, NOT_SET]
@@ -348,7 +350,7 @@ def _distinct(labels: Sequence[str], unnamed: int) -> list[str]:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class FlowQuestion:
     """Which paths are asked for.
 
     Attributes
@@ -363,13 +365,13 @@ class Question:
 
     visible: Selection
     chosen: Selection
-    plan: Plan
+    plan: FlowPlan
     by: Breakdown | None
     range: Periods
 
     @cached_property
-    def track(self) -> Track:
-        return Track.of(self.chosen, self.plan)
+    def track(self) -> FlowTrack:
+        return FlowTrack.of(self.chosen, self.plan)
 
     @cached_property
     def candidates(self) -> Positions:

@@ -35,9 +35,9 @@ from toolkit.reports.form.fields import (
     TextField,
 )
 from toolkit.reports.funnels import plot as funnel_plot
-from toolkit.reports.funnels.numbers import Entries, Numbers, Question
-from toolkit.reports.funnels.plan import MOST_HELD, Attribution, Count, Order, Plan, Reentry
-from toolkit.reports.funnels.track import Track, track_of
+from toolkit.reports.funnels.numbers import FunnelAnswer, FunnelEntries, FunnelQuestion
+from toolkit.reports.funnels.plan import MOST_HELD, Attribution, Count, FunnelPlan, Order, Reentry
+from toolkit.reports.funnels.track import FunnelTrack, track_of
 from toolkit.reports.question import remarks
 from toolkit.reports.question.breakdowns import By, as_breakdown
 from toolkit.reports.question.periods import Moment, periods
@@ -151,7 +151,7 @@ def funnel(
     0     1  View      2         1.0
     1     2   Buy      1         0.5
     """
-    plan = Plan.of(
+    plan = FunnelPlan.of(
         steps,
         window=window,
         grace=grace,
@@ -167,7 +167,7 @@ def funnel(
     everything = Selection.of(events, profiles, at)
     visible = everything.visible
     range_ = periods(None, start, end, tz, visible.observed)
-    question = Question(visible, plan, prop, condition, range_)
+    question = FunnelQuestion(visible, plan, prop, condition, range_)
     tried = question.tried(track_of(visible, plan))
     numbers = question.answer(tried)
     notes = _notes(everything, question, tried, numbers, start, end)
@@ -196,8 +196,8 @@ class Funnel(Report):
 
     def __init__(
         self,
-        question: Question,
-        numbers: Numbers,
+        question: FunnelQuestion,
+        numbers: FunnelAnswer,
         definition: Mapping[str, object],
         notes: list[str],
     ) -> None:
@@ -300,11 +300,11 @@ class Funnel(Report):
         )
 
 
-def _noun(plan: Plan) -> str:
+def _noun(plan: FunnelPlan) -> str:
     return "users" if plan.count == "uniques" else "entries"
 
 
-def _title(plan: Plan, definition: Mapping[str, object]) -> str:
+def _title(plan: FunnelPlan, definition: Mapping[str, object]) -> str:
     names = [step.name for step in plan.steps]
     title = " → ".join(names) if plan.order == "specific" else f"{', '.join(names)} in any order"
     title += f": {_noun(plan)} within {definition['window']}"
@@ -323,9 +323,9 @@ def _title(plan: Plan, definition: Mapping[str, object]) -> str:
 
 def _notes(
     everything: Selection,
-    question: Question,
-    tried: Entries,
-    numbers: Numbers,
+    question: FunnelQuestion,
+    tried: FunnelEntries,
+    numbers: FunnelAnswer,
     start: Moment | None,
     end: Moment | None,
 ) -> list[str]:
@@ -349,7 +349,7 @@ def _notes(
     ]
 
 
-def _order_notes(plan: Plan) -> list[str]:
+def _order_notes(plan: FunnelPlan) -> list[str]:
     """Return what a row counts where it is not what its number says."""
     notes = []
     row = 1
@@ -365,7 +365,7 @@ def _order_notes(plan: Plan) -> list[str]:
 
 
 def _without_profile(
-    tried: Entries, question: Question, conditions: Sequence[Expression | None]
+    tried: FunnelEntries, question: FunnelQuestion, conditions: Sequence[Expression | None]
 ) -> list[str]:
     """Return a sentence if user properties are looked at and some users have no profile."""
     visible = question.visible
@@ -381,7 +381,7 @@ def _without_profile(
     return [f"Without a profile, so {NOT_SET} in every user property: {count(number, 'user')}."]
 
 
-def _without_id(visible: Selection, plan: Plan) -> list[str]:
+def _without_id(visible: Selection, plan: FunnelPlan) -> list[str]:
     """Return a sentence if steps have no distinct ID."""
     if not (visible.ids < 0).any():
         return []
@@ -393,7 +393,7 @@ def _without_id(visible: Selection, plan: Plan) -> list[str]:
     return [f"Without a distinct ID, so in no funnel: {count(number, 'event')}."]
 
 
-def _unheld(track: Track, plan: Plan) -> list[str]:
+def _unheld(track: FunnelTrack, plan: FunnelPlan) -> list[str]:
     """Return a sentence if events are left out for want of what is held constant."""
     if not track.unheld:
         return []
@@ -401,7 +401,7 @@ def _unheld(track: Track, plan: Plan) -> list[str]:
     return [f"Left out, for want of {names}: {count(track.unheld, 'event')}."]
 
 
-def _open(visible: Selection, plan: Plan, numbers: Numbers) -> list[str]:
+def _open(visible: Selection, plan: FunnelPlan, numbers: FunnelAnswer) -> list[str]:
     """Return a sentence if the window of some entries reaches beyond the last event."""
     entries = numbers.overall
     if not len(entries):

@@ -15,8 +15,8 @@ from toolkit.base import NO_TIME, ReportError
 from toolkit.columns import Codes, Column, Mask, Positions
 from toolkit.expressions import Expression, Instants, Spread, Tally, conjuncts
 from toolkit.reports.funnels.entries import Attempts, entries
-from toolkit.reports.funnels.plan import Plan
-from toolkit.reports.funnels.track import Track
+from toolkit.reports.funnels.plan import FunnelPlan
+from toolkit.reports.funnels.track import FunnelTrack
 from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.periods import MOST_ROWS, Periods
 from toolkit.reports.question.ranked import Ranked
@@ -28,7 +28,7 @@ FEWEST: Final = 30
 
 
 @dataclass(frozen=True, eq=False)
-class Entries:
+class FunnelEntries:
     """The entries that count, before any breakdown.
 
     Attributes
@@ -39,7 +39,7 @@ class Entries:
         The entries: their steps are positions in the track.
     """
 
-    track: Track
+    track: FunnelTrack
     found: Attempts
 
     def __len__(self) -> int:
@@ -55,9 +55,9 @@ class Entries:
         """The row of the event of each first step."""
         return self.track.rows[self.found.starts]
 
-    def take(self, chosen: Positions) -> Entries:
+    def take(self, chosen: Positions) -> FunnelEntries:
         """Return some of the entries."""
-        return Entries(self.track, self.found.take(chosen))
+        return FunnelEntries(self.track, self.found.take(chosen))
 
     def seconds(self, chosen: Positions, step: int, since: int) -> Any:
         """Return how long some took from a step (from 0) to a later one, both of which they did."""
@@ -67,7 +67,7 @@ class Entries:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class FunnelQuestion:
     """What is counted.
 
     Attributes
@@ -79,7 +79,7 @@ class Question:
     """
 
     visible: Selection
-    plan: Plan
+    plan: FunnelPlan
     by: Breakdown | None
     where: Expression | None
     range: Periods
@@ -96,10 +96,10 @@ class Question:
         """Whether an entry's segment depends on its events."""
         return self.by is not None and self.by.is_by_event
 
-    def tried(self, track: Track) -> Entries:
+    def tried(self, track: FunnelTrack) -> FunnelEntries:
         """Return the entries, before any condition on them and any breakdown."""
         start, end = self.range.start, self.range.end
-        return Entries(
+        return FunnelEntries(
             track, entries(track, self.plan, start, end, only_first=self._is_of_first_entries)
         )
 
@@ -110,7 +110,7 @@ class Question:
         is_by_event = self.is_by_event or bool(self._parts[0])
         return self.plan.count == "uniques" and self.plan.reentry == "first" and not is_by_event
 
-    def answer(self, tried: Entries) -> Numbers:
+    def answer(self, tried: FunnelEntries) -> FunnelAnswer:
         """Return the numbers."""
         of_events, of_users = self._parts
         is_unique = self.plan.count == "uniques"
@@ -120,10 +120,10 @@ class Question:
         counted = every if is_chosen else every.take(self._chosen(every, None))
         overall = self._kept(counted, of_users)
         if self.by is None:
-            return Numbers(self.plan, overall, None, overall, None, None)
+            return FunnelAnswer(self.plan, overall, None, overall, None, None)
         if not self.is_by_event:
             owners, codes, segments = self._segments(overall)
-            return Numbers(self.plan, overall, self.by, overall, owners, (codes, segments))
+            return FunnelAnswer(self.plan, overall, self.by, overall, owners, (codes, segments))
         owners, codes, segments = self._segments(every)
         if is_unique:
             chosen = self._chosen(every.take(owners), codes)
@@ -131,19 +131,21 @@ class Question:
         each = every.take(owners)
         kept = np.flatnonzero(self._mask(each, of_users))
         each, codes = each.take(kept), codes[kept]
-        return Numbers(self.plan, overall, self.by, each, np.arange(len(each)), (codes, segments))
+        return FunnelAnswer(
+            self.plan, overall, self.by, each, np.arange(len(each)), (codes, segments)
+        )
 
-    def _kept(self, among: Entries, parts: list[Expression]) -> Entries:
+    def _kept(self, among: FunnelEntries, parts: list[Expression]) -> FunnelEntries:
         return among.take(np.flatnonzero(self._mask(among, parts))) if parts else among
 
-    def _mask(self, among: Entries, parts: list[Expression]) -> Mask:
+    def _mask(self, among: FunnelEntries, parts: list[Expression]) -> Mask:
         mask = np.ones(len(among), np.bool_)
         scope = _EntryScope(self, among)
         for part in parts:
             mask &= part.mask(scope)
         return mask
 
-    def _chosen(self, among: Entries, codes: Codes | None) -> Positions:
+    def _chosen(self, among: FunnelEntries, codes: Codes | None) -> Positions:
         """Return which entry of each user counts, or of each user in each segment.
 
         The first; of optimized ones the one that got furthest, of those the one that was
@@ -163,7 +165,7 @@ class Question:
 
     # -- values beside an entry -----------------------------------------------------------
 
-    def _segments(self, among: Entries) -> tuple[Positions, Codes, Segments]:
+    def _segments(self, among: FunnelEntries) -> tuple[Positions, Codes, Segments]:
         """Return which entries fall in which segments."""
         assert self.by is not None
         scope = _EntryScope(self, among)
@@ -171,13 +173,13 @@ class Question:
         owners = segments.owners
         return np.arange(len(among)) if owners is None else owners, segments.codes, segments
 
-    def user_cells(self, among: Entries, name: str) -> Column | Instants:
+    def user_cells(self, among: FunnelEntries, name: str) -> Column | Instants:
         """Return a user property beside each entry, of the past as of its first step."""
         if self.visible.past is not None:
             return self.visible.past.cells(name, among.rows)
         return self.visible.user_column(name).take(among.ids.astype(np.int64))
 
-    def event_cells(self, among: Entries, name: str) -> Column | Instants:
+    def event_cells(self, among: FunnelEntries, name: str) -> Column | Instants:
         """Return an event property beside each entry, of the event it is attributed to."""
         visible = self.visible
         cells = visible.at_rows(None).event_column(name)
@@ -187,11 +189,11 @@ class Question:
             has_value = cells.has_value
         return cells.take(self._attributed(among, has_value))
 
-    def groups_at(self, among: Entries, key: str) -> Positions:
+    def groups_at(self, among: FunnelEntries, key: str) -> Positions:
         """Return the event that each entry has its groups from, -1 for none (GROUP-4)."""
         return self._attributed(among, self.visible.groups[key].names_any)
 
-    def _attributed(self, among: Entries, has_value: Mask) -> Positions:
+    def _attributed(self, among: FunnelEntries, has_value: Mask) -> Positions:
         """Return the event of each entry that a property is attributed to, -1 for none."""
         at, rows = among.found.at, among.track.rows
         attribution = self.plan.attribution
@@ -211,8 +213,8 @@ class Question:
 class _EntryScope:
     """What a condition on entries sees."""
 
-    question: Question
-    among: Entries
+    question: FunnelQuestion
+    among: FunnelEntries
 
     def __len__(self) -> int:
         return len(self.among)
@@ -243,7 +245,7 @@ class _EntryScope:
 # -- counted ------------------------------------------------------------------------------
 
 
-class Numbers:
+class FunnelAnswer:
     """How many entries got how far, and how long it took them, by segment.
 
     Parameters
@@ -269,10 +271,10 @@ class Numbers:
 
     def __init__(
         self,
-        plan: Plan,
-        overall: Entries,
+        plan: FunnelPlan,
+        overall: FunnelEntries,
         by: Breakdown | None,
-        each: Entries,
+        each: FunnelEntries,
         owners: Positions | None,
         segments: tuple[Codes, Segments] | None,
     ) -> None:

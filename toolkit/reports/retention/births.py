@@ -37,7 +37,7 @@ BirthMode: TypeAlias = Literal["any", "first"]
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class BirthPlan:
     """What retention and frequency have in common: births, returns, cohorts, buckets.
 
     Attributes
@@ -79,7 +79,7 @@ class Asked:
         return course(self.births, self.returns, self.range, by=self.by, first_only=self.first_only)
 
     @cached_property
-    def together(self) -> Asked:
+    def together(self) -> BirthPlan:
         """The same without a breakdown."""
         return self if self.by is None else replace(self, by=None)
 
@@ -167,7 +167,7 @@ def ask(
     end: Moment | None,
     tz: str | tzinfo | None,
     at: At,
-) -> Asked:
+) -> BirthPlan:
     """Return what a report on births and returns is about; arguments as for retention."""
     check_choice("unit", unit, get_args(RetentionUnit))
     check_choice("mode", mode, get_args(Mode))
@@ -215,7 +215,7 @@ def ask(
         "tz": None if tz is None else str(tz),
         "at": at,
     }
-    return Asked(
+    return BirthPlan(
         births.with_id(),
         returns.with_id(),
         born,

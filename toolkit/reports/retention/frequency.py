@@ -33,8 +33,8 @@ from toolkit.reports.question.steps import AnyStep
 from toolkit.reports.report import Report
 from toolkit.reports.retention import triangles
 from toolkit.reports.retention.births import (
-    Asked,
     BirthMode,
+    BirthPlan,
     ask,
     birth_fields,
     check_rows,
@@ -141,7 +141,7 @@ def frequency(
 
 
 @dataclass(frozen=True, eq=False)
-class _Numbers:
+class FrequencyAnswer:
     """Users, one row per segment, in each a cohort, in each a number of units."""
 
     ranked: Ranked
@@ -153,7 +153,7 @@ class _Numbers:
 class Frequency(Report):
     """On how many days, weeks or months users came back; made by :func:`frequency`."""
 
-    def __init__(self, asked: Asked, count: HowMany, definition: Mapping[str, object]) -> None:
+    def __init__(self, asked: BirthPlan, count: HowMany, definition: Mapping[str, object]) -> None:
         self._asked = asked
         self._count = count
         self._numbers = self._counted()
@@ -166,7 +166,7 @@ class Frequency(Report):
         course = self._asked.course
         return Retaining(course.returns, self._asked.brackets, "on").visited(course.entries)
 
-    def _counted(self) -> _Numbers:
+    def _counted(self) -> FrequencyAnswer:
         ranked, groups, sizes = self._asked.grouped()
         width = len(self._asked.brackets) + 1
         check_rows(sizes.size * width, len(ranked))
@@ -174,7 +174,7 @@ class Frequency(Report):
         users = np.bincount(cells, minlength=sizes.size * width).reshape(*sizes.shape, width)
         if self._count == "at_least":
             users = users[:, :, ::-1].cumsum(axis=2)[:, :, ::-1][:, :, 1:]
-        return _Numbers(ranked, sizes, users, int(self._count == "at_least"))
+        return FrequencyAnswer(ranked, sizes, users, int(self._count == "at_least"))
 
     @property
     def _is_over(self) -> Any:
@@ -322,7 +322,7 @@ class Frequency(Report):
         return {"units": int(self._units[place]), **ranked.cell(segment)}
 
 
-def _title(asked: Asked, count: HowMany, definition: Mapping[str, object]) -> str:
+def _title(asked: BirthPlan, count: HowMany, definition: Mapping[str, object]) -> str:
     words = count.replace("_", " ")
     title = f"{asked.birth}, then {asked.back}: users back on {words} n {asked.brackets.unit}s"
     if definition["by"] is not None:

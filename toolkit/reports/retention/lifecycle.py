@@ -134,7 +134,7 @@ def lifecycle(
     range_, first = _with_past(asked, observed, end, tz)
     until = visible.keep(visible.times < range_.end)
     chosen = until.named(active.event).where(active.where).where(condition)
-    question = _Question(chosen.with_id(), prop, range_, first)
+    question = LifecyclePlan(chosen.with_id(), prop, range_, first)
     conditions = [active.where, condition]
     notes = [
         *remarks.unknown_names([active.event], events.names),
@@ -170,7 +170,7 @@ def _with_past(
     return replace(range_, start=int(range_.edges[0])), first
 
 
-def _range_notes(question: _Question) -> list[str]:
+def _range_notes(question: LifecyclePlan) -> list[str]:
     notes = []
     shown = question.range.starts[question.first :]
     if len(shown) and not question.first:
@@ -187,7 +187,7 @@ def _range_notes(question: _Question) -> list[str]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Question:
+class LifecyclePlan:
     """Whose life it is: active events, their breakdown, and the periods.
 
     Attributes
@@ -248,7 +248,7 @@ class _Question:
                 users, status, at = users[owners], status[owners], at[owners]
         return users, at, status, codes, segments
 
-    def count(self) -> _Numbers:
+    def count(self) -> LifecycleAnswer:
         _, at, status, codes, segments = self.statuses()
         shown = len(self.range) - self.first
         cells = at * len(STATUSES) + status
@@ -269,10 +269,10 @@ class _Question:
         values = np.bincount(cells, minlength=len(used) * width)
         values = values.reshape(len(used), shown, len(STATUSES))
         if self.by is None or segments is None:
-            return _Numbers(Ranked.whole(), values)
+            return LifecycleAnswer(Ranked.whole(), values)
         active = values[:, :, :_DORMANT].sum(axis=(1, 2))
         ranked = Ranked.of(self.by, segments, used, active)
-        return _Numbers(ranked, values[ranked.order])
+        return LifecycleAnswer(ranked, values[ranked.order])
 
     def users(self, segment: int | None, period: int | None, status: int | None) -> list[str]:
         users, at, statuses, codes, _ = self.statuses()
@@ -290,7 +290,7 @@ class _Question:
 
 
 @dataclass(frozen=True, eq=False)
-class _Numbers:
+class LifecycleAnswer:
     """Users, one row per segment, in each a period, in each a status."""
 
     ranked: Ranked
@@ -302,7 +302,7 @@ class Lifecycle(Report):
 
     def __init__(
         self,
-        question: _Question,
+        question: LifecyclePlan,
         active: Step,
         definition: Mapping[str, object],
         notes: list[str],
@@ -410,7 +410,7 @@ class Lifecycle(Report):
         )
 
     @cached_property
-    def _together(self) -> _Numbers:
+    def _together(self) -> LifecycleAnswer:
         return replace(self._question, by=None).count()
 
 

@@ -12,7 +12,7 @@ from toolkit.base import ReportError
 from toolkit.expressions import Instants, Property
 from toolkit.reports.question.ranked import Ranked
 from toolkit.reports.question.selection import Selection
-from toolkit.reports.retention.births import Asked
+from toolkit.reports.retention.births import BirthPlan
 from toolkit.reports.retention.brackets import Brackets
 from toolkit.reports.retention.criteria import Criteria, Retaining
 
@@ -20,7 +20,7 @@ RetentionMeasure: TypeAlias = Literal["rate", "users", "sum", "average"]
 
 
 @dataclass(frozen=True, eq=False)
-class Numbers:
+class RetentionAnswer:
     """What was counted, one row per segment, in each a cohort, in each a bucket.
 
     Attributes
@@ -138,10 +138,10 @@ def divided(numerators: Any, denominators: Any) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class RetentionPlan:
     """What is counted: births and returns, and what of them."""
 
-    asked: Asked
+    asked: BirthPlan
     criteria: Criteria
     measure: RetentionMeasure
     number: Property | None
@@ -151,7 +151,7 @@ class Question:
         """Which entries are retained in which buckets."""
         return Retaining(self.asked.course.returns, self.asked.brackets, self.criteria)
 
-    def count(self) -> Numbers:
+    def count(self) -> RetentionAnswer:
         asked = self.asked
         ranked, groups, sizes = asked.grouped()
         entries, retaining = asked.course.entries, self.retaining
@@ -165,9 +165,9 @@ class Question:
                 raise ReportError(f"of={self.number.label} is a time; give a property of numbers")
             sums, counted = retaining.add_up(entries, groups, sizes.size, cells)
             values = (sums if self.measure == "sum" else divided(sums, counted)).reshape(shape)
-        return Numbers(ranked, sizes, retained, values, asked.brackets)
+        return RetentionAnswer(ranked, sizes, retained, values, asked.brackets)
 
     @property
-    def together(self) -> Question:
+    def together(self) -> RetentionPlan:
         """The same without a breakdown."""
         return replace(self, asked=self.asked.together)

@@ -39,7 +39,7 @@ from toolkit.reports.retention import triangles
 from toolkit.reports.retention.births import BirthMode, ask, birth_fields, further_fields
 from toolkit.reports.retention.brackets import Mode, RetentionUnit
 from toolkit.reports.retention.criteria import CRITERIA, Criteria, Floats
-from toolkit.reports.retention.retained import Numbers, Question, RetentionMeasure
+from toolkit.reports.retention.retained import RetentionAnswer, RetentionMeasure, RetentionPlan
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,7 +179,7 @@ def retention(
         at=at,
     )
     number = _as_number(of, measure)
-    question = Question(asked, criteria, measure, number)
+    question = RetentionPlan(asked, criteria, measure, number)
     definition |= {"of": None if number is None else number.label}
     return Retention(question, {**asked.definition, **definition})
 
@@ -201,7 +201,7 @@ def _as_number(of: Any, measure: RetentionMeasure) -> Property | None:
 class Retention(Report):
     """Of those who did one thing, how many came back, and when; made by :func:`retention`."""
 
-    def __init__(self, question: Question, definition: Mapping[str, object]) -> None:
+    def __init__(self, question: RetentionPlan, definition: Mapping[str, object]) -> None:
         self._question = question
         self._asked = question.asked
         self._numbers = question.count()
@@ -400,7 +400,7 @@ class Retention(Report):
         )
 
     @cached_property
-    def _together(self) -> Numbers:
+    def _together(self) -> RetentionAnswer:
         return self._question.together.count()
 
     @property
@@ -465,7 +465,7 @@ class Retention(Report):
         return (f"{value:.1%}" if is_share else html.cell_text(float(value))) + star
 
 
-def _title(question: Question, definition: Mapping[str, object]) -> str:
+def _title(question: RetentionPlan, definition: Mapping[str, object]) -> str:
     asked = question.asked
     words = CRITERIA[question.criteria]
     counted = {"rate": "retention", "users": "users retained"}.get(question.measure)

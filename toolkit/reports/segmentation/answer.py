@@ -24,7 +24,7 @@ from toolkit.reports.drawing import plots, stacks
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.question.periods import Moment
 from toolkit.reports.report import Report
-from toolkit.reports.segmentation.counting import Numbers, Question
+from toolkit.reports.segmentation.counting import SegmentationAnswer, SegmentationPlan
 from toolkit.reports.segmentation.metrics import named
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Segmentation(Report):
 
     def __init__(
         self,
-        question: Question,
-        numbers: Numbers,
+        question: SegmentationPlan,
+        numbers: SegmentationAnswer,
         definition: Mapping[str, object],
         notes: list[str],
     ) -> None:

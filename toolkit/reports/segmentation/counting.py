@@ -35,7 +35,7 @@ SESSION_GAP: Final = 30 * 60 * 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class MetricEvents:
     """The events that one metric counts in one period.
 
     Attributes
@@ -58,7 +58,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Numbers:
+class SegmentationAnswer:
     """The numbers of a report.
 
     Attributes
@@ -80,7 +80,7 @@ class Numbers:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class SegmentationPlan:
     """What is counted.
 
     Attributes
@@ -118,12 +118,12 @@ class Question:
     # -- events ---------------------------------------------------------------------------
 
     @cached_property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[MetricEvents]:
         """A part a metric; those of the period to compare with after the others."""
         ranges = [self.range, *([] if self.before is None else [self.before])]
         return [self._part(metric, range_) for range_ in ranges for metric in self.metrics]
 
-    def _part(self, metric: Metric, range_: Periods) -> Part:
+    def _part(self, metric: Metric, range_: Periods) -> MetricEvents:
         days = None
         selection = self.visible.named(metric.event)
         window = measures.WINDOWS.get(metric.measure)
@@ -133,7 +133,9 @@ class Question:
         elif self.is_ranged or range_ is self.before:
             selection = selection.between(range_.start, range_.end)
         selection = selection.where(self.where).where(metric.where)
-        return Part(metric, range_, days, selection.with_id() if metric.needs_id else selection)
+        return MetricEvents(
+            metric, range_, days, selection.with_id() if metric.needs_id else selection
+        )
 
     @cached_property
     def _together(self) -> tuple[Selection, list[Positions | None]]:
@@ -234,7 +236,7 @@ class Question:
             found[each.segments] = True
         return np.flatnonzero(found)
 
-    def _amounts(self, part: Part) -> Amounts | None:
+    def _amounts(self, part: MetricEvents) -> Amounts | None:
         prop = part.metric.of
         if prop is None:
             return None
@@ -267,7 +269,7 @@ class Question:
             )
         return numbers[0] if self.formula is None else self.formula.work_out(numbers)
 
-    def count(self) -> Numbers:
+    def count(self) -> SegmentationAnswer:
         """Return the numbers."""
         quick = self._in_one_go()
         if quick is not None:
@@ -289,7 +291,7 @@ class Question:
             ranked = Ranked.of(self.by, segments, used, self._sizes(happened))
         return self._shown(ranked, [self._values(*each) for each in enumerate(happened)])
 
-    def _in_one_go(self) -> Numbers | None:
+    def _in_one_go(self) -> SegmentationAnswer | None:
         """Return the numbers of events or users by what they are as users, None of all else."""
         (metric, *others), by = self.metrics, self.by
         is_unique = metric.measure == "unique"
@@ -321,7 +323,7 @@ class Question:
         values = values[used]
         return self._shown(Ranked.of(by, segments, used, values.sum(axis=1)), [values])
 
-    def _shown(self, ranked: Ranked, found: list[Any]) -> Numbers:
+    def _shown(self, ranked: Ranked, found: list[Any]) -> SegmentationAnswer:
         """Return the numbers that the report shows of those of its parts."""
         number, undefined = len(self.metrics), 0
         periods = [found[:number], *([] if self.before is None else [found[number:]])]
@@ -333,7 +335,9 @@ class Question:
             last = self.rolling
             periods = [[measures.rolled(values, last) for values in each] for each in periods]
         periods = [[values[ranked.order] for values in each] for each in periods]
-        return Numbers(ranked, periods[0], None if self.before is None else periods[1], undefined)
+        return SegmentationAnswer(
+            ranked, periods[0], None if self.before is None else periods[1], undefined
+        )
 
     def _check(self, segments: int, buckets: int) -> None:
         rows = segments * buckets * (1 if self.formula is not None else len(self.metrics))
@@ -392,7 +396,7 @@ class Question:
         users: list[int] = np.flatnonzero(np.bincount(ids[chosen])).tolist()
         return users
 
-    def _in_bucket(self, part: Part, happened: Happened, bucket: int | None) -> Mask:
+    def _in_bucket(self, part: MetricEvents, happened: Happened, bucket: int | None) -> Mask:
         if bucket is None:
             if part.days is not None:  # in the window of some bucket
                 window = measures.WINDOWS[part.metric.measure]
@@ -413,7 +417,7 @@ class Question:
 
     # -- what to know ---------------------------------------------------------------------
 
-    def notes(self, numbers: Numbers) -> list[str]:
+    def notes(self, numbers: SegmentationAnswer) -> list[str]:
         """Return what one should know before trusting the numbers."""
         found = []
         for part, amounts in zip(self.parts[: len(self.metrics)], self.amounts, strict=False):
@@ -468,7 +472,7 @@ class Question:
         which = f"first {early:,} {self.range.unit or 'bucket'}s" if early > 1 else "first one"
         return [f"The {window} days up to the {which} begin before the first event."]
 
-    def _of_segments(self, numbers: Numbers) -> list[str]:
+    def _of_segments(self, numbers: SegmentationAnswer) -> list[str]:
         if self.by is None or self.segments is None:
             return []
         found = []

@@ -29,7 +29,7 @@ from toolkit.reports.question.periods import Moment, Unit, periods
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.segmentation.answer import Segmentation
 from toolkit.reports.segmentation.comparing import Compare, as_compare, earlier
-from toolkit.reports.segmentation.counting import Question
+from toolkit.reports.segmentation.counting import SegmentationPlan
 from toolkit.reports.segmentation.metrics import AnyMetric, Formula, Metric, as_metrics
 
 # What a form offers: any percentile may be asked for in Python.
@@ -166,7 +166,7 @@ def segmentation(
     everything = Selection.of(events, profiles, at)
     visible = everything.visible
     range_ = periods(unit, start, end, tz, visible.observed)
-    question = Question(
+    question = SegmentationPlan(
         visible,
         metrics,
         shown,

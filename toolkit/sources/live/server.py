@@ -38,7 +38,7 @@ from toolkit.sources.live.calls import Answer, Call, Request, answer, read
 from toolkit.sources.live.connections import Connections
 from toolkit.sources.live.guard import Guard, is_loopback
 from toolkit.sources.live.handlers import application
-from toolkit.sources.live.receiver import Receiver, Tally
+from toolkit.sources.live.receiver import ArrivalCounts, Receiver
 from toolkit.sources.live.segment import GROUP_KEY
 from toolkit.updates import Locator
 
@@ -176,7 +176,7 @@ class Server:
         return self.receiver.notes
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> ArrivalCounts:
         """How much arrived so far: ``updates``, ``events``, ``rejected``."""
         return self.receiver.tally
 
