@@ -192,7 +192,7 @@ class FlowAnswer:
             codes = paths.segments if paths.segments is not None else np.zeros(0, np.int32)
             sizes = np.bincount(codes, minlength=len(of))
             used = np.flatnonzero(sizes)
-            ranked = Ranked.of(question.by, of, used, sizes[used])
+            ranked = Ranked.of(question.by, of.values, used, sizes[used])
             segments = ranked.places(codes, len(of))
         labels = question.track.labels
         shown, named = [], []
@@ -392,7 +392,7 @@ class FlowAnswer:
 
     def _texts(self, users: Any) -> list[str]:
         known = np.unique(users).astype(np.int64)
-        texts = self.question.visible.events.ids.texts.take(pa.array(known))
+        texts = self.question.scope.visible.events.ids.texts.take(pa.array(known))
         found: list[str] = sorted(texts.to_pylist())
         return found
 

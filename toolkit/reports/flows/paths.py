@@ -7,7 +7,7 @@ so each step is one look at whole columns, never user by user.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
@@ -18,6 +18,7 @@ from toolkit.base import ReportError, as_duration, check_choice, check_flag, dum
 from toolkit.columns import Codes, Mask, Microseconds, Positions
 from toolkit.reports.question.breakdowns import Breakdown, as_breakdown
 from toolkit.reports.question.periods import Periods
+from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.question.segments import NOT_SET, Segments
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import Step, as_step
@@ -349,25 +350,60 @@ def _distinct(labels: Sequence[str], unnamed: int) -> list[str]:
     return result
 
 
+def _without(selection: Selection, hidden: Step) -> Selection:
+    """Return the selected events but those that are a step."""
+    found = selection.named(hidden.event).where(hidden.where)
+    marks = np.zeros(len(selection.events), np.bool_)
+    marks[slice(None) if found.positions is None else found.positions] = True
+    there = slice(None) if selection.positions is None else selection.positions
+    return selection.keep(~marks[there])
+
+
 @dataclass(frozen=True, eq=False)
 class FlowQuestion:
     """Which paths are asked for.
 
     Attributes
     ----------
-    visible
-        All events that take part in reports.
-    chosen
-        Those of them that paths are made of.
+    scope
+        Of whose events, broken down by what.
+    plan
+        What makes a path.
     range
         When an anchor is one.
     """
 
-    visible: Selection
-    chosen: Selection
+    scope: ReportScope
     plan: FlowPlan
-    by: Breakdown | None
     range: Periods
+
+    @property
+    def by(self) -> Breakdown | None:
+        """The breakdown."""
+        return self.scope.by
+
+    @property
+    def together(self) -> FlowQuestion:
+        """The same without a breakdown."""
+        return replace(self, scope=self.scope.together)
+
+    @cached_property
+    def filtered(self) -> Selection:
+        """The events that take part in reports and meet the filter."""
+        return self.scope.visible.where(self.scope.where)
+
+    @cached_property
+    def events(self) -> Selection:
+        """Those of them that paths are made of, where none is passed over."""
+        found = self.filtered
+        for hidden in self.plan.hide:
+            found = _without(found, hidden)
+        return found
+
+    @cached_property
+    def chosen(self) -> Selection:
+        """Those of them that have a distinct ID."""
+        return self.events.with_id()
 
     @cached_property
     def track(self) -> FlowTrack:
