@@ -288,3 +288,9 @@ class InexactIdWarning(UserWarning):
 
 class RejectedUpdateWarning(UserWarning):
     """An update of one profile was rejected, wholly or in part."""
+
+
+# Tracebacks name them as people catch them.
+for _each in tuple(globals().values()):
+    if isinstance(_each, type) and _each.__module__ == __name__:
+        _each.__module__ = "toolkit.errors"
