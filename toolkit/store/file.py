@@ -148,9 +148,7 @@ class Store(Connection):
             ).fetchall()
             if rows:
                 yield [(position, bulk.logged_message(text)) for position, text in rows]
-            bulky = self._connection.execute(
-                f"{_SELECT_BULK} WHERE batch_id = ? ORDER BY id", [batch_id]
-            )
+            bulky = self.scan(f"{_SELECT_BULK} WHERE batch_id = ? ORDER BY id", [batch_id])
             for row in bulky:
                 yield _bulk_updates(row)
 
@@ -166,7 +164,7 @@ class Store(Connection):
                 (batch_id, [(position, bulk.logged_message(text))])
                 for batch_id, position, text in rows
             ]
-            bulky = self._connection.execute(
+            bulky = self.scan(
                 f"{_SELECT_BULK} WHERE form = 'messages' OR group_key = ? ORDER BY id", [group_key]
             )
             for row in bulky:
@@ -186,7 +184,7 @@ class Store(Connection):
                 values * 2,
             ).fetchall()
             keys = {row[0] for row in rows}
-            mixed = self._connection.execute(
+            mixed = self.scan(
                 f"SELECT parquet FROM bulk_updates WHERE form = 'messages' AND {of_batch}", values
             )
             for (content,) in mixed:
@@ -230,7 +228,7 @@ class Store(Connection):
             [compaction.batch, times.iso(compaction.time)],
         )
         batches = {batch.id: batch for batch in self.batches()}
-        bulky = self._connection.execute(
+        bulky = self.scan(
             f"SELECT id, {_BULK_FIELDS} FROM bulk_updates WHERE batch_id <= ?", [compaction.batch]
         )
         parts = [row[0] for row in bulky if not _is_after(row[1:], batches[row[1]], compaction)]
