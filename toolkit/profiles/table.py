@@ -79,11 +79,11 @@ from toolkit.updates import (
     USERS,
     ApplyResult,
     ChangeReport,
+    ColumnarUpdates,
     ColumnsResult,
     Edit,
     Indexed,
     Locator,
-    LoggedColumns,
     Rejection,
     Row,
     hidden_properties,
@@ -371,28 +371,13 @@ class ProfileTable:
         moment = None if time is None else times.parse_time(time)
         rows = read_frame(frame, key, parameter="key")
         with self._engine.lock, self._engine.moment(write=not dry_run) as batch:
-            planned = plan_frame(self.snapshot(), rows, missing, self._limits is not None)
-            if dry_run or not planned.writes:
-                return replace(planned.report, dry_run=dry_run)
-            batch_id: int | None
-            if planned.removes:
-                messages = [
-                    {**self.address(each), **operations} for each, operations in planned.messages()
-                ]
-                if moment is not None:
-                    messages = [{**each, "$time": times.iso(moment)} for each in messages]
-                sent = self.apply(messages, source=source, ignore_time=ignore_time)
-                batch_id = sent.batch_id
-            else:
-                arrival = batch.arrival if moment is None else moment
-                batch_id = self.set_columns(
-                    planned.ids,
-                    planned.columns,
-                    source=source,
-                    seen=None if ignore_time else arrival,
-                    time=moment,
-                ).batch_id
-            return replace(planned.report, batch_id=batch_id)
+            updates, report = plan_frame(self.snapshot(), rows, missing, self._limits is not None)
+            if dry_run or not len(updates):
+                return replace(report, dry_run=dry_run)
+            seen = None if ignore_time else batch.arrival if moment is None else moment
+            updates = replace(updates, seen=seen, group_key=self._group_key, time=moment)
+            outcome = batch.write(batch.plan([updates]), source)
+            return replace(report, batch_id=outcome.batch_id)
 
     def set_once(
         self,
@@ -638,11 +623,10 @@ class ProfileTable:
                 )
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
         with self._engine.lock, self._engine.writing() as batch:
-            result = batch.apply(
-                valid, source, limited=self._limits is not None, refused=len(rejected)
-            )
-        rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)
-        return replace(result, rejections=rejections, cautions=noted)
+            planned = batch.plan([valid], limited=self._limits is not None)
+            outcome = batch.write(planned, source, refused=len(rejected))
+        rejections = sorted([*rejected, *outcome.rejections], key=lambda each: each.index)
+        return ApplyResult.of(replace(outcome, rejections=rejections), noted)
 
     def _parsed(
         self, messages: Iterable[Mapping[str, Any]], ignore_time: bool, progress: bool
@@ -661,9 +645,9 @@ class ProfileTable:
             if message is None:
                 continue
             if self._limits is not None:
-                fitting, cuts, excess = product_limits.cut_message(message)
-                noted += [Rejection(index, message.distinct_id, *cut) for cut in cuts]
-                rejected += [Rejection(index, message.distinct_id, *each) for each in excess]
+                fitting, cuts, excess = product_limits.cut_message(message, index)
+                noted += cuts
+                rejected += excess
                 if fitting is None:
                     continue
                 message = fitting
@@ -713,16 +697,21 @@ class ProfileTable:
             Told how far it is. What it raises leaves the table as it was.
         """
         check_flag("dry_run", dry_run, ArgumentError)
-        given = LoggedColumns(ids, columns, seen, self._group_key, time, row_times)
+        given = ColumnarUpdates(ids, columns, seen, self._group_key, time, row_times).in_order()
         dry_run = dry_run or not len(ids)
+        cuts: list[Rejection] = []
         with self._engine.lock, self._engine.moment(write=not dry_run) as batch:
-            return batch.set_columns(
-                given,
-                source,
-                limited=self._limits is not None,
-                dry_run=dry_run,
-                progress=progress,
-            )
+            before = batch.snapshot(self._group_key, progress)
+            if self._limits is not None:
+                fitting, cuts = product_limits.cut_columns(before, given.ids, given.columns)
+                given = replace(given, columns=fitting)
+            planned = batch.plan([given], progress=progress)
+            of_table = planned[self._group_key]
+            outcome = replace(of_table.outcome, rejections=cuts)
+            of_table.outcome = outcome
+            if not dry_run:
+                outcome = batch.write(planned, source, progress=progress)
+        return ColumnsResult.of(outcome, of_table)
 
     # Reading
 
@@ -1026,12 +1015,13 @@ class ProfileTable:
         number = _batch_number(batch_id)
         check_flag("only_untouched", only_untouched, ArgumentError)
         with self._engine.lock, self._engine.writing() as batch:
-            return batch.undo(
+            outcome = batch.undo(
                 number,
                 only_untouched=only_untouched,
                 limited=self._limits is not None,
                 progress=progress,
             )
+        return ApplyResult.of(outcome)
 
     def compact(self, keep: object, *, dry_run: bool = False) -> CompactReport:
         """Forget the history before a moment, so that the file shrinks; return what was done.
@@ -1133,12 +1123,13 @@ class ProfileTable:
         number = _batch_number(batch_id)
         check_flag("only_untouched", only_untouched, ArgumentError)
         with self._engine.lock, self._engine.writing() as batch:
-            return batch.redo(
+            outcome = batch.redo(
                 number,
                 only_untouched=only_untouched,
                 limited=self._limits is not None,
                 progress=progress,
             )
+        return ApplyResult.of(outcome)
 
     @property
     def batches(self) -> pd.DataFrame:

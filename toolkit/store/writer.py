@@ -11,32 +11,27 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 from threading import local
 from types import TracebackType
 from typing import Final, Self
 
-import numpy as np
-
 from toolkit.base import Progress, StoreError, UndoError, as_json, quoted, silent, times
-from toolkit.columns import Column, Snapshot
+from toolkit.columns import Snapshot
 from toolkit.store.file import Store
 from toolkit.store.log import Batch, Changes, Log, logged
 from toolkit.store.states import States
 from toolkit.store.undo import edits_to_undo, is_small
 from toolkit.updates import (
-    ApplyResult,
-    Change,
-    ColumnsResult,
-    EditCounts,
+    ColumnarUpdates,
     Indexed,
-    LoggedColumns,
-    LoggedEdits,
+    Outcome,
+    Planned,
     State,
     Updates,
+    by_table,
     limits,
     plan,
-    plan_columns,
-    plan_edits,
 )
 
 #: Microseconds: a clock further back than a day was put right, and is believed (PAST-5).
@@ -114,124 +109,104 @@ class Moment:
             self._arrival = last if is_back else now
         return self._arrival  # type: ignore[return-value]
 
-    def apply(
+    def plan(
+        self, parts: Sequence[Updates], *, limited: bool = False, progress: Progress = silent
+    ) -> dict[str, Planned]:
+        """Return what valid updates lead to, by group key; each table is in one part.
+
+        With *limited* the hosted product's limits hold for messages (LIMITS).
+        """
+        check = limits.excess if limited else None
+        return {
+            key: plan(self.state(key), updates, self.arrival, check, progress)
+            for part in parts
+            for key, updates in by_table(part).items()
+        }
+
+    def write(
         self,
-        messages: Sequence[Indexed],
+        planned: Mapping[str, Planned],
         source: str,
         *,
-        limited: bool = False,
         refused: int = 0,
         undoes: int | None = None,
         progress: Progress = silent,
-    ) -> ApplyResult:
-        """Apply valid messages, to whatever tables they are for.
+    ) -> Outcome:
+        """Log what was planned, and what it leads to; return what became of it.
 
         Parameters
         ----------
-        messages
-            Each with its index, for the rejections.
+        planned
+            By group key. Where nothing of it was accepted, nothing is logged.
         source
-            Where they come from, in words, for the log.
-        limited
-            Whether the hosted product's limits hold (LIMITS).
+            Where the updates come from, in words.
         refused
-            How many rejections there were before, for the log.
+            How many rejections there were before they were planned.
         undoes
-            The batch that this one undoes.
+            The batch that this one undoes. It is logged even where that takes nothing.
         progress
             Told how far it is. What it raises leaves everything as it was.
         """
-        by_table: dict[str, list[Indexed]] = {}
-        for index, message in messages:
-            by_table.setdefault(message.group_key, []).append((index, message))
-        check = limits.excess if limited else None
-        planned = {
-            key: plan(self.state(key), sent, self.arrival, check, progress)
-            for key, sent in by_table.items()
-        }
-        rejected = [each for part in planned.values() for each in part.rejected]
-        accepted = sorted(
-            (each for part in planned.values() for each in part.accepted), key=lambda each: each[0]
+        outcome = sum((each.outcome for each in planned.values()), Outcome())
+        messages: list[Indexed] = []
+        parts: list[Updates] = []
+        for each in planned.values():
+            if isinstance(each.accepted, ColumnarUpdates):
+                parts.append(logged(each.accepted, self.arrival))
+            else:
+                messages += each.accepted
+        if messages:
+            parts.append(sorted(messages, key=itemgetter(0)))
+        if not parts and (planned or undoes is None):
+            return outcome
+        self._refuse_second_batch()
+        batch = Batch(
+            self.log.last() + 1,
+            self.arrival,
+            as_json(source),  # type: ignore[arg-type]
+            outcome.applied,
+            **outcome.effects,
+            rejected=refused + len(outcome.rejections),
+            undoes=undoes,
         )
-        counts = {
-            name: sum(getattr(part, name) for part in planned.values())
-            for name in ("created", "updated", "deleted", "unchanged")
-        }
-        batch_id = None
-        if accepted:
-            batch_id = self._commit(
-                source,
-                {"messages": len(accepted), **counts, "rejected": refused + len(rejected)},
-                [accepted],
-                {key: part.change for key, part in planned.items()},
-                undoes,
-                progress,
-            )
-        return ApplyResult(len(accepted), **counts, rejections=rejected, batch_id=batch_id)
-
-    def set_columns(
-        self,
-        given: LoggedColumns,
-        source: str,
-        *,
-        limited: bool = False,
-        dry_run: bool = False,
-        progress: Progress = silent,
-    ) -> ColumnsResult:
-        """``$set`` whole columns, or only count what that would do. Parameters as before."""
-        key = given.group_key
-        before = self.snapshot(key, progress)
-        fitting: Mapping[str, Column] = given.columns
-        rejected: list[tuple[str, str, str]] = []
-        if limited:
-            fitting, rejected = limits.cut_columns(before, given.ids, fitting)
-        given = replace(given, columns=fitting)
-        if given.times is not None and (np.diff(given.times) < 0).any():
-            given = given.rows(np.argsort(given.times, kind="stable"))
-        change, result = plan_columns(self.state(key), given, progress)
-        result = replace(result, rejected=rejected)
-        if dry_run:
-            return result
-        counts = {
-            "messages": len(given.ids),
-            "created": result.created,
-            "updated": result.updated,
-            "deleted": 0,
-            "unchanged": result.unchanged,
-            "rejected": len(rejected),
-        }
-        progress("Writing", 0, change.writes)
-        part = logged(given, self.arrival)
-        batch_id = self._commit(source, counts, [part], {key: change}, progress=progress)
-        return replace(result, batch_id=batch_id)
+        changes = {key: each.change for key, each in planned.items()}
+        rows = sum(change.writes for change in changes.values())
+        progress("Writing", 0, rows)
+        with self._watched("Writing", rows, progress):
+            self.log.append(batch, parts, changes)
+        if self._store is not None and rows:
+            # One statement may have written many: the last it told of were fewer.
+            progress("Writing", rows, rows)
+        self._refuse_second_batch()
+        self._pending = (batch.id, changes)
+        return replace(outcome, batch_id=batch.id)
 
     def undo(
         self, batch_id: int, *, only_untouched: bool, limited: bool, progress: Progress
-    ) -> ApplyResult:
+    ) -> Outcome:
         """Put back what a batch changed; errors as for :func:`edits_to_undo`."""
         latest = partial(self.snapshot, progress=progress)
-        undone, parts, is_whole = edits_to_undo(
+        undone, edits, is_whole = edits_to_undo(
             self.log, batch_id, only_untouched, latest, progress
         )
-        source = f"undo of batch {undone}"
-        if is_whole and not parts:  # the log tells that it is undone all the same
-            return self._apply_edits([], source, undone, progress)
-        as_messages = is_small(parts) or (
+        parts: list[Updates] = [*edits]
+        if is_small(edits) or (
             # To refuse what is too much takes whole profiles.
-            limited
-            and any(
-                limits.may_be_exceeded([*latest(part.group_key).columns, *part.columns])
-                for part in parts
-            )
-        )
-        if as_messages:
-            messages = list(enumerate(each for part in parts for each in part.messages()))
-            return self.apply(messages, source, limited=limited, undoes=undone, progress=progress)
-        return self._apply_edits(parts, source, undone, progress)
+            limited and any(map(self._may_exceed, edits))
+        ):
+            parts = [list(enumerate(each for part in edits for each in part.messages()))]
+        planned = self.plan(parts, limited=limited, progress=progress)
+        # Where it is whole, the log tells that it is undone even if that takes nothing.
+        undoes = undone if edits or is_whole else None
+        return self.write(planned, f"undo of batch {undone}", undoes=undoes, progress=progress)
+
+    def _may_exceed(self, part: ColumnarUpdates) -> bool:
+        names = [*self.snapshot(part.group_key).columns, *part.columns]
+        return limits.may_be_exceeded(names)
 
     def redo(
         self, batch_id: int, *, only_untouched: bool, limited: bool, progress: Progress
-    ) -> ApplyResult:
+    ) -> Outcome:
         """Undo the undo of a batch."""
         undos = [batch.id for batch in self.log.batches() if batch.undoes == batch_id]
         if not undos:
@@ -239,52 +214,6 @@ class Moment:
         return self.undo(
             undos[-1], only_untouched=only_untouched, limited=limited, progress=progress
         )
-
-    def _apply_edits(
-        self, parts: list[LoggedEdits], source: str, undoes: int, progress: Progress
-    ) -> ApplyResult:
-        """Apply edits in whole columns, those of a table each."""
-        changes: dict[str, Change] = {}
-        found = [EditCounts(0, 0, 0, 0)]
-        for part in parts:
-            state = State.of(self.snapshot(part.group_key, progress))
-            changes[part.group_key], of_table = plan_edits(state, part, progress)
-            found.append(of_table)
-        counts = EditCounts(*map(sum, zip(*found, strict=True)))
-        applied = sum(map(len, parts))
-        progress("Writing", 0, sum(change.writes for change in changes.values()))
-        batch_id = self._commit(
-            source,
-            {"messages": applied, **counts._asdict(), "rejected": 0},
-            parts,
-            changes,
-            undoes,
-            progress,
-        )
-        return ApplyResult(applied, *counts, batch_id=batch_id)
-
-    def _commit(
-        self,
-        source: str,
-        counts: dict[str, int],
-        parts: Sequence[Updates],
-        changes: Changes,
-        undoes: int | None = None,
-        progress: Progress | None = None,
-    ) -> int:
-        """Log a batch and what it leads to; return its ID."""
-        self._refuse_second_batch()
-        as_json(source)
-        batch = Batch(self.log.last() + 1, self.arrival, source, undoes=undoes, **counts)
-        rows = sum(change.writes for change in changes.values())
-        with self._watched("Writing", rows, progress):
-            self.log.append(batch, parts, changes)
-        if progress is not None and self._store is not None and rows:
-            # One statement may have written many: the last it told of were fewer.
-            progress("Writing", rows, rows)
-        self._refuse_second_batch()
-        self._pending = (batch.id, changes)
-        return batch.id
 
     def _refuse_second_batch(self) -> None:
         # Each batch was worked out from states that know nothing of the other.
