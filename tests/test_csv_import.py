@@ -21,6 +21,7 @@ from toolkit.sources.csv.importing import file as csv_file, import_csv, preview_
 from toolkit.sources.csv.reading import read_csv_text
 from toolkit.sources.csv.report import ImportReport
 from toolkit.sources.csv.rows import random_ids
+from toolkit.store import writer
 
 USERS = b"distinct_id,$email,plan,age\nu1,ann@example.com,pro,30\nu2,bob@example.com,free,\n"
 
@@ -730,7 +731,7 @@ def test_CSV_7_a_table_that_fails_to_write_stays_as_it_was(
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(profiles._engine, "commit", interrupted)
+    monkeypatch.setattr(writer.Moment, "_commit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         import_csv(profiles, USERS)
 
