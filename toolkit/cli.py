@@ -295,9 +295,7 @@ def _export_options(export: argparse.ArgumentParser) -> None:
         "--chunk", type=int, metavar="N", help="write lists of N messages, each a body to post"
     )
     _add_group(export)
-    export.add_argument(
-        "--where", help="only profiles for which this is true: 'user[\"plan\"] == …'"
-    )
+    export.add_argument("--where", help="only profiles that match: 'user[\"plan\"] == …'")
 
 
 def _report_options(report: argparse.ArgumentParser) -> None:
@@ -310,7 +308,7 @@ def _report_options(report: argparse.ArgumentParser) -> None:
             dest=f"{role}_column",
             metavar="COLUMN",
             help=f"the column that holds the {_ROLE_WORDS[role]} (default: {names[0]}, or one "
-            f"a similar name)",
+            f"with a similar name)",
         )
     report.add_argument(
         "--measure",
