@@ -19,6 +19,7 @@ $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or later is needed; {sys.executable} is {v.major}.{v.minor}. Name another: make PYTHON=python3.12 …")'
 	@echo "Setting up $(VENV) (a minute or two, once) …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import pip' 2> /dev/null || $(BIN)/python -m ensurepip > /dev/null  # uv leaves it out
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
@@ -48,10 +49,9 @@ test-all: test  ## The same, with the clients for Node and browsers, longer rand
 	@.ci/pythons
 	@.ci/sdist
 
-lock: setup  ## The exact versions of requirements.lock, anew
+lock: setup  ## The exact versions of requirements.lock and of "uv sync", anew
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --quiet --custom-compile-command 'make lock' --output-file requirements.lock
+	@BIN=$(BIN) .ci/lock --upgrade
 
 browser: setup  ## The browser that the tests of the forms need
 	@.ci/browser $(BIN)/python
@@ -66,7 +66,8 @@ format: setup  ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-pictures: setup browser  ## The pictures of forms in the documents
+pictures: setup browser  ## The pictures of the forms and of the rooms in the documents
+	@$(BIN)/python -m tests.house_picture
 	@$(BIN)/python -m tests.browser.pictures
 
 bench: setup  ## The speed claims, each against its peer (some minutes)

@@ -16,7 +16,7 @@ from toolkit.base.errors import InvalidTimeError
 from toolkit.base.times import iso, parse_time
 from toolkit.base.values import ABSENT, dumps
 from toolkit.columns.column import Column
-from toolkit.expressions import Expression, event, literal, nodes, user
+from toolkit.expressions import Expression, event, literal, tree, user
 
 
 class Time(int):
@@ -64,11 +64,11 @@ def same(left: Any, right: Any) -> bool:
 def condition(node: Expression, row: Row, element: Any = NO_VALUE) -> bool | None:
     """Return True, False, or None for undefined; *element* is what any() or all() stands for."""
     match node:
-        case nodes.Not(operand):
+        case tree.Not(operand):
             return condition(operand, row) is not True
-        case nodes.And(conditions):
+        case tree.And(conditions):
             return all(condition(each, row) is True for each in conditions)
-        case nodes.Or(conditions):
+        case tree.Or(conditions):
             return any(condition(each, row) is True for each in conditions)
     if not node.is_condition:
         found = value(node, row, element)
@@ -86,10 +86,10 @@ def condition(node: Expression, row: Row, element: Any = NO_VALUE) -> bool | Non
     return bool(results) and all(results)
 
 
-def _quantified(node: Expression) -> nodes.Quantified | None:
+def _quantified(node: Expression) -> tree.Quantified | None:
     """Return the any() or all() that *node* compares."""
     for operand in node.operands:
-        if isinstance(operand, nodes.Quantified):
+        if isinstance(operand, tree.Quantified):
             return operand
         if not operand.is_condition and (found := _quantified(operand)) is not None:
             return found
@@ -98,28 +98,28 @@ def _quantified(node: Expression) -> nodes.Quantified | None:
 
 def comparison(node: Expression, row: Row, element: Any) -> bool | None:
     match node:
-        case nodes.Comparison(operator, left, right):
+        case tree.Comparison(operator, left, right):
             return compared(operator, left, right, row, element)
-        case nodes.IsSet(operand):
+        case tree.IsSet(operand):
             return value(operand, row, element) is not NO_VALUE
-        case nodes.In(operand, nodes.Literal() as options):
+        case tree.In(operand, tree.Literal() as options):
             found = value(operand, row, element)
             wanted = None if found is NO_VALUE else found
             return any(same(*facing(wanted, option)) for option in _values_of(options))
-        case nodes.In(operand, nodes.ListOf(items)):
+        case tree.In(operand, tree.ListOf(items)):
             return any(compared("==", operand, item, row, element) for item in items)
-        case nodes.Contains(container, part):
+        case tree.Contains(container, part):
             holder, held = value(container, row, element), value(part, row, element)
             if isinstance(holder, str) and isinstance(held, str):
                 return held in holder
-            null = isinstance(part, nodes.Literal) and part.is_null
+            null = isinstance(part, tree.Literal) and part.is_null
             if isinstance(holder, list) and (held is not NO_VALUE or null):
                 return any(same(each, None if null else held) for each in holder)
             return None
     raise AssertionError(node)
 
 
-def _values_of(options: nodes.Literal) -> list[Any]:
+def _values_of(options: tree.Literal) -> list[Any]:
     assert isinstance(options.value, list)
     return options.value
 
@@ -137,7 +137,7 @@ def compared(
     a, b = value(left, row, element), value(right, row, element)
     if operator in ("==", "!="):
         for one, other in ((left, b), (right, a)):
-            if isinstance(one, nodes.Literal) and one.is_null:
+            if isinstance(one, tree.Literal) and one.is_null:
                 return (other is NO_VALUE) == (operator == "==")
     a, b = facing(a, b)
     if operator == "==":
@@ -156,16 +156,16 @@ def compared(
 def value(node: Expression, row: Row, element: Any = NO_VALUE) -> Any:
     """Return the value of *node* in one row, NO_VALUE where there is none."""
     match node:
-        case nodes.Property(side, name):
+        case tree.Property(side, name):
             found = row.get((side, name), ABSENT)
             return NO_VALUE if found is ABSENT or found is None else found
-        case nodes.Literal():
+        case tree.Literal():
             return NO_VALUE if node.is_null else node.value
-        case nodes.Quantified():
+        case tree.Quantified():
             return element
-        case nodes.Function(name, operand):
+        case tree.Function(name, operand):
             return applied(name, value(operand, row, element))
-        case nodes.Arithmetic(operator, left, right):
+        case tree.Arithmetic(operator, left, right):
             return calculated(operator, value(left, row, element), value(right, row, element))
     result = condition(node, row)
     return NO_VALUE if result is None else result
@@ -337,7 +337,7 @@ def rows(**cells: list[Any]) -> Rows:
 OPERATORS: st.SearchStrategy[Any] = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
 _LITERALS = st.one_of(st.none(), JSON).map(literal)
 _TIMES = st.sampled_from(["2026-01-01", "2026-01-01T00:00:00.5Z"]).map(
-    lambda text: nodes.Function("datetime", literal(text))
+    lambda text: tree.Function("datetime", literal(text))
 )
 
 
@@ -356,7 +356,7 @@ def values(draw: st.DrawFn, depth: int) -> Expression:
     if kind == 8:
         return draw(conditions(depth - 1))
     operator: Any = draw(st.sampled_from("+-*/%"))
-    return nodes.Arithmetic(operator, draw(values(depth - 1)), draw(values(depth - 1)))
+    return tree.Arithmetic(operator, draw(values(depth - 1)), draw(values(depth - 1)))
 
 
 def applied_to(draw: st.DrawFn, operand: Expression) -> Expression:
@@ -364,9 +364,9 @@ def applied_to(draw: st.DrawFn, operand: Expression) -> Expression:
     name: Any = draw(st.sampled_from(names))
     if name == "-":
         return -operand
-    if name == "datetime" and isinstance(operand, nodes.Literal):
+    if name == "datetime" and isinstance(operand, tree.Literal):
         return operand  # a text that is no time is refused
-    return nodes.Function(name, operand)
+    return tree.Function(name, operand)
 
 
 @st.composite
@@ -390,21 +390,21 @@ def conditions(draw: st.DrawFn, depth: int = 3) -> Expression:
         left, right = draw(operands(depth and depth - 1)), draw(values(depth and depth - 1))
         if draw(st.booleans()):
             left, right = right, left
-        return nodes.Comparison(draw(OPERATORS), left, right)
+        return tree.Comparison(draw(OPERATORS), left, right)
     if kind == 2:
-        return nodes.IsSet(draw(operands(depth and depth - 1)))
+        return tree.IsSet(draw(operands(depth and depth - 1)))
     if kind == 3:
         left, right = draw(operands(depth and depth - 1)), draw(values(depth and depth - 1))
         if draw(st.booleans()):
             left, right = right, left
-        return nodes.Contains(left, right)
+        return tree.Contains(left, right)
     if kind == 4:
         left = draw(operands(depth and depth - 1))
         options = draw(st.lists(st.one_of(_LITERALS, _LITERALS, values(0)), max_size=3))
-        return nodes.In(left, nodes.listed(options))
+        return tree.In(left, tree.listed(options))
     if kind == 5:
         return ~draw(conditions(depth - 1))
     if kind == 6:
         return draw(values(depth - 1))
     parts = draw(st.lists(conditions(depth - 1), min_size=2, max_size=3))
-    return (nodes.And if kind <= 8 else nodes.Or).of(parts)
+    return (tree.And if kind <= 8 else tree.Or).of(parts)

@@ -1,4 +1,4 @@
-"""What of the tests needs packages, programs or the network that are not there.
+"""What of the tests needs packages, programs, the network or a system that is not there.
 
 The package alone is enough to run most tests; the rest is skipped, with what is missing.
 ``make test`` has everything, and sets ``TESTS_ARE_WHOLE`` so that nothing is skipped
@@ -15,6 +15,7 @@ import pytest
 #: What the extra ``dev`` brings, by the names that Python imports.
 PACKAGES = (
     "IPython",
+    "axe_playwright_python",
     "duckdb",
     "hypothesis",
     "jupyterlab",
@@ -35,6 +36,11 @@ IS_WHOLE = os.environ.get("TESTS_ARE_WHOLE") == "1"
 def missing(*packages: str) -> list[str]:
     """Return those of some packages that are not installed."""
     return [package for package in packages if find_spec(package) is None]
+
+
+def of_unix(what: str) -> pytest.MarkDecorator:
+    """Return the mark of a test of what only Unix has, in the plural."""
+    return pytest.mark.skipif(os.name != "posix", reason=f"{what} are of Unix")
 
 
 class Module(pytest.Module):

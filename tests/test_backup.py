@@ -18,11 +18,12 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
+from tests.optional import of_unix
 from tests.test_undo import everything, past
 from toolkit.base import errors
 from toolkit.cli import main
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import file as store, undo
+from toolkit.store import connection, file as store, undo
 from toolkit.store.pending import beside
 
 KILLED = """
@@ -31,7 +32,7 @@ import toolkit as tk
 profiles = tk.ProfileTable(sys.argv[1])
 for n in range(int(sys.argv[2])):
     profiles.set(str(n), {"n": n, "text": "x" * 200})
-os.kill(os.getpid(), signal.SIGKILL)
+os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))  # the end at once, everywhere
 """
 
 
@@ -60,7 +61,7 @@ def filled(path: Path | None) -> ProfileTable:
 def killed(path: Path, batches: int = 3) -> None:
     """Leave a file whose last writer was killed, with all it wrote in the -wal."""
     done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(batches)], check=False)
-    assert done.returncode == -signal.SIGKILL
+    assert done.returncode == (-signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
     assert beside(path, "-wal").stat().st_size > 0
 
 
@@ -138,8 +139,8 @@ def test_a_backup_writes_over_nothing_unless_asked(path: Path, tmp_path: Path) -
             (tmp_path / "none" / "x.db", "there is no folder"),
             (":memory:", "goes to a file"),
             ("", "the path of the file"),
-            ("a\0b", "the path of the file"),
-            (None, "the path of the file"),
+            ("a\0b", "holds a NUL"),
+            (None, "the path of a file"),
         ):
             with pytest.raises(errors.ToolkitError, match=text):
                 profiles.backup(wrong)  # type: ignore[arg-type]
@@ -148,6 +149,7 @@ def test_a_backup_writes_over_nothing_unless_asked(path: Path, tmp_path: Path) -
         assert not list(tmp_path.glob(".*"))
 
 
+@of_unix("modes of files, and links that anybody may make,")
 def test_a_backup_keeps_who_may_read_and_follows_a_link(path: Path, tmp_path: Path) -> None:
     with ProfileTable(path) as profiles:
         profiles.set("1", {})
@@ -164,7 +166,7 @@ def test_a_backup_keeps_who_may_read_and_follows_a_link(path: Path, tmp_path: Pa
 def test_a_backup_that_is_stopped_leaves_nothing(
     path: Path, on_disk: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_PAGES_A_LOOK", 5)
+    monkeypatch.setattr(connection, "_PAGES_A_LOOK", 5)
     with filled(path if on_disk else None) as profiles:
         told: list[tuple[str, int, int]] = []
 
@@ -250,6 +252,7 @@ def test_a_wal_without_its_file_is_not_thrown_away(path: Path, left: str) -> Non
         assert len(profiles) == 3
 
 
+@of_unix("files that can be deleted while they are open")
 @pytest.mark.parametrize("replaced", [False, True])
 @pytest.mark.parametrize("suffix", ["-wal", "-shm"])
 def test_a_wal_that_goes_while_the_file_is_open_is_noticed(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -126,7 +125,7 @@ def test_killed_at_random_moments_everything_acknowledged_is_there(tmp_path: Pat
         assert child.stdout is not None
         child.stdout.readline()  # the first batch is acknowledged
         time.sleep(chance.uniform(0, 0.4))
-        child.send_signal(signal.SIGKILL)
+        child.kill()
         rest = child.stdout.read().splitlines()
         child.stdout.close()
         child.wait()

@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,19 @@ import pandas as pd
 import pytest
 
 import toolkit
-from toolkit.cli import PROGRAM, main
+from tests.optional import of_unix
+from toolkit import store
+from toolkit.base.notation import written
+from toolkit.cli import PROGRAM, _as_option, main
 from toolkit.demo import run_demo
 from toolkit.profiles.table import ProfileTable
 
 EVENTS = "event,distinct_id,time\nPurchase,ann,2026-05-01T10:00:00Z\nNA,NA,2026-05-02T10:00:00Z\n"
+#: Of a system user, or in a container. Windows goes by USERPROFILE.
+NO_HOME = {
+    **{"HOME": __file__, "USERPROFILE": __file__, "XDG_CACHE_HOME": ""},
+    "MPLCONFIGDIR": tempfile.gettempdir(),
+}
 
 
 @pytest.fixture
@@ -252,13 +262,24 @@ def test_hints_quote_a_path_with_spaces(
     assert f"`profile-toolkit batches '{database}'`" in capsys.readouterr().err
     said: list[str] = []
     run_demo(tmp_path / "a b", said.append)
-    assert any(line.endswith(f"profile-toolkit show '{tmp_path}/a b/shop.db'") for line in said)
+    shown = f"profile-toolkit show '{tmp_path / 'a b' / 'shop.db'}'"
+    assert any(line.endswith(shown) for line in said)
 
 
 def test_the_demo_runs_where_the_home_cannot_be_written_to(tmp_path: Path) -> None:
-    done = run("demo", tmp_path / "demo", HOME="/dev/null", XDG_CACHE_HOME="")
+    done = run("demo", tmp_path / "demo", **NO_HOME)
     assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
     assert (tmp_path / "demo/shop.db").exists()
+
+
+@pytest.mark.parametrize("code", ["tk.sample_files()", "tk.workbench()"])
+def test_the_sample_is_there_where_the_home_cannot_be_written_to(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import toolkit as tk; assert {code}"],
+        env={**os.environ, **NO_HOME}, capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_the_program_is_found_beside_a_folder_named_toolkit(
@@ -266,7 +287,7 @@ def test_the_program_is_found_beside_a_folder_named_toolkit(
 ) -> None:
     (tmp_path / "toolkit").mkdir()
     (tmp_path / "toolkit/__init__.py").write_text("raise ImportError('not this one')")
-    program = Path(sys.executable).with_name(PROGRAM)
+    program = Path(sysconfig.get_path("scripts"), PROGRAM)
     done = subprocess.run(
         [program, "show", database], cwd=tmp_path, capture_output=True, timeout=120, check=False
     )
@@ -281,6 +302,7 @@ def test_a_warning_is_one_line_without_our_code(database: Path, tmp_path: Path) 
     assert not any(".py:" in line for line in lines)
 
 
+@of_unix("signals that one program sends another")
 def test_Ctrl_C_ends_a_command_with_130_and_one_line(tmp_path: Path) -> None:
     started = subprocess.Popen(
         [sys.executable, "-m", "toolkit", "apply", str(tmp_path / "x.db"), "/dev/stdin"],
@@ -349,3 +371,28 @@ def test_JSON_named_csv_is_refused_and_the_other_way_round(tmp_path: Path) -> No
         toolkit.write_csv(profiles, tmp_path / "x.json")
     with pytest.raises(toolkit.errors.ArgumentError, match=r"toolkit\.write_csv"):
         toolkit.write_messages(profiles, tmp_path / "x.csv.gz")
+
+
+@pytest.mark.parametrize("pair", ["=tailnum", "=$distinct_id", " =seats"])
+def test_a_mapping_without_a_column_is_refused_without_advice_that_is_refused_in_turn(
+    pair: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    csv = tmp_path / "planes.csv"
+    csv.write_text("tailnum,plan\nN1,pro\n")
+    assert main(["import", str(tmp_path / "x.db"), str(csv), "--map", pair]) == 2
+    told = capsys.readouterr().err
+    assert "there is no column" in told
+    assert "tailnum" in told
+    assert "--map tailnum=" not in told
+    assert "looks reversed" not in told
+
+
+@pytest.mark.parametrize("suffix", store._FILES)
+def test_what_is_said_of_lost_files_is_for_who_reads_it(suffix: str) -> None:
+    in_python = store._lost(suffix)
+    with written(_as_option):
+        at_the_shell = store._lost(suffix)
+    assert "profiles." not in at_the_shell
+    assert "profile-toolkit" not in in_python
+    assert bool(suffix) == ("`profile-toolkit check`" in at_the_shell)
+    assert bool(suffix) == ("profiles.check()" in in_python)

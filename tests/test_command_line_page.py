@@ -28,6 +28,20 @@ def test_the_readme_names_each_command_and_no_other() -> None:
     assert row and set(re.findall(r"`(\w+)`", row[1])) == set(COMMANDS)
 
 
+def test_documents_give_the_command_that_a_folder_of_ones_own_does_not_shadow() -> None:
+    root = command_line.PAGE.parent.parent
+    documents = [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("notebooks/*.ipynb")]
+    assert len(documents) > 30
+    named = {
+        path.name: line.strip()
+        for path in documents
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "python -m toolkit" in line and path.name != "CHANGELOG.md"
+    }
+    assert named.pop("README.md").startswith("__main__.py")  # the map of rooms
+    assert list(named) == ["command-line.md"]  # which says when it is not the same
+
+
 def test_the_page_has_each_option_and_default_as_the_parser() -> None:
     assert command_line.written(PAGE) == PAGE, "python -m tests.command_line writes the tables"
 

@@ -18,7 +18,7 @@ from hypothesis import given, settings, strategies as st
 from tests.effort import examples
 from toolkit.base.errors import ColumnMappingError, CsvError, CsvRowsError, ToolkitError
 from toolkit.base.notation import written
-from toolkit.cli import _as_option
+from toolkit.cli import _as_option, main
 from toolkit.forms.csv.state import CsvImportState
 from toolkit.profiles.table import ProfileTable
 from toolkit.sources.csv.dialect import column_title
@@ -96,6 +96,9 @@ def test_CSV_10_rows_of_data_that_repeat_make_no_header() -> None:
         ("(2 rows);;", 'it is a count of rows, "(2 rows)"'),
         ("(2 rows)", "1 cell where 3 are expected"),
         ("2 rows affected;;", 'it is a count of rows, "2 rows affected"'),
+        ("Average;x;3.5", 'it looks like a line of averages, "Average", below the rows'),
+        ("Durchschnitt;;1", 'it looks like a line of averages, "Durchschnitt", below the rows'),
+        ("Mean;x;4", None),
         ("Totally;;5", None),
     ],
 )
@@ -116,6 +119,14 @@ def test_CSV_10_a_line_of_totals_below_the_rows_is_rejected_or_doubted(
         assert report.rejected["reason"].tolist() == [
             reason if not footer.startswith(";") else f"{reason}"
         ]
+
+
+@pytest.mark.parametrize("row", ["Total;;1234", "Average;x;7", "Summe:;;"])
+def test_CSV_10_a_row_of_totals_without_others_is_imported_and_doubted(row: str) -> None:
+    report = import_csv(ProfileTable(), f"id;plan;n\n{row}\n".encode(), header=True)
+
+    assert report.imported == 1
+    assert any(f'Line 2 begins with "{row.partition(";")[0]}"' in each for each in report.warnings)
 
 
 def test_CSV_10_remarks_below_a_line_of_totals_hide_it_no_more() -> None:
@@ -283,6 +294,13 @@ def test_CSV_2_the_preview_names_the_identifier_the_reason_and_the_best_candidat
         (b"7,x\n8,x\n7,x\n9,x\n", 0, None, "4 of 4 cells filled, 3 different"),
         (b"7,a1\n7,a2\n7,a3\n7,a4\n", None, 1, "column 0 (the first) is not the identifier"),
         (b"plan,plan\na,x\na,y\n", None, 1, "column 1 (the second"),
+        *(
+            (name + b",tail,plan\n" + rows, None, "tail", 'pass key="tail"')
+            for name in (b"row", b"#", b"Index", b"No.")
+            for rows in (b"0,N1,a\n1,N2,a\n", b"1,N1,a\n2,N2,a\n")
+        ),
+        (b"row,plan\n1,a\n2,a\n", None, "row", "all different, but look like row numbers: pass"),
+        (b"row,plan\n7,a\n9,a\n", None, "row", "all filled and all different: pass"),
     ],
 )
 def test_CSV_2_what_becomes_the_identifier_and_why(
@@ -616,3 +634,37 @@ def test_CSV_2_an_import_by_e_mail_names_the_column_that_may_be_the_identifier(
 def test_one_column_of_cells_with_line_ends_or_of_great_length_is_read() -> None:
     for content in (b'"\n$_"', b'a\n"x\ry"\n', b'"' + b"x" * 200_000 + b'"\n"y"\n'):
         assert preview_csv(content).columns
+
+
+def test_CSV_2_the_doubt_about_row_numbers_is_in_preview_report_form_and_command(
+    profiles: ProfileTable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = b"row,plan\n1,a\n2,a\n3,b\n"
+    doubt = "look like row numbers"
+    assert doubt in preview_csv(content).candidate_reason
+    report = import_csv(profiles, content, progress=False)
+    assert any(doubt in each for each in report.warnings)
+    state = CsvImportState(profiles)
+    (tmp_path / "rows.csv").write_bytes(content)
+    state.choose(tmp_path / "rows.csv")
+    assert state.job.wait(30)
+    assert doubt in state.identifier_told
+    assert main(["import", str(tmp_path / "x.db"), str(tmp_path / "rows.csv")]) == 0
+    assert doubt in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "Unnamed: 0.1"])
+def test_CSV_3_an_index_that_pandas_read_and_wrote_again_is_left_out_and_told(
+    profiles: ProfileTable, name: str
+) -> None:
+    content = f"{name},user_id,plan\n0,u1,a\n1,u2,b\n".encode()
+    assert preview_csv(content).columns[0].property is None
+    report = import_csv(profiles, content, progress=False)
+    assert profiles["u1"] == {"plan": "a"}
+    assert report.left_out["header"].to_list() == [name]
+    told = next(each for each in report.warnings if "counts the rows from 0" in each)
+    assert f"0: '{name}'" in told  # it is in the mapping that is offered
+
+    # What counts no rows is a property like any other.
+    import_csv(profiles, f"user_id,{name}\nu1,5\nu2,9\n".encode(), progress=False)
+    assert profiles["u1"] == {"plan": "a", name: 5}

@@ -12,10 +12,9 @@ import pytest
 
 from toolkit.base.errors import CsvError, WorkCancelled
 from toolkit.profiles.table import ProfileTable
-from toolkit.sources.csv import file as csv_file
 from toolkit.sources.csv.file import CsvFile
-from toolkit.sources.csv.importing import import_csv, preview_csv
-from toolkit.store import file as store
+from toolkit.sources.csv.importing import file as csv_file, import_csv, preview_csv
+from toolkit.store import connection
 
 ROWS = 30_000
 LARGE = b"distinct_id,plan,age,tags\n" + b"".join(
@@ -41,7 +40,7 @@ class Noted:
 
 @pytest.fixture
 def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(store, "_STEPS_A_LOOK", 20_000)
+    monkeypatch.setattr(connection, "_STEPS_A_LOOK", 20_000)
     with ProfileTable(tmp_path / "shop.db") as profiles:
         yield profiles
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings, strategies as st
 
 from tests.effort import examples
 from toolkit.base.errors import CsvEncodingError, CsvError, CsvFileError, CsvFileNotFoundError
-from toolkit.sources.csv import reading as csv_reading, source as csv_source
 from toolkit.sources.csv.dialect import guess_header, sniff
+from toolkit.sources.csv.importing import reading as csv_reading, source as csv_source
 from toolkit.sources.csv.quotes import AFTER_QUOTE, BACKSLASH, BEFORE_QUOTE, QuoteCheck
 from toolkit.sources.csv.reading import CsvText, read_csv_text
 from toolkit.sources.csv.source import CsvSource, Source, Utf8Stream
@@ -149,7 +149,7 @@ def test_an_object_that_is_no_file_is_refused() -> None:
         (b"INSERT INTO users VALUES (1)", "SQL script"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS"),
         (b"{\\rtf1\\ansi", "RTF"),
-        (gzip.compress(gzip.compress(b"id,plan"), mtime=0), "packed by gzip twice"),
+        (gzip.compress(gzip.compress(b"id,plan", mtime=0), mtime=0), "packed by gzip twice"),
         (gzip.compress(b"PK\x03\x04", mtime=0), "ZIP archive"),
         (b"users.csv".ljust(257, b"\0") + b"ustar", "tar archive"),
         (b"id,name\n1,a\0b\n", "NUL character on line 2"),

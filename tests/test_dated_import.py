@@ -297,3 +297,49 @@ def in_columns(profiles: ProfileTable, part: list[tuple[str, dict[str, Any], int
         source="columns",
         row_times=np.array([at for _, _, at in part], np.int64) * 10**6,
     )
+
+
+def test_the_report_of_a_DataFrame_says_what_was_imported_and_what_was_not() -> None:
+    profiles = tk.ProfileTable()
+    profiles.set("1", {"plan": "free"})
+    frame = pd.DataFrame(
+        {
+            "distinct_id": ["1", "2", "2"],
+            "plan": ["pro", "<b>$5 to $10</b>", "x"],
+            "nothing": [None, None, None],
+            "codes": [{1, 2}, b"\x00", None],
+            "$last_seen": "2026-01-01",
+        }
+    )
+    result = tk.import_frame(profiles, frame)
+    assert result.rows == 3
+    assert list(result.left_out) == ["$last_seen", "nothing", "codes"]
+    told = repr(result)
+    for part in (
+        "3 rows: 1 profile created, 1 updated, 0 unchanged",
+        "1 row of an ID that stands there before",
+        "1 stored value overwritten",
+        '3 columns left out: "$last_seen" (the table keeps it itself), "nothing" (all cells are '
+        'missing), "codes" (no cell can be stored)',
+        "left out: 1 codes: row 0: ",
+        "left out: 2 codes: row 1: ",
+    ):
+        assert part in told
+    shown = result._repr_html_()
+    for part in (
+        "tk-card",
+        "mathjax_ignore",
+        "3 rows: 1 profile created",
+        "row 1: ",
+        "free",
+        "pro",
+    ):
+        assert part in shown
+    assert "<b>" not in shown
+
+
+def test_the_report_of_a_DataFrame_shows_the_first_of_many_rejections() -> None:
+    frame = pd.DataFrame({"distinct_id": range(20), "codes": [{1}] * 20, "n": 1})
+    result = tk.import_frame(tk.ProfileTable(), frame)
+    assert "… and 15 more left out" in repr(result)
+    assert "5 of 20 rows" in result._repr_html_()

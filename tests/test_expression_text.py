@@ -11,7 +11,7 @@ from tests.effort import examples
 from tests.expression_reference import conditions, rows
 from toolkit import event, user
 from toolkit.base.errors import ExpressionError
-from toolkit.expressions import Expression, as_expression, literal, nodes, parse
+from toolkit.expressions import Expression, as_expression, evaluate, literal, mask_of, parse, tree
 
 a, b, c = user["a"], user["b"], user["c"]
 
@@ -40,7 +40,7 @@ def test_the_python_form_builds_the_same_expression(expression: Expression) -> N
         (' user [ "a" ]\n==\t1 ', a == 1),
         ('properties["a"] > 1', event["a"] > 1),
         ('event["a"] > 1', event["a"] > 1),
-        ('user["a"] != null', nodes.Comparison("!=", a, literal(None))),
+        ('user["a"] != null', tree.Comparison("!=", a, literal(None))),
         ('user["a"] == null', a.is_not_set()),
         ('defined(user["a"])', a.is_set()),
         ('not defined(user["a"])', ~a.is_set()),
@@ -103,12 +103,12 @@ def test_operators_bind_as_in_python(text: str, grouped: Expression) -> None:
 def test_text_literals_take_the_escapes_of_json() -> None:
     written = r'"\"\\\/\b\f\n\r\té\ud83d\ude00" + ' + r"'it\'s \u0022'"
 
-    assert parse(written).evaluate(rows(x=[1])).cells() == ['"\\/\b\f\n\r\té😀it\'s "']
+    assert evaluate(parse(written), rows(x=[1])).cells() == ['"\\/\b\f\n\r\té😀it\'s "']
 
 
 def test_integers_are_exact_at_any_size() -> None:
     assert repr(parse(f"user['a'] == {2**64 + 1}")) == f'user["a"] == {2**64 + 1}'
-    assert parse("1" * 4300).evaluate(rows(x=[1])).cells() == [int("1" * 4300)]
+    assert evaluate(parse("1" * 4300), rows(x=[1])).cells() == [int("1" * 4300)]
 
 
 def test_the_example_of_the_documentation_is_understood() -> None:
@@ -251,7 +251,7 @@ def test_any_text_is_an_expression_or_an_expression_error(text: str) -> None:
         str(error).encode()  # can be shown
         return
     assert parse(repr(expression)).same_as(expression)
-    assert len(expression.mask(rows(a=[1, "x"]))) == 2
+    assert len(mask_of(expression, rows(a=[1, "x"]))) == 2
 
 
 @pytest.mark.parametrize(
@@ -274,6 +274,6 @@ def test_a_text_may_be_long_and_as_deep_as_the_limit() -> None:
     deep = parse("(" * 64 + "user['a'] == 1" + ")" * 64)
     nested = parse("floor(" * 62 + "user['a']" + ")" * 62 + " == 1")
 
-    assert wide.mask(rows(a=[9_999, 10_000])).tolist() == [True, False]
+    assert mask_of(wide, rows(a=[9_999, 10_000])).tolist() == [True, False]
     assert deep.same_as(a == 1)
-    assert nested.mask(rows(a=[1.5])).tolist() == [True]
+    assert mask_of(nested, rows(a=[1.5])).tolist() == [True]

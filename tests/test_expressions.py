@@ -42,7 +42,9 @@ from toolkit.expressions import (
     as_expression,
     as_property,
     conjuncts,
+    evaluate,
     literal,
+    mask_of,
 )
 
 x = user["x"]
@@ -50,13 +52,13 @@ x = user["x"]
 
 def truths(expression: Expression, *cells: Any) -> list[bool | None]:
     """Return what a condition on user["x"] is for each cell, None for undefined."""
-    found = expression.evaluate(rows(x=list(cells))).cells()
+    found = evaluate(expression, rows(x=list(cells))).cells()
     return [None if cell is ABSENT else cell for cell in found]
 
 
 def results(expression: Expression, *cells: Any) -> list[Any]:
     """Return the value of an expression on user["x"] for each cell."""
-    return expression.evaluate(rows(x=list(cells))).cells()
+    return evaluate(expression, rows(x=list(cells))).cells()
 
 
 # -- against the reference ----------------------------------------------------------------
@@ -69,13 +71,13 @@ def test_a_condition_on_columns_is_what_it_is_cell_by_cell(
 ) -> None:
     expected = [condition(expression, row) is True for row in table.rows()]
 
-    assert expression.mask(table).tolist() == expected
+    assert mask_of(expression, table).tolist() == expected
 
 
 @settings(max_examples=examples(400), deadline=None)
 @given(values(3), tables())
 def test_a_value_on_columns_is_what_it_is_cell_by_cell(expression: Expression, table: Rows) -> None:
-    found = expression.evaluate(table).cells()
+    found = evaluate(expression, table).cells()
 
     for cell, row in zip(found, table.rows(), strict=True):
         expected = value(expression, row)
@@ -104,7 +106,7 @@ def test_EXPR_2_values_of_different_types_are_not_equal() -> None:
 def test_EXPR_3_unequal_is_undefined_of_different_types_and_of_what_is_not_set() -> None:
     assert truths(x != 2, *MIXED) == [True, True, None, None, None, None, None, None]
     assert truths(x != [2], *MIXED) == [None, None, None, None, True, None, None, None]
-    assert (x != 2).mask(rows(x=MIXED)).tolist() == [True, True] + [False] * 6
+    assert mask_of(x != 2, rows(x=MIXED)).tolist() == [True, True] + [False] * 6
 
 
 def test_EXPR_4_numbers_texts_and_times_have_an_order_and_nothing_else_has() -> None:
@@ -155,8 +157,8 @@ def test_EXPR_4_numbers_compare_as_python_compares_them(
     assert truths(python(x, other), *cells) == expected
     assert truths(x.isin([other, "1"]), *cells) == [cell == other for cell in cells]
     scope = rows(x=cells, y=[other] * len(cells))
-    assert python(x, user["y"]).mask(scope).tolist() == expected
-    assert python(user["y"], x).mask(scope).tolist() == [python(other, cell) for cell in cells]
+    assert mask_of(python(x, user["y"]), scope).tolist() == expected
+    assert mask_of(python(user["y"], x), scope).tolist() == [python(other, cell) for cell in cells]
 
 
 def test_EXPR_5_null_asks_whether_there_is_a_value() -> None:
@@ -175,7 +177,7 @@ def test_EXPR_5_null_asks_whether_there_is_a_value() -> None:
 def test_EXPR_5_two_properties_that_are_not_set_are_not_equal() -> None:
     scope = rows(x=[ABSENT, None, 1], y=[ABSENT, None, 1])
 
-    assert (x == user["y"]).mask(scope).tolist() == [False, False, True]
+    assert mask_of(x == user["y"], scope).tolist() == [False, False, True]
 
 
 def test_EXPR_6_undefined_is_false_and_not_undefined_is_true() -> None:
@@ -183,12 +185,12 @@ def test_EXPR_6_undefined_is_false_and_not_undefined_is_true() -> None:
 
     scope = rows(x=["text"])
 
-    assert not undefined.mask(scope).any()
-    assert (~undefined).mask(scope).all()
-    assert not (undefined & literal(True)).mask(scope).any()
-    assert not (undefined | literal(False)).mask(scope).any()
-    assert (undefined | literal(True)).mask(scope).all()
-    assert (~(undefined & literal(True))).mask(scope).all()
+    assert not mask_of(undefined, scope).any()
+    assert mask_of(~undefined, scope).all()
+    assert not mask_of(undefined & literal(True), scope).any()
+    assert not mask_of(undefined | literal(False), scope).any()
+    assert mask_of(undefined | literal(True), scope).all()
+    assert mask_of(~(undefined & literal(True)), scope).all()
 
 
 def test_EXPR_7_in_is_equal_to_one_of_the_values() -> None:
@@ -208,9 +210,9 @@ def test_EXPR_7_in_is_equal_to_one_of_the_values() -> None:
 def test_EXPR_7_in_takes_properties_and_collections_of_any_kind() -> None:
     scope = rows(x=["a", "b", "c"], y=["a", "a", "a"])
 
-    assert x.isin([user["y"], "b"]).mask(scope).tolist() == [True, True, False]
+    assert mask_of(x.isin([user["y"], "b"]), scope).tolist() == [True, True, False]
     for options in ({"a"}, ("a",), np.array(["a"]), pd.Series(["a"]), pd.Index(["a"])):
-        assert x.isin(options).mask(scope).tolist() == [True, False, False]
+        assert mask_of(x.isin(options), scope).tolist() == [True, False, False]
 
 
 def test_EXPR_7_zero_and_negative_zero_are_one_number() -> None:
@@ -240,8 +242,8 @@ def test_EXPR_8_contains_compares_two_properties() -> None:
     scope = rows(x=["abc", "abc", ["a"], ["a"], "abc"], y=["b", "x", "a", ABSENT, 1])
 
     expected = [True, False, True, ABSENT, ABSENT]
-    assert x.contains(user["y"]).evaluate(scope).cells() == expected
-    assert user["y"].isin(x).evaluate(scope).cells() == expected
+    assert evaluate(x.contains(user["y"]), scope).cells() == expected
+    assert evaluate(user["y"].isin(x), scope).cells() == expected
 
 
 def test_EXPR_9_any_and_all_look_at_the_elements_of_a_list() -> None:
@@ -276,8 +278,8 @@ def test_EXPR_9_elements_can_be_worked_on_before_they_are_compared() -> None:
         *(False, True, False)
     ]
     scope = rows(x=[[1, 5], [1, 2]], y=[4, 4])
-    assert (x.any() > user["y"]).mask(scope).tolist() == [True, False]
-    assert (user["y"] < x.any()).mask(scope).tolist() == [True, False]
+    assert mask_of(x.any() > user["y"], scope).tolist() == [True, False]
+    assert mask_of(user["y"] < x.any(), scope).tolist() == [True, False]
 
 
 def test_EXPR_2_a_list_without_any_or_all_is_compared_as_a_whole() -> None:
@@ -366,8 +368,8 @@ def test_EXPR_11_boolean_is_false_of_little() -> None:
 def test_EXPR_13_a_property_stands_as_a_condition_if_it_is_a_boolean() -> None:
     cells = [True, False, 1, "true", None]
 
-    assert x.mask(rows(x=cells)).tolist() == [True, False, False, False, False]
-    assert (~x).mask(rows(x=cells)).tolist() == [False, True, True, True, True]
+    assert mask_of(x, rows(x=cells)).tolist() == [True, False, False, False, False]
+    assert mask_of(~x, rows(x=cells)).tolist() == [False, True, True, True, True]
 
 
 def test_EXPR_13_a_condition_stands_as_a_value() -> None:
@@ -438,11 +440,11 @@ class TimesScope:
 def test_EXPR_12_a_scope_can_hand_out_times() -> None:
     scope = TimesScope()
 
-    assert (event["time"] >= pd.Timestamp(DAY)).mask(scope).tolist() == [True, False]
-    assert (event["time"] == DAY).mask(scope).tolist() == [True, False]
-    assert event["time"].is_set().mask(scope).tolist() == [True, False]
-    assert event["time"].evaluate(scope).cells() == ["2026-01-01T00:00:00Z", ABSENT]
-    assert event["time"].as_text().evaluate(scope).cells() == ["2026-01-01T00:00:00Z", ABSENT]
+    assert mask_of(event["time"] >= pd.Timestamp(DAY), scope).tolist() == [True, False]
+    assert mask_of(event["time"] == DAY, scope).tolist() == [True, False]
+    assert mask_of(event["time"].is_set(), scope).tolist() == [True, False]
+    assert evaluate(event["time"], scope).cells() == ["2026-01-01T00:00:00Z", ABSENT]
+    assert evaluate(event["time"].as_text(), scope).cells() == ["2026-01-01T00:00:00Z", ABSENT]
 
 
 def test_instants_are_taken_by_position_like_columns() -> None:
@@ -472,27 +474,27 @@ def test_EXPR_1_nan_and_infinities_in_a_column_are_no_values() -> None:
     floats = np.array([1.0, np.nan, np.inf, -np.inf])
     scope = OneColumn(Column.of_array(floats, np.array([True, False, True, True])))
 
-    assert x.is_set().mask(scope).tolist() == [True, False, False, False]
-    assert (x > 0).mask(scope).tolist() == [True, False, False, False]
-    assert (x >= 1).mask(scope).tolist() == [True, False, False, False]
-    assert x.as_text().evaluate(scope).cells() == ["1", ABSENT, ABSENT, ABSENT]
+    assert mask_of(x.is_set(), scope).tolist() == [True, False, False, False]
+    assert mask_of(x > 0, scope).tolist() == [True, False, False, False]
+    assert mask_of(x >= 1, scope).tolist() == [True, False, False, False]
+    assert evaluate(x.as_text(), scope).cells() == ["1", ABSENT, ABSENT, ABSENT]
 
 
 def test_a_constant_stands_for_every_row() -> None:
     for length in (0, 1, 3):
         scope = rows(x=[1] * length)
-        assert (literal(1) < literal(2)).mask(scope).tolist() == [True] * length
-        assert (literal(1) + 1).evaluate(scope).cells() == [2] * length
-        assert (literal([1, 2]).any() == x).mask(scope).tolist() == [True] * length
-        assert literal(None).evaluate(scope).cells() == [ABSENT] * length
+        assert mask_of(literal(1) < literal(2), scope).tolist() == [True] * length
+        assert evaluate(literal(1) + 1, scope).cells() == [2] * length
+        assert mask_of(literal([1, 2]).any() == x, scope).tolist() == [True] * length
+        assert evaluate(literal(None), scope).cells() == [ABSENT] * length
 
 
 def test_a_mask_is_the_callers_own() -> None:
     scope = rows(x=[True, False])
 
-    x.mask(scope)[:] = True
+    mask_of(x, scope)[:] = True
 
-    assert x.mask(scope).tolist() == [True, False]
+    assert mask_of(x, scope).tolist() == [True, False]
 
 
 def snapshot() -> Snapshot:
@@ -506,24 +508,24 @@ def snapshot() -> Snapshot:
 def test_the_profiles_of_a_snapshot_are_rows() -> None:
     scope = SnapshotScope(snapshot())
 
-    assert (user["plan"] == "pro").mask(scope).tolist() == [True, False]
-    assert (user["$distinct_id"] == "8").mask(scope).tolist() == [False, True]
+    assert mask_of(user["plan"] == "pro", scope).tolist() == [True, False]
+    assert mask_of(user["$distinct_id"] == "8", scope).tolist() == [False, True]
     with pytest.warns(UnknownPropertyWarning, match='No profile has a property "nothing"'):
-        assert user["nothing"].is_not_set().mask(scope).tolist() == [True, True]
+        assert mask_of(user["nothing"].is_not_set(), scope).tolist() == [True, True]
 
 
 def test_SEEN_1_updated_at_is_a_time() -> None:
     scope = SnapshotScope(snapshot())
 
-    assert (user["$last_seen"] < pd.Timestamp("2026-06-01")).mask(scope).tolist() == [True, False]
-    assert (user["$last_seen"] >= "2026-01-01").mask(scope).tolist() == [True, False]
-    assert user["$last_seen"].is_not_set().mask(scope).tolist() == [False, True]
+    assert mask_of(user["$last_seen"] < pd.Timestamp("2026-06-01"), scope).tolist() == [True, False]
+    assert mask_of(user["$last_seen"] >= "2026-01-01", scope).tolist() == [True, False]
+    assert mask_of(user["$last_seen"].is_not_set(), scope).tolist() == [False, True]
 
 
 @pytest.mark.parametrize("expression", [event["amount"] > 1, user["$mp_first_event_time"] > DAY])
 def test_profiles_alone_have_no_events(expression: Expression) -> None:
     with pytest.raises(ExpressionError, match="profiles alone have none"):
-        expression.mask(SnapshotScope(snapshot()))
+        mask_of(expression, SnapshotScope(snapshot()))
 
 
 # -- conditions true of nothing -----------------------------------------------------------
@@ -671,7 +673,7 @@ def test_many_conditions_side_by_side_are_not_deep() -> None:
     for number in range(1, 500):
         expression = expression | (x == number)
 
-    assert expression.mask(rows(x=[499, 500])).tolist() == [True, False]
+    assert mask_of(expression, rows(x=[499, 500])).tolist() == [True, False]
 
 
 def test_a_deep_expression_is_refused_before_python_gives_up() -> None:
@@ -740,8 +742,8 @@ def test_an_attribute_in_place_of_a_name_is_explained() -> None:
         (lambda: x.any().all(), "cannot stand in each other"),
         (lambda: literal("soon").as_datetime(), "'soon' is no time"),
         (lambda: x == _nested(70), "nested more than 64 deep"),
-        (lambda: x.any().mask(rows(x=[1])), "needs a comparison"),
-        (lambda: x.any().evaluate(rows(x=[1])), "needs a comparison"),
+        (lambda: mask_of(x.any(), rows(x=[1])), "needs a comparison"),
+        (lambda: evaluate(x.any(), rows(x=[1])), "needs a comparison"),
         (lambda: as_expression(x.any()), "needs a comparison"),
         (lambda: as_expression(3), r"3 \(int\) is no expression"),  # type: ignore[arg-type]
         (lambda: as_property(x + 1), "is no property"),  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -264,11 +264,11 @@ def test_CELL_1_any_JSON_in_any_disguise_comes_back(given_cells: list[Any], data
     [
         (np.array([1.5, 2.0]), [1.5, 2.0]),
         (np.array([[1], [2]]), [[1], [2]]),
-        (np.array(["2026-01-01"], "M8[ns]"), ["2026-01-01T00:00:00"]),
-        (np.datetime64("2026-01-01"), "2026-01-01T00:00:00"),
+        (np.array(["2026-01-01"], "M8[ns]"), ["2026-01-01T00:00:00Z"]),
+        (np.datetime64("2026-01-01"), "2026-01-01T00:00:00Z"),
         ((np.int64(1), np.float32(0.5), np.True_), [1, 0.5, True]),
         ({"a": np.array(["x"])}, {"a": ["x"]}),
-        (datetime(2026, 1, 1), "2026-01-01T00:00:00"),
+        (datetime(2026, 1, 1), "2026-01-01T00:00:00Z"),
         (date(2026, 1, 1), "2026-01-01"),
     ],
 )
@@ -321,3 +321,31 @@ def test_an_id_that_dropna_would_leave_is_shown_with_its_row(wrong: Any, shown: 
     assert "dropna" not in str(caught.value)
     assert "row 2, holds" in str(caught.value)
     assert shown in str(caught.value)
+
+
+@settings(max_examples=examples(30), deadline=None)
+@given(
+    moment=st.datetimes(
+        datetime(1, 1, 3),
+        datetime(9999, 12, 29),
+        timezones=st.none() | st.timezones() | st.just(UTC) | st.just(timezone(timedelta(hours=2))),
+    )
+)
+def test_CELL_1_CELL_2_one_moment_has_one_text_however_it_is_sent(moment: datetime) -> None:
+    given_as: list[Any] = [moment, pd.Timestamp(moment)]
+    if moment.tzinfo is None:
+        given_as.append(np.datetime64(moment, "us"))
+    texts = set()
+    for value in given_as:
+        profiles = tk.ProfileTable()
+        profiles.set("call", {"x": value})
+        profiles.apply([{"$distinct_id": "list", "$set": {"x": [value]}}])
+        texts |= {profiles["call"]["x"], profiles["list"]["x"][0]}
+        for dtype in (object, None):
+            frame = pd.DataFrame({"distinct_id": ["frame"], "x": pd.Series([value], dtype=dtype)})
+            tk.import_frame(profiles, frame)
+            texts.add(profiles["frame"]["x"])
+            profiles.set(frame.assign(distinct_id="set"))
+            texts.add(profiles["set"]["x"])
+    known = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    assert texts == {known.astimezone(UTC).isoformat().replace("+00:00", "Z")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import duckdb
@@ -147,6 +148,39 @@ def test_numbers_and_users_are_those_of_a_loop(asked: dict[str, Any]) -> None:
             assert row.median_seconds == np.median(taken)
             dropped = {who for who, each in entries if len(each.steps) == step - 1}
             assert report.users(step=step, dropped=True) == sorted(dropped)
+
+
+@pytest.mark.parametrize("reentry", ["first", "optimized"])
+def test_every_short_log_at_the_ends_of_window_and_grace_is_counted_as_by_a_loop(
+    reentry: Any,
+) -> None:
+    # The window is 10 s and the grace 2 s; random times seldom meet both ends at once.
+    moments = itertools.combinations_with_replacement([0, 4, 9, 10, 11], 4)
+    logs = {
+        f"log {number}": list(zip(names, times, strict=True))
+        for number, (names, times) in enumerate(
+            itertools.product(itertools.product("CAZ", repeat=4), moments)
+        )
+    }
+    steps = ["C", "A", "Z"]
+    funnel = Funnel(
+        [is_step(name, False) for name in steps], 10, 2, totals=True, optimized=reentry != "first"
+    )
+    expected = {}
+    for who, log in logs.items():
+        entries = funnel.counted([Happening(*each, row) for row, each in enumerate(log)])
+        lengths = [len(entry.steps) for entry in entries]
+        if lengths:
+            expected[who] = [sum(length > step for length in lengths) for step in range(3)]
+    df = events_of(*[(name, who, time) for who, log in logs.items() for name, time in log])
+    df["log"] = df["distinct_id"]
+    table = tk.funnel(
+        df, None, steps, window="10s", grace="2s", count="totals", reentry=reentry, by="log"
+    ).table
+    found = table.groupby("event.log", sort=False)["count"].agg(list).to_dict()
+    assert len(expected) > 4_000
+    assert {who: found[who] for who in expected} == expected
+    assert len(found) == len(expected)
 
 
 @settings(deadline=None, max_examples=examples(150))

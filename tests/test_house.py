@@ -107,6 +107,14 @@ def test_a_face_says_what_the_room_is_for_and_offers_only_what_is_used(room: str
     assert set(offered(room)) == used
 
 
+def test_the_picture_of_the_rooms_is_drawn_from_the_code() -> None:
+    """``python -m tests.house_picture`` draws it anew."""
+    from tests.house_picture import PICTURE, arrows, floors, picture
+
+    assert PICTURE.read_text(encoding="utf-8") == picture()
+    assert len(floors(arrows())) <= 9
+
+
 def test_no_module_imports_itself_by_way_of_others() -> None:
     """Not under TYPE_CHECKING or inside functions either."""
     assert circles() == []

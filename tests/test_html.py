@@ -53,7 +53,7 @@ class Reader(HTMLParser):
 def test_hostile_text_makes_no_element_and_no_attribute(page: str) -> None:
     read = Reader(page)
     assert "script" not in read.names()
-    allowed = {"class", "scope", "title", "src", "alt", "width"}
+    allowed = {"class", "scope", "title", "src", "alt", "width", "tabindex"}
     for name, attributes in read.elements:
         assert set(attributes) <= allowed
         if name == "img":
@@ -120,7 +120,7 @@ def test_the_last_few_rows_are_not_hidden(length: int, shown: int) -> None:
 
 def test_a_wide_table_scrolls_and_no_word_is_squeezed() -> None:
     page = html.card("Wide", html.table(pd.DataFrame({f"column_{n}": ["x"] for n in range(40)})))
-    assert '<div class="tk-scroll"><table' in page
+    assert '<div class="tk-scroll" tabindex="0"><table' in page
     assert re.search(r"\.tk-scroll \{\s*overflow-x: auto", page)
     # Only the long cells break, and those have a least width.
     assert page.count("overflow-wrap") == 1

@@ -311,7 +311,7 @@ def test_numpy_and_pandas_values_become_JSON() -> None:
     assert message is not None
     assert rejected == []
     assert message.operations[0][1] == {
-        "i": 1, "f": 0.5, "b": True, "t": "2026-01-01T00:00:00", "l": [1, 2], "a": [1, 2],
+        "i": 1, "f": 0.5, "b": True, "t": "2026-01-01T00:00:00Z", "l": [1, 2], "a": [1, 2],
     }  # fmt: skip
 
 

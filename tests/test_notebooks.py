@@ -149,6 +149,9 @@ def here() -> Iterator[None]:
 def test_exercises_can_be_solved_and_numbers_in_prose_are_those_of_outputs(
     name: str, here: None
 ) -> None:
+    if name == "09-live-from-an-app.ipynb":
+        pytest.importorskip("mixpanel")
+        pytest.importorskip("requests")
     notebook = read(name)
     assert notebook.answers == sum("".join(c["source"]).count("<summary>") for c in cells(name))
     assert unsaid(notebook, KNOWN.get(name, set())) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -15,7 +16,9 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = CONFIGURATION["project"]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 PYTHONS = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
 
 
@@ -52,11 +55,18 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("built_from", ["the repository", "its source distribution"])
 def test_a_package_index_shows_links_and_pictures_that_lead_to_the_repository(
-    checkout: Path,
+    built_from: str, checkout: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("hatchling")
-    metadata = json.loads(hatchling("metadata", folder=checkout))
+    folder = checkout
+    if built_from != "the repository":
+        hatchling("build", "-t", "sdist", "-d", str(tmp_path), folder=checkout)
+        with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as files:
+            files.extractall(tmp_path, filter="data")
+        (folder,) = tmp_path.glob("profile_toolkit-*/")
+    metadata = json.loads(hatchling("metadata", folder=folder))
     assert metadata["urls"]["Source"] == "https://forge.example/team/it"
     targets = re.findall(r"\]\(([^)\s]+)\)", metadata["readme"]["text"])
     release = f"v{PROJECT['version']}"
@@ -97,14 +107,35 @@ def test_every_Python_that_is_named_is_tested_by_the_workflow() -> None:
     assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
 
 
+def test_no_module_of_one_system_is_needed_to_import_a_file() -> None:
+    of_one_system = {"fcntl", "grp", "msvcrt", "pwd", "resource", "termios", "winreg"}
+    for folder in ("toolkit", "tests", "data"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.Import):
+                    assert of_one_system.isdisjoint(name.name for name in node.names), path
+                elif isinstance(node, ast.ImportFrom):
+                    assert node.module not in of_one_system, path
+
+
 def test_the_lock_file_holds_a_version_that_pyproject_allows_of_everything_it_names() -> None:
-    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    pinned = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, flags=re.M))
+    pinned: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", LOCK, flags=re.M):
+        pinned.setdefault(name, []).append(version)  # several, where they depend on the system
     extras = PROJECT["optional-dependencies"]
     needed = [*PROJECT["dependencies"], *extras["dev"], *extras["lab"], *extras["geo"]]
     for requirement in map(Requirement, needed):
         if requirement.name != PROJECT["name"]:
-            assert requirement.specifier.contains(pinned[requirement.name]), requirement
+            for version in pinned[requirement.name]:
+                assert requirement.specifier.contains(version), requirement
+
+
+def test_uv_sync_installs_what_the_lock_file_holds_and_no_file_names_a_registry() -> None:
+    locked = re.findall(r"^([\w.-]+==.*?)(?: \\)?\n    --hash=", LOCK, flags=re.M)
+    assert len(locked) == len(re.findall("^[a-z]", LOCK, flags=re.M))  # each with hashes
+    assert CONFIGURATION["tool"]["uv"] == {"constraint-dependencies": locked}
+    assert "://" not in LOCK
+    assert "uv.lock" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
 def test_a_type_checker_finds_the_installed_package_from_any_folder(tmp_path: Path) -> None:

@@ -199,13 +199,16 @@ def second(profiles: tk.ProfileTable) -> ProfileView:
 def third(profiles: tk.ProfileTable) -> Server:
     return tk.serve(profiles)
 
+def fourth(profiles: tk.ProfileTable, events: tk.Events) -> tk.Segmentation:
+    return tk.segmentation(events, profiles, "a")
+
 kinds: list[type] = [Cohort, CsvPreview, ImportReport, Expression, Metric, Step, Workbench]
 report: type[Report] = tk.Segmentation
 tk.segmentatoin
 """
 
 
-def test_a_type_checker_sees_a_misspelt_name_and_nothing_else(tmp_path: Path) -> None:
+def test_mypy_sees_a_misspelt_name_and_nothing_else(tmp_path: Path) -> None:
     mypy = pytest.importorskip("mypy.api")
     script = tmp_path / "script.py"
     script.write_text(TYPED)
@@ -215,3 +218,32 @@ def test_a_type_checker_sees_a_misspelt_name_and_nothing_else(tmp_path: Path) ->
     found = [line for line in told.splitlines() if ": error:" in line]
     assert len(found) == 1, told
     assert 'Module has no attribute "segmentatoin"' in found[0]
+
+
+def test_pyright_sees_a_misspelt_name_and_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("basedpyright")
+    # A folder of its own: the package is found where it is installed, not by its place.
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    (tmp_path / "typed.py").write_text(TYPED)
+    every = ", ".join(f"tk.{name}" for name in tk.__all__)
+    (tmp_path / "named.py").write_text(
+        f"import toolkit as tk\n\nnames: list[object] = [{every}]\n"
+        'reveal_type(tk.ProfileTable().set("1", {}))\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    found = [
+        (each["severity"], each["message"], each.get("rule"))
+        for each in json.loads(done.stdout)["generalDiagnostics"]
+    ]
+    assert sorted(found) == [
+        (
+            "error",
+            '"segmentatoin" is not a known attribute of module "toolkit"',
+            "reportAttributeAccessIssue",
+        ),
+        ("error", 'Type of "segmentatoin" is unknown', "reportUnknownMemberType"),
+        ("information", 'Type of "tk.ProfileTable().set("1", {})" is "ApplyResult"', None),
+    ]

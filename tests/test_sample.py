@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.optional import of_unix
 from toolkit.base.errors import WriteError
 from toolkit.sources import sample
 from toolkit.sources.sample import make_sample, sample_files
@@ -557,6 +558,7 @@ def test_a_folder_that_cannot_be_renamed_is_an_error(
         sample_files(tmp_path)
 
 
+@of_unix("devices with a path")
 @pytest.mark.parametrize("home", ["/dev/null", "/proc/nowhere"])
 def test_where_the_home_cannot_be_written_to_the_sample_is_in_a_temporary_folder(
     home: str, monkeypatch: pytest.MonkeyPatch
@@ -569,6 +571,7 @@ def test_where_the_home_cannot_be_written_to_the_sample_is_in_a_temporary_folder
     assert not files["events"].is_relative_to(home)
 
 
-def test_a_folder_for_the_sample_that_cannot_be_is_refused_in_words() -> None:
-    with pytest.raises(WriteError, match=r"in /dev/null/x: .*Give another folder"):
-        sample_files("/dev/null/x")
+def test_a_folder_for_the_sample_that_cannot_be_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match=r"in .*file.x: .*Give another folder"):
+        sample_files(tmp_path / "file" / "x")

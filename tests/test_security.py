@@ -208,13 +208,14 @@ def test_DEFUSE_no_CSV_that_leaves_holds_a_formula(tmp_path: Path) -> None:
                     "e",
                     "--csv",
                     str(out),
+                    "--overwrite",
                     *options,
                 ]
             )
             == 0
         )
         check_that_no_cell_is_a_formula(out.read_bytes())
-    assert main(["import", str(database), str(given), "--rejected", str(out)]) == 1
+    assert main(["import", str(database), str(given), "--rejected", str(out), "--overwrite"]) == 1
     check_that_no_cell_is_a_formula(out.read_bytes())
 
 

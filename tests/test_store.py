@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pytest
 import sqlite_utils
 
+from tests.optional import of_unix
 from toolkit.base import errors
 from toolkit.columns.column import Column
 from toolkit.profiles.table import ProfileTable
@@ -229,7 +229,7 @@ from toolkit.store import rows as stored
 write = stored.StoredProfiles._upsert
 def killed(self, rows):
     write(self, rows)
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 stored.StoredProfiles._upsert = killed
 tk.ProfileTable(sys.argv[1]).set("1", {"a": 2})
 """
@@ -308,6 +308,7 @@ def test_a_closed_table_says_so(path: Path) -> None:
             ask()
 
 
+@of_unix("signals that a program sends itself")
 def test_an_interrupt_while_waiting_for_the_lock_leaves_the_table_usable(path: Path) -> None:
     code = """
 import os, signal, sqlite3, sys, threading, time
@@ -336,7 +337,7 @@ print(sorted(profiles))
     assert "['0', '2', '3']" in printed
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are of Unix")
+@of_unix("forks")
 def test_a_fork_is_told_to_open_the_file_again(path: Path) -> None:
     code = """
 import os, sys
@@ -357,6 +358,7 @@ print(sorted(profiles))
     assert "['parent']" in printed
 
 
+@of_unix("files that can be deleted while they are open")
 def test_a_file_deleted_or_replaced_while_open_is_noticed(path: Path, tmp_path: Path) -> None:
     for replace in (False, True):
         profiles = ProfileTable(path)

@@ -292,7 +292,9 @@ def every_reader(text: str) -> list[int | None]:
     profiles = tk.ProfileTable()
     profiles.set("1", {"at": text})
     cast = profiles.snapshot()
-    cells = user["at"].as_datetime().evaluate(tk.expressions.SnapshotScope(cast)).cells()
+    cells = tk.expressions.evaluate(
+        user["at"].as_datetime(), tk.expressions.SnapshotScope(cast)
+    ).cells()
     found.append(parse_time(cells[0]) if isinstance(cells[0], str) else NO_TIME)
     return [None if at == NO_TIME else at for at in found]
 
@@ -355,7 +357,7 @@ def lengths_read(text: Any) -> list[int | None]:
 
     def within() -> int:
         node = tk.times_did("View", within=text)
-        period = tk.expressions.nodes.period(node.period)
+        period = tk.expressions.period(node.period)
         assert isinstance(period, int)
         return period
 

@@ -22,6 +22,7 @@ import pytest
 
 import toolkit as tk
 from tests import killed
+from tests.optional import of_unix
 from tests.test_table_reference import exactly
 from toolkit.base import errors, times
 from toolkit.profiles.table import ProfileTable
@@ -280,7 +281,7 @@ def told(work):
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions are of Unix")
+@of_unix("permissions")
 @pytest.mark.parametrize("what", ["file", "folder", "both", "missing folder"])
 def test_what_may_only_be_read_is_not_written_and_says_so(what: str) -> None:
     import tempfile

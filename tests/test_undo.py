@@ -168,7 +168,7 @@ def test_UNDO_2_puts_back_and_leaves_what_it_does_profile_by_profile(
 
         for batch_id in profiles.batches.index:
             for key in sorted(kept.keys(batch_id)):
-                expected = undo_reference.plan_undo(kept, key, batch_id, latest)
+                expected = undo_reference.plan_undo(kept, key, batch_id)
                 conflicts = undo.Conflicts()
                 edits = undo.plan_undo(kept, key, batch_id, latest, conflicts)
                 messages = list(edits.messages())
@@ -664,7 +664,57 @@ def test_UNDO_2_what_changed_exactly_is_a_conflict_though_equal() -> None:
     profiles.set_columns(ids, {"n": Column.of([1.0])}, source="c")
     with pytest.raises(errors.UndoError, match="written again"):
         profiles.undo(2)
-    profiles.set("1", {"n": 2})
-    profiles.set("1", {"n": 2})
-    with pytest.raises(errors.UndoError, match="written again"):
-        profiles.undo(4)  # the same value, and Updated At moved
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("in_columns", [False, True])
+@pytest.mark.parametrize("with_effect", [False, True])
+@pytest.mark.parametrize(
+    "idle",
+    [
+        [_message(set={"x": 1})],
+        [_message(set={})],
+        [_message(set_once={"x": 2})],
+        [_message(add={"x": 0})],
+        [_message(unset=["nope"])],
+        [_message(set={"x": 2}), _message(set={"x": 1})],
+    ],
+)
+def test_UNDO_2_an_update_without_effect_in_a_batch_that_has_one_is_no_conflict(
+    tmp_path: Path, on_disk: bool, in_columns: bool, with_effect: bool, idle: list[Any]
+) -> None:
+    other = [{"$distinct_id": "b", "$set": {"x": 5}}, _message(set={"y": 1})] * with_effect
+    with (
+        clock(in_columns=in_columns),
+        ProfileTable(tmp_path / "shop.db" if on_disk else None) as profiles,
+    ):
+        profiles.apply([_message(set={"x": 0})])
+        done = profiles.apply([_message(set={"x": 1})]).batch_id
+        assert done is not None
+        profiles.apply([*other, *idle])
+        profiles.undo(done)
+        assert profiles["a"]["x"] == 0
+        profiles.redo(done)
+        assert profiles["a"]["x"] == 1
+
+
+def test_UNDO_2_a_profile_whose_updates_since_had_no_effect_is_not_updated_since() -> None:
+    profiles = ProfileTable()
+    made = profiles.set("1", {"n": 0}).batch_id
+    assert made is not None
+    profiles.apply([{"$distinct_id": key, "$set": {"n": 0}} for key in "12"])
+    profiles.undo(made)
+    assert list(profiles) == ["2"]
+
+
+@pytest.mark.parametrize("in_columns", [False, True])
+def test_UNDO_2_a_profile_deleted_and_made_again_alike_is_a_conflict(in_columns: bool) -> None:
+    with clock(in_columns=in_columns):
+        profiles = ProfileTable()
+        profiles.set("1", {"n": 0})
+        profiles.set("1", {"n": 1})
+        profiles.apply(
+            [{"$distinct_id": "1", **each} for each in ({"$delete": ""}, {"$set": {"n": 1}})]
+        )
+        with pytest.raises(errors.UndoError, match="written again"):
+            profiles.undo(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
+from tests.optional import of_unix
 from toolkit.base.errors import ArgumentError, ToolkitError, UnwritableError
 from toolkit.cli import main
 from toolkit.forms.report.state import ReportBuilderState
@@ -50,7 +52,7 @@ def on_the_command_line(*arguments: str) -> Callable[[Path], None]:
         (folder / "bad.csv").write_text("distinct_id,plan\n1,pro\n2\n")
         places = {"OUT": str(path), "IN": str(folder)}
         given = [each.replace("IN/", f"{folder}/") for each in arguments]
-        assert main([places.get(each, each) for each in given]) in (0, 1)
+        assert main([*(places.get(each, each) for each in given), "--overwrite"]) in (0, 1)
 
     return write
 
@@ -79,6 +81,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
 }
 
 
+@of_unix("modes of files, and links that anybody may make,")
 @pytest.mark.parametrize("writer", WRITERS)
 def test_WHOLE_a_file_written_anew_keeps_its_mode_and_its_link(writer: str, tmp_path: Path) -> None:
     name, write = WRITERS[writer]
@@ -92,6 +95,29 @@ def test_WHOLE_a_file_written_anew_keeps_its_mode_and_its_link(writer: str, tmp_
     assert target.read_bytes() not in (b"", b"older")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize("writer", [name for name in WRITERS if " -" in name or name == "export"])
+def test_WHOLE_commands_refuse_to_write_over_a_file_unless_they_are_to(
+    writer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, write = WRITERS[writer]
+    path = tmp_path / name
+    path.write_text("older")
+    called: list[list[str]] = []
+    monkeypatch.setattr(sys.modules[__name__], "main", lambda given: called.append(given) or 0)
+    write(path)
+    monkeypatch.undo()
+    [given] = called
+    given.remove("--overwrite")
+    assert main(given) == 2
+    assert path.read_text() == "older"
+    assert "--overwrite" in capsys.readouterr().err
+    assert not (path.parent / "inputs" / "new.db").exists()
+    path.unlink()
+    assert main(given) in (0, 1)
+    assert main(given) == 2
+    assert main([*given, "--overwrite"]) in (0, 1)
 
 
 @pytest.mark.parametrize("part", ["", "-wal", "-shm", "-journal"])
@@ -122,6 +148,7 @@ def test_WHOLE_nothing_writes_files_by_another_way() -> None:
     assert found == {"sample.py", "sources/whole_file.py"}
 
 
+@of_unix("modes of files, and links that anybody may make,")
 def test_WHOLE_a_new_file_has_the_usual_mode_and_a_dangling_link_is_followed(
     tmp_path: Path,
 ) -> None:
@@ -137,6 +164,7 @@ def test_WHOLE_a_new_file_has_the_usual_mode_and_a_dangling_link_is_followed(
     assert (tmp_path / "target").read_bytes() == b"2"
 
 
+@of_unix("devices and pipes with a path")
 def test_WHOLE_devices_and_pipes_stay_what_they_are(tmp_path: Path) -> None:
     write_whole("/dev/null", b"x")
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
@@ -148,15 +176,19 @@ def test_WHOLE_devices_and_pipes_stay_what_they_are(tmp_path: Path) -> None:
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
+@of_unix("links that anybody may make")
+def test_a_link_to_itself_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(OSError, match="symbolic link"):
+        write_whole(tmp_path / "loop", b"")
+
+
 def test_what_cannot_be_written_is_refused_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "old").write_text("older")
-    (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(ArgumentError, match="NUL"), whole_file("a\0b"):
         pass
-    with pytest.raises(OSError, match="symbolic link"):
-        write_whole(tmp_path / "loop", b"")
     write_whole(tmp_path / ("x" * 250), b"")  # as long as a name may be, nearly
 
     def refuse(*_: Any, **__: Any) -> None:

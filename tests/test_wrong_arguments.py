@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -232,6 +233,11 @@ def test_titles_keep_the_names_of_events(name: str) -> None:
     assert tk.retention(events, None, name, name).title.startswith(name)
     assert tk.lifecycle(events, None, name).title.startswith(name)
     assert tk.frequency(events, None, name, name).title.startswith(name)
+    assert tk.flows(events, None, name, after=1).title.startswith(f"After {name}: ")
+    profiles = tk.ProfileTable()
+    profiles.set("a", {name: 1})
+    told = tk.profile_report(profiles, measure="sum", of=name).title
+    assert told == f"Sum of user.{name}"
 
 
 def test_a_name_that_is_not_there_is_told_with_those_that_are() -> None:
@@ -264,3 +270,62 @@ def test_a_view_names_a_near_ID_too() -> None:
             some["001"]
     with pytest.raises(ToolkitError, match='no segment "Pro"'):
         tk.profile_report(table(), by="plan").users(segment="Pro")
+
+
+ODD = [None, "x", 1.5, True, [], {}, object(), float("nan"), "\0", "\ud800", b"x", -1, 10**30,
+       pd.DataFrame({"a": [1]}), np.datetime64("2026-01-01")]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "odd", ODD, ids=[f"{type(each).__name__}-{n}" for n, each in enumerate(ODD)]
+)
+def test_what_reaches_the_inside_is_answered_in_words(odd: Any, tmp_path: Path) -> None:
+    events = tk.Events(
+        pd.DataFrame(
+            {"event": ["e"], "distinct_id": ["1"], "time": ["2026-01-01Z"], "company": "a"}
+        )
+    )
+    with tk.ProfileTable(tmp_path / "shop.db") as profiles:
+        profiles.set("1", {"plan": "pro"})
+        cohort = tk.cohort(events, profiles, tk.user["plan"] == "pro")
+        saved = tk.cohorts(profiles)
+        calls: list[Callable[[Any], Any]] = [
+            profiles.past_of("1").at,
+            events.column,
+            events.called,
+            events.groups,
+            lambda code: events.named(code, counted=True),
+            cohort.evaluate,
+            cohort.mask,
+            saved.update,
+            lambda cohort: saved.update({"one": cohort}),
+            lambda path: profiles.backup(
+                tmp_path if isinstance(path, str) and path == "x" else path
+            ),
+        ]
+        for call in calls:
+            try:
+                call(odd)
+            except ToolkitError as error:
+                assert len(str(error)) > 15
+        assert "one" not in saved
+
+
+def test_several_cohorts_are_kept_all_or_none() -> None:
+    profiles = tk.ProfileTable()
+    saved = tk.cohorts(profiles)
+    one = tk.cohort_of(["1"], "One")
+    with pytest.raises(errors.ArgumentError, match="is no cohort"):
+        saved.update({"One": one, "Two": "2"})
+    assert list(saved) == []
+    saved.update({"One": one}, Two=one)
+    assert list(saved) == ["One", "Two"]
+
+
+def test_a_backup_goes_to_a_file(tmp_path: Path) -> None:
+    with tk.ProfileTable(tmp_path / "shop.db") as profiles:
+        for path in ("/dev/null", tmp_path, "", "\ud800", "a\0b", 1, None, tmp_path / "no" / "a.db",
+                     tmp_path / "shop.db"):  # fmt: skip
+            with pytest.raises(ToolkitError):
+                profiles.backup(path, overwrite=True)  # type: ignore[arg-type]
+        assert [each.name for each in tmp_path.iterdir() if each.suffix == ".db"] == ["shop.db"]

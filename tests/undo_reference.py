@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,8 +16,8 @@ from toolkit.columns.column import Column, Mask
 from toolkit.columns.snapshot import Snapshot
 from toolkit.store.history import Run, runs, state_after
 from toolkit.store.log import Batch, Log
-from toolkit.updates.columnar import LoggedEdits
 from toolkit.updates.messages import Message
+from toolkit.updates.operators import Profile, apply
 
 #: A distinct ID, what is done to its profile, and the Updated At it gets back, if any.
 _Edit: TypeAlias = tuple[str, tuple[tuple[str, Any], ...], int | None]
@@ -54,9 +55,8 @@ def _same(left: Column, right: Column) -> Mask:
 
 
 def _standing_after(batches: list[Batch], batch_id: int) -> set[int]:
-    """Return the batches after one that stand: with an effect, and neither undone nor an undo."""
+    """Return the batches after one that are neither undone nor an undo."""
     standing: set[int] = set()
-    idle = {batch.id for batch in batches if not batch.created + batch.updated + batch.deleted}
     for batch in batches:
         if batch.id <= batch_id:
             continue
@@ -64,87 +64,77 @@ def _standing_after(batches: list[Batch], batch_id: int) -> set[int]:
             standing.remove(batch.undoes)
         else:
             standing.add(batch.id)
-    return standing - idle
+    return standing
 
 
 class _Touched:
-    """Which profiles and cells the batches after one wrote to.
+    """Which profiles and cells the batches after one left other than they were.
 
-    A batch that was undone since wrote to nothing, so the last batches can be undone
-    one after the other. What its undo did not put back counts as written to.
+    A batch that was undone since left everything as it was, so the last batches can be
+    undone one after the other. What its undo did not put back counts.
     """
 
-    def __init__(
-        self,
-        log: Log,
-        group_key: str,
-        batch_id: int,
-        after: Snapshot,
-        latest: Callable[[str], Snapshot],
-    ) -> None:
+    def __init__(self, log: Log, group_key: str, batch_id: int, after: Snapshot) -> None:
         self.whole: set[str] = set()
         self.cells: dict[str, set[str]] = {}
         self.ids: set[str] = set()
+        first = dict(zip(after.ids.to_pylist(), after.rows(np.arange(len(after))), strict=True))
+        now: dict[str, Profile | None] = dict(first)
         batches = log.batches()
         standing = _standing_after(batches, batch_id)
-        for batch, run in runs(log, group_key):
-            if batch.id in standing:
-                self._add(run)
-        if len(standing) < sum(batch.id > batch_id for batch in batches):
-            self._add_differences(after, latest(group_key))
-
-    def _add(self, run: Run) -> None:
-        if isinstance(run, tuple) and isinstance(run[1], LoggedEdits):
-            self._add_messages(run[1].messages())
-            return
-        if isinstance(run, tuple):
-            given = run[1]
-            self.ids.update(given.ids.to_pylist())
-            for name, column in given.columns.items():
-                present = given.ids.filter(pa.array(column.is_present)).to_pylist()
-                self.cells.setdefault(name, set()).update(present)
-            return
-        self._add_messages(update.message for update in run)
-
-    def _add_messages(self, messages: Iterable[Message]) -> None:
-        for message in messages:
-            key = message.distinct_id
-            self.ids.add(key)
-            for operator, argument in message.operations:
-                if operator == "$delete":
+        for batch, given in groupby(runs(log, group_key), lambda each: each[0]):
+            if batch.id <= batch_id:
+                continue
+            before = dict(now)
+            for message in _messages(run for _, run in given):
+                key = message.distinct_id
+                is_deleted = message.operations[0][0] == "$delete"
+                if is_deleted and before.get(key) is not None and batch.id in standing:
                     self.whole.add(key)
-                    continue
-                for name in argument:
-                    self.cells.setdefault(name, set()).add(key)
+                now[key], _ = apply(now.get(key), message.operations)
+            if batch.id in standing:
+                self._add_differences(before, now)
+        if len(standing) < sum(batch.id > batch_id for batch in batches):
+            self._add_differences(first, now)
+        self.ids |= self.whole
 
-    def _add_differences(self, after: Snapshot, now: Snapshot) -> None:
-        ids = pa.concat_arrays([after.ids, now.ids]).unique()
-        then, here = after.positions(ids), now.positions(ids)
-        self.whole.update(ids.filter(pa.array((then < 0) != (here < 0))).to_pylist())
-        self.ids.update(self.whole)
-        for name in dict.fromkeys([*after.columns, *now.columns]):
-            same = _same(after.column(name).take(then), now.column(name).take(here))
-            keys = ids.filter(pa.array(~same)).to_pylist()
-            self.cells.setdefault(name, set()).update(keys)
-            self.ids.update(keys)
+    def _add_differences(
+        self, before: Mapping[str, Profile | None], now: Mapping[str, Profile | None]
+    ) -> None:
+        for key in [*before, *now]:
+            old, new = before.get(key), now.get(key)
+            if (old is None) != (new is None):
+                self.whole.add(key)
+            old, new = old or {}, new or {}
+            for name in [*old, *new]:
+                if exact(old.get(name, ABSENT)) != exact(new.get(name, ABSENT)):
+                    self.cells.setdefault(name, set()).add(key)
+                    self.ids.add(key)
 
     def by(self, name: str, keys: list[str]) -> Mask:
         cells = self.cells.get(name, set())
         return np.array([key in cells or key in self.whole for key in keys], np.bool_)
 
 
+def _messages(given: Iterable[Run]) -> Iterator[Message]:
+    for run in given:
+        if isinstance(run, tuple):
+            yield from run[1].messages()
+        else:
+            yield from (update.message for update in run)
+
+
 def plan_undo(
     log: Log,
     group_key: str,
     batch_id: int,
-    latest: Callable[[str], Snapshot],
 ) -> Undoing:
     """Return what putting back a batch takes, in the table of a group key."""
     before = state_after(log, group_key, batch_id - 1).snapshot()
     after = state_after(log, group_key, batch_id).snapshot()
     ids = pa.concat_arrays([after.ids, before.ids]).unique()
     then, now = before.positions(ids), after.positions(ids)
-    touched = _Touched(log, group_key, batch_id, after, latest)
+    touched = _Touched(log, group_key, batch_id, after)
     conflicts: list[tuple[str, str | None, str]] = []
     messages = _profiles_made(ids, then, now, touched, conflicts)
     messages += _profiles_gone(before, ids, then, now, touched, conflicts)

@@ -32,7 +32,6 @@ from toolkit.base import (
     MessageFileError,
     MissingExtraError,
     StoreDamagedError,
-    StoreExistsError,
     ToolkitError,
     UndoError,
     count,
@@ -265,6 +264,9 @@ def _import_options(load: argparse.ArgumentParser) -> None:
     load.add_argument("--dry-run", action="store_true", help="report only, write nothing")
     _add_group(load)
     load.add_argument("--rejected", type=Path, metavar="CSV", help="write rejected rows here")
+    load.add_argument(
+        "--overwrite", action="store_true", help="replace an existing file of rejected rows"
+    )
 
 
 def _apply_options(apply: argparse.ArgumentParser) -> None:
@@ -295,6 +297,7 @@ def _export_options(export: argparse.ArgumentParser) -> None:
         "--chunk", type=int, metavar="N", help="write lists of N messages, each a body to post"
     )
     _add_group(export)
+    _add_overwrite(export)
     export.add_argument("--where", help="only profiles that match: 'user[\"plan\"] == …'")
 
 
@@ -326,6 +329,7 @@ def _report_options(report: argparse.ArgumentParser) -> None:
     )
     report.add_argument("--png", type=Path, help="write the chart here")
     report.add_argument("--csv", type=Path, help="write the table here")
+    _add_overwrite(report)
 
 
 def _history_options(history: argparse.ArgumentParser) -> None:
@@ -363,7 +367,7 @@ def _compact_options(compact: argparse.ArgumentParser) -> None:
 def _backup_options(backup: argparse.ArgumentParser) -> None:
     _add_database(backup)
     backup.add_argument("copy", type=Path, help="where the copy goes")
-    backup.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    _add_overwrite(backup)
 
 
 def _check_options(check: argparse.ArgumentParser) -> None:
@@ -423,6 +427,10 @@ def _add_geo(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_overwrite(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--overwrite", action="store_true", help="replace an existing file")
+
+
 def _add_group(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--group",
@@ -458,7 +466,7 @@ def _there(path: Path) -> Path:
     return path
 
 
-def _may_be_written(path: Path, *sources: Path) -> None:
+def _may_be_written(given: argparse.Namespace, path: Path, *sources: Path) -> None:
     """Refuse a path that may not be written, before the work and not after it."""
     if path.exists() and any(each.exists() and path.samefile(each) for each in sources):
         raise ToolkitError(f"{path}: is also the file to read; give another name")
@@ -468,6 +476,12 @@ def _may_be_written(path: Path, *sources: Path) -> None:
         raise ToolkitError(f"{path}: is a folder; give the name of a file")
     if not path.parent.is_dir():
         raise ToolkitError(f"{path}: there is no folder {path.parent}; make it first")
+    # Devices and pipes are there to be written to.
+    if path.is_file() and not given.overwrite:
+        raise ToolkitError(
+            f"{path}: is there already. Nothing was written. Give another name, or --overwrite to "
+            "write over it"
+        )
 
 
 # Escape sequences and the like, which a terminal would obey; lines and tabs stay.
@@ -553,7 +567,7 @@ def _import(given: argparse.Namespace) -> int:
     )
     _there(given.csv)
     if given.rejected is not None:
-        _may_be_written(given.rejected, given.csv, given.database)
+        _may_be_written(given, given.rejected, given.csv, given.database)
     file = CsvFile.read(
         given.csv,
         header=given.header,
@@ -625,6 +639,7 @@ def _export(given: argparse.Namespace) -> int:
         raise ToolkitError("--chunk is for messages; leave it out")
     if is_csv and given.people:
         raise ToolkitError(f"{given.file}: --people is for JSON; name the file .jsonl or .json")
+    _may_be_written(given, given.file, _there(given.database))
     losses: Sequence[str] = ()
     with _opened(given) as opened:
         table = _asked(opened, given)
@@ -647,7 +662,7 @@ def _report(given: argparse.Namespace) -> int:
     frame, columns = _read_events(given)
     for path in (given.png, given.csv):
         if path is not None:
-            _may_be_written(path, given.events)
+            _may_be_written(given, path, given.events)
     events = Events(frame, **columns)
     if given.event not in events.names:
         raise ToolkitError(
@@ -857,10 +872,7 @@ def _compact(given: argparse.Namespace) -> int:
 
 def _backup(given: argparse.Namespace) -> int:
     with _opened(given) as profiles:
-        try:
-            report = profiles.backup(given.copy, overwrite=given.overwrite)
-        except StoreExistsError as error:
-            raise ToolkitError(str(error).replace("overwrite=True", "--overwrite")) from error
+        report = profiles.backup(given.copy, overwrite=given.overwrite)
     _say(f"{report.path}: {report.bytes:,} bytes written")
     return OK
 

@@ -258,10 +258,14 @@ class Notebook:
         assert self.page.locator(".tk-failure:visible").all_inner_texts() == []
 
 
+def found_browser() -> str | None:
+    """The system's browser; without one it is Playwright's."""
+    return shutil.which("chromium") or shutil.which("google-chrome")
+
+
 def launched(chromium: BrowserType, *flags: str) -> Browser:
     """Start the browser: the system's, else that of Playwright."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    return chromium.launch(executable_path=found, args=[*_FLAGS, *flags])
+    return chromium.launch(executable_path=found_browser(), args=[*_FLAGS, *flags])
 
 
 @pytest.fixture(scope="session")

@@ -146,9 +146,9 @@ def attack(
 
 def _seen(server: Server) -> list[int]:
     """The statuses of the answers so far, as they come."""
-    if server.on_answer is None:
+    if server.intake.on_answer is None:
         statuses: list[int] = []
-        server.on_answer = lambda method, path, answer: statuses.append(answer.status)
+        server.intake.on_answer = lambda method, path, answer: statuses.append(answer.status)
         server.statuses = statuses  # type: ignore[attr-defined]
     return server.statuses  # type: ignore[attr-defined, no-any-return]
 

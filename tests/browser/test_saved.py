@@ -6,8 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import nbformat
-from nbconvert import HTMLExporter
+import pytest
+from nbconvert import HTMLExporter, WebPDFExporter
+from playwright.async_api import BrowserType
 from playwright.sync_api import expect
+
+from tests.browser.conftest import found_browser
 
 CODE = """
 import pandas as pd, toolkit as tk
@@ -19,7 +23,7 @@ events = pd.DataFrame({"event": ["Buy"] * 3, "distinct_id": "1",
 
 
 def test_a_form_is_seen_once_while_it_lives_and_still_when_its_kernel_is_gone(
-    notebook: Callable[..., Any], lab: Any
+    notebook: Callable[..., Any], lab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     book = notebook("saved", [CODE, "tk.ReportBuilder(events, profiles)", "tk.Users(profiles)"])
     book.form.nth(1).get_by_text("Ann").first.wait_for()
@@ -47,4 +51,19 @@ def test_a_form_is_seen_once_while_it_lives_and_still_when_its_kernel_is_gone(
     expect(book.page.locator(".tk-saved").first).to_contain_text("Report builder")
     expect(book.page.locator(".tk-saved img").first).to_be_visible()
     expect(book.page.locator(".tk-saved").nth(1)).to_contain_text("Ann")
+
+    # Paper has no time to wait for.
+    book.page.emulate_media(media="print")
+    book.page.set_content(page, wait_until="domcontentloaded")
+    for each in book.page.locator(".tk-saved").all():
+        expect(each).to_be_visible(timeout=1_000)
+    with monkeypatch.context() as patch:
+        launch = BrowserType.launch
+
+        async def ours(self: BrowserType, **options: Any) -> Any:
+            return await launch(self, **{**options, "executable_path": found_browser()})
+
+        patch.setattr(BrowserType, "launch", ours)
+        pdf, _ = WebPDFExporter(disable_sandbox=True).from_notebook_node(nbformat.reads(content, 4))
+    assert pdf.startswith(b"%PDF") and b"/Subtype /Image" in pdf
     book.outside.clear()  # nbconvert's page loads MathJax, not ours

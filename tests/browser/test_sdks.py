@@ -81,7 +81,7 @@ class Sender:
         self.answers: list[tuple[str, str, int]] = []
         self.outside: list[str] = []
         self.complaints: list[str] = []
-        server.on_answer = lambda method, path, answer: self.answers.append(
+        server.intake.on_answer = lambda method, path, answer: self.answers.append(
             (method, path, answer.status)
         )
         own = (pages, server.url, "data:", "blob:")

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import toolkit as tk
+from tests.widgets.page import visible
 from toolkit.forms.csv import state as csv_import_state
 from toolkit.forms.csv.facts import facts
 from toolkit.forms.csv.state import STEPS, CsvImportState
@@ -206,7 +208,7 @@ def test_CSV_2_the_wizard_says_what_becomes_of_the_ids(
 
     state.choose_identifier(0)
     assert state.identifier_told == (
-        "1 different IDs in 3 rows. 1 row repeats the ID of a row before: of each property the "
+        "1 different ID in 3 rows. 1 row repeats the ID of a row before: of each property the "
         "last cell counts. 1 row without one cannot be imported."
     )
 
@@ -728,6 +730,28 @@ def test_CSV_2_an_email_that_repeats_is_doubted_in_the_form(
     go(state, "check")
     assert state.dry is not None
     assert 'choose "code" in "Identifier"' in in_form(state.dry.warnings[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("email,plan\na@x.com,pro\nb@x.com,free\n", id="by e-mail"),
+        pytest.param("tailnum,year\nN1,2\nN2,3\n", id="random IDs"),
+        pytest.param("1,a@x.de\n2,b@x.de\n2,c@x.de\n", id="an ID repeats"),
+    ],
+)
+def test_the_form_calls_the_identifier_as_its_fields_do(
+    written: Callable[..., Path], text: str
+) -> None:
+    form = tk.CsvImport(ProfileTable())
+    read(form.state, written(text))
+    while form.state.result is None:
+        words = [each.value for each in visible(form) if isinstance(getattr(each, "value", 0), str)]
+        assert any(words)
+        assert "$distinct_id" not in " ".join(words)
+        form.state.next()
+        assert form.state.wait(20)
+        assert form.state.error == ""
 
 
 def test_CSV_3_the_check_names_the_columns_left_out(

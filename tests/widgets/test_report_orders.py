@@ -245,3 +245,42 @@ def test_a_value_that_the_report_does_not_take_raises_and_changes_nothing(
     with pytest.raises(ArgumentError, match=message):
         state.set(**values)
     assert state.python == before and not state.is_old
+
+
+def question(report: str) -> dict[str, Any]:
+    """Return what has to be chosen before there is an answer."""
+    return {"steps": ["View", "Buy"]} if report == "Funnel" else {}
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_what_is_wrong_only_together_is_told_where_the_answer_would_be(
+    state: ReportBuilderState, report: str
+) -> None:
+    names = [field.name for field in fields_of(report)]
+    for field in fields_of(report):
+        state.set(report, **question(report))
+        if {"start", "end"} <= set(names):
+            state.fields["start"].raw, state.fields["end"].raw = "2026-03-20", "2026-03-05"
+        if field.name not in ("start", "end"):
+            state.fields[field.name].raw = typed(field, state.choices)[0]
+        is_read = not any(each.error for each in state.fields.values())
+        assert state.wait(30)
+        if is_read:  # each value is right alone
+            assert (state.report is None) == bool(state.error), field.name
+            assert state.error or "start" not in names, field.name
+        state.reset()
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_filter_that_is_no_condition_is_refused_with_what_is_meant(
+    state: ReportBuilderState, report: str
+) -> None:
+    for where in (tk.user["plam"], 'user["plam"]'):
+        with pytest.raises(tk.ToolkitError) as refused:
+            state.set(report, where=where)
+        assert "is a value, not a condition" in str(refused.value)
+        assert 'There is no property user["plam"]. Did you mean "plan"' in str(refused.value)
+    state.set(report, where='user["plam"] == "pro"', **question(report))
+    assert state.wait(30)
+    assert state.report is not None
+    assert any('"plam". Did you mean "plan"?' in note for note in state.report.notes)

@@ -54,16 +54,21 @@ def words(page: str) -> str:
     return re.sub(r"<style.*?</style>|<script.*?</script>|<[^>]*>", " ", page, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("state", [False, True], ids=["without state", "with the state of widgets"])
-def test_nbconvert_shows_every_form_in_words(state: bool, forms: list[Form], shown: Shown) -> None:
-    nbconvert = pytest.importorskip("nbconvert")
+def notebook_of(forms: list[Form], shown: Shown) -> nbformat.NotebookNode:
+    """A saved notebook with a cell for each form."""
     cells = []
     for form in forms:
         shown.outputs.clear()
         form._ipython_display_()
         outputs = [nbformat.v4.new_output("display_data", data) for data in shown.outputs]
         cells.append(nbformat.v4.new_code_cell("form", outputs=outputs))
-    book = nbformat.v4.new_notebook(cells=cells)
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+@pytest.mark.parametrize("state", [False, True], ids=["without state", "with the state of widgets"])
+def test_nbconvert_shows_every_form_in_words(state: bool, forms: list[Form], shown: Shown) -> None:
+    nbconvert = pytest.importorskip("nbconvert")
+    book = notebook_of(forms, shown)
     if state:
         widgets = ipywidgets.Widget.get_manager_state()
         book.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": widgets}
@@ -75,6 +80,20 @@ def test_nbconvert_shows_every_form_in_words(state: bool, forms: list[Form], sho
         assert form.surroundings.name in told
         assert "open the notebook in Jupyter and run this cell" in told
         assert len(told.split()) > 25
+
+
+@pytest.mark.parametrize("exporter", ["slides", "markdown", "rst", "latex", "notebook", "python"])
+def test_every_exporter_of_nbconvert_shows_the_forms_as_well_as_its_format_can(
+    exporter: str, forms: list[Form], shown: Shown
+) -> None:
+    nbconvert = pytest.importorskip("nbconvert")
+    page, _ = nbconvert.get_exporter(exporter)().from_notebook_node(notebook_of(forms, shown))
+    if exporter == "latex":  # of HTML it takes the plain text
+        assert page.count(r"\begin{Verbatim}") >= 2 * len(forms)
+        for form in forms:
+            assert type(form).__name__ in page
+    elif exporter != "python":  # which is the code alone
+        assert page.count("open the notebook in Jupyter and run this cell") == len(forms)
 
 
 def test_what_a_form_holds_is_in_its_still_picture(forms: list[Form]) -> None:

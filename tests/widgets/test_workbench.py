@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 import toolkit as tk
 from toolkit.forms.csv.form import CsvImport
@@ -27,6 +28,14 @@ def test_given_nothing_it_opens_on_the_sample_data() -> None:
     assert list(bench.tabs.titles) == list(TABS)
     for name, kind in TABS.items():
         assert isinstance(bench.go_to(name), kind)
+
+
+def test_it_opens_where_the_home_cannot_be_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", "/dev/null")
+    bench = tk.workbench()
+    assert len(bench.profiles) > 1_700
+    assert bench.events is not None
 
 
 def test_forms_are_made_when_they_are_first_seen() -> None:

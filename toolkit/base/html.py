@@ -43,7 +43,7 @@ _STYLE: Final = Html(
     """<style>
 .tk-card {
   --tk-text: var(--jp-content-font-color1, inherit);
-  --tk-faint: var(--jp-content-font-color2, inherit);
+  --tk-faint: color-mix(in srgb, currentColor 80%, transparent);
   --tk-line: var(--jp-border-color2, rgba(128, 128, 128, 0.4));
   --tk-stripe: var(--jp-rendermime-table-row-background, rgba(128, 128, 128, 0.08));
   color: var(--tk-text);
@@ -164,7 +164,7 @@ def table(frame: pd.DataFrame, *, rows: int = 10, total: int | None = None) -> H
 
 def _scrolling(rows: str) -> Html:
     """Return a table that scrolls sideways inside its card rather than squeeze its columns."""
-    return Html(f'<div class="tk-scroll"><table class="tk-table">{rows}</table></div>')
+    return Html(f'<div class="tk-scroll" tabindex="0"><table class="tk-table">{rows}</table></div>')
 
 
 def picture(png: bytes, description: str, *, width: int) -> Html:

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final, TypeAlias, TypeGuard
 
 import numpy as np
@@ -106,14 +106,16 @@ def _as_json(value: object, depth: int) -> Json:
 def _as_json_scalar(value: object, depth: int) -> Json:
     if value is pd.NaT or value is pd.NA:
         raise InvalidValueError(f"{value!r} is no JSON value; use None for null")
-    if isinstance(value, pd.Timestamp | datetime | date):
+    if isinstance(value, datetime):
+        return _moment(value)
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, str):
         return _checked_text(str(value))
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, np.datetime64) and not np.isnat(value):
-        return pd.Timestamp(value).isoformat()
+        return _moment(pd.Timestamp(value))
     # A timedelta64 is an integer to numpy, and which of what it does not say.
     if isinstance(value, int | np.integer) and not isinstance(value, np.timedelta64):
         return _as_json(int(value), depth)
@@ -124,6 +126,17 @@ def _as_json_scalar(value: object, depth: int) -> Json:
         is_of_times = value.ndim and value.dtype.kind in "mM"
         return _as_json(list(value) if is_of_times else value.tolist(), depth)
     raise InvalidValueError(f"{_named(value)} is no JSON value")
+
+
+def _moment(value: datetime) -> str:
+    """Return a moment as ISO 8601 text in UTC, to the microsecond: as in a DataFrame (CELL-1)."""
+    if isinstance(value, pd.Timestamp):
+        value = value.to_pydatetime(warn=False)
+    known = value if value.utcoffset() is not None else value.replace(tzinfo=UTC)
+    try:
+        return known.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError as error:
+        raise InvalidValueError(f"{value!r} is in no year of four digits in UTC") from error
 
 
 def _named(value: object) -> str:

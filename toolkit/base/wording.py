@@ -72,13 +72,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return the message of an error as a sentence; an argument it begins with stays small.
+    """Return the message of an error as a sentence; code it begins with stays small.
 
     >>> sentence("give a value"), sentence("end=2026 is no date"), sentence("Why?")
     ('Give a value.', 'end=2026 is no date.', 'Why?')
+    >>> sentence('event["item"] is of events')
+    'event["item"] is of events.'
     """
     first = text.split(" ", 1)[0]
-    begun = text if "=" in first else text[:1].upper() + text[1:]
+    begun = text if {*"=[("} & {*first} else text[:1].upper() + text[1:]
     return begun if begun.endswith((".", "?", "!")) else f"{begun}."
 
 

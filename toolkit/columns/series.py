@@ -232,8 +232,12 @@ def _coded_array(array: pa.Array, series: pd.Series) -> Coded:
     if pa.types.is_null(array.type):
         return Coded(np.full(len(array), -1, np.int32), pa.array([], _TEXT))
     if not pa.types.is_dictionary(array.type):
-        array = pc.dictionary_encode(array)
-    values = array.dictionary
+        # Older pyarrow encodes no float16, of which float32 holds every number.
+        is_half = pa.types.is_float16(array.type)
+        array = pc.dictionary_encode(array.cast(pa.float32()) if is_half else array)
+        values = array.dictionary.cast(pa.float16()) if is_half else array.dictionary
+    else:
+        values = array.dictionary
     if _is_text(values.type):
         texts = values.cast(_TEXT)
     elif pa.types.is_integer(values.type):

@@ -30,6 +30,7 @@ from toolkit.base import (
     glimpse,
     html,
     is_text,
+    is_whole,
     listed,
     normalise_id,
     quoted,
@@ -140,6 +141,19 @@ class Named:
         found = values[self.rows]
         found.setflags(write=False)
         return found
+
+
+def _as_column(name: object) -> Any:
+    """Return what may be the name of a column.
+
+    Raises
+    ------
+    EventsError
+        If it is neither text nor a number.
+    """
+    if isinstance(name, str) or is_whole(name):
+        return name
+    raise EventsError(f"{quoted(name):.60} is no name of a column; give text such as 'item'")
 
 
 @completed_by_dir
@@ -253,7 +267,7 @@ class Events:
         EventsError
             If the events have no such property.
         """
-        if group_key not in self._groups:
+        if _as_column(group_key) not in self._groups:
             named = self._series(group_key, "the groups")
             self._groups[group_key] = found = series.coded_lists(named)
             _warn_of_inexact(group_key, found.inexact)
@@ -387,6 +401,11 @@ class Events:
 
     def named(self, code: int, *, counted: bool) -> Named:
         """Return the events of a name; if *counted*, those that take part in reports."""
+        if not is_whole(code):
+            raise EventsError(
+                f"code={quoted(code):.60}; the number of a name is needed. The events of a name: "
+                'events.frame[events.frame["event"] == "View"]'
+            )
         key = (code, counted and not self.all_counted)
         if key not in self._named:
             has_name = self.event_names.codes == code
@@ -461,7 +480,7 @@ class Events:
         EventsError
             If there is no such column.
         """
-        if name not in self._columns:
+        if _as_column(name) not in self._columns:
             self._columns[name] = self._read(self.called(name))
         return self._columns[name]
 
@@ -475,7 +494,7 @@ class Events:
         >>> events.called("time"), events.called("who")
         ('when', 'who')
         """
-        if name in self._frame.columns:
+        if _as_column(name) in self._frame.columns:
             return name
         roles = {
             "event": self.event_column,
@@ -531,7 +550,7 @@ class Events:
                 f'no column "{glimpse(name)}" for {role}; {there}. '
                 f'Name the right one: Events(df, {role}="…")'
             )
-        meant = did_you_mean(name, self.properties)
+        meant = did_you_mean(str(name), list(map(str, self.properties)))
         raise EventsError(f'no column "{name}" for {role} of the events; {there}.{meant}')
 
     # -- what a person sees ---------------------------------------------------------------

@@ -18,12 +18,19 @@ from .evaluation import (
     SnapshotScope as SnapshotScope,
     Spread as Spread,
     evaluate as evaluate,
+    mask_of as mask_of,
     spread_of as spread_of,
 )
-from .expression import Expression as Expression
-from .nodes import (
+from .parsing import (
+    as_expression as as_expression,
+    as_property as as_property,
+    parse as parse,
+    parse_formula as parse_formula,
+)
+from .tree import (
     And as And,
     Comparison as Comparison,
+    Expression as Expression,
     Literal as Literal,
     Members as Members,
     Or as Or,
@@ -39,10 +46,4 @@ from .nodes import (
     period as period,
     require_closed as require_closed,
     user as user,
-)
-from .parsing import (
-    as_expression as as_expression,
-    as_property as as_property,
-    parse as parse,
-    parse_formula as parse_formula,
 )

@@ -19,9 +19,16 @@ from toolkit.columns import Column, Snapshot
 from toolkit.expressions.casting import as_datetime
 from toolkit.expressions.cells import NUMBERS, Cells, Family, Instants, families_of
 from toolkit.expressions.comparing import can_compare
-from toolkit.expressions.expression import Expression
 from toolkit.expressions.nearness import Look, nearly
-from toolkit.expressions.nodes import Comparison, Contains, In, Literal, Property, Quantified
+from toolkit.expressions.tree import (
+    Comparison,
+    Contains,
+    Expression,
+    In,
+    Literal,
+    Property,
+    Quantified,
+)
 
 _ONE: Final[dict[Family, str]] = {
     **{"bool": "a boolean", "int": "a number", "float": "a number", "big": "a number"},

@@ -63,12 +63,12 @@ from toolkit.expressions import arithmetic, casting, comparing
 from toolkit.expressions.cells import Cells, Instants
 from toolkit.expressions.comparing import Truth
 from toolkit.expressions.doubts import warn_of_profiles
-from toolkit.expressions.expression import Expression
-from toolkit.expressions.nodes import (
+from toolkit.expressions.tree import (
     And,
     Arithmetic,
     Comparison,
     Contains,
+    Expression,
     Function,
     In,
     IsSet,
@@ -161,7 +161,7 @@ class SnapshotScope:
     --------
     >>> from toolkit.expressions import user
     >>> snapshot = Snapshot.empty(["plan"])
-    >>> (user["plan"] == "pro").mask(SnapshotScope(snapshot))
+    >>> mask_of(user["plan"] == "pro", SnapshotScope(snapshot))
     array([], dtype=bool)
     """
 
@@ -234,8 +234,13 @@ class SnapshotScope:
         return self._snapshot.column(name)
 
 
-def mask(expression: Expression, scope: Scope) -> Mask:
-    """Return for each row of *scope* whether the condition is true.
+def mask_of(condition: Expression, scope: Scope) -> Mask:
+    """Return for each row of *scope* whether the condition is true (not undefined).
+
+    Raises
+    ------
+    ExpressionError
+        If the scope does not have one of the properties' sides.
 
     Warns
     -----
@@ -244,18 +249,32 @@ def mask(expression: Expression, scope: Scope) -> Mask:
         none: an :class:`~toolkit.errors.UnknownPropertyWarning` for a property that no
         profile ever had.
     """
-    require_closed(expression)
+    require_closed(condition)
+    _require_scope(scope)
     if isinstance(scope, SnapshotScope):
-        # The caller of mask is the method of the same name, its caller ProfileTable.where.
-        warn_of_profiles(expression, scope.snapshot, stacklevel=4)
-    true = _Evaluation(scope).truth(expression).true
+        # The caller is ProfileTable.where, and that of users.
+        warn_of_profiles(condition, scope.snapshot, stacklevel=3)
+    true = _Evaluation(scope).truth(condition).true
     return np.array(np.broadcast_to(true, len(scope)))
 
 
 def evaluate(expression: Expression, scope: Scope) -> Column:
-    """Return the value for each row of *scope*, absent where there is none."""
+    """Return the value for each row of *scope*, absent where there is none.
+
+    A condition gives booleans, absent where it is undefined. Times are ISO 8601 text.
+    """
     require_closed(expression)
+    _require_scope(scope)
     return _Evaluation(scope).value(expression).column(len(scope))
+
+
+def _require_scope(scope: object) -> None:
+    # Events have columns, and are known by one of them: they are in a room below.
+    if not callable(getattr(scope, "column", None)) or hasattr(scope, "event_column"):
+        raise ExpressionError(
+            f"scope is of type {type(scope).__name__}, which is no scope of rows. "
+            "profiles.where(condition) picks profiles, and reports take a condition as where="
+        )
 
 
 _FUNCTIONS: Final[dict[str, Callable[[Cells], Cells]]] = {

@@ -14,10 +14,10 @@ from toolkit.base import InvalidTimeError, Json, dumps, listed, no_time, parse_t
 from toolkit.columns import Column, is_number
 from toolkit.expressions.casting import as_datetime
 from toolkit.expressions.cells import TEXT, Cells, Instants
-from toolkit.expressions.expression import Expression
-from toolkit.expressions.nodes import (
+from toolkit.expressions.tree import (
     Comparison,
     Contains,
+    Expression,
     Function,
     In,
     Literal,

@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
 from toolkit.base import ExpressionError, did_you_mean, listed, quoted
-from toolkit.expressions import nodes
-from toolkit.expressions.expression import MAX_DEPTH, Expression
+from toolkit.expressions import tree
 from toolkit.expressions.literals import shortened
-from toolkit.expressions.nodes import (
+from toolkit.expressions.tokens import Token, syntax_error, tokens
+from toolkit.expressions.tree import (
+    MAX_DEPTH,
     And,
     Arithmetic,
     Comparison,
     Contains,
+    Expression,
     Function,
     In,
     IsSet,
@@ -31,7 +33,6 @@ from toolkit.expressions.nodes import (
     Quantified,
     Tally,
 )
-from toolkit.expressions.tokens import Token, syntax_error, tokens
 from toolkit.expressions.writing import COMPARISON, NOT, OR, PRECEDENCE, SIGN, SUM
 
 Built = TypeVar("Built")
@@ -108,7 +109,7 @@ def as_expression(given: Expression | str) -> Expression:
             f"{quoted(given):.60} ({type(given).__name__}) is no expression; "
             'give user["plan"] == "pro", or the same as text'
         )
-    nodes.require_closed(given)
+    tree.require_closed(given)
     return given
 
 
@@ -185,7 +186,7 @@ class _Parser:
         expression = self._expression(OR)
         if self._next.kind != "end":
             self._unexpected("the end, or an operator such as ==, and, or, +")
-        self._build(self._tokens[0], nodes.require_closed, expression)
+        self._build(self._tokens[0], tree.require_closed, expression)
         return expression
 
     # -- operators ------------------------------------------------------------------------
@@ -243,7 +244,7 @@ class _Parser:
         if token.kind == "symbol" and token.text == "-":
             self._at += 1
             operand = self._inner(SIGN)
-            return self._build(token, nodes.negative, operand)
+            return self._build(token, tree.negative, operand)
         return self._primary()
 
     def _comparison(self, left: Expression, operator: str) -> Expression:
@@ -252,7 +253,7 @@ class _Parser:
         condition: Expression
         if operator in ("in", "not in"):
             if self._next.text == "[":
-                options = self._build(self._next, nodes.listed, self._items())
+                options = self._build(self._next, tree.listed, self._items())
                 condition = self._build(token, In, left, options)
             else:
                 condition = self._build(token, Contains, self._expression(SUM), left)
@@ -336,7 +337,7 @@ class _Parser:
             self._unexpected('a group key in quotes, such as "company"')
         self._at += 1
         self._expect(")")
-        side = self._build(key, nodes.group_side, key.value)
+        side = self._build(key, tree.group_side, key.value)
         if self._next.text != "[":
             self._unexpected(f'the property of the group: {side}["plan"]')
         return self._property(side)
@@ -401,7 +402,7 @@ class _Parser:
 
     def _literal_list(self) -> Expression:
         token = self._next
-        items = self._build(token, nodes.listed, self._items())
+        items = self._build(token, tree.listed, self._items())
         if isinstance(items, ListOf):
             self._fail(token, "a list holds literals only, unless it stands after in")
         return items

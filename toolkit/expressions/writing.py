@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from toolkit.base import dumps
-from toolkit.expressions.expression import Expression
-from toolkit.expressions.nodes import (
+from toolkit.expressions.tree import (
     And,
     Arithmetic,
     Comparison,
     Contains,
+    Expression,
     Function,
     In,
     IsSet,
@@ -203,3 +203,7 @@ def _value(node: Expression) -> str:
     value = node.value
     # Text in JSON is text in Python.
     return dumps(value) if isinstance(value, str) else repr(value)
+
+
+Expression._as_text = as_text
+Expression._as_python = as_python

@@ -135,7 +135,8 @@ def _table(rows: list[Arrival], only_rejected: bool) -> Html:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in _HEADINGS)
     body = "".join(_row(row) for row in rows)
     return Html(
-        '<div class="tk-scroll"><table class="tk-plain-table tk-live" aria-label="Messages">'
+        '<div class="tk-scroll" tabindex="0">'
+        '<table class="tk-plain-table tk-live" aria-label="Messages">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -51,7 +51,7 @@ from toolkit.base import (
     title,
 )
 from toolkit.columns import Column, Positions, Snapshot
-from toolkit.expressions import Expression, SnapshotScope, as_expression
+from toolkit.expressions import Expression, SnapshotScope, as_expression, mask_of
 from toolkit.profiles.saved_cohorts import saved_ids
 from toolkit.profiles.view import ProfileView, shown
 from toolkit.store import (
@@ -635,6 +635,8 @@ class ProfileTable:
         <ApplyResult: 1 applied, 1 created, 1 rejected>
           rejected [1] 123 $add plan: the stored value is the text 'pro', not a number
         """
+        check_flag("ignore_time", ignore_time, ArgumentError)
+        check_flag("progress", progress, ArgumentError)
         if isinstance(messages, Mapping):
             messages = [messages]
         if isinstance(messages, str | bytes):
@@ -658,7 +660,6 @@ class ProfileTable:
                     f"geo.locate returned {len(messages):,} of {count(len(given), 'message')}; "
                     "it returns one for each"
                 )
-        check_flag("ignore_time", ignore_time, ArgumentError)
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
         result = self._apply_valid(valid, source, refused=len(rejected))
         rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)
@@ -779,6 +780,8 @@ class ProfileTable:
         progress
             Told how far it is. What it raises leaves the table as it was.
         """
+
+        check_flag("dry_run", dry_run, ArgumentError)
 
         def work(state: State) -> tuple[LoggedColumns, Change, ColumnsResult]:
             self.snapshot(progress)
@@ -950,7 +953,7 @@ class ProfileTable:
         condition = as_expression(expression)
         snapshot = self.snapshot()
         chosen = snapshot.keep(
-            condition.mask(SnapshotScope(snapshot, self.group_key, partial(saved_ids, self)))
+            mask_of(condition, SnapshotScope(snapshot, self.group_key, partial(saved_ids, self)))
         )
         return ProfileView(chosen, str(condition), self.group_key)
 
@@ -1125,6 +1128,7 @@ class ProfileTable:
             If *batch_id* is no whole number.
         """
         number = _batch_number(batch_id)
+        check_flag("only_untouched", only_untouched, ArgumentError)
 
         def work(state: Callable[[str], State]) -> ApplyResult:
             def latest(key: str) -> Snapshot:
@@ -1257,6 +1261,7 @@ class ProfileTable:
         ...         copy["1"], len(copy.history("1"))
         ({'plan': 'free'}, 1)
         """
+        check_flag("overwrite", overwrite, ArgumentError)
         return self._engine.backup(path, overwrite=overwrite, progress=progress)
 
     def check(self, *, repair: bool = False) -> CheckReport:
@@ -1272,13 +1277,14 @@ class ProfileTable:
         StoreError
             If the table is in memory.
         """
-        return self._engine.check(repair=repair)
+        return self._engine.check(repair=check_flag("repair", repair, ArgumentError))
 
     def redo(
         self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
     ) -> ApplyResult:
         """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
         batch_id = _batch_number(batch_id)
+        check_flag("only_untouched", only_untouched, ArgumentError)
         batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
         undos = [batch.id for batch in batches if batch.undoes == batch_id]
         if not undos:

@@ -113,6 +113,7 @@ def rename_where(
         Whether the value goes to the new name where that is in use, too. By default such
         profiles stay as they are, and the report says how many (UPKEEP-2).
     """
+    check_flag("overwrite", overwrite, ArgumentError)
     for name in (old, new):
         reason = name_refusal(name) if isinstance(name, str) else "a property's name is text"
         if reason is not None:

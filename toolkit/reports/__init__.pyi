@@ -13,7 +13,12 @@ from .drawing.plots import (
 )
 from .drawing.spots import Cell as Cell, Spots as Spots
 from .flows.flows import Flows as Flows, flows as flows
-from .form.choices import COHORT as COHORT, Choices as Choices, Suggestions as Suggestions
+from .form.choices import (
+    COHORT as COHORT,
+    Choices as Choices,
+    Suggestions as Suggestions,
+    label_of as label_of,
+)
 from .form.conditions import condition as condition, operators as operators, spelled as spelled
 from .form.declared import DECLARED as DECLARED
 from .form.fields import (

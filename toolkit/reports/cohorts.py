@@ -37,6 +37,7 @@ from toolkit.expressions import (
     Tally,
     as_expression,
     is_known,
+    mask_of,
     parse,
     unknown,
 )
@@ -217,11 +218,11 @@ def cohort(
     ids, begun = everything.events.ids.texts, everything.events.first_times
     # Hidden events and those after the moment make nobody a user.
     is_there = begun != NO_TIME if moment is None else (begun != NO_TIME) & (begun <= moment)
-    found = [ids.filter(pa.array(condition.mask(users)[:-1] & is_there))]
+    found = [ids.filter(pa.array(mask_of(condition, users)[:-1] & is_there))]
     among = int(is_there.sum())
     if everything.snapshot is not None:
         others = _Quiet(everything, is_there)
-        found.append(others.ids.filter(pa.array(condition.mask(others))))
+        found.append(others.ids.filter(pa.array(mask_of(condition, others))))
         among += len(others)
     members = pa.array(sorted(pa.concat_arrays(found).to_pylist()), pa.large_string())
     notes = _notes(everything, condition, members)
@@ -380,18 +381,28 @@ class SavedCohorts(MutableMapping[str, Cohort]):
         return Cohort(name, members, found["definition"], condition, among, notes)
 
     def __setitem__(self, name: str, cohort: Cohort) -> None:
-        if not isinstance(cohort, Cohort):
-            raise ArgumentError(
-                f"{quoted(cohort):.60} is no cohort; make one with tk.cohort(…) or "
-                "tk.cohort_of(ids, name)"
-            )
-        remembered(self._profiles)[_as_name(name)] = {
+        name = _check(name, cohort)
+        remembered(self._profiles)[name] = {
             "ids": cohort.ids.tolist(),
             "definition": cohort.definition,
             "condition": None if cohort.condition is None else cohort.condition.text,
             "among": cohort.among,
             "notes": cohort.notes,
         }
+
+    def update(self, other: Any = (), /, **named: Any) -> None:
+        """Keep several cohorts: of a dict, of pairs, or by keyword; all of them or none."""
+        try:
+            given = dict(other, **named)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(
+                f"{quoted(other):.60} names no cohorts; give {{name: cohort}}. One cohort is kept "
+                "under its own name by tk.cohorts(profiles).save(cohort)"
+            ) from error
+        for name, cohort in given.items():
+            _check(name, cohort)
+        for name, cohort in given.items():
+            self[name] = cohort
 
     def save(self, cohort: Cohort) -> None:
         """Keep a cohort under its own name, in place of what was kept so before."""
@@ -408,6 +419,16 @@ class SavedCohorts(MutableMapping[str, Cohort]):
 
     def __repr__(self) -> str:
         return f"<{count(len(self), 'saved cohort')}: {listed(map(dumps, self)) or 'none'}>"
+
+
+def _check(name: object, cohort: object) -> str:
+    """Return the name under which a cohort is kept; refuse what is none."""
+    if not isinstance(cohort, Cohort):
+        raise ArgumentError(
+            f"{quoted(cohort):.60} is no cohort; make one with tk.cohort(…) or "
+            "tk.cohort_of(ids, name)"
+        )
+    return _as_name(name)
 
 
 def cohorts(profiles: Any) -> SavedCohorts:

@@ -32,6 +32,7 @@ from toolkit.expressions import (
     Tally,
     as_expression,
     is_known,
+    mask_of,
     never_true,
     unknown,
     user_property,
@@ -151,7 +152,7 @@ def profile_report(
             raise ReportError(f"{prop.text} (First Seen) is worked out from events; give events=")
     chosen = np.arange(len(people))
     if condition is not None:
-        chosen = np.flatnonzero(condition.mask(people))
+        chosen = np.flatnonzero(mask_of(condition, people))
     question = _Question(people, chosen, measure, number, breakdown, top)
     definition = {
         "measure": measure,

@@ -5,6 +5,7 @@ is not left to chance: a broken checkout in one country, plans that keep people,
 that arrive late. ``data/README.md`` tells these stories and their numbers.
 """
 
+import atexit
 import bisect
 import contextlib
 import csv
@@ -507,7 +508,9 @@ def sample_files(folder: str | os.PathLike[str] | None = None) -> dict[str, Path
 
 @functools.cache
 def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="profile-toolkit-")
+    folder = tempfile.TemporaryDirectory(prefix="profile-toolkit-")
+    atexit.register(folder.cleanup)  # left to its finalizer, Python warns of it
+    return folder
 
 
 def _sample_files(folder: Path) -> dict[str, Path]:

@@ -8,8 +8,9 @@ from .changes import (
 )
 from .check import CheckReport as CheckReport
 from .compaction import CompactReport as CompactReport
+from .connection import TIMEOUT as TIMEOUT
 from .engine import Engine as Engine
-from .file import TIMEOUT as TIMEOUT, Store as Store
+from .file import Store as Store
 from .history import (
     ProfilePast as ProfilePast,
     Timeline as Timeline,

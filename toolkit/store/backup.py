@@ -6,10 +6,10 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 
-from toolkit.base import ArgumentError, StoreError, StoreExistsError, argument, html
+from toolkit.base import ArgumentError, StoreError, StoreExistsError, argument, as_path, html
 from toolkit.store.pending import SUFFIXES, beside, has_pending, is_beside_database
 
 
@@ -87,14 +87,17 @@ def _usual_mode() -> int:
 
 
 def _target(path: object, source: Path | None, overwrite: bool) -> Path:
-    if not isinstance(path, str | PathLike) or not (text := str(fspath(path))) or "\0" in text:
-        raise ArgumentError(f"path={path!r}; the path of the file to write is needed")
+    if isinstance(path, str) and not path:
+        raise ArgumentError(f"{argument('path', path)}; the path of the file to write is needed")
+    text = str(as_path(path))
     if text == ":memory:":
         raise ArgumentError("a backup goes to a file; give its path")
     target = Path(os.path.realpath(text))
     try:
         if target.is_dir():
             raise StoreError(f"{text} is a folder; give the path of a file in it")
+        if target.exists() and not target.is_file():
+            raise StoreError(f"{text} is a device or a pipe; a backup goes to a file")
         if not target.parent.is_dir():
             raise StoreError(f"{text}: there is no folder {target.parent}; make it first")
         if source is not None and target.exists() and target.samefile(source):

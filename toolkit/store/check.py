@@ -82,7 +82,7 @@ def check_store(store: Store, *, repair: bool = False) -> CheckReport:
     if repair and problems:
         for each in compared:
             if each.problems or not is_whole:
-                each.stored.rebuild(each.expected)
+                each.stored.rebuild(each.expected, store.last())
         store.execute("REINDEX")
         is_whole = not _sqlite_problems(store)
     profiles = sum(len(each.expected) for each in compared)

@@ -43,7 +43,8 @@ class CompactReport:
     dry_run
         Whether nothing was changed.
     bytes_before, bytes_after
-        The size of the file; None for a table in memory and a dry run.
+        The size of the file, as it is when what its ``-wal`` holds is written back; None for a
+        table in memory and a dry run.
     notes
         What else there is to know, as sentences.
     """

@@ -16,7 +16,7 @@ from os import PathLike
 from pathlib import Path
 from threading import RLock
 from types import FrameType
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from toolkit.base import Progress, ReadOnlyError, StoreError, as_json, times
 from toolkit.columns import Snapshot
@@ -26,8 +26,8 @@ from toolkit.store.compaction import CompactReport, compacted_bases, compaction_
 from toolkit.store.erasing import deleted_ids, erased, named_ids
 from toolkit.store.file import Store
 from toolkit.store.log import Batch, Changes, Compaction, Log, MemoryLog
-from toolkit.store.remembered import Remembered, kinds
-from toolkit.store.rows import Edited, StoredProfiles
+from toolkit.store.notes import Notes
+from toolkit.store.rows import Edited, StoredProfiles, edited_since
 from toolkit.updates import USERS, Change, State, Updates
 
 T = TypeVar("T")
@@ -47,8 +47,8 @@ class Engine:
         # The batch up to which the states have caught up.
         self._version = self.log.last()
         self._lock = RLock()
-        #: What forms remember of a table in memory; that of a file is in the file.
-        self.remembered: dict[str, dict[str, Any]] = {}
+        #: What forms keep beside the profiles.
+        self.notes = Notes(store)
         self._moment_told: str | None = None
         # The code that is in a moment of its own.
         self._moment: FrameType | None = None
@@ -130,7 +130,7 @@ class Engine:
             batches, done = kept_batches(log), log.compaction()
             to = compaction_for(log, keep, times.now())
             if to is not None and not dry_run:
-                kept = kinds(self)
+                kept = self.notes.kinds()
                 deleted = deleted_ids(log, to) if kept else set()
                 log.compact(to, compacted_bases(log, self._all_keys(), to))
                 gone = self._gone(deleted) if deleted else deleted
@@ -153,10 +153,9 @@ class Engine:
 
     def _erase(self, kind: str, gone: set[str]) -> list[str]:
         """Take who is gone out of what is remembered, inside a moment; return notes."""
-        remembered = Remembered(self, kind)
-        changes, notes = erased(kind, remembered, gone)
+        changes, notes = erased(kind, self.notes.read(kind), gone)
         if changes:
-            remembered.replace(changes)
+            self.notes.replace(kind, changes)
         return notes
 
     def _gone(self, ids: set[str]) -> set[str]:
@@ -193,7 +192,7 @@ class Engine:
         copy = Store(target)
         try:
             snapshots = {key: self._state(key).snapshot() for key in self._all_keys()}
-            copy.fill(self.log, snapshots, self.remembered, progress)
+            copy.fill(self.log, snapshots, self.notes, progress)
         finally:
             copy.close()
 
@@ -322,7 +321,7 @@ class Engine:
             return
         assert self.store is not None
         # A log that went back is another one: an older file was put in the place of this.
-        edited = None if last < self._version else self.store.edited_since(self._version)
+        edited = None if last < self._version else edited_since(self.store, self._version)
         for group_key, state in self._states.items():
             if edited is None:
                 state.forget()

@@ -19,7 +19,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base import ABSENT, CompactedError, Progress, count, silent, times
+from toolkit.base import (
+    ABSENT,
+    CompactedError,
+    InvalidTimeError,
+    Progress,
+    count,
+    is_whole,
+    quoted,
+    silent,
+    times,
+)
 from toolkit.columns import Column, Positions, Snapshot
 from toolkit.store.log import Batch, Compaction, Log
 from toolkit.updates import (
@@ -367,7 +377,20 @@ class ProfilePast:
         return tuple(found)
 
     def at(self, moment: int) -> Row | None:
-        """Return the profile as of a moment, as ``as_of`` has it; None where there was none."""
+        """Return the profile as of a moment, as ``as_of`` has it; None where there was none.
+
+        Raises
+        ------
+        InvalidTimeError
+            If *moment* is no whole number of microseconds since 1970 UTC.
+        CompactedError
+            If it is before the past that is known.
+        """
+        if not is_whole(moment):
+            raise InvalidTimeError(
+                f"moment={quoted(moment):.60}; microseconds since 1970 UTC are needed, such as one "
+                'of moments. profiles.as_of("2026-05-01") takes times in words'
+            )
         if self.since is not None and moment < self.since:
             raise CompactedError(
                 f"what happened before {times.iso(self.since)} was compacted. "

@@ -6,7 +6,8 @@ from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from sqlite3 import Cursor
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -24,12 +25,8 @@ from toolkit.base import (
 )
 from toolkit.columns import Column, Positions, Snapshot
 from toolkit.store import parquet as bulk
+from toolkit.store.connection import Connection
 from toolkit.updates import USERS, Change, Profile, Row, settle
-
-if TYPE_CHECKING:
-    import sqlite3
-
-    from toolkit.store.file import Store
 
 # Rows read or written at a time: enough to be fast, few enough to be small.
 _CHUNK: Final = 50_000
@@ -46,10 +43,34 @@ _IDS_A_QUERY: Final = 500
 Edited: TypeAlias = dict[str, bool]
 
 
+def edited_since(store: Connection, batch_id: int) -> dict[str, Edited] | None:
+    """Return the profiles that later batches wrote to, by group key.
+
+    None where a batch among them was too large to list, or was compacted.
+    """
+    with store.explained():
+        unlisted = store.execute(
+            "SELECT 1 FROM bulk_updates WHERE batch_id > ?1"
+            " UNION ALL SELECT 1 FROM compactions WHERE batch_id > ?1 LIMIT 1",
+            [batch_id],
+        ).fetchone()
+        if unlisted:
+            return None
+        rows = store.execute(
+            "SELECT group_key, distinct_id, max(message ->> '$.\"$delete\"' IS NOT NULL)"
+            " FROM updates WHERE batch_id > ? GROUP BY group_key, distinct_id",
+            [batch_id],
+        ).fetchall()
+    edited: dict[str, Edited] = {}
+    for group_key, distinct_id, deleted in rows:
+        edited.setdefault(group_key, {})[distinct_id] = bool(deleted)
+    return edited
+
+
 class StoredProfiles:
     """The profiles of one table in the file: those of the users, or of a group key."""
 
-    def __init__(self, store: Store, group_key: str) -> None:
+    def __init__(self, store: Connection, group_key: str) -> None:
         self._store = store
         self._key = group_key
         if group_key == USERS:
@@ -61,7 +82,7 @@ class StoredProfiles:
             self._identifier = ["group_key", "group_id"]
             self._prefix = (group_key,)
 
-    def _select(self, sql: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
+    def _select(self, sql: str, values: Iterable[Any] = ()) -> Cursor:
         sql = f"SELECT {sql}".replace("FROM *", f"FROM {self._table} WHERE {self._where}")
         with self._store.explained():
             return self._store.execute(sql, [*self._prefix, *values])
@@ -103,7 +124,7 @@ class StoredProfiles:
         """
         checkpoint, parts = self._checkpoint()
         if parts:
-            edited = self._store.edited_since(checkpoint)
+            edited = edited_since(self._store, checkpoint)
             try:
                 # Passed by a later import it serves no more, and yet may be looked at.
                 unused = edited is None and trusting_rows
@@ -173,13 +194,13 @@ class StoredProfiles:
             if change.writes >= _CHECKPOINT_FROM and change.writes * 2 >= len(change.snapshot):
                 self._write_checkpoint(change.snapshot, batch_id)
 
-    def rebuild(self, snapshot: Snapshot) -> None:
-        """Write all profiles anew, inside a transaction."""
+    def rebuild(self, snapshot: Snapshot, batch_id: int) -> None:
+        """Write all profiles anew as of a batch, inside a transaction."""
         self._store.execute(f"DELETE FROM {self._table} WHERE {self._where}", self._prefix)
         self._store.execute("DELETE FROM checkpoints WHERE group_key = ?", [self._key])
         self._store.execute("DELETE FROM properties WHERE group_key = ?", [self._key])
         everybody = np.arange(len(snapshot), dtype=np.int64)
-        self.write(Change(tuple(snapshot.columns), {}, snapshot, everybody), self._store.last())
+        self.write(Change(tuple(snapshot.columns), {}, snapshot, everybody), batch_id)
 
     def _write_rows(self, change: Change) -> None:
         self._delete(key for key, row in change.rows.items() if row is None or key in change.born)
@@ -251,10 +272,18 @@ class StoredProfiles:
             ),
         )
 
-    def renew_checkpoint(self, batch_id: int) -> None:
-        """Replace a checkpoint older than a batch, for the updates since then are to go."""
-        if self.has_checkpoint() and self._checkpoint()[0] < batch_id:
-            self._write_checkpoint(self.load_rows(), self._store.last())
+    def renew_checkpoint(self, gone: int, last: int) -> None:
+        """Replace a checkpoint older than a batch, for the updates up to it are to go.
+
+        Parameters
+        ----------
+        gone
+            That batch.
+        last
+            The last one of all, of which the new checkpoint is.
+        """
+        if self.has_checkpoint() and self._checkpoint()[0] < gone:
+            self._write_checkpoint(self.load_rows(), last)
 
     def _delete(self, ids: Iterable[str]) -> None:
         self._store.execute_many(

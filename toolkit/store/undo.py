@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import groupby
+from typing import Final, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.base import NO_TIME, Progress, UndoError, argument, quoted, silent
+from toolkit.base import ABSENT, NO_TIME, Progress, UndoError, argument, quoted, silent
 from toolkit.columns import Column, Mask, Positions, Snapshot, cell_frame, objects, places
-from toolkit.store.history import Run, Update, runs_of, state_after, states_around
+from toolkit.store.history import Run, replay, runs_of, state_after, states_around
 from toolkit.store.log import Batch, Log
-from toolkit.updates import LoggedEdits
+from toolkit.updates import LoggedEdits, State
 
 #: Up to so many edits an undo is logged as messages, which people can read, and which
 #: other handles and checkpoints follow profile by profile.
@@ -131,9 +132,8 @@ def _standing(batches: list[Batch], batch_id: int) -> int:
 
 
 def _standing_after(batches: list[Batch], batch_id: int) -> set[int]:
-    """Return the batches after one that stand: with an effect, and neither undone nor an undo."""
+    """Return the batches after one that are neither undone nor an undo."""
     standing: set[int] = set()
-    idle = {batch.id for batch in batches if not batch.created + batch.updated + batch.deleted}
     for batch in batches:
         if batch.id <= batch_id:
             continue
@@ -141,86 +141,125 @@ def _standing_after(batches: list[Batch], batch_id: int) -> set[int]:
             standing.remove(batch.undoes)
         else:
             standing.add(batch.id)
-    return standing - idle
+    return standing
 
 
 class _Touched:
-    """Which profiles and cells the batches after one wrote to.
+    """Which of some profiles and cells the batches after one left other than they were.
 
-    A batch that was undone since wrote to nothing, so the last batches can be undone
-    one after the other; nor did a batch whose updates all had no effect. What is not
-    as it was all the same, such as a 1 that became 1.0, counts as written to.
+    A batch counts for what it changed, exactly: an update that writes what is there
+    already, or that the same batch takes back, changes nothing. A batch that was undone
+    since changed nothing, so the last batches can be undone one after the other; what its
+    undo did not put back counts.
 
-    Attributes
+    Parameters
     ----------
     ids
         The profiles asked about.
-    named, whole
-        Which of them an update named at all, and which it deleted.
+    after
+        Those of them that there were after the batch, as they were then.
     """
 
-    def __init__(self, ids: pa.Array) -> None:
+    def __init__(self, ids: pa.Array, after: Snapshot) -> None:
         self.ids = ids
+        #: Which of them changed at all, and which were made, deleted or made anew.
         self.named: Mask = np.zeros(len(ids), np.bool_)
         self.whole: Mask = np.zeros(len(ids), np.bool_)
         self._cells: dict[str, Mask] = {}
+        self._after = after
+        self._state = State.of(after)
+        self._rows = dict(zip(ids.to_pylist(), range(len(ids)), strict=True))
 
     def cells(self, name: str) -> Mask:
-        """Return whose property was written to."""
+        """Return whose property changed."""
         cells = self._cells.get(name)
         return self.whole if cells is None else cells | self.whole
 
-    def _write(self, name: str, positions: Positions) -> None:
-        if len(positions):
-            cells = self._cells.setdefault(name, np.zeros(len(self.ids), np.bool_))
-            cells[positions] = True
-
-    def add(self, run: Run) -> None:
-        """Add what a batch wrote to."""
-        if not isinstance(run, tuple):
-            self._add_messages(run)
+    def add(self, batch: Batch, given: Iterable[Run], *, counts: bool) -> None:
+        """Follow a batch, the next in the order of arrival; add what it changed if it *counts*."""
+        found = [mine for run in given if (mine := self._own(run)) is not None]
+        if not found:
             return
-        given = run[1]
-        at = self._positions(given.ids)
-        asked = at >= 0
-        self.named[at[asked]] = True
-        if isinstance(given, LoggedEdits):
-            self.whole[at[asked & given.deleted]] = True
-        for name in given.names:
-            self._write(name, at[asked & given.writing(name)])
+        keys, names, deleted = _named(found)
+        before = self._held(keys, names)
+        for run in found:
+            replay(self._state, run, batch.time)
+        if counts:
+            at = np.array([self._rows[key] for key in keys.to_pylist()], np.int64)
+            if len(deleted):
+                self.whole[at[before[0] & (places(keys, deleted) >= 0)]] = True
+            self._compare(at, before, self._held(keys, names))
 
-    def _add_messages(self, run: list[Update]) -> None:
-        keys = pa.array([update.message.distinct_id for update in run], pa.large_string())
-        at = self._positions(keys)
-        self.named[at[at >= 0]] = True
-        cells: dict[str, list[int]] = {}
-        for place, update in zip(at.tolist(), run, strict=True):
-            if place < 0:
-                continue
-            for operator, names in update.message.operations:
+    def add_differences(self, progress: Progress) -> None:
+        """Add what is not as it was after the batch, now that all batches were followed."""
+        now = self._state.snapshot()
+        then, here = self._after.positions(self.ids), now.positions(self.ids)
+        at = np.arange(len(self.ids))
+        for name in _told(dict.fromkeys([*self._after.columns, *now.columns]), len(at), progress):
+            before = {name: self._after.column(name).take(then)}
+            after = {name: now.column(name).take(here)}
+            self._compare(at, (then >= 0, before), (here >= 0, after))
+
+    def _compare(self, at: Positions, before: _Held, after: _Held) -> None:
+        """Add what differs of the profiles *at* some places."""
+        changed = before[0] != after[0]
+        self.whole[at[changed]] = True
+        for name, column in before[1].items():
+            differs = ~column.identical(after[1][name])
+            changed |= differs
+            if differs.any():
+                cells = self._cells.setdefault(name, np.zeros(len(self.ids), np.bool_))
+                cells[at[differs]] = True
+        self.named[at[changed]] = True
+        self.named |= self.whole
+
+    def _own(self, run: Run) -> Run | None:
+        """Return what a run says of the profiles asked about, None if it names none."""
+        if not isinstance(run, tuple):
+            return [each for each in run if each.message.distinct_id in self._rows] or None
+        time, given = run
+        at = np.flatnonzero(places(given.ids, self.ids) >= 0)
+        return (time, given.rows(at)) if len(at) else None
+
+    def _held(self, keys: pa.Array, names: list[str]) -> _Held:
+        """Return which profiles there are now, and their cells."""
+        if len(keys) > _AS_MESSAGES_AT_MOST:
+            held = self._state.snapshot()
+            at = held.positions(keys)
+            return at >= 0, {name: held.column(name).take(at) for name in names}
+        rows = self._state.rows(keys.to_pylist())
+        profiles = [rows[key].properties if key in rows else {} for key in keys.to_pylist()]
+        exists = np.array([key in rows for key in keys.to_pylist()], np.bool_)
+        columns = {name: Column.of([each.get(name, ABSENT) for each in profiles]) for name in names}
+        return exists, columns
+
+
+#: Which of some profiles there are, and their cells by property.
+_Held: TypeAlias = tuple[Mask, dict[str, Column]]
+
+
+def _named(given: Iterable[Run]) -> tuple[pa.Array, list[str], pa.Array]:
+    """Return the profiles and the properties that updates name, and the profiles they delete."""
+    keys: list[pa.Array] = []
+    deleted: list[pa.Array] = [pa.array([], pa.large_string())]
+    names: dict[str, None] = {}
+    for run in given:
+        if isinstance(run, tuple):
+            keys.append(run[1].ids)
+            names.update(dict.fromkeys(run[1].names))
+            if isinstance(run[1], LoggedEdits):
+                deleted.append(run[1].ids.filter(pa.array(run[1].deleted)))
+            continue
+        keys.append(pa.array([each.message.distinct_id for each in run], pa.large_string()))
+        gone = []
+        for _, _, _, message in run:
+            for operator, properties in message.operations:
                 if operator == "$delete":
-                    self.whole[place] = True
-                    continue
-                for name in names:
-                    cells.setdefault(name, []).append(place)
-        for name, found in cells.items():
-            self._write(name, np.array(found, np.int64))
-
-    def _positions(self, ids: pa.Array) -> Positions:
-        return places(ids, self.ids)
-
-    def add_differences(
-        self, after: Snapshot, at: Positions, now: Snapshot, progress: Progress
-    ) -> None:
-        """Add what is no longer as it was *after* the batch, where the profiles stand *at*."""
-        here = now.positions(self.ids)
-        exists = (at >= 0) != (here >= 0)
-        self.whole |= exists
-        self.named |= exists
-        for name in _told(dict.fromkeys([*after.columns, *now.columns]), len(self.ids), progress):
-            same = after.column(name).take(at).identical(now.column(name).take(here))
-            self._write(name, np.flatnonzero(~same))
-            self.named |= ~same
+                    gone.append(message.distinct_id)
+                else:
+                    names.update(dict.fromkeys(properties))
+        deleted.append(pa.array(gone, pa.large_string()))
+    return pa.concat_arrays(keys).unique(), list(names), pa.concat_arrays(deleted).unique()
 
 
 def _told(names: Iterable[str], rows: int, progress: Progress) -> Iterator[str]:
@@ -245,30 +284,38 @@ def plan_undo(
     """
     before, after = _around(log, group_key, batch_id, latest, progress)
     ids, then, now = _aligned(before, after)
-    touched = _touched(log, group_key, batch_id, ids, (after, now), latest, progress)
-
     was, is_now = then >= 0, now >= 0
     made, gone, stayed = ~was & is_now, was & ~is_now, was & is_now
+    differing: dict[str, Mask] = {}
+    changed = made | gone
+    # Only where a profile stands in both is there a cell to compare.
+    left, right = np.where(stayed, then, -1), np.where(stayed, now, -1)
+    alike = np.array_equal(left, right)
+    for name in _told(dict.fromkeys([*before.columns, *after.columns]), len(ids), progress):
+        if alike and before.columns.get(name) is after.columns.get(name):
+            continue  # a replay leaves a column that nobody writes to as it is
+        differs = ~before.column(name).take(left).identical(after.column(name).take(right))
+        if differs.any():
+            differing[name] = differs
+            changed |= differs
+
+    # What the batch left alone is of no concern.
+    concerned = np.flatnonzero(changed)
+    ids, then, now = ids.take(pa.array(concerned)), then[concerned], now[concerned]
+    made, gone = made[concerned], gone[concerned]
+    touched = _touched(log, group_key, batch_id, ids, after.take(now[now >= 0]), progress)
     conflicts.add(ids.filter(pa.array(made & touched.named)), None, _MADE)
     conflicts.add(ids.filter(pa.array(gone & touched.named)), None, _GONE)
     writes: dict[str, Mask] = {}
     unset: dict[str, Mask] = {}
-    names = list(dict.fromkeys([*before.columns, *after.columns]))
-    # Only where a profile stands in both is there a cell to compare.
-    left, right = np.where(stayed, then, -1), np.where(stayed, now, -1)
-    alike = np.array_equal(left, right)
-    for name in _told(names, len(ids), progress):
-        if alike and before.columns.get(name) is after.columns.get(name):
-            continue  # a replay leaves a column that nobody writes to as it is
-        old = before.column(name).take(left)
-        differs = ~old.identical(after.column(name).take(right))
-        if not differs.any():
-            continue
+    for name, mask in differing.items():
+        differs = mask[concerned]
         later = touched.cells(name)
         conflicts.add(ids.filter(pa.array(differs & later)), name, _CHANGED)
         differs &= ~later
-        writes[name] = differs & old.is_present
-        unset[name] = differs & ~old.is_present
+        is_present = before.column(name).take(then).is_present
+        writes[name] = differs & is_present
+        unset[name] = differs & ~is_present
 
     made &= ~touched.named
     gone &= ~touched.named
@@ -324,16 +371,17 @@ def _touched(
     group_key: str,
     batch_id: int,
     ids: pa.Array,
-    after: tuple[Snapshot, Positions],
-    latest: Callable[[str], Snapshot],
+    after: Snapshot,
     progress: Progress,
 ) -> _Touched:
-    touched = _Touched(ids)
-    later = [batch.id for batch in log.batches() if batch.id > batch_id]
+    touched = _Touched(ids, after)
+    if not len(ids):
+        return touched
+    later = {batch.id for batch in log.batches() if batch.id > batch_id}
     standing = _standing_after(log.batches(), batch_id)
-    for batch, run in runs_of(log, group_key, standing):
+    for batch, given in groupby(runs_of(log, group_key, later), lambda each: each[0]):
         progress("Looking back", batch.id - batch_id, len(later))
-        touched.add(run)
+        touched.add(batch, (run for _, run in given), counts=batch.id in standing)
     if len(standing) < len(later):
-        touched.add_differences(*after, latest(group_key), progress)
+        touched.add_differences(progress)
     return touched

@@ -8,13 +8,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base import NO_TIME, Progress, copied, silent
-from toolkit.columns import Column, Mask
+from toolkit.base import NO_TIME, Progress, copied, count, html, silent
+from toolkit.columns import Column, Mask, cell_frame, objects
 from toolkit.updates.columnar import LoggedColumns, LoggedEdits
 from toolkit.updates.state import Change, State, merge
 
 #: So many cells that change an existing value are kept for showing.
 SHOWN_CHANGES: Final = 100
+
+
+# A report shows so many of what was left out, and of what was overwritten.
+_SHOWN_ROWS: Final = 5
 
 
 class CellChange(NamedTuple):
@@ -26,12 +30,14 @@ class CellChange(NamedTuple):
     new: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ColumnsResult:
     """What became of a ``$set`` of whole columns.
 
     Attributes
     ----------
+    rows
+        How many rows were given.
     created, updated, unchanged
         Profiles new, changed, or as they were before.
     changed_cells
@@ -44,8 +50,11 @@ class ColumnsResult:
         (distinct ID, property, reason) of cells left out.
     notes
         What one should know of the reading, as sentences.
+    left_out
+        The columns that were not imported, each with the reason.
     """
 
+    rows: int
     created: int
     updated: int
     unchanged: int
@@ -54,12 +63,57 @@ class ColumnsResult:
     batch_id: int | None = None
     rejected: list[tuple[str, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def _summary(self) -> str:
+        return (
+            f"{count(self.rows, 'row')}: {count(self.created, 'profile')} created, "
+            f"{self.updated:,} updated, {self.unchanged:,} unchanged"
+        )
+
+    def _notes(self) -> list[str]:
+        """Return the sentences below the counts."""
+        notes = list(self.notes)
+        if self.changed_cells:
+            notes.append(f"{count(self.changed_cells, 'stored value')} overwritten.")
+        if self.left_out:
+            told = (f'"{name}" ({reason})' for name, reason in self.left_out.items())
+            notes.append(f"{count(len(self.left_out), 'column')} left out: {', '.join(told)}.")
+        return notes
+
+    def __repr__(self) -> str:
+        lines = [f"<ColumnsResult: {self._summary()}>", *(f"  {note}" for note in self._notes())]
+        lines += [
+            f"  left out: {key} {name}: {reason}"
+            for key, name, reason in self.rejected[:_SHOWN_ROWS]
+        ]
+        if (more := len(self.rejected) - _SHOWN_ROWS) > 0:
+            lines.append(f"  … and {more:,} more left out")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        parts = [html.paragraph(self._summary() + "."), html.notes(self._notes())]
+        for title, titles, rows, total in (
+            ("Left out", ("distinct_id", "property", "reason"), self.rejected, len(self.rejected)),
+            ("Overwritten values", CellChange._fields, self.changes, self.changed_cells),
+        ):
+            if rows:
+                cells = zip(*rows, strict=True)
+                frame = cell_frame(
+                    {t: objects(list(c)) for t, c in zip(titles, cells, strict=True)}
+                )
+                parts += [
+                    html.paragraph(f"{title}:"),
+                    html.table(frame, rows=_SHOWN_ROWS, total=total),
+                ]
+        return html.card("Rows imported", *parts)
 
 
 def plan_columns(
     state: State, given: LoggedColumns, progress: Progress = silent
 ) -> tuple[Change, ColumnsResult]:
     """Return what setting the columns leads to, and its counts."""
+    rows = len(given.ids)
     given = given.merged()
     base = state.snapshot()
     positions = base.positions(given.ids)
@@ -106,7 +160,7 @@ def plan_columns(
     updated = int((differs & known).sum())
     created = int((~known).sum())
     result = ColumnsResult(
-        created, updated, len(positions) - created - updated, changed_cells, changes
+        rows, created, updated, len(positions) - created - updated, changed_cells, changes
     )
     names = tuple(name for name, column in given.columns.items() if column.state.any())
     return Change(names, {}, snapshot, places), result

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base import ABSENT, Json, count
+from toolkit.base import ABSENT, Json
 from toolkit.columns import IS_ABSENT, Column, Snapshot
 from toolkit.updates import limits
 from toolkit.updates.differences import compare
@@ -120,10 +120,6 @@ def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -
     cells = {name: column for name, column in cells.items() if column.is_present.any()}
 
     created, updated = int((~known).sum()), int((differs & known).sum())
-    notes = list(rows.notes)
-    if rows.repeated:
-        repeated = count(rows.repeated, "row")
-        notes.append(f"{repeated} of an ID that stands there before: the last cell wins (CSV-8).")
     report = ChangeReport(
         matched=len(known),
         created=created,
@@ -133,6 +129,6 @@ def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -
         properties=found.properties,
         changes=found.changes,
         rejected=left_out_frame(left_out),
-        notes=tuple(notes),
+        notes=tuple(rows.notes),
     )
     return FramePlan(rows.ids.take(pa.array(written)), cells, removed, report)

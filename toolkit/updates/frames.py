@@ -37,8 +37,6 @@ class FrameRows:
         For each property a column of as many cells. A missing cell is absent.
     times
         When each row happened, in microseconds since 1970 UTC; None if no column says so.
-    repeated
-        How many rows were merged into another of their ID.
     left_out
         (distinct ID, property, reason) of each cell that is no JSON, and so is absent.
     notes
@@ -48,7 +46,6 @@ class FrameRows:
     ids: pa.Array
     columns: dict[str, Column]
     times: series.Microseconds | None
-    repeated: int
     left_out: list[tuple[str, str, str]]
     notes: list[str]
 
@@ -106,11 +103,12 @@ def read_frame(
         for name in columns
         if name == "distinct_id"
     ]
-    repeated = 0
     if times is None:
         ids, columns, rows = last_of_each(ids, columns)
-        repeated = int(rows.sum()) - len(ids)
-    return FrameRows(ids, columns, times, repeated, left_out, notes)
+        if repeated := int(rows.sum()) - len(ids):
+            told = count(repeated, "row")
+            notes.append(f"{told} of an ID that stands there before: the last cell wins (CSV-8).")
+    return FrameRows(ids, columns, times, left_out, notes)
 
 
 def _column(frame: pd.DataFrame, name: object, role: str) -> pd.Series:

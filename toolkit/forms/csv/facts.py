@@ -47,7 +47,7 @@ def first_rows_table(rows: Sequence[Sequence[str]], has_header: bool) -> Html:
         hidden = len(rows[0]) - SHOWN_COLUMNS
         wide = f'<p class="tk-hint">{escape(count(hidden, "more column"))}.</p>'
     return Html(
-        f'<div class="tk-scroll"><table class="tk-plain-table tk-first-rows">'
+        f'<div class="tk-scroll" tabindex="0"><table class="tk-plain-table tk-first-rows">'
         f"<thead>{head}</thead><tbody>{''.join(body)}</tbody></table></div>{wide}"
     )
 

@@ -12,9 +12,11 @@ from traitlets import Bool, HasTraits, Instance, Int, List, Tuple, Unicode
 
 from toolkit.base import (
     HIDDEN,
+    ArgumentError,
     Progress,
     ToolkitError,
     UndoError,
+    check_flag,
     count,
     did_you_mean,
     dumps,
@@ -144,6 +146,7 @@ class CsvImportState(HasTraits):
         super().__init__()
         self.profiles = self._given = as_table(profiles)
         self.group_key = profiles.group_key or ""
+        check_flag("keeps_table", keeps_table, ArgumentError)
         self._keeps_table = keeps_table or profiles.group_key is not None
         self.job = Job()
         self._source: CsvSource | None = None
@@ -359,13 +362,14 @@ class CsvImportState(HasTraits):
         title = self.columns[self.candidate].title
         if self._suggested is not None:
             return f' The file suggests "{title}".'
-        return f' "{title}" may be it: its cells are all filled and all different.'
+        assert self.preview is not None
+        return f' "{title}" may be it: {self.preview.candidate_reason}.'
 
     def _told_of_ids(self, position: int) -> str:
         """Return in words what a column is worth as distinct IDs."""
         assert self.preview is not None
         column = self.preview.columns[position]
-        told = [f"{column.distinct:,} different IDs in {count(self.preview.rows, 'row')}."]
+        told = [f"{count(column.distinct, 'different ID')} in {count(self.preview.rows, 'row')}."]
         repeated = column.cells - column.empty - column.distinct
         if repeated:
             told.append(

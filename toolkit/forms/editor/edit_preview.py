@@ -29,7 +29,7 @@ def edit_table(edit: Edit) -> Html:
         for each in edit.properties
     )
     return Html(
-        '<div class="tk-scroll"><table class="tk-plain-table tk-edit-table"><tbody>'
+        '<div class="tk-scroll" tabindex="0"><table class="tk-plain-table tk-edit-table"><tbody>'
         f"{rows}</tbody></table></div>"
     )
 

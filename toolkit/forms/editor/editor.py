@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from toolkit.base import ToolkitError
+from toolkit.base import ArgumentError, ToolkitError, check_flag
 from toolkit.forms.editor.edit_preview import edit_table, message_text
 from toolkit.forms.editor.property_editor import PropertyEditor
 from toolkit.forms.editor.state import EditorState
@@ -52,7 +52,7 @@ class ProfileEditor(Form):
         self, profiles: ProfileTable, distinct_id: object = None, *, remote_images: bool = False
     ) -> None:
         self.state = state = EditorState(profiles, distinct_id)
-        self._remote_images = remote_images
+        self._remote_images = check_flag("remote_images", remote_images, ArgumentError)
         self._options: dict[str, str] = {}
         self._editors: dict[int, PropertyEditor] = {}
         self._heading = parts.block()

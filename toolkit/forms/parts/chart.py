@@ -9,7 +9,7 @@ import numpy as np
 from traitlets import Bool, Bytes, Int, List, Unicode
 
 from toolkit.forms.parts import guarded
-from toolkit.forms.parts.form import ASSETS
+from toolkit.forms.parts.guarded import ASSETS
 from toolkit.reports import PICTURE_WIDTH, Picture, Spots
 
 # Of more places the names do not travel; a click is looked up here all the same.

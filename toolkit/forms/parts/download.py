@@ -8,7 +8,7 @@ from typing import Any, Final
 from traitlets import Unicode
 
 from toolkit.forms.parts import guarded, parts
-from toolkit.forms.parts.form import ASSETS
+from toolkit.forms.parts.guarded import ASSETS
 
 _PIECE: Final = 1 << 20
 

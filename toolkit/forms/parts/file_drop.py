@@ -9,7 +9,7 @@ from typing import IO, Any, Final
 from traitlets import Int, Unicode
 
 from toolkit.forms.parts import guarded
-from toolkit.forms.parts.form import ASSETS
+from toolkit.forms.parts.guarded import ASSETS
 
 #: More travels through the browser slowly; such files are better given by path.
 LARGE: Final = 20_000_000

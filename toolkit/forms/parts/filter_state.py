@@ -7,9 +7,9 @@ from typing import Any, Final, Literal
 
 from traitlets import Enum as OneOf, HasTraits, Instance, Int, List, Unicode
 
-from toolkit.base import HIDDEN, ArgumentError, ToolkitError, sentence
-from toolkit.expressions import And, Expression, Or, parse, require_closed
-from toolkit.reports import COHORT, Choices, Suggestions, condition, operators, spelled
+from toolkit.base import HIDDEN, ArgumentError, ToolkitError, did_you_mean, sentence
+from toolkit.expressions import And, Expression, Or, Property, parse, require_closed
+from toolkit.reports import COHORT, Choices, Suggestions, condition, label_of, operators, spelled
 
 NOTHING: Final = Suggestions("none", "none", ())
 
@@ -198,6 +198,18 @@ class FilterState(HasTraits):
         else:
             self.mode = mode
 
+    def check(self, condition: Expression | str | None) -> None:
+        """Refuse what is no condition.
+
+        Raises
+        ------
+        ToolkitError
+            If it is none; the message says which of its properties there is not.
+        """
+        if condition is not None:
+            text = condition if isinstance(condition, str) else condition.text
+            _condition_of(text, self._choices())
+
     def show(self, condition: Expression | str | None) -> None:
         """Put another condition, or the text of one, in place of what the filter says."""
         if condition is None:
@@ -239,7 +251,7 @@ class FilterState(HasTraits):
             condition = self._of_rows()
         elif self.text.strip():
             try:
-                condition = _condition_of(self.text)
+                condition = _condition_of(self.text, self._choices())
             except ToolkitError as refusal:
                 error = str(refusal)
         self.error, self.condition = error, condition
@@ -251,11 +263,20 @@ class FilterState(HasTraits):
         return And.of(found) if self.join == "and" else Or.of(found)
 
 
-def _condition_of(text: str) -> Expression:
+def _condition_of(text: str, choices: Choices) -> Expression:
     condition = parse(text)
     require_closed(condition)
     if not condition.is_condition:
+        known = [choice.property for choice in choices.properties.values()]
+        names = [each for each in known if isinstance(each, Property)]
+        unknown = [
+            f" There is no property {node.text:.60}."
+            + did_you_mean(node.name, [each.name for each in names if each.side == node.side])
+            for node in condition.properties
+            if label_of(node) not in choices.properties
+        ]
         raise ArgumentError(
             f"{text.strip()} is a value, not a condition; compare it: {text.strip()} == …"
+            + (f".{''.join(unknown)}" if unknown else "")
         )
     return condition

@@ -12,6 +12,7 @@ from toolkit.base import NO_MATHS
 from toolkit.forms.parts import guarded
 from toolkit.forms.parts.failure import Failure
 from toolkit.forms.parts.failure_note import FailureNote
+from toolkit.forms.parts.still import charts, still
 
 ASSETS: Final = guarded.ASSETS
 _STYLE: Final = (ASSETS / "form.css").read_text(encoding="utf-8")
@@ -100,8 +101,6 @@ class Form(guarded.VBox):
 
         In an output of its own: of one output a page shows the form or nothing.
         """
-        from toolkit.forms.parts.still import charts  # it knows the parts, which know this
-
         saved: Any = _display(self._saved(), raw=True, display_id=True)
         live = self._repr_mimebundle_() or {}
         _display({**live, "text/plain": ""}, raw=True)
@@ -111,8 +110,6 @@ class Form(guarded.VBox):
                 chart.observe(lambda _: saved.update(self._saved(), raw=True), "png")
 
     def _saved(self) -> dict[str, str]:
-        from toolkit.forms.parts.still import still
-
         return {"text/html": still(self, self.surroundings.name), "text/plain": repr(self)}
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypedDict
 from traitlets import Bool, Dict, Int, List, Unicode
 
 from toolkit.forms.parts import guarded
-from toolkit.forms.parts.form import ASSETS
+from toolkit.forms.parts.guarded import ASSETS
 
 #: Longer texts are cut before they travel.
 CELL_LENGTH: Final = 300

@@ -100,7 +100,7 @@ class ReportBuilderState(HasTraits):
     python
         The Python that makes the same report; empty while the question is wrong.
     error
-        What is wrong with the question as a whole, in words.
+        What is wrong with the question as a whole, or with values together, in words.
     is_asking
         Whether nothing is wrong, only something that the report needs is not chosen yet.
     message
@@ -279,7 +279,7 @@ class ReportBuilderState(HasTraits):
         ArgumentError
             If the report has no such argument, or cannot take a value of it; nothing
             has changed then. What is wrong only together, such as an end before the
-            start, is in ``error`` of the field that the message names.
+            start, is in :attr:`error` once it was asked.
         """
         name = self.report_name if report_name is None else report_name
         if name not in self.declarations:
@@ -304,7 +304,9 @@ class ReportBuilderState(HasTraits):
         """Return what a field holds for a value that its report takes."""
         try:
             raw = field.raw(value)
-            if not isinstance(field, FilterField):
+            if isinstance(field, FilterField):
+                self.filter.check(raw)
+            else:
                 field.read(raw, self.choices)
         except ToolkitError as error:
             raise ArgumentError(f"{field.name}={value!r}: {error}") from error
@@ -398,11 +400,11 @@ class ReportBuilderState(HasTraits):
         self.python = self.message = ""
         if not isinstance(error, ToolkitError):
             self.message = "The report could not be made."  # the job has what failed
-        elif named := [name for name in self.fields if f"{name}=" in str(error)]:
-            # An argument that is named in the message has a field to say it beside.
-            self.fields[named[0]].error = sentence(self._in_labels(str(error)))
         else:
-            self.error = sentence(str(error))
+            self.error = sentence(self._in_labels(str(error)))
+            # An argument that is named in the message has a field to say it beside, too.
+            if named := [name for name in self.fields if f"{name}=" in str(error)]:
+                self.fields[named[0]].error = self.error
         self.picture = self.report = None
         self.is_old = False
 

@@ -129,7 +129,7 @@ class UserPage(guarded.Box):
         self._history.value = Html(
             f'<div class="tk-subheading" role="heading" aria-level="3">History of '
             f"{escape(label)}</div>{value}"
-            f'<div class="tk-scroll"><table class="tk-plain-table">{head}'
+            f'<div class="tk-scroll" tabindex="0"><table class="tk-plain-table">{head}'
             f"<tbody>{rows}</tbody></table></div>"
         )
 

@@ -37,6 +37,7 @@ from toolkit.expressions import (
     Instants,
     Property,
     is_known,
+    mask_of,
     never_true,
     require_closed,
     unknown,
@@ -186,7 +187,7 @@ class Rows:
     def where(self, condition: Expression) -> tuple[Mask, list[str]]:
         """Return for which rows a condition is true, and what is odd about it, in sentences."""
         require_closed(condition)
-        mask = condition.mask(self)
+        mask = mask_of(condition, self)
         if not len(self):
             return mask, []
         odd = [

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from toolkit.base import NO_TIME, ReportError
 from toolkit.columns import Codes, Column, Mask, Positions
-from toolkit.expressions import Expression, Instants, Spread, Tally, conjuncts
+from toolkit.expressions import Expression, Instants, Spread, Tally, conjuncts, mask_of
 from toolkit.reports.funnels.entries import Attempts, entries
 from toolkit.reports.funnels.plan import Plan
 from toolkit.reports.funnels.track import Track
@@ -140,7 +140,7 @@ class Question:
         mask = np.ones(len(among), np.bool_)
         scope = _EntryScope(self, among)
         for part in parts:
-            mask &= part.mask(scope)
+            mask &= mask_of(part, scope)
         return mask
 
     def _chosen(self, among: Entries, codes: Codes | None) -> Positions:

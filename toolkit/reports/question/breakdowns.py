@@ -12,7 +12,7 @@ import numpy as np
 
 from toolkit.base import HIDDEN, ReportError
 from toolkit.columns import Column, iso_column
-from toolkit.expressions import Instants, Members, Property, Scope, as_property
+from toolkit.expressions import Instants, Members, Property, Scope, as_property, mask_of
 from toolkit.reports.question.periods import as_zone
 from toolkit.reports.question.segments import Ordered, Segments
 
@@ -155,7 +155,7 @@ class ByCohorts(Breakdown):
         size, many = len(scope), len(self.cohorts)
         codes = np.empty((size, many), np.int32)
         for at, cohort in enumerate(self.cohorts):
-            codes[:, at] = 2 * at + ~cohort.mask(scope)
+            codes[:, at] = 2 * at + ~mask_of(cohort, scope)
         names = [f"{word} {cohort.name}" for cohort in self.cohorts for word in ("In", "Not in")]
         owners = None if many == 1 else np.repeat(np.arange(size), many)
         return Segments(codes.ravel(), Ordered(names), owners, size)

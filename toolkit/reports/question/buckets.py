@@ -23,6 +23,7 @@ from toolkit.expressions import (
     Scope,
     as_datetime,
     as_expression,
+    mask_of,
 )
 from toolkit.reports.question.breakdowns import Breakdown, ByProperty, shown_property
 from toolkit.reports.question.segments import (
@@ -366,7 +367,7 @@ class Matching(ByProperty):
     def segments(self, scope: Scope) -> Segments:
         whole = super().segments(scope)
         assert isinstance(whole.values, Distinct)
-        matches = self.condition.mask(_Alone(self.prop, whole.values.cells))
+        matches = mask_of(self.condition, _Alone(self.prop, whole.values.cells))
         return whole.recoded(np.where(matches, np.arange(len(whole)), -1), whole.values)
 
 

@@ -43,9 +43,11 @@ from toolkit.expressions import (
     Spread,
     Tally,
     conjuncts,
+    evaluate,
     group_key_of,
     group_side,
     is_known,
+    mask_of,
     never_true,
     period,
     spread_of,
@@ -236,7 +238,7 @@ class Selection:
             kept = kept._of_whom(np.logical_and.reduce(of_users))
         for part in parts:
             if self._is_of_events(part):
-                kept = kept.keep(part.mask(_EventScope(kept)))
+                kept = kept.keep(mask_of(part, _EventScope(kept)))
         return kept
 
     def _of_whom(self, chosen: Mask) -> Selection:
@@ -261,7 +263,7 @@ class Selection:
             rows = self.events.rows(self.snapshot)
             # -1, no profile, is the last one.
             return np.append(of_profiles.take(rows, mode="wrap"), of_profiles[-1])
-        return condition.mask(UserScope(self))
+        return mask_of(condition, UserScope(self))
 
     @staticmethod
     def _of_profiles(condition: Expression, snapshot: Snapshot) -> Mask:
@@ -270,10 +272,10 @@ class Selection:
         coded = snapshot.coded(names.pop()) if len(names) == 1 else None
         if coded is not None:
             codes, texts = coded
-            of_texts = condition.mask(ColumnScope(texts))
+            of_texts = mask_of(condition, ColumnScope(texts))
             return np.append(of_texts.take(codes), of_texts[-1])
-        of_nobody = condition.mask(ColumnScope(Column.absent(1)))
-        return np.append(condition.mask(ProfileScope(snapshot)), of_nobody)
+        of_nobody = mask_of(condition, ColumnScope(Column.absent(1)))
+        return np.append(mask_of(condition, ProfileScope(snapshot)), of_nobody)
 
     def _is_stored(self, names: list[str]) -> bool:
         """Whether there are some user properties, all of them columns of the profiles."""
@@ -356,7 +358,7 @@ class Selection:
         size = len(self.events.ids.texts) + 1
         if node.of is None:
             return Column.of_array(np.bincount(found.ids, minlength=size))
-        return added_up(node.of.evaluate(_EventScope(found)), found.ids, size)
+        return added_up(evaluate(node.of, _EventScope(found)), found.ids, size)
 
     def period_of(self, node: Tally) -> tuple[int, int]:
         """Return from when until before when a tally counts, in microseconds since 1970 UTC."""

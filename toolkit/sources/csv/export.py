@@ -19,8 +19,10 @@ from toolkit.base import (
     HIDDEN,
     LAST_SEEN,
     NO_TIME,
+    ArgumentError,
     Progress,
     argument,
+    check_flag,
     count,
     dumps,
     listed,
@@ -111,8 +113,8 @@ def write_csv(
         A table, or the profiles picked out by ``profiles.where``. Of a table of users
         the group profiles are left out; ``profiles.groups(key)`` can be written.
     path
-        The file to write, UTF-8; gzipped if it ends in ``.gz``. It replaces an older
-        one only when it is whole.
+        The file to write, UTF-8; gzipped if it ends in ``.gz``. A file that is there is
+        written over, once the new one is whole.
     progress
         Whether to show a progress bar if it takes more than a second.
 
@@ -148,6 +150,7 @@ def export_csv(
     *notice* is told how far it is, and may stop it; an older file stays as it was then.
     """
     snapshot = as_table(profiles, views=True).snapshot()
+    check_flag("progress", progress, ArgumentError)
     path_of_format(path, "CSV")
     names = [name for name in snapshot.names if _may_be_column(name)]
     found = _Losses([name for name in snapshot.names if not _may_be_column(name)])

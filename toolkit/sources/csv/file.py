@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from toolkit.base import LAST_SEEN, CsvError, Progress, argument, count, listed, silent
+from toolkit.sources.csv.defuse import restored_texts
 from toolkit.sources.csv.dialect import HeaderGuess
 from toolkit.sources.csv.mapping import (
     DISTINCT_ID,
     TEXTS,
     ColumnMapping,
     FileColumns,
+    candidate_reason,
     suggest_names,
 )
-from toolkit.sources.csv.mark import is_export, restored
+from toolkit.sources.csv.mark import is_export
 from toolkit.sources.csv.reading import CsvText, read_csv_text
 from toolkit.sources.csv.report import CsvColumn, CsvPreview, sentence
 from toolkit.sources.csv.source import CsvSource, Source
@@ -108,7 +111,7 @@ class CsvFile:
                 "Nothing was written; split the file"
             )
         if layout.cells is not None and is_export(layout.cells):  # RESTORE
-            names, below = restored(layout.cells, below)
+            names, below = _restored(layout.cells, below)
         else:
             below = without_stray_rows(below, layout.cells)
         return cls(name, below, FileColumns(names, below.columns, layout.header), text)
@@ -166,6 +169,11 @@ class CsvFile:
             identifier=self._key(suggestion.identifier),
             identifier_reason=suggestion.identifier_reason,
             candidate=self._key(suggestion.candidate),
+            candidate_reason=(
+                ""
+                if suggestion.candidate is None
+                else candidate_reason(self.columns, suggestion.candidate)
+            ),
             encoding=self.text.encoding,
             delimiter=self.text.delimiter,
             rows=self.text.rows,
@@ -239,3 +247,26 @@ def _laid_out(text: CsvText, forced: bool | None, mapping: ColumnMapping | None)
             f"Correct it, or pass {argument('header', False)}"
         )
     return with_header(text, "row 1 is a header, as was given")
+
+
+def _restored(header: Sequence[str], below: CsvText) -> tuple[tuple[str | None, ...], CsvText]:
+    """Return the names and the rows of a table as they were before they were defused.
+
+    Names keep the white space around them.
+    """
+    names, changed = restored_texts(pa.array(header, pa.large_string()))
+    columns = []
+    for column in below.columns:
+        texts, cells = restored_texts(column)
+        columns.append(texts)
+        changed += cells
+    notes = below.notes
+    if changed:
+        notes += (
+            f"This is the CSV of a table: the apostrophe before what a spreadsheet would run as "
+            f"a formula was taken off in {count(changed, 'cell')}.",
+        )
+    return (
+        tuple(name if name.strip() else None for name in names.to_pylist()),
+        replace(below, columns=tuple(columns), notes=notes),
+    )

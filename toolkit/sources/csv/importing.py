@@ -11,7 +11,16 @@ from typing import Final, Literal
 import pandas as pd
 from tqdm.auto import tqdm
 
-from toolkit.base import CsvError, CsvRowsError, Progress, argument, count, parse_time
+from toolkit.base import (
+    ArgumentError,
+    CsvError,
+    CsvRowsError,
+    Progress,
+    argument,
+    check_flag,
+    count,
+    parse_time,
+)
 from toolkit.columns import series
 from toolkit.profiles import ProfileTable, ProfileView
 from toolkit.sources.csv.file import CsvFile
@@ -23,6 +32,7 @@ from toolkit.sources.csv.mapping import (
     ColumnTypes,
     FileColumns,
     MappedColumns,
+    candidate_reason,
     choose_types,
     map_columns,
 )
@@ -188,6 +198,9 @@ def import_csv(
     _check_table(profiles)
     if on_error not in ("raise", "skip"):
         raise CsvError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
+    check_flag("dry_run", dry_run, ArgumentError)
+    if not callable(progress):
+        check_flag("progress", progress, ArgumentError)
     started = perf_counter()
     with _watched_by(progress) as notice:
         file = _opened(
@@ -300,8 +313,9 @@ def _better(columns: FileColumns, mapped: MappedColumns) -> str:
         return f"If a column holds the IDs, pass {argument('key')}."
     given = argument("key", columns.key(mapped.candidate))
     return (
-        f"The cells of {columns.title(mapped.candidate)} are all filled and all different: "
-        f"if it is the {mapped.id_name}, pass {given}."
+        f"{sentence(columns.title(mapped.candidate)).removesuffix('.')} may be it, for "
+        f"{candidate_reason(columns, mapped.candidate)}: if it is the {mapped.id_name}, "
+        f"pass {given}."
     )
 
 

@@ -56,6 +56,16 @@ _ID_NAMES: Final = (
     *("userid", "customerid", "memberid", "subscriberid", "profileid", "contactid"),
     *("customerno", "customernumber", "memberno", "membernumber", "uid", "id"),
 )
+#: What a column is called that counts the rows.
+_ROW_NAMES: Final = frozenset(
+    {
+        *("", "id", "index", "idx", "row", "rows", "rowid", "rowindex", "rowno", "rownum"),
+        *("rownumber", "no", "nr", "num", "number", "line", "lineno", "linenumber"),
+        *("zeile", "lfdnr", "pos", "seq", "serial", "sno"),
+    }
+)
+# What pandas calls a column without a name, and one of a file written and read once more.
+_UNNAMED: Final = re.compile(r"Unnamed: \d+(?:\.\d+)*")
 # Of a column so named, this share of the cells must be filled, and of those this
 # share different. Users repeat in a list of purchases; codes of a few kinds are no IDs.
 _FILLED: Final = 0.9
@@ -293,6 +303,8 @@ def suggest_names(
             suggestion = None
         if suggestion not in (None, TIME) and position != identifier and name_refusal(suggestion):
             suggestion = None
+        if position != identifier and is_index(columns, position):
+            suggestion = None
         suggested.append(suggestion)
     if identifier is not None:
         return Suggestion(suggested, identifier, reason or "")
@@ -322,14 +334,24 @@ def _candidate(columns: FileColumns, email: int | None = None) -> int | None:
     Where the e-mail tells them apart too, numbers and codes are IDs, names of people not.
     """
     is_sure = email is not None and is_key(columns.cells[email])
+    numbering: int | None = None
     for position, cells in enumerate(columns.cells):
         if position == email or (is_sure and not _are_codes(cells)):
             continue
         kind = infer_type(cells.slice(0, SAMPLE_ROWS))
         is_whole = kind == "text" or (kind == "number" and infer_whole(cells))
-        if is_whole and is_key(cells) and not is_index(columns, position):
+        if not is_whole or not is_key(cells) or is_index(columns, position):
+            continue
+        if not is_row_number(columns, position):
             return position
-    return None
+        numbering = position if numbering is None else numbering
+    return numbering
+
+
+def candidate_reason(columns: FileColumns, candidate: int) -> str:
+    """Return why a column may be the identifier, and what speaks against it."""
+    reason = "its cells are all filled and all different"
+    return f"{reason}, but look like row numbers" if is_row_number(columns, candidate) else reason
 
 
 def _are_codes(cells: pa.Array) -> bool:
@@ -347,11 +369,34 @@ def infer_whole(numbers: pa.Array) -> bool:
 
 
 def is_index(columns: FileColumns, position: int) -> bool:
-    """Return whether a column is the nameless index that pandas and R write first."""
-    if position != 0 or columns.names[0] is not None or not columns.header.header:
+    """Return whether a column is the index that pandas and R write first.
+
+    It has no name; read and written again by pandas it is ``Unnamed: 0``, and counts the
+    rows from 0.
+    """
+    name = columns.names[position]
+    if not columns.header.header:
         return False
+    if name is not None:
+        is_named_so = not columns.is_exported and _UNNAMED.fullmatch(name) is not None
+        return is_named_so and _counts_rows(columns.cells[position], 0)
     numbers = pc.match_substring_regex(columns.cells[0], pattern="^[0-9]+$")
-    return bool(pc.all(numbers).as_py())
+    return position == 0 and bool(pc.all(numbers).as_py())
+
+
+def is_row_number(columns: FileColumns, position: int) -> bool:
+    """Return whether a column is called like a number of the row, and counts the rows."""
+    is_named_so = _plain(columns.names[position] or "") in _ROW_NAMES
+    cells = columns.cells[position]
+    return is_named_so and any(_counts_rows(cells, first) for first in (0, 1))
+
+
+def _counts_rows(cells: pa.Array, first: int) -> bool:
+    """Return whether cells are the whole numbers from one on."""
+    if not len(cells) or cells[0].as_py() != str(first):
+        return False
+    numbers = pa.array(np.arange(first, first + len(cells))).cast(cells.type)
+    return bool(cells.equals(numbers))
 
 
 def _fallback(
@@ -365,8 +410,8 @@ def _fallback(
         parts.append("no column is the identifier, so each row gets a random ID")
     if candidate is not None:
         parts.append(
-            f"{columns.title(candidate)} may be it, for its cells are all filled and all "
-            f"different: pass {argument('key', columns.key(candidate))}"
+            f"{columns.title(candidate)} may be it, for {candidate_reason(columns, candidate)}: "
+            f"pass {argument('key', columns.key(candidate))}"
         )
     elif email is None:
         parts.append("no column has a different text in every row")
@@ -548,6 +593,11 @@ def _refuse_reversed(mapping: ColumnMapping, columns: FileColumns) -> None:
     for key, column in mapping.items():
         if not isinstance(key, str) or _is_column(key, known):
             continue
+        if not key.strip():  # turned round it would give a property without a name
+            raise ColumnMappingError(
+                f'{argument("mapping", {key: column})}: there is no column "{key}". A column comes '
+                f"first, then the property. The columns are {listed(known)}"
+            )
         is_place = isinstance(column, int) and not isinstance(column, bool)
         is_column = _is_column(column, known)
         # {"plam": "plan"} is a slip in the name of the column "plan".
@@ -653,6 +703,12 @@ def _by_header(
                     f"{_some(columns, position)}. Name it in the file, or name all columns: "
                     f"{_example(columns, _given(suggestion))}"
                 )
+        elif is_index(columns, position):
+            left_out[position] = "the row number of pandas"
+            notes.append(
+                f"{title} was left out, as an index that pandas wrote and read again: it counts "
+                f"the rows from 0. If it is a property, map it: {_example(columns)}."
+            )
         elif name == LAST_SEEN:  # SEEN-1; an exported table holds it
             left_out[position] = "kept by the table"
             notes.append(f"{title} was left out: {name_refusal(name)}.")

@@ -72,7 +72,10 @@ class CsvPreview:
         Why.
     candidate
         The column that may be meant where no column is named like an identifier: no cell
-        is empty, and no two are alike. ``key=`` takes it.
+        is empty, and no two are alike. ``key=`` takes it. A column that only seems to
+        count the rows is it for want of another.
+    candidate_reason
+        Why, and what speaks against it; empty where there is no candidate.
     encoding, delimiter
         How the file is written.
     rows
@@ -88,6 +91,7 @@ class CsvPreview:
     identifier: str | int | None
     identifier_reason: str
     candidate: str | int | None
+    candidate_reason: str
     encoding: str
     delimiter: str
     rows: int
@@ -237,7 +241,7 @@ class ImportReport:
     id_name: str = "distinct ID"
 
     def write_rejected(self, path: str | PathLike[str]) -> None:
-        """Write the rejected rows as CSV: line, reason, text.
+        """Write the rejected rows as CSV: line, reason, text; over a file that is there.
 
         Cells that a spreadsheet would run as formulas get an apostrophe.
         """

@@ -46,6 +46,10 @@ _TOTAL: Final = re.compile(
     r"|合計|合计|总计|總計|합계",
     re.IGNORECASE,
 )
+_AVERAGE: Final = re.compile(
+    r"averages?|avg\.?|mean|median|durchschnitt|mittelwert|moyenne|promedio|gemiddelde|среднее|平均",
+    re.IGNORECASE,
+)
 
 
 class LaidOut:
@@ -235,12 +239,12 @@ def _totals(text: CsvText) -> tuple[dict[int, str], tuple[str, ...]]:
     totals: dict[int, str] = {}
     remarks: list[int] = []
     last = len(text.lines) - 1
-    for row in range(last, max(last - _BELOW, 0), -1):
+    for row in range(last, max(last - _BELOW, -1), -1):
         cells = text.row(row)
         filled = [cell.strip() for cell in cells if cell.strip()]
         if len(filled) == 1 and _COUNT.fullmatch(filled[0]):
             reasons[row] = f'it is a count of rows, "{filled[0]}"'
-        elif filled and _TOTAL.fullmatch(filled[0].rstrip(": ")):
+        elif filled and _kind_of_total(filled[0]):
             totals[row] = filled[0]
         elif len(filled) == 1 < len(cells):
             remarks.append(row)
@@ -249,22 +253,32 @@ def _totals(text: CsvText) -> tuple[dict[int, str], tuple[str, ...]]:
     above = min(totals, default=0)
     sure = [row for row in totals if _is_total(text, row, above)]
     for row in sure:
-        reasons[row] = f'it looks like a line of totals, "{totals[row]}", below the rows'
+        kind = _kind_of_total(totals[row])
+        reasons[row] = f'it looks like a line of {kind}, "{totals[row]}", below the rows'
     below = (row for row in remarks if sure and row > min(sure))
     reasons |= dict.fromkeys(below, "it is a remark below the line of totals")
     notes = tuple(
-        f'Line {text.lines[row]:,} begins with "{totals[row]}". If it is a line of totals, take '
-        "it out of the file."
+        f'Line {text.lines[row]:,} begins with "{totals[row]}". If it is a line of '
+        f"{_kind_of_total(totals[row])}, take it out of the file."
         for row in sorted({*totals} - {*sure})
     )
     return reasons, notes
 
 
-def _is_total(text: CsvText, row: int, above: int) -> bool:
-    """Return whether a row lacks what all those above have, or adds them up.
+def _kind_of_total(cell: str) -> str:
+    """Return what a row seems to hold that begins with a word, "" for a row like any other."""
+    name = cell.rstrip(": ")
+    return "totals" if _TOTAL.fullmatch(name) else "averages" if _AVERAGE.fullmatch(name) else ""
 
-    Several lines of totals, of which *above* is the first, say nothing of each other.
+
+def _is_total(text: CsvText, row: int, above: int) -> bool:
+    """Return whether a row lacks what all those above have, adds them up or is their average.
+
+    Several lines of totals, of which *above* is the first, say nothing of each other; and
+    where no row is above them, nothing is sure.
     """
+    if not above:
+        return False
     for column, cell in zip(text.columns, text.row(row), strict=True):
         others = column.slice(0, above)
         if not cell.strip():
@@ -276,6 +290,9 @@ def _is_total(text: CsvText, row: int, above: int) -> bool:
             value = float(cell)
         except (pa.ArrowInvalid, ValueError):
             continue
-        if len(numbers) > 1 and math.isclose(pc.sum(numbers).as_py(), value, rel_tol=1e-6):
+        if len(numbers) > 1 and any(
+            math.isclose(found.as_py(), value, rel_tol=1e-6)
+            for found in (pc.sum(numbers), pc.mean(numbers))
+        ):
             return True
     return False

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from toolkit.base import FrameError
+from toolkit.base import LAST_SEEN, FrameError
 from toolkit.profiles import ProfileTable
 from toolkit.updates import ColumnsResult, read_frame
 
@@ -50,8 +50,8 @@ def import_frame(
     Returns
     -------
     ColumnsResult
-        The counts, the first of the cells that were overwritten, and notes: times without a
-        zone were read as UTC (TIME-2).
+        The counts, the first of the cells that were overwritten, the cells and the columns
+        that were left out, and notes: times without a zone were read as UTC (TIME-2).
 
     Raises
     ------
@@ -64,10 +64,10 @@ def import_frame(
     >>> profiles = ProfileTable()
     >>> frame = pd.DataFrame(
     ...     {"distinct_id": [7, 7, 8], "plan": ["pro", "free", "free"],
-    ...      "since": ["2026-03-01", "2026-01-01", "2026-02-01"]}
+    ...      "since": ["2026-03-01Z", "2026-01-01Z", "2026-02-01Z"]}
     ... )
-    >>> import_frame(profiles, frame, time="since").created
-    2
+    >>> import_frame(profiles, frame, time="since")
+    <ColumnsResult: 3 rows: 2 profiles created, 0 updated, 0 unchanged>
     >>> profiles["7"], profiles.as_of("2026-01-15")["7"]
     ({'plan': 'pro'}, {'plan': 'free'})
     """
@@ -81,4 +81,17 @@ def import_frame(
     rows = read_frame(frame, distinct_id if key is None else key, time)
     columns = {name: column for name, column in rows.columns.items() if column.is_present.any()}
     result = profiles.set_columns(rows.ids, columns, source=source, row_times=rows.times)
-    return replace(result, rejected=[*rows.left_out, *result.rejected], notes=rows.notes)
+    refused = {name for _, name, _ in rows.left_out}
+    left_out = {LAST_SEEN: "the table keeps it itself"} if LAST_SEEN in frame.columns else {}
+    left_out |= {
+        name: "no cell can be stored" if name in refused else "all cells are missing"
+        for name in rows.columns
+        if name not in columns
+    }
+    return replace(
+        result,
+        rows=len(frame),
+        rejected=[*rows.left_out, *result.rejected],
+        notes=rows.notes,
+        left_out=left_out,
+    )

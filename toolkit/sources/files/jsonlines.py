@@ -25,6 +25,7 @@ from toolkit.base import (
     Progress,
     argument,
     as_path,
+    check_flag,
     either,
     path_of_format,
     silent,
@@ -112,6 +113,7 @@ def read_messages(
     """
     if on_error not in ("raise", "skip"):
         raise ArgumentError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
+    check_flag("progress", progress, ArgumentError)
     if not as_path(path).exists():
         raise MessageFileNotFoundError(f"there is no file {fspath(path)!r}")
     messages: list[dict[str, Any]] = []
@@ -236,7 +238,8 @@ def write_messages(
         A table, or the profiles picked out by ``profiles.where``.
     path
         The file to write, one message per line; gzipped if it ends in ``.gz``, one JSON
-        array if it ends in ``.json``. It replaces an older one only when it is whole.
+        array if it ends in ``.json``. A file
+        that is there is written over, once the new one is whole.
     chunk
         So many messages stand in one list: a line is a list, or the array one of lists,
         each a body to post as it is. An endpoint takes 2,000 (documented), older scripts
@@ -247,6 +250,7 @@ def write_messages(
         Told how far it is; may stop it, and an older file stays as it was then.
     """
     as_table(profiles, views=True)
+    check_flag("progress", progress, ArgumentError)
     if chunk is not None and (isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1):
         raise ArgumentError(
             f"{argument('chunk', chunk)}; a number of messages from 1 on"

@@ -15,6 +15,7 @@ from toolkit.base import (
     ArgumentError,
     Json,
     MessageFileError,
+    check_flag,
     dumps,
     iso,
     path_of_format,
@@ -43,7 +44,8 @@ def write_people(
         keys are left out; ``profiles.groups(key)`` can be written to a file of its own.
     path
         The file to write, one profile a line; gzipped if it ends in ``.gz``, one JSON
-        array if it ends in ``.json``. It replaces an older one only when it is whole.
+        array if it ends in ``.json``. A file
+        that is there is written over, once the new one is whole.
     progress
         Whether to show a progress bar if it takes more than a second.
 
@@ -59,6 +61,7 @@ def write_people(
     <BLANKLINE>
     """
     as_table(profiles, views=True)
+    check_flag("progress", progress, ArgumentError)
     is_array = str(path_of_format(path, "profiles as JSON")).removesuffix(".gz").endswith(".json")
     number = 0
     with whole_file(path) as out:

@@ -1,12 +1,13 @@
 """The connections of the server: how many there may be, and which goes for a new one.
 
-Tornado's own server takes connections without end, until the process has no file left.
+Tornado's own server takes connections without end, until the process has no file left, and
+closes one whose headers come too slowly without a word.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -24,6 +25,45 @@ _FULL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
     b"Connection: close\r\n\r\n"
 )
+
+_TOO_SLOW: Final = (
+    "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    "Content-Length: {}\r\nConnection: close\r\n\r\n{}"
+)
+
+
+class _Stream(IOStream):
+    """A connection whose headers have some time to arrive; what is too slow is told so."""
+
+    def __init__(
+        self, connection: socket.socket, timeout: float, on_refusal: Callable[[str], None]
+    ) -> None:
+        super().__init__(connection)
+        self._timeout, self._on_refusal = timeout, on_refusal
+        self._arrived = 0
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """Count what arrives."""
+        size = super().read_from_fd(buf)
+        self._arrived += size or 0
+        return size
+
+    def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
+        """Read the first line and the headers of a request: tornado reads nothing else so."""
+        self._arrived = 0
+        timer = IOLoop.current().call_later(self._timeout, self._too_slow)
+        # When the connection is closed, this is done, too.
+        reading: Any = super().read_until_regex(regex, max_bytes)
+        reading.add_done_callback(lambda _: IOLoop.current().remove_timeout(timer))
+        return reading  # type: ignore[no-any-return]
+
+    def _too_slow(self) -> None:
+        if self._arrived and not self.closed():  # else nobody has asked for anything
+            told = f"the headers were not whole after {self._timeout:g} s"
+            self._on_refusal(told)
+            with suppress(OSError):
+                self.socket.send(_TOO_SLOW.format(len(told), told).encode())
+        self.close()
 
 
 def most_connections() -> int:
@@ -49,10 +89,12 @@ class Connections(HTTPServer):
         *,
         is_busy: Callable[[IOStream], bool],
         on_refusal: Callable[[str], None],
+        timeout: float,
         **options: Any,
     ) -> None:
         """Take what tornado takes, and who knows which connections have a request."""
         super().initialize(request_callback, **options)
+        self._timeout = timeout
         self._is_busy, self._on_refusal = is_busy, on_refusal
         self._most = most_connections()
         #: Those without a request for longest come first.
@@ -95,7 +137,7 @@ class Connections(HTTPServer):
                 IOLoop.current().call_later(_PAUSE, self._watch)
                 return
             if len(self._open) < self._most or self._make_room():
-                stream = IOStream(connection)
+                stream = _Stream(connection, self._timeout, self._on_refusal)
                 self._open[stream] = None
                 self.handle_stream(stream, address)
             else:

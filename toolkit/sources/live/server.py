@@ -10,18 +10,14 @@ import secrets
 import socket
 import threading
 import weakref
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterable
 from threading import TIMEOUT_MAX
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import pandas as pd
-from tornado.iostream import IOStream
 
 from toolkit.base import (
     ArgumentError,
-    RequestError,
     ServeError,
     argument,
     completed_by_dir,
@@ -34,31 +30,17 @@ from toolkit.base import (
 )
 from toolkit.events import Events
 from toolkit.profiles import ProfileTable
-from toolkit.sources.live.calls import Answer, Call, Request, answer, read
-from toolkit.sources.live.connections import Connections
 from toolkit.sources.live.guard import Guard, is_loopback
-from toolkit.sources.live.handlers import application
+from toolkit.sources.live.handlers import GRACE, Intake
 from toolkit.sources.live.receiver import Receiver, Tally
 from toolkit.sources.live.segment import GROUP_KEY
 from toolkit.updates import Locator
 
 #: Seconds the headers of a request may take to arrive, and its body.
 TIMEOUT: Final = 30.0
-#: Bytes of all bodies on their way; more are refused until some are done.
-_ROOM: Final = 4 * 32 * 1_048_576
-#: Bytes of a request's first line and headers: what fits into a GET.
-_MAX_HEADER: Final = 262_144
-#: Bytes of a body that is read beside the thread that writes.
-_LARGE: Final = 65_536
 _BACKLOG: Final = 128
-_PATIENCE: Final = 10.0
 # For its handlers and views.
-_INTERNAL: Final = frozenset(
-    {
-        *("answer", "guard", "is_stopping", "on_answer", "open_requests", "receiver"),
-        *("take_room", "timeout", "told"),
-    }
-)
+_INTERNAL: Final = frozenset({"intake", "receiver"})
 
 _running: weakref.WeakSet[Server] = weakref.WeakSet()
 
@@ -94,33 +76,13 @@ class Server:
         self.receiver = receiver
         self.profiles = receiver.profiles
         self.host = host
-        self.guard = guard
-        self.timeout = timeout
-        self.is_stopping = False
-        #: What is under way; used in the server's thread alone.
-        self.open_requests: set[Any] = set()
-        #: Called with method, path and answer of each request, in the server's thread.
-        self.on_answer: Callable[[str, str, Answer], None] | None = None
         self.token = token
-        self._room = _ROOM
         self._stopping = threading.Lock()
         listening = _bound(host, port)
         self.port: int = listening.getsockname()[1]
-        # One thread writes: requests are applied one after the other, and while one
-        # waits for the table the others can still arrive.
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="profile-toolkit writer")
-        # Another reads what is large, so that what is small need not wait for it.
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="profile-toolkit reader")
         self._loop = asyncio.new_event_loop()
-        self._http = Connections(
-            application(self),
-            is_busy=self._has_request,
-            on_refusal=partial(receiver.note_refusal, "HTTP"),
-            # The handler has bounds of its own, and answers in words.
-            max_body_size=2**60,
-            max_header_size=_MAX_HEADER,
-            idle_connection_timeout=timeout,
-        )
+        #: What the requests share.
+        self.intake = Intake(receiver, guard=guard, token=token, timeout=timeout)
         ready = threading.Event()
         self._thread = threading.Thread(
             target=self._run, args=(listening, ready), daemon=True, name="profile-toolkit server"
@@ -133,7 +95,7 @@ class Server:
     def _run(self, listening: socket.socket, ready: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
         # Inside the loop: tornado takes the one that runs.
-        self._loop.call_soon(self._http.listen_at, listening)
+        self._loop.call_soon(self.intake.connections.listen_at, listening)
         self._loop.call_soon(ready.set)
         self._loop.run_forever()
         self._loop.close()
@@ -180,37 +142,6 @@ class Server:
         """How much arrived so far: ``updates``, ``events``, ``rejected``."""
         return self.receiver.tally
 
-    def take_room(self, size: int) -> None:
-        """Take room for a body, or give it back with a negative *size*."""
-        if size > max(self._room, 0):
-            raise RequestError(429, "too much is being sent at once; send it again in a moment")
-        self._room -= size
-
-    def begun(self, request: Any) -> None:
-        """Note a request that is under way."""
-        self.open_requests.add(request)
-        self._http.touch(request.stream)
-
-    def _has_request(self, stream: IOStream) -> bool:
-        return any(request.stream is stream for request in self.open_requests)
-
-    async def answer(self, call: Call) -> Answer:
-        """Do what a request asks for, in the thread that writes."""
-        request: Request | None = None
-        if len(call.body) > _LARGE:
-            reading = partial(read, self.receiver, call, self.token)
-            found = await self._loop.run_in_executor(self._reader, reading)
-            if isinstance(found, Answer):
-                return found
-            request = found
-        work = partial(answer, self.receiver, call, self.token, request)
-        return await self._loop.run_in_executor(self._writer, work)
-
-    def told(self, method: str, path: str, given: Answer) -> None:
-        """Tell whoever listens of an answer."""
-        if self.on_answer is not None:
-            self.on_answer(method, path, given)
-
     def stop(self) -> None:
         """Stop listening; what has arrived is still answered. A second call does nothing."""
         atexit.unregister(self.stop)
@@ -218,24 +149,13 @@ class Server:
         with self._stopping:
             if not self._thread.is_alive():
                 return
-            done = asyncio.run_coroutine_threadsafe(self._stop(), self._loop)
+            done = asyncio.run_coroutine_threadsafe(self.intake.stop(), self._loop)
             try:
-                done.result(2 * _PATIENCE)
+                done.result(2 * GRACE)
             finally:
-                self._reader.shutdown(wait=True)
-                self._writer.shutdown(wait=True)
+                self.intake.end_threads()
                 self._loop.call_soon_threadsafe(self._loop.stop)
-                self._thread.join(_PATIENCE)
-
-    async def _stop(self) -> None:
-        self.is_stopping = True
-        self._http.stop()
-        for _ in range(int(_PATIENCE / 0.01)):
-            # A body that is still on its way is not waited for.
-            if not any(request.is_waiting for request in self.open_requests):
-                break
-            await asyncio.sleep(0.01)
-        await self._http.close_all_connections()
+                self._thread.join(GRACE)
 
     def __enter__(self) -> Self:
         return self
@@ -272,7 +192,7 @@ class Server:
             notes.append("Other machines can reach it.")
         if self.token is None:
             notes.append("Any token is taken.")
-        elif self.guard.needs_token:
+        elif self.intake.guard.needs_token:
             notes.append(f"Clients need the token {self.token}")
         if (noted := self.receiver.noted) is not None:
             notes.append(noted)

@@ -41,11 +41,11 @@ def serve_until_stopped(
     try:
         with serve(profiles, **options) as server:
             if log:
-                server.on_answer = lambda *given: say(_line(*given))
+                server.intake.on_answer = lambda *given: say(_line(*given))
             for each in (signal.SIGINT, signal.SIGTERM):
                 before[each] = signal.signal(each, stop)
             say(f"Listening at {server.url} ({_who(server)}). Stop it with Ctrl-C.")
-            if server.guard.needs_token and options.get("token") is None:
+            if server.intake.guard.needs_token and options.get("token") is None:
                 say(f"Clients need this token, made up for now: {server.token}")
             # With a timeout, as else Windows would not notice Ctrl-C.
             while not stopped.wait(1.0):

@@ -5,6 +5,7 @@ function render({ model, el }) {
   const code = document.createElement("pre");
   code.className = "tk-json";
   code.tabIndex = 0;
+  code.setAttribute("role", "group"); // what has no role may have no name
   const button = document.createElement("button");
   button.type = "button";
   button.className = "jupyter-button tk-code-copy";

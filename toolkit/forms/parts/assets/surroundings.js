@@ -106,6 +106,14 @@ function render({ model, el }) {
     }
   };
 
+  // ipywidgets gives the handle of a slider no name.
+  const nameSliders = () => {
+    for (const handle of root.querySelectorAll(".noUi-handle:not([aria-label])")) {
+      const label = handle.closest(".widget-slider")?.querySelector(".widget-label");
+      if (label) handle.setAttribute("aria-label", label.textContent);
+    }
+  };
+
   const onClick = (event) => {
     const button = event.target.closest("button.jupyter-button");
     if (!button || button === passed || !isOurs(event)) return;
@@ -121,6 +129,7 @@ function render({ model, el }) {
   };
 
   const watcher = new MutationObserver(() => root && lookAround());
+  const drawn = new MutationObserver(() => root && nameSliders());
   let tries = 0;
   const attach = () => {
     root = el.closest(".tk-form");
@@ -144,13 +153,16 @@ function render({ model, el }) {
       attributes: true,
       attributeFilter: ["class", "style", "data-jp-theme-name", "data-jp-theme-light"],
     });
+    drawn.observe(root, { childList: true, subtree: true });
     lookAround();
+    nameSliders();
   };
 
   model.on("msg:custom", onMessage);
   attach();
   return () => {
     watcher.disconnect();
+    drawn.disconnect();
     model.off("msg:custom", onMessage);
     if (!root) return;
     root.removeEventListener("keydown", onKey, true);
