@@ -156,8 +156,8 @@ def test_a_report_finds_the_columns_of_events(
 @pytest.mark.parametrize(
     ("header", "options", "said"),
     [
-        ("event,user,when", [], "which column is the time? Name it with --time, since none is"),
-        ("event,user_id,uid,time", [], "since user_id and uid could each be the distinct ID"),
+        ("event,user,when", [], "which column is the time? Name it with --time, because"),
+        ("event,user_id,uid,time", [], "because user_id and uid could each be the distinct ID"),
         ("event,distinct_id,time", ["--time", "tiem"], 'no such column. Did you mean "time"?'),
     ],
 )
