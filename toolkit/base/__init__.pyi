@@ -87,7 +87,12 @@ from .ids import (
 )
 from .notation import argument as argument, either as either, written as written
 from .paths import ENDINGS as ENDINGS, as_path as as_path, path_of_format as path_of_format
-from .progress import Progress as Progress, counted as counted, silent as silent
+from .progress import (
+    Progress as Progress,
+    counted as counted,
+    silent as silent,
+    watched_by as watched_by,
+)
 from .reserved import (
     DISPLAY_NAMES as DISPLAY_NAMES,
     FIRST_SEEN as FIRST_SEEN,

@@ -49,6 +49,7 @@ from toolkit.base import (
     silent,
     times,
     title,
+    watched_by,
 )
 from toolkit.columns import Column, Positions, Snapshot
 from toolkit.expressions import Expression, SnapshotScope, as_expression
@@ -778,7 +779,8 @@ class ProfileTable:
         dry_run
             Whether to count only, and write nothing.
         progress
-            Told how far it is. What it raises leaves the table as it was.
+            Whether to show a bar if it takes more than a second. Or a function to call now
+            and then, as in :func:`toolkit.import_csv`; what it raises leaves the table as it was.
         """
 
         check_flag("dry_run", dry_run, ArgumentError)
@@ -1101,7 +1103,7 @@ class ProfileTable:
         return difference(*(table.snapshot() for table in tables))
 
     def undo(
-        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+        self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False
     ) -> ApplyResult:
         """Put back what a batch changed, as a new batch; the log keeps both.
 
@@ -1116,7 +1118,8 @@ class ProfileTable:
         only_untouched
             Whether to leave what later updates wrote to, and undo the rest.
         progress
-            Told how far it is. What it raises leaves the table as it was.
+            Whether to show a bar if it takes more than a second. Or a function to call now
+            and then, as in :func:`toolkit.import_csv`; what it raises leaves the table as it was.
 
         Raises
         ------
@@ -1132,15 +1135,15 @@ class ProfileTable:
 
         def work(state: Callable[[str], State]) -> ApplyResult:
             def latest(key: str) -> Snapshot:
-                with self._engine.watched("Loading", 0, progress):
+                with self._engine.watched("Loading", 0, notice):
                     return state(key).snapshot()
 
             undone, parts, is_whole = edits_to_undo(
-                self._engine.log, number, only_untouched, latest, progress
+                self._engine.log, number, only_untouched, latest, notice
             )
             source = f"undo of batch {undone}"
             if is_whole and not parts:  # the log tells that it is undone all the same
-                return self._apply_edits([], source, undone, latest, progress)
+                return self._apply_edits([], source, undone, latest, notice)
             as_messages = is_small(parts) or (
                 # To refuse what is too much takes whole profiles.
                 self._limits is not None
@@ -1151,10 +1154,11 @@ class ProfileTable:
             )
             if as_messages:
                 messages = enumerate(message for part in parts for message in part.messages())
-                return self._apply_valid(list(messages), source, undone, progress)
-            return self._apply_edits(parts, source, undone, latest, progress)
+                return self._apply_valid(list(messages), source, undone, notice)
+            return self._apply_edits(parts, source, undone, latest, notice)
 
-        return self._engine.write(work)
+        with watched_by(progress) as notice:
+            return self._engine.write(work)
 
     def _apply_edits(
         self,
@@ -1226,7 +1230,11 @@ class ProfileTable:
         return self._engine.compact(keep, dry_run=check_flag("dry_run", dry_run, ArgumentError))
 
     def backup(
-        self, path: str | PathLike[str], *, overwrite: bool = False, progress: Progress = silent
+        self,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: bool | Progress = False,
     ) -> BackupReport:
         """Write a copy of the whole table, its past included, to a file; return what was written.
 
@@ -1241,7 +1249,8 @@ class ProfileTable:
         overwrite
             Whether to take the place of a file that stands there.
         progress
-            Told how far it is. What it raises leaves everything as it was.
+            Whether to show a bar if it takes more than a second. Or a function to call now
+            and then, as in :func:`toolkit.import_csv`; what it raises leaves everything as it was.
 
         Raises
         ------
@@ -1262,7 +1271,8 @@ class ProfileTable:
         ({'plan': 'free'}, 1)
         """
         check_flag("overwrite", overwrite, ArgumentError)
-        return self._engine.backup(path, overwrite=overwrite, progress=progress)
+        with watched_by(progress, " steps") as notice:
+            return self._engine.backup(path, overwrite=overwrite, progress=notice)
 
     def check(self, *, repair: bool = False) -> CheckReport:
         """Replay the log of the file and compare it with the profiles it holds.
@@ -1280,16 +1290,19 @@ class ProfileTable:
         return self._engine.check(repair=check_flag("repair", repair, ArgumentError))
 
     def redo(
-        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+        self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False
     ) -> ApplyResult:
         """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
         batch_id = _batch_number(batch_id)
         check_flag("only_untouched", only_untouched, ArgumentError)
-        batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
-        undos = [batch.id for batch in batches if batch.undoes == batch_id]
-        if not undos:
-            raise UndoError(f"batch {quoted(batch_id)} was not undone, so there is nothing to redo")
-        return self.undo(undos[-1], only_untouched=only_untouched, progress=progress)
+        with watched_by(progress) as notice:
+            batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
+            undos = [batch.id for batch in batches if batch.undoes == batch_id]
+            if not undos:
+                raise UndoError(
+                    f"batch {quoted(batch_id)} was not undone, so there is nothing to redo"
+                )
+            return self.undo(undos[-1], only_untouched=only_untouched, progress=notice)
 
     @property
     def batches(self) -> pd.DataFrame:
