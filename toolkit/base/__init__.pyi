@@ -78,11 +78,14 @@ from .html import (
 )
 from .ids import (
     PLACEHOLDERS as PLACEHOLDERS,
+    ROUNDED as ROUNDED,
     is_inexact as is_inexact,
+    looks_rounded as looks_rounded,
     near_id as near_id,
     near_miss_keys as near_miss_keys,
     near_miss_reasons as near_miss_reasons,
     normalise_id as normalise_id,
+    rounded as rounded,
     visible as visible,
 )
 from .notation import argument as argument, either as either, written as written

@@ -17,11 +17,13 @@ from tqdm.auto import tqdm
 
 from toolkit.base import (
     HIDDEN,
+    ROUNDED,
     SWAPPED,
     ArgumentError,
     ComparisonError,
     CopyError,
     InexactIdError,
+    InexactIdWarning,
     InvalidIdError,
     InvalidTimeError,
     Json,
@@ -42,6 +44,7 @@ from toolkit.base import (
     did_you_mean,
     glimpse,
     is_text,
+    looks_rounded,
     near_id,
     normalise_id,
     printable,
@@ -512,6 +515,9 @@ class ProfileTable:
             if (others := len(result.rejections) - len(shown)) > 0:
                 text += f"; and {count(others, 'rejection')} more, in .rejected"
             warnings.warn(text, RejectedUpdateWarning, stacklevel=3)
+        if doubtful := [each for each in result.cautions if each.reason == ROUNDED]:
+            text = f"{glimpse(doubtful[0].distinct_id)!r}: {ROUNDED}"
+            warnings.warn(text, InexactIdWarning, stacklevel=3)
         return result
 
     def edit(
@@ -736,6 +742,8 @@ class ProfileTable:
                 if fitting is None:
                     continue
                 message = fitting
+            if looks_rounded(message.distinct_id):
+                noted.append(Rejection(index, message.distinct_id, None, None, ROUNDED))
             for operator, name in hidden_properties(message):
                 reason = "stored, but never shown in a table, form or report"
                 noted.append(Rejection(index, message.distinct_id, operator, name, reason))

@@ -111,7 +111,10 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
             "A float from 2**53 on, whole as it looks, may have lost digits on the way: it is no "
             "distinct ID. What would write to it is rejected, what asks for it is refused, and in "
             "a column of events or groups it counts as no ID, with a warning. A smaller type of "
-            "floats ends earlier (float32 at 2**24). Integers and text have no such limit."
+            "floats ends earlier (float32 at 2**24). Integers and text have no such limit. But a "
+            "text such as `1.23457E+17` is how a spreadsheet writes a long number whose digits "
+            "it dropped: in a CSV its row is rejected (CSV-2); elsewhere it is an ID like any "
+            "other text, with a warning, for it may be nobody's. `1E5`, without a plus, is a code."
         ),
         "MSG-5": (
             "Nothing of a message left after rejections is no message: `$set` of one invalid "

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from toolkit.base import LAST_SEEN, CsvError, Progress, argument, count, listed, silent
+from toolkit.base import LAST_SEEN, CsvError, Progress, argument, count, listed, rounded, silent
 from toolkit.sources.csv.dialect import HeaderGuess
 from toolkit.sources.csv.mapping import (
     DISTINCT_ID,
@@ -28,7 +28,6 @@ from toolkit.sources.csv.types import (
     TypedColumn,
     infer_type,
     is_filled,
-    is_rounded,
     typed,
 )
 from toolkit.updates import name_refusal
@@ -217,7 +216,7 @@ class CsvFile:
         if identifier is None or self.columns.is_exported:
             return []
         cells = self.columns.cells[identifier]
-        doubtful = np.flatnonzero(is_rounded(cells))
+        doubtful = np.flatnonzero(rounded(cells))
         if not len(doubtful):
             return []
         return [
