@@ -283,7 +283,7 @@ class UnknownPropertyWarning(UserWarning):
 
 
 class InexactIdWarning(UserWarning):
-    """Cells of an ID column are floats too large to be sure of their digits: no IDs (ID-1)."""
+    """IDs may have lost digits: floats too large, or text that a spreadsheet rounded (ID-1)."""
 
 
 class RejectedUpdateWarning(UserWarning):

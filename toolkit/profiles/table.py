@@ -17,11 +17,13 @@ from tqdm.auto import tqdm
 
 from toolkit.base import (
     HIDDEN,
+    ROUNDED,
     SWAPPED,
     ArgumentError,
     ComparisonError,
     CopyError,
     InexactIdError,
+    InexactIdWarning,
     InvalidIdError,
     InvalidTimeError,
     Json,
@@ -41,6 +43,7 @@ from toolkit.base import (
     did_you_mean,
     glimpse,
     is_text,
+    looks_rounded,
     near_id,
     normalise_id,
     printable,
@@ -48,6 +51,7 @@ from toolkit.base import (
     silent,
     times,
     title,
+    watched_by,
 )
 from toolkit.columns import Column, Positions, Snapshot
 from toolkit.expressions import Expression, SnapshotScope, as_expression, mask_of
@@ -481,6 +485,9 @@ class ProfileTable:
             if (others := len(result.rejections) - len(shown)) > 0:
                 text += f"; and {count(others, 'rejection')} more, in .rejected"
             warnings.warn(text, RejectedUpdateWarning, stacklevel=3)
+        if doubtful := [each for each in result.cautions if each.reason == ROUNDED]:
+            text = f"{glimpse(doubtful[0].distinct_id)!r}: {ROUNDED}"
+            warnings.warn(text, InexactIdWarning, stacklevel=3)
         return result
 
     def edit(
@@ -651,6 +658,8 @@ class ProfileTable:
                 if fitting is None:
                     continue
                 message = fitting
+            if looks_rounded(message.distinct_id):
+                noted.append(Rejection(index, message.distinct_id, None, None, ROUNDED))
             for operator, name in hidden_properties(message):
                 reason = "stored, but never shown in a table, form or report"
                 noted.append(Rejection(index, message.distinct_id, operator, name, reason))
@@ -694,7 +703,8 @@ class ProfileTable:
         dry_run
             Whether to count only, and write nothing.
         progress
-            Told how far it is. What it raises leaves the table as it was.
+            Whether to show a bar if it takes more than a second. Or a function to call now
+            and then, as in :func:`toolkit.import_csv`; what it raises leaves the table as it was.
         """
         check_flag("dry_run", dry_run, ArgumentError)
         given = ColumnarUpdates(ids, columns, seen, self._group_key, time, row_times).in_order()
@@ -986,7 +996,7 @@ class ProfileTable:
         return difference(*(table.snapshot() for table in tables))
 
     def undo(
-        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+        self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False
     ) -> ApplyResult:
         """Put back what a batch changed, as a new batch; the log keeps both.
 
@@ -1001,7 +1011,8 @@ class ProfileTable:
         only_untouched
             Whether to leave what later updates wrote to, and undo the rest.
         progress
-            Told how far it is. What it raises leaves the table as it was.
+            Whether to show a bar if it takes more than a second. Or a function to call now
+            and then, as in :func:`toolkit.import_csv`; what it raises leaves the table as it was.
 
         Raises
         ------
@@ -1014,12 +1025,16 @@ class ProfileTable:
         """
         number = _batch_number(batch_id)
         check_flag("only_untouched", only_untouched, ArgumentError)
-        with self._engine.lock, self._engine.writing() as batch:
+        with (
+            watched_by(progress) as notice,
+            self._engine.lock,
+            self._engine.writing() as batch,
+        ):
             outcome = batch.undo(
                 number,
                 only_untouched=only_untouched,
                 limited=self._limits is not None,
-                progress=progress,
+                progress=notice,
             )
         return ApplyResult.of(outcome)
 
@@ -1063,7 +1078,11 @@ class ProfileTable:
         return self._engine.compact(keep, dry_run=check_flag("dry_run", dry_run, ArgumentError))
 
     def backup(
-        self, path: str | PathLike[str], *, overwrite: bool = False, progress: Progress = silent
+        self,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: bool | Progress = False,
     ) -> BackupReport:
         """Write a copy of the whole table, its past included, to a file; return what was written.
 
@@ -1078,7 +1097,8 @@ class ProfileTable:
         overwrite
             Whether to take the place of a file that stands there.
         progress
-            Told how far it is. What it raises leaves everything as it was.
+            Whether to show a bar if it takes more than a second. Or a function to call now
+            and then, as in :func:`toolkit.import_csv`; what it raises leaves everything as it was.
 
         Raises
         ------
@@ -1099,7 +1119,8 @@ class ProfileTable:
         ({'plan': 'free'}, 1)
         """
         check_flag("overwrite", overwrite, ArgumentError)
-        return self._engine.backup(path, overwrite=overwrite, progress=progress)
+        with watched_by(progress, " steps") as notice:
+            return self._engine.backup(path, overwrite=overwrite, progress=notice)
 
     def check(self, *, repair: bool = False) -> CheckReport:
         """Replay the log of the file and compare it with the profiles it holds.
@@ -1117,17 +1138,21 @@ class ProfileTable:
         return self._engine.check(repair=check_flag("repair", repair, ArgumentError))
 
     def redo(
-        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+        self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False
     ) -> ApplyResult:
         """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
         number = _batch_number(batch_id)
         check_flag("only_untouched", only_untouched, ArgumentError)
-        with self._engine.lock, self._engine.writing() as batch:
+        with (
+            watched_by(progress) as notice,
+            self._engine.lock,
+            self._engine.writing() as batch,
+        ):
             outcome = batch.redo(
                 number,
                 only_untouched=only_untouched,
                 limited=self._limits is not None,
-                progress=progress,
+                progress=notice,
             )
         return ApplyResult.of(outcome)
 

@@ -20,6 +20,7 @@ from toolkit.base import (
     listed,
     no_time,
     quoted,
+    rounded,
 )
 from toolkit.columns import Column, Positions, last_of_each, series
 from toolkit.updates.messages import Rejection
@@ -100,6 +101,13 @@ def read_frame(
                 )
                 for at, reason in read.refused
             ]
+    if doubtful := int(rounded(ids).sum()):  # ID-1
+        example = ids.filter(pa.array(rounded(ids)))[0].as_py()
+        notes.append(
+            f'{count(doubtful, "row")} with a distinct ID such as "{example[:40]}", as a '
+            "spreadsheet writes a long number whose digits it dropped: taken as it is, it may be "
+            "nobody's (ID-1)."
+        )
     notes += [
         f'The column "{name}" became a property of that name, for {parameter}="{distinct_id}" '
         "names the column of the distinct IDs."

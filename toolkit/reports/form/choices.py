@@ -226,9 +226,8 @@ class Choices:
 
 
 def _whose(side: Side) -> str:
-    """Return whose properties those of a side are, as a person reads it."""
-    key = group_key_of(side) or side
-    return f"{key[:1].upper()}{key[1:]}"
+    """Return whose properties those of a side are; a group key is a name, shown as it is."""
+    return group_key_of(side) or side.capitalize()
 
 
 def type_of(column: Column) -> Type:

@@ -202,9 +202,11 @@ class Receiver:
             field = " ".join(filter(None, [each.operator, each.property]))
             faults.append(Fault(messages[each.index][0], field, each.reason, each.distinct_id))
         self.add_notes(
-            f"{each.operator} {each.property}: {each.reason}"
+            each.reason
+            if each.operator is None
+            else f"{each.operator} {each.property}: {each.reason}"
             for each in result.cautions
-            if each.property is not None
+            if each.operator is None or each.property is not None
         )
         return result.applied
 
