@@ -392,7 +392,7 @@ def lengths_read(text: Any) -> list[int | None]:
             return None
 
     def kept() -> int:
-        from toolkit.store.file.compaction import _moment  # what compact(keep=) asks
+        from toolkit.store.compaction import _moment  # what compact(keep=) asks
 
         return -_moment(text, 0)
 
