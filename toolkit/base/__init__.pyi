@@ -73,7 +73,6 @@ from .html import (
     NO_MATHS as NO_MATHS,
     Html as Html,
     cell_text as cell_text,
-    escape as escape,
     notes as notes,
 )
 from .ids import (
