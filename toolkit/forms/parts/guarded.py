@@ -118,7 +118,7 @@ class _Finished(Unicode[Html, Any]):
     """Finished HTML; text that is not is escaped."""
 
     def validate(self, obj: Any, value: Any) -> Html:
-        return Html.escape(value)
+        return value if isinstance(value, Html) else Html.escape(value)
 
 
 class HTML(Guarded, ipywidgets.HTML):
