@@ -168,7 +168,7 @@ def test_no_notes_are_no_list() -> None:
 
 TOOLKIT = Path(html.__file__).parents[1]
 # Opening and closing tags; in an f-string one whose name is put in, too.
-TAG = re.compile(r"</?[a-z]+[0-9]?[\s>/]")
+TAG = re.compile(r"(?<!\?P)</?[a-z]+[0-9]?[\s>/]")
 OPEN_TAG = re.compile(rf"{TAG.pattern}|</$")
 #: What is taken for finished HTML though it is no text in the code, and why it is.
 FINISHED = {

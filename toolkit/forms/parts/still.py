@@ -16,7 +16,7 @@ from toolkit.forms.parts.code import Code
 from toolkit.forms.parts.grid import Grid
 
 #: What is in the place of the form itself where it cannot be shown: nothing to be seen.
-HERE: Final = '<span class="tk-here"></span>'
+HERE: Final = Html('<span class="tk-here"></span>')
 #: Finished HTML, or a field: its label and what it holds.
 _Piece: TypeAlias = Html | tuple[str, str]
 
