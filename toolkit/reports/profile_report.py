@@ -23,7 +23,7 @@ from toolkit.base import (
     count,
     quoted,
 )
-from toolkit.columns import Column, Positions, Snapshot
+from toolkit.columns import Column, Mask, Positions, Snapshot
 from toolkit.events import AnyEvents, Events, Profiles, as_events, as_snapshot
 from toolkit.expressions import (
     Expression,
@@ -223,6 +223,13 @@ class _People:
         selection = Selection.of(events, profiles, "latest")
         return cls(snapshot, events, np.flatnonzero(is_strange), saved, selection)
 
+    def part(self, chosen: Mask) -> _People:
+        """Return some of the users, for each of them a truth."""
+        profiles, strangers = np.split(chosen, [len(self.snapshot)])
+        return replace(
+            self, snapshot=self.snapshot.keep(profiles), strangers=self.strangers[strangers]
+        )
+
     def __len__(self) -> int:
         return len(self.snapshot) + len(self.strangers)
 
@@ -321,7 +328,8 @@ class ProfilePlan:
         if self.top is None:
             return segments
         if self.largest is None:
-            return segments.with_other(self._beyond(by, self._count(segments)))
+            others = self._beyond(by, self._count(segments))
+            return segments.with_other(others) if len(others) else segments
         shown = self.largest[number]
         identities = segments.values.identities()
         return segments.with_other(np.flatnonzero([each not in shown for each in identities]))

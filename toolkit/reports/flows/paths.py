@@ -16,15 +16,16 @@ import pandas as pd
 
 from toolkit.base import ReportError, as_duration, check_choice, check_flag, dumps, is_whole, quoted
 from toolkit.columns import Codes, Mask, Microseconds, Positions
+from toolkit.reports.numbers.counted import Counted
 from toolkit.reports.question.breakdowns import Breakdown, as_breakdown
-from toolkit.reports.question.periods import Periods
-from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.question.segments import NOT_SET, Segments
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import Step, as_step
 from toolkit.reports.retention.entries import is_new
 
 Count: TypeAlias = Literal["uniques", "totals"]
+#: What there is as a step: the name of an event or None, and what it was split by or None.
+Kind: TypeAlias = tuple[str | None, str | None]
 
 #: What a step is called that is none: beyond it a path has no event.
 DROP_OFF: Final = "(drop-off)"
@@ -181,9 +182,9 @@ class FlowTrack:
     times
         In microseconds since 1970 UTC.
     nodes
-        What it is as a step, a position in *labels*.
-    labels
-        What steps are called, no two alike.
+        What it is as a step, a position in *kinds*.
+    kinds
+        What there is as a step: the name of an event, and what it was split by or None.
     stretches
         Numbers that differ where one path cannot go on: by user and long pause.
     firsts
@@ -194,7 +195,7 @@ class FlowTrack:
     users: Codes
     times: Microseconds
     nodes: Any
-    labels: list[str]
+    kinds: list[Kind]
     stretches: Any
     firsts: Positions
 
@@ -214,7 +215,7 @@ class FlowTrack:
             if len(chosen) < len(rows):
                 rows, users, times = rows[chosen], users[chosen], times[chosen]
                 names = names[chosen]
-        nodes, labels = _nodes(selection, rows, names, plan)
+        nodes, kinds = _nodes(selection, rows, names, plan)
         stretches: Any = users
         breaks = is_new(users)
         if plan.gap is not None and len(rows):
@@ -225,7 +226,7 @@ class FlowTrack:
             if len(rows):
                 breaks[1:] |= nodes[1:] != nodes[:-1]
             firsts = np.flatnonzero(breaks)
-        return cls(rows, users, times, nodes, labels, stretches, firsts)
+        return cls(rows, users, times, nodes, kinds, stretches, firsts)
 
     @cached_property
     def runs(self) -> Positions:
@@ -296,10 +297,10 @@ class FlowTrack:
 
 def _nodes(
     selection: Selection, rows: Positions, names: Any, plan: FlowPlan
-) -> tuple[Any, list[str]]:
-    """Return what each event is as a step, and what to call these."""
+) -> tuple[Any, list[Kind]]:
+    """Return what each event is as a step, and what there is as a step."""
     texts = selection.events.event_names.texts.to_pylist()
-    labels = [*texts, NOT_SET]
+    kinds: list[Kind] = [*((text, None) for text in texts), (None, None)]
     nodes = np.where(names < 0, names.dtype.type(len(texts)), names)
     split = nodes
     for name, by in plan.expand.items():
@@ -317,13 +318,12 @@ def _nodes(
         chosen, of = chosen[has_value], of[has_value]
         keys, found = pd.factorize(of * len(segments) + segments.codes[has_value])
         split = split.astype(np.int64) if split is nodes else split
-        split[chosen] = len(labels) + keys
+        split[chosen] = len(kinds) + keys
         called = dict(zip(used.tolist(), values, strict=True))
-        labels += [
-            f"{labels[key // len(segments)]}: {called[key % len(segments)]}"
-            for key in found.tolist()
+        kinds += [
+            (kinds[key // len(segments)][0], called[key % len(segments)]) for key in found.tolist()
         ]
-    return split, _distinct(labels, len(texts))
+    return split, kinds
 
 
 def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
@@ -337,122 +337,84 @@ def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
     return segments
 
 
-def _distinct(labels: Sequence[str], unnamed: int) -> list[str]:
-    """Return labels of which no two are alike; one that reads like something else in quotes."""
+def labels_of(kinds: Sequence[Kind]) -> list[str]:
+    """Return what to call each, no two alike; one that reads like something else in quotes."""
     taken = {DROP_OFF, START, OTHER, NOT_SET}
     result = []
-    for place, name in enumerate(labels):
-        label = name
-        while label in taken and place != unnamed:
+    for name, value in kinds:
+        label = NOT_SET if name is None else name
+        label = label if value is None else f"{label}: {value}"
+        while label in taken and (name, value) != (None, None):
             label = dumps(label)
         taken.add(label)
         result.append(label)
     return result
 
 
-def _without(selection: Selection, hidden: Step) -> Selection:
-    """Return the selected events but those that are a step."""
-    found = selection.named(hidden.event).where(hidden.where)
-    marks = np.zeros(len(selection.events), np.bool_)
-    marks[slice(None) if found.positions is None else found.positions] = True
-    there = slice(None) if selection.positions is None else selection.positions
-    return selection.keep(~marks[there])
-
-
 @dataclass(frozen=True, eq=False)
-class FlowQuestion:
-    """Which paths are asked for.
+class CountedPaths(Counted):
+    """Paths that can be added to those of other users.
 
     Attributes
     ----------
-    scope
-        Of whose events, broken down by what.
-    plan
-        What makes a path.
-    range
-        When an anchor is one.
+    kinds
+        What there is as a step.
+    nodes
+        For each step from the oldest on: what each path has there, -1 for nothing.
+    cells
+        The segment of each path.
+    size
+        How many segments there are.
+    weights
+        How many such paths there are; None if each is one.
     """
 
-    scope: ReportScope
-    plan: FlowPlan
-    range: Periods
+    kinds: list[Kind]
+    nodes: tuple[Any, ...]
+    cells: Positions
+    size: int
+    weights: Positions | None = None
+
+    def placed(self, rows: Positions, size: int) -> CountedPaths:
+        return replace(self, cells=rows[self.cells], size=size)
+
+    def __add__(self, other: CountedPaths) -> CountedPaths:
+        # Names before what is split, as :func:`labels_of` tells those apart that read alike.
+        kinds = sorted(
+            dict.fromkeys([*self.kinds, *other.kinds]),
+            key=lambda kind: (kind[1] is not None, kind[0] is None),
+        )
+        at = {kind: place for place, kind in enumerate(kinds)}
+        mine, theirs = (
+            np.array([*(at[kind] for kind in each.kinds), -1], np.int64) for each in (self, other)
+        )
+        pairs = zip(self.nodes, other.nodes, strict=True)
+        nodes = [np.concatenate([mine[a], theirs[b]]) for a, b in pairs]
+        cells = np.concatenate([self.cells, other.cells])
+        weights = np.concatenate([self._weights, other._weights])
+        codes = cells
+        for step in nodes:
+            codes = pd.factorize(codes * (len(kinds) + 1) + step + 1)[0]
+        number = int(codes.max(initial=-1)) + 1
+        first = np.zeros(number, np.int64)
+        first[codes[::-1]] = np.arange(len(codes))[::-1]
+        added = np.bincount(codes, weights, minlength=number).astype(np.int64)
+        each = tuple(step[first] for step in nodes)
+        return CountedPaths(kinds, each, cells[first], self.size, added)
 
     @property
-    def by(self) -> Breakdown | None:
-        """The breakdown."""
-        return self.scope.by
+    def _weights(self) -> Positions:
+        return np.ones(len(self.cells), np.int64) if self.weights is None else self.weights
 
-    @property
-    def together(self) -> FlowQuestion:
-        """The same without a breakdown."""
-        return replace(self, scope=self.scope.together)
+    def often(self, step: int) -> Positions:
+        """Return how many paths have each kind at a step."""
+        nodes = self.nodes[step]
+        there = nodes >= 0
+        weights = None if self.weights is None else self.weights[there]
+        found = np.bincount(nodes[there], weights, minlength=len(self.kinds))
+        return found.astype(np.int64, copy=False)
 
-    @cached_property
-    def filtered(self) -> Selection:
-        """The events that take part in reports and meet the filter."""
-        return self.scope.visible.where(self.scope.where)
-
-    @cached_property
-    def events(self) -> Selection:
-        """Those of them that paths are made of, where none is passed over."""
-        found = self.filtered
-        for hidden in self.plan.hide:
-            found = _without(found, hidden)
-        return found
-
-    @cached_property
-    def chosen(self) -> Selection:
-        """Those of them that have a distinct ID."""
-        return self.events.with_id()
-
-    @cached_property
-    def track(self) -> FlowTrack:
-        return FlowTrack.of(self.chosen, self.plan)
-
-    @cached_property
-    def candidates(self) -> Positions:
-        """Where on the track the events stand that paths may lead to and from."""
-        anchor, track = self.plan.anchor, self.track
-        is_anchor = (track.times >= self.range.start) & (track.times < self.range.end)
-        if anchor.event is not None or anchor.where is not None:
-            matching = self.chosen.named(anchor.event).where(anchor.where)
-            marks = np.zeros(len(matching.events), np.bool_)
-            marks[slice(None) if matching.positions is None else matching.positions] = True
-            is_anchor &= marks[track.rows]
-        return np.flatnonzero(is_anchor)
-
-    @cached_property
-    def anchors(self) -> Positions:
-        """Where those stand that paths do lead to and from, whatever the segment."""
-        return self.candidates[is_new(self._same(self.candidates))]
-
-    def _same(self, at: Positions) -> Any:
-        """Return numbers that are equal for anchors of which only the first counts."""
-        return self.track.users[at] if self.plan.count == "uniques" else self.track.runs[at]
-
-    @cached_property
-    def whole(self) -> Paths:
-        """The paths of all users together."""
-        return self.track.paths(self.anchors, self.plan)
-
-    def broken_down(self) -> tuple[Paths, Segments]:
-        """Return the paths of each segment, and the segments."""
-        assert self.by is not None
-        if self.chosen.is_of_users(self.by):
-            segments = self.chosen.user_segments(self.by)
-            rows, codes = segments.beside(self.whole.users)
-            whole = self.whole
-            if rows is None:
-                return Paths(whole.users, whole.nodes, codes), segments
-            nodes = tuple(step[rows] for step in whole.nodes)
-            return Paths(whole.users[rows], nodes, codes), segments
-        at = self.candidates
-        of_rows = self.chosen.at_rows(self.track.rows[at])
-        segments = of_rows.event_segments(self.by)
-        codes = segments.codes
-        at = at if segments.owners is None else at[segments.owners]
-        same = self._same(at)
-        order = np.lexsort((codes, same))
-        counts = np.sort(order[is_new(same[order], codes[order])])
-        paths = self.track.paths(at[counts], self.plan)
-        return Paths(paths.users, paths.nodes, codes[counts]), segments
+    def values(self) -> Any:
+        """Return how many paths each segment has."""
+        sizes = np.bincount(self.cells, self.weights, minlength=self.size)
+        return sizes.astype(np.int64, copy=False)

@@ -319,8 +319,6 @@ class Segments:
 
     def with_other(self, others: Positions) -> Segments:
         """Return the segments, some of them as one for all that are not shown one by one."""
-        if not len(others):
-            return self
         codes = np.arange(len(self))
         codes[others] = len(self)
         return self.recoded(codes, WithOther(self.values, np.append(np.arange(len(self)), -1)))

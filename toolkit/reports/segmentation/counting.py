@@ -189,7 +189,8 @@ class SegmentationPlan(ReportPlan):
         """Return the segments of one breakdown, all but the largest as one."""
         segments = self._segments(by)
         if self.largest is None:
-            return segments.with_other(self._beyond(by, self._count_sizes(segments)))
+            others = self._beyond(by, self._count_sizes(segments))
+            return segments.with_other(others) if len(others) else segments
         keys = segments.values.identities()
         shown = self.largest[number]
         return segments.with_other(np.flatnonzero([key not in shown for key in keys]))
@@ -278,19 +279,26 @@ class SegmentationPlan(ReportPlan):
         """The values of the property of each part."""
         return [self._amounts(part) for part in self.parts]
 
-    def _sizes(self, happened: Sequence[Happened]) -> list[Counted]:
-        """Return how large each segment is, by the first metric, or by those of the formula."""
+    def _sizes(
+        self, happened: Sequence[Happened], counted: Sequence[Counted] = ()
+    ) -> list[Counted]:
+        """Return how large each segment is, by the first metric, or by those of the formula.
+
+        *counted* are the cells of the report, where these are at hand.
+        """
         sizes = []
         for at in [0] if self.formula is None else range(len(self.metrics)):
             part, metric = self.parts[at], self.parts[at].metric
-            if part.days is not None:
+            measure, of_users = metric.measure, metric.is_of_users
+            is_window = part.days is not None
+            is_size = not self.cumulative and measures.is_size(measure, of_users=of_users)
+            if counted and (is_window or is_size):
+                sizes.append(counted[at])
+            elif is_window:
                 sizes.append(self._counted(at, happened[at]))
-                continue
-            sizes.append(
-                measures.sizes(
-                    metric.measure, happened[at], self.amounts[at], of_users=metric.is_of_users
-                )
-            )
+            else:
+                amounts = self.amounts[at]
+                sizes.append(measures.sizes(measure, happened[at], amounts, of_users=of_users))
         return sizes
 
     def _size(self, counted: Sequence[Counted]) -> Any:
@@ -310,7 +318,7 @@ class SegmentationPlan(ReportPlan):
         self._check(len(used))
         happened = _compact(happened, used)
         counted = [self._counted(*each) for each in enumerate(happened)]
-        return ReportTally(segments.values, used, (*counted, *self._sizes(happened)))
+        return ReportTally(segments.values, used, (*counted, *self._sizes(happened, counted)))
 
     def _in_one_go(self) -> ReportTally | None:
         """Return the tally of events or users by what they are as users, None of all else."""
