@@ -271,7 +271,7 @@ def test_flows(log: Any, crowd: Any, split: Any, by: Any, where: Any, at: Any, d
         before=data.draw(st.sampled_from([0, 2])), after=2,
         count=data.draw(st.sampled_from(["uniques", "totals"])),
         hide=data.draw(st.sampled_from([[], ["Cart"]])),
-        expand=data.draw(st.sampled_from([None, "item", {"Buy": "item"}])),
+        expand=data.draw(st.sampled_from([None, "item", "mixed", {"Buy": "mixed", None: "item"}])),
         top=data.draw(st.sampled_from([None, 1, 2])), by=by, where=where, at=at,
     )  # fmt: skip
     assert_same(*added(report._question, split))

@@ -22,7 +22,6 @@ from toolkit.reports.flows.paths import (
     FlowPlan,
     FlowTrack,
     Paths,
-    labels_of,
 )
 from toolkit.reports.numbers.tally import ReportPlan, ReportTally
 from toolkit.reports.question.breakdowns import Breakdown
@@ -214,7 +213,7 @@ class FlowAnswer:
         assert isinstance(paths, CountedPaths)
         assert isinstance(whole, CountedPaths)
         ranked = tally.ranked(by, paths.values())
-        labels = labels_of(whole.kinds)
+        labels = whole.kinds.labels()
         shown, named = [], []
         for column in range(len(steps)):
             places, names = _kept(whole, paths, column, labels, top)

@@ -6,7 +6,7 @@ so each step is one look at whole columns, never user by user.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
@@ -18,14 +18,12 @@ from toolkit.base import ReportError, as_duration, check_choice, check_flag, dum
 from toolkit.columns import Codes, Mask, Microseconds, Positions
 from toolkit.reports.numbers.counted import Counted
 from toolkit.reports.question.breakdowns import Breakdown, as_breakdown
-from toolkit.reports.question.segments import NOT_SET, Segments
+from toolkit.reports.question.segments import NOT_SET, Segments, Values, joined, occurring
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import Step, as_step
 from toolkit.reports.retention.entries import is_new
 
 Count: TypeAlias = Literal["uniques", "totals"]
-#: What there is as a step: the name of an event or None, and what it was split by or None.
-Kind: TypeAlias = tuple[str | None, str | None]
 
 #: What a step is called that is none: beyond it a path has no event.
 DROP_OFF: Final = "(drop-off)"
@@ -184,7 +182,7 @@ class FlowTrack:
     nodes
         What it is as a step, a position in *kinds*.
     kinds
-        What there is as a step: the name of an event, and what it was split by or None.
+        What there is as a step.
     stretches
         Numbers that differ where one path cannot go on: by user and long pause.
     firsts
@@ -195,7 +193,7 @@ class FlowTrack:
     users: Codes
     times: Microseconds
     nodes: Any
-    kinds: list[Kind]
+    kinds: StepKinds
     stretches: Any
     firsts: Positions
 
@@ -297,10 +295,11 @@ class FlowTrack:
 
 def _nodes(
     selection: Selection, rows: Positions, names: Any, plan: FlowPlan
-) -> tuple[Any, list[Kind]]:
+) -> tuple[Any, StepKinds]:
     """Return what each event is as a step, and what there is as a step."""
     texts = selection.events.event_names.texts.to_pylist()
     kinds: list[Kind] = [*((text, None) for text in texts), (None, None)]
+    values: list[Values] = []
     nodes = np.where(names < 0, names.dtype.type(len(texts)), names)
     split = nodes
     for name, by in plan.expand.items():
@@ -310,20 +309,17 @@ def _nodes(
         chosen = np.flatnonzero(free if code is None else free & (nodes == code))
         of = nodes[chosen].astype(np.int64)
         segments = _segments(selection, rows[chosen], by)
-        used = np.flatnonzero(np.bincount(segments.codes, minlength=len(segments)))
-        values = segments.values.levels(used)[0].labels
-        is_set = np.ones(len(segments), np.bool_)
-        is_set[used] = [value != NOT_SET for value in values]
-        has_value = is_set[segments.codes]
+        used, places = occurring(segments.codes, len(segments))
+        values.append(segments.values.take(used))
+        has_value = np.array([label != NOT_SET for label in _labels(values[-1])], np.bool_)[places]
         chosen, of = chosen[has_value], of[has_value]
-        keys, found = pd.factorize(of * len(segments) + segments.codes[has_value])
+        size = max(len(used), 1)
+        keys, found = pd.factorize(of * size + places[has_value])
         split = split.astype(np.int64) if split is nodes else split
         split[chosen] = len(kinds) + keys
-        called = dict(zip(used.tolist(), values, strict=True))
-        kinds += [
-            (kinds[key // len(segments)][0], called[key % len(segments)]) for key in found.tolist()
-        ]
-    return split, kinds
+        by_what = len(values) - 1
+        kinds += [(kinds[key // size][0], (by_what, key % size)) for key in found.tolist()]
+    return split, StepKinds(kinds, tuple(values))
 
 
 def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
@@ -337,18 +333,62 @@ def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
     return segments
 
 
-def labels_of(kinds: Sequence[Kind]) -> list[str]:
-    """Return what to call each, no two alike; one that reads like something else in quotes."""
-    taken = {DROP_OFF, START, OTHER, NOT_SET}
-    result = []
-    for name, value in kinds:
-        label = NOT_SET if name is None else name
-        label = label if value is None else f"{label}: {value}"
-        while label in taken and (name, value) != (None, None):
-            label = dumps(label)
-        taken.add(label)
-        result.append(label)
-    return result
+#: The name of an event, None for none; what it was split by and which value it had, or None.
+Kind: TypeAlias = tuple[str | None, tuple[int, int] | None]
+
+
+@dataclass(frozen=True, eq=False)
+class StepKinds:
+    """What there is as a step.
+
+    Attributes
+    ----------
+    kinds
+        Names first, then what was split.
+    values
+        Of each property that events were split by, its values.
+    """
+
+    kinds: list[Kind]
+    values: tuple[Values, ...]
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def labels(self) -> list[str]:
+        """Return what to call each, no two alike; one that reads like another in quotes."""
+        taken = {DROP_OFF, START, OTHER, NOT_SET}
+        values = [_labels(each) for each in self.values]
+        result = []
+        for name, value in self.kinds:
+            label = NOT_SET if name is None else name
+            label = label if value is None else f"{label}: {values[value[0]][value[1]]}"
+            while label in taken and (name, value) != (None, None):
+                label = dumps(label)
+            taken.add(label)
+            result.append(label)
+        return result
+
+    def joined(self, other: StepKinds) -> tuple[StepKinds, Positions, Positions]:
+        """Return those of two groups of users, and which of these each of either is."""
+        values, which = [], []
+        for mine, theirs in zip(self.values, other.values, strict=True):
+            both, of_each = joined(mine, theirs)
+            values.append(both)
+            which.append((of_each[: len(mine)].tolist(), of_each[len(mine) :].tolist()))
+        kinds = [
+            [(name, at and (at[0], which[at[0]][side][at[1]])) for name, at in each.kinds]
+            for side, each in enumerate((self, other))
+        ]
+        every = dict.fromkeys([*kinds[0], *kinds[1]])
+        in_order = sorted(every, key=lambda kind: (kind[1] is not None, kind[0] is None))
+        places = {kind: place for place, kind in enumerate(in_order)}
+        mine_, theirs_ = (np.array([places[kind] for kind in each], np.int64) for each in kinds)
+        return StepKinds(in_order, tuple(values)), mine_, theirs_
+
+
+def _labels(values: Values) -> list[str]:
+    return values.levels(np.arange(len(values)))[0].labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -369,7 +409,7 @@ class CountedPaths(Counted):
         How many such paths there are; None if each is one.
     """
 
-    kinds: list[Kind]
+    kinds: StepKinds
     nodes: tuple[Any, ...]
     cells: Positions
     size: int
@@ -379,15 +419,8 @@ class CountedPaths(Counted):
         return replace(self, cells=rows[self.cells], size=size)
 
     def __add__(self, other: CountedPaths) -> CountedPaths:
-        # Names before what is split, as :func:`labels_of` tells those apart that read alike.
-        kinds = sorted(
-            dict.fromkeys([*self.kinds, *other.kinds]),
-            key=lambda kind: (kind[1] is not None, kind[0] is None),
-        )
-        at = {kind: place for place, kind in enumerate(kinds)}
-        mine, theirs = (
-            np.array([*(at[kind] for kind in each.kinds), -1], np.int64) for each in (self, other)
-        )
+        kinds, *places = self.kinds.joined(other.kinds)
+        mine, theirs = (np.append(each, -1) for each in places)  # nothing stays nothing
         pairs = zip(self.nodes, other.nodes, strict=True)
         nodes = [np.concatenate([mine[a], theirs[b]]) for a, b in pairs]
         cells = np.concatenate([self.cells, other.cells])
