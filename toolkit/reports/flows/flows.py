@@ -166,6 +166,7 @@ def flows(
         hide=hide,
         expand=expand,
         count=count,
+        tz=tz,
     )
     scope = ReportScope.of(events, profiles, by=by, where=where, start=start, end=end, tz=tz, at=at)
     question = FlowQuestion(scope, plan, scope.periods(None), top)

@@ -80,6 +80,7 @@ class FlowPlan:
         hide: Any,
         expand: Any,
         count: Any,
+        tz: Any,
     ) -> FlowPlan:
         """Return the plan of some arguments of the report.
 
@@ -118,7 +119,7 @@ class FlowPlan:
             None if gap is None else as_duration(gap, "gap"),
             check_flag("collapse", collapse),
             hidden,
-            _expanded(expand),
+            _expanded(expand, tz),
             count,
         )
 
@@ -128,13 +129,13 @@ class FlowPlan:
         return list(range(-self.before, self.after + 1))
 
 
-def _expanded(expand: Any) -> Mapping[str | None, Breakdown]:
+def _expanded(expand: Any, tz: Any) -> Mapping[str | None, Breakdown]:
     if expand is None:
         return {}
     given = expand if isinstance(expand, Mapping) else {None: expand}
     found = {}
     for name, prop in given.items():
-        by = as_breakdown(prop)
+        by = as_breakdown(prop, tz)
         if by is None or len(by.parts) > 1 or not (name is None or isinstance(name, str)):
             raise ReportError(
                 f"expand={quoted(expand):.80}; give a property, or one for each event: "
