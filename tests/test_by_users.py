@@ -13,7 +13,8 @@ from hypothesis import given, settings, strategies as st
 
 import toolkit as tk
 from tests.effort import examples
-from toolkit import event, user
+from toolkit import errors, event, user
+from toolkit.reports.numbers.tally import TopPlan
 
 FIRST = pd.Timestamp("2026-03-02", tz="UTC")
 DAYS = 21
@@ -112,7 +113,7 @@ def scopes_of(scope: Any, split: list[int]) -> list[Any]:
 def added(plan: Any, split: list[int]) -> tuple[Any, Any]:
     """Return a plan and its tally, added up of those of parts of the users."""
     plans = [plan.on(scope) for scope in scopes_of(plan.scope, split)]
-    if getattr(plan, "top", None) is not None and hasattr(plan, "sizes"):
+    if isinstance(plan, TopPlan):
         sizes = [reduce(add, each) for each in zip(*(each.sizes() for each in plans), strict=True)]
         plans = [each.with_largest(sizes) for each in plans]
     return plan, reduce(add, [each.count() for each in plans])
@@ -297,9 +298,8 @@ def test_profile_report(measure: str, log: Any, crowd: Any, split: Any, data: An
     ids = plan.people.ids.to_pylist()
     part_of = np.array([split[IDS.index(each)] for each in ids], np.int64)
     plans = [plan.on(plan.people.part(part_of == part)) for part in sorted(set(split))]
-    if plan.top is not None:
-        sizes = [reduce(add, each) for each in zip(*(each.sizes() for each in plans), strict=True)]
-        plans = [each.with_largest(sizes) for each in plans]
+    sizes = [reduce(add, each) for each in zip(*(each.sizes() for each in plans), strict=True)]
+    plans = [each.with_largest(sizes) for each in plans]
     assert_same(plan, reduce(add, [each.count() for each in plans]))
 
 
@@ -324,3 +324,25 @@ def test_sums_past_64_bits_stay_exact_until_they_are_shown() -> None:
     assert report.table["value"].tolist() == [2**62]
     assert report.table["value"].dtype == np.int64
     assert_same(*added(report._plan, [0, 1, 2, 2, 2, 2, 2]))
+
+
+def test_the_largest_segments_of_parts_are_not_added_up() -> None:
+    frame = pd.DataFrame({"event": ["View", "Buy", "View"], "distinct_id": ["ann", "ann", "bob"]})
+    frame["time"] = "2026-03-02"
+    report: Any = tk.segmentation(frame, None, None, by="event", top=1)
+    ann, bob = (
+        report._plan.on(scope).count()
+        for scope in scopes_of(report._plan.scope, [0, 1, *[2] * 5])[:2]
+    )
+    with pytest.raises(errors.ReportError, match="with_largest"):
+        ann + bob
+
+
+def test_a_value_in_several_parts_is_one_segment_of_a_crossed_breakdown() -> None:
+    frame = pd.DataFrame({"event": "View", "distinct_id": ["ann", "bob"], "item": "hat"})
+    frame["time"] = "2026-03-02"
+    profiles = table_of({"ann": [{"plan": "free"}]})
+    by = [user["plan"], event["item"]]
+    report: Any = tk.segmentation(frame, profiles, "View", by=by, unit=None)
+    plan, tally = added(report._plan, [0, 1, 1, 1, 1, 1, 1])
+    assert plan.answer(tally).ranked.levels == (("free", "(not set)"), ("hat", "hat"))
