@@ -316,14 +316,25 @@ def test_sums_of_any_numbers_are_the_same_but_for_rounding() -> None:
         assert_same(*added(report._plan, [0, 1, 2, 3, 4, 0, 1]), rtol=1e-12)
 
 
-def test_sums_past_64_bits_stay_exact_until_they_are_shown() -> None:
+@pytest.mark.parametrize("numbers", [[2**62, 2**62, -(2**62)], [2**62] * 3])
+def test_sums_past_64_bits_stay_exact_until_they_are_shown(numbers: list[int]) -> None:
     frame = pd.DataFrame({"event": "Buy", "distinct_id": ["ann", "bob", "cem"]})
     frame["time"] = "2026-03-02"
-    frame["number"] = [2**62, 2**62, -(2**62)]
+    frame["number"] = numbers
     report: Any = tk.segmentation(frame, None, "Buy", measure="sum", of="number", unit=None)
-    assert report.table["value"].tolist() == [2**62]
-    assert report.table["value"].dtype == np.int64
+    assert report.table["value"].tolist() == [sum(numbers)]
+    assert report.table["value"].dtype == (np.int64 if sum(numbers) < 2**63 else np.float64)
     assert_same(*added(report._plan, [0, 1, 2, 2, 2, 2, 2]))
+
+
+def test_ranges_of_parts_stay_in_their_order() -> None:
+    frame = pd.DataFrame({"event": "Buy", "distinct_id": ["ann", "bob", "cem"]})
+    frame["time"] = "2026-03-02"
+    frame["number"] = [35, 5, 25]
+    by = tk.bucket("number", 10)
+    report: Any = tk.segmentation(frame, None, "Buy", by=by, unit=None)
+    plan, tally = added(report._plan, [0, 1, 2, 2, 2, 2, 2])
+    assert plan.answer(tally).ranked.names == ["0 to <10", "20 to <30", "30 to <40"]
 
 
 def test_the_largest_segments_of_parts_are_not_added_up() -> None:
