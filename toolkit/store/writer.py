@@ -159,6 +159,9 @@ class Moment:
             parts.append(sorted(messages, key=itemgetter(0)))
         if not parts and (planned or undoes is None):
             return outcome
+        changes = {key: each.change for key, each in planned.items()}
+        rows = sum(change.writes for change in changes.values())
+        progress("Writing", 0, rows)
         self._refuse_second_batch()
         batch = Batch(
             self.log.last() + 1,
@@ -169,9 +172,6 @@ class Moment:
             rejected=refused + len(outcome.rejections),
             undoes=undoes,
         )
-        changes = {key: each.change for key, each in planned.items()}
-        rows = sum(change.writes for change in changes.values())
-        progress("Writing", 0, rows)
         with self._watched("Writing", rows, progress):
             self.log.append(batch, parts, changes)
         if self._store is not None and rows:
