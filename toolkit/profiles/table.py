@@ -836,7 +836,7 @@ class ProfileTable:
         """
         return tuple(name for name in self.snapshot().names if name not in HIDDEN)
 
-    def snapshot(self, progress: Progress | None = None) -> Snapshot:
+    def snapshot(self, progress: Progress = silent) -> Snapshot:
         """Return all profiles as columns: the same object until something changes.
 
         *progress* is told while they are read from the file; what it raises stops that.

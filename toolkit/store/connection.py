@@ -88,6 +88,7 @@ class Connection:
             if isinstance(error, StoreError):
                 raise
             raise StoreError(f"{self.path}: {error.strerror}. Nothing was changed.") from error
+        self._files = {suffix: beside(self.path, suffix) for suffix in _FILES}
         self._identities = {suffix: self._identity(suffix) for suffix in _FILES}
 
     def _refuse_no_path(self) -> None:
@@ -242,7 +243,7 @@ class Connection:
     def _identity(self, suffix: str) -> tuple[int, ...] | None:
         """Return which file stands there now, None for none."""
         try:
-            status = beside(self.path, suffix).stat()
+            status = self._files[suffix].stat()
         except FileNotFoundError:
             return None
         if self._is_fixed and not suffix:  # what changes it may not keep SQLite's locks
@@ -260,7 +261,7 @@ class Connection:
             )
         for suffix, identity in self._identities.items():
             if self._identity(suffix) != identity:
-                raise StoreError(f"{beside(self.path, suffix)} {_lost(suffix)}")
+                raise StoreError(f"{self._files[suffix]} {_lost(suffix)}")
 
     def copy_to(self, path: Path, progress: Progress) -> None:
         """Copy the file as it is at this moment, inside a transaction; the copy is one file."""
@@ -458,7 +459,7 @@ class Connection:
 
     def can_shrink(self) -> bool:
         """Return whether the file holds what was deleted."""
-        wal = beside(self.path, "-wal")
+        wal = self._files["-wal"]
         with self.explained():
             has_free_pages = self._pragma("freelist_count") > 0
         return has_free_pages or (wal.exists() and wal.stat().st_size > 0)

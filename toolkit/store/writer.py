@@ -91,7 +91,7 @@ class Moment:
         """Return the latest state of a table."""
         return self._states[group_key]
 
-    def snapshot(self, group_key: str, progress: Progress | None = None) -> Snapshot:
+    def snapshot(self, group_key: str, progress: Progress = silent) -> Snapshot:
         """Return all profiles of a table; *progress* is told while they are read from a file."""
         with self._watched("Loading", 0, progress):
             return self.state(group_key).snapshot()
@@ -223,14 +223,12 @@ class Moment:
                 "or a signal calls. Write before or after."
             )
 
-    def _watched(
-        self, stage: str, rows: int, progress: Progress | None
-    ) -> AbstractContextManager[None]:
+    def _watched(self, stage: str, rows: int, progress: Progress) -> AbstractContextManager[None]:
         """Tell *progress* how many rows the file has taken, while it is read or written inside.
 
         What *progress* raises stops that.
         """
-        if progress is None or self._store is None:
+        if progress is silent or self._store is None:
             return nullcontext()
         # A few rows more are written, of the log and of the checkpoint.
         return self._store.watched(lambda done: progress(stage, min(done, rows), rows))
