@@ -657,8 +657,7 @@ class ProfileTable:
         with self._engine.lock, self._engine.writing() as batch:
             planned = batch.plan([valid], limited=self._limits is not None)
             outcome = batch.write(planned, source, refused=len(rejected))
-        rejections = sorted([*rejected, *outcome.rejections], key=lambda each: each.index)
-        return ApplyResult.of(replace(outcome, rejections=rejections), noted)
+        return ApplyResult.of(outcome, rejected, noted)
 
     def _parsed(
         self, messages: Iterable[Mapping[str, Any]], ignore_time: bool, progress: bool

@@ -147,7 +147,8 @@ class Moment:
         progress
             Told how far it is. What it raises leaves everything as it was.
         """
-        outcome = sum((each.outcome for each in planned.values()), Outcome())
+        outcomes = [each.outcome for each in planned.values()] or [Outcome()]
+        outcome = sum(outcomes[1:], outcomes[0])
         messages: list[Indexed] = []
         parts: list[Updates] = []
         for each in planned.values():
@@ -155,8 +156,10 @@ class Moment:
                 parts.append(logged(each.accepted, self.arrival))
             else:
                 messages += each.accepted
+        if len(planned) > 1:
+            messages.sort(key=itemgetter(0))
         if messages:
-            parts.append(sorted(messages, key=itemgetter(0)))
+            parts.append(messages)
         if not parts and (planned or undoes is None):
             return outcome
         changes = {key: each.change for key, each in planned.items()}
