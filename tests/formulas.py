@@ -33,6 +33,7 @@ with tk.serve(profiles) as server:
 CARDS = r"""
 shown = [
     profiles, events, profiles.where(user["plan"] == M),
+    tk.import_frame(profiles, pd.DataFrame({"distinct_id": ["1"], "$b": [M]})),
     profiles.apply([{"$distinct_id": "1", "$foo": 1}, {"$distinct_id": "1", "$set": {"$a": M}}]),
     profiles.explain("2", "plan"), profiles.explain("$1 and $2", M),
     tk.preview_csv(f"$distinct_id,{M}\n1,{M}\n".encode()),

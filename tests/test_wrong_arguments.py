@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import toolkit as tk
 from toolkit.base import errors
 from toolkit.base.errors import ToolkitError, bounded
+from toolkit.expressions.evaluation import evaluate, mask_of
 
 FRAME = pd.DataFrame(
     {"event": ["a"], "distinct_id": ["1"], "time": pd.to_datetime(["2026-01-01"], utc=True)}
@@ -295,8 +297,8 @@ def test_what_reaches_the_inside_is_answered_in_words(odd: Any, tmp_path: Path) 
             events.called,
             events.groups,
             lambda code: events.named(code, counted=True),
-            cohort.evaluate,
-            cohort.mask,
+            partial(evaluate, cohort),
+            partial(mask_of, cohort),
             saved.update,
             lambda cohort: saved.update({"one": cohort}),
             lambda path: profiles.backup(

@@ -3,6 +3,7 @@ from .base import RejectedUpdateWarning as RejectedUpdateWarning, ToolkitError a
 from .events import Events as Events, MatchReport as MatchReport, join as join, match as match
 from .expressions import (
     Expression as Expression,
+    Property as Property,
     Tally as Tally,
     event as event,
     group as group,

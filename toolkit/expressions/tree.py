@@ -218,19 +218,19 @@ class Expression:
     def __ne__(self, other: object) -> Comparison:  # type: ignore[override]
         return Comparison("!=", self, as_node(other))
 
-    def __lt__(self, other: object) -> Comparison:
+    def __lt__(self, other: object) -> Expression:
         return Comparison("<", self, as_node(other))
 
-    def __le__(self, other: object) -> Comparison:
+    def __le__(self, other: object) -> Expression:
         return Comparison("<=", self, as_node(other))
 
-    def __gt__(self, other: object) -> Comparison:
+    def __gt__(self, other: object) -> Expression:
         return Comparison(">", self, as_node(other))
 
-    def __ge__(self, other: object) -> Comparison:
+    def __ge__(self, other: object) -> Expression:
         return Comparison(">=", self, as_node(other))
 
-    def isin(self, values: object) -> In | Contains:
+    def isin(self, values: object) -> Expression:
         """Return the condition that the value equals one of *values*.
 
         Parameters
@@ -259,7 +259,7 @@ class Expression:
             return In(self, listed([*map(as_node, options)]))
         return In(self, Literal.of(options))
 
-    def contains(self, element: object) -> Contains:
+    def contains(self, element: object) -> Expression:
         """Return the condition that a text contains a text, or a list an element.
 
         Upper and lower case differ. Undefined for anything but text and lists.
@@ -270,15 +270,15 @@ class Expression:
         """
         return Contains(self, as_node(element))
 
-    def is_set(self) -> IsSet:
+    def is_set(self) -> Expression:
         """Return the condition that there is a value, neither absent nor null."""
         return IsSet(self)
 
-    def is_not_set(self) -> Comparison:
+    def is_not_set(self) -> Expression:
         """Return the condition that there is no value: absent, null or undefined."""
         return Comparison("==", self, Literal.of(None))
 
-    def any(self) -> Quantified:
+    def any(self) -> Expression:
         """Return the elements of a list, to be compared: true if it is true of at least one.
 
         A value that is no list is compared as a list of that one value.
@@ -289,7 +289,7 @@ class Expression:
         """
         return Quantified("any", self)
 
-    def all(self) -> Quantified:
+    def all(self) -> Expression:
         """Return the elements of a list, to be compared: true if it is true of every one.
 
         False for an empty list. A value that is no list is compared as a list of
@@ -299,19 +299,19 @@ class Expression:
 
     # -- and, or, not ---------------------------------------------------------------------
 
-    def __and__(self, other: object) -> And:
+    def __and__(self, other: object) -> Expression:
         return And.of([self, _condition(other, "&")])
 
-    def __rand__(self, other: object) -> And:
+    def __rand__(self, other: object) -> Expression:
         return And.of([_condition(other, "&"), self])
 
-    def __or__(self, other: object) -> Or:
+    def __or__(self, other: object) -> Expression:
         return Or.of([self, _condition(other, "|")])
 
-    def __ror__(self, other: object) -> Or:
+    def __ror__(self, other: object) -> Expression:
         return Or.of([_condition(other, "|"), self])
 
-    def __invert__(self) -> Not:
+    def __invert__(self) -> Expression:
         return Not(self)
 
     def __bool__(self) -> NoReturn:
@@ -330,58 +330,58 @@ class Expression:
 
     # -- arithmetic -----------------------------------------------------------------------
 
-    def __add__(self, other: object) -> Arithmetic:
+    def __add__(self, other: object) -> Expression:
         return Arithmetic("+", self, as_node(other))
 
-    def __radd__(self, other: object) -> Arithmetic:
+    def __radd__(self, other: object) -> Expression:
         return Arithmetic("+", as_node(other), self)
 
-    def __sub__(self, other: object) -> Arithmetic:
+    def __sub__(self, other: object) -> Expression:
         return Arithmetic("-", self, as_node(other))
 
-    def __rsub__(self, other: object) -> Arithmetic:
+    def __rsub__(self, other: object) -> Expression:
         return Arithmetic("-", as_node(other), self)
 
-    def __mul__(self, other: object) -> Arithmetic:
+    def __mul__(self, other: object) -> Expression:
         return Arithmetic("*", self, as_node(other))
 
-    def __rmul__(self, other: object) -> Arithmetic:
+    def __rmul__(self, other: object) -> Expression:
         return Arithmetic("*", as_node(other), self)
 
-    def __truediv__(self, other: object) -> Arithmetic:
+    def __truediv__(self, other: object) -> Expression:
         return Arithmetic("/", self, as_node(other))
 
-    def __rtruediv__(self, other: object) -> Arithmetic:
+    def __rtruediv__(self, other: object) -> Expression:
         return Arithmetic("/", as_node(other), self)
 
-    def __mod__(self, other: object) -> Arithmetic:
+    def __mod__(self, other: object) -> Expression:
         return Arithmetic("%", self, as_node(other))
 
-    def __rmod__(self, other: object) -> Arithmetic:
+    def __rmod__(self, other: object) -> Expression:
         return Arithmetic("%", as_node(other), self)
 
     def __neg__(self) -> Expression:
         return negative(self)
 
-    def floor(self) -> Function:
+    def floor(self) -> Expression:
         """Return the number rounded down."""
         return Function("floor", self)
 
-    def round(self) -> Function:
+    def round(self) -> Expression:
         """Return the number rounded to the nearest integer, halves away from zero."""
         return Function("round", self)
 
-    def ceil(self) -> Function:
+    def ceil(self) -> Expression:
         """Return the number rounded up."""
         return Function("ceil", self)
 
     # -- casts ----------------------------------------------------------------------------
 
-    def as_text(self) -> Function:
+    def as_text(self) -> Expression:
         """Return the value as text: ``"1.5"``, ``"true"``, ISO 8601, JSON for lists."""
         return Function("string", self)
 
-    def as_number(self) -> Function:
+    def as_number(self) -> Expression:
         """Return the value as a number.
 
         Decimal text is read, true is 1, false 0, a time unix seconds; anything else
@@ -389,11 +389,11 @@ class Expression:
         """
         return Function("number", self)
 
-    def as_boolean(self) -> Function:
+    def as_boolean(self) -> Expression:
         """Return false for not set, ``false``, 0, ``""`` and ``"false"``, true for all else."""
         return Function("boolean", self)
 
-    def as_datetime(self) -> Function:
+    def as_datetime(self) -> Expression:
         """Return the value as a time.
 
         ISO 8601 text, unix seconds and unix milliseconds are read, UTC where no zone
