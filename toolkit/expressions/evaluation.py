@@ -57,10 +57,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base import FIRST_SEEN, LAST_SEEN, ExpressionError
-from toolkit.columns import Column, Mask, Positions, Snapshot
+from toolkit.base import ExpressionError
+from toolkit.columns import Column, Instants, Mask, Positions, ProfileRows, Snapshot
 from toolkit.expressions import arithmetic, casting, comparing
-from toolkit.expressions.cells import Cells, Instants
+from toolkit.expressions.cells import Cells
 from toolkit.expressions.comparing import Truth
 from toolkit.expressions.doubts import warn_of_profiles
 from toolkit.expressions.tree import (
@@ -222,16 +222,7 @@ class SnapshotScope:
                 f"{Property(side, name)!r} is a property of groups, and these are profiles of "
                 f'{whose}; ask profiles.groups("{key}"), or a report, whose events name groups'
             )
-        if name == LAST_SEEN:
-            return Instants(self._snapshot.last_seen)
-        if name == "$distinct_id":
-            return Column.of_array(self._snapshot.ids)
-        if name == FIRST_SEEN and name not in self._snapshot.columns:
-            raise ExpressionError(
-                f'user["{name}"] (First Seen) is worked out from events, and profiles alone '
-                "have none; use it in a report"
-            )
-        return self._snapshot.column(name)
+        return ProfileRows(self._snapshot).column(name)
 
 
 def mask_of(condition: Expression, scope: Scope) -> Mask:

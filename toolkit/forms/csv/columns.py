@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypedDict
 
-from toolkit.base import DISPLAY_NAMES, FIRST_SEEN, LAST_SEEN, count, display_name, listed
+from toolkit.base import DISPLAY_NAMES, count, display_name, listed
+from toolkit.columns import COMPUTED
 from toolkit.sources import (
     COLUMN_TYPES,
     DISTINCT_ID,
@@ -22,9 +23,7 @@ from toolkit.sources import (
 )
 
 #: Reserved properties a column may become.
-WRITABLE: Final = tuple(
-    name for name in DISPLAY_NAMES if name not in (DISTINCT_ID, LAST_SEEN, FIRST_SEEN)
-)
+WRITABLE: Final = tuple(name for name in DISPLAY_NAMES if name not in COMPUTED)
 _BY_DISPLAY_NAME: Final = {DISPLAY_NAMES[name].lower(): name for name in WRITABLE}
 _IDENTIFIER_SPELLINGS: Final = (DISTINCT_ID, "distinct_id")
 

@@ -11,9 +11,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base import FIRST_SEEN, LAST_SEEN, NO_TIME, ArgumentError, Progress, count
-from toolkit.columns import Column, Positions, Snapshot
-from toolkit.expressions import Instants
+from toolkit.base import LAST_SEEN, NO_TIME, ArgumentError, Progress, count
+from toolkit.columns import COMPUTED, Column, Instants, Positions, Snapshot
 from toolkit.forms.users.rows import DISTINCT_ID, Rows
 from toolkit.profiles import ProfileTable, ProfileView
 from toolkit.sources import export_csv, write_messages
@@ -85,7 +84,7 @@ def _as_shown(source: Rows, rows: Positions, names: Sequence[str] | None) -> Sna
     seen = np.full(len(rows), NO_TIME, np.int64)
     columns: dict[str, Column] = {}
     if names is None:
-        names = [*(name for name in source.names if name != FIRST_SEEN), LAST_SEEN]
+        names = [*(name for name in source.names if name not in COMPUTED), LAST_SEEN]
     for name in names:
         if name == DISTINCT_ID:
             continue

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.columns import Codes, Column, Snapshot
-from toolkit.expressions import Instants
+from toolkit.columns import Codes, Column, Instants, Snapshot
 from toolkit.updates import is_number
 
 

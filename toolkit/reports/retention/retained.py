@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from toolkit.base import ReportError
-from toolkit.expressions import Instants, Property
+from toolkit.columns import Instants
+from toolkit.expressions import Property
 from toolkit.reports.question.ranked import Ranked
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.retention.births import Asked

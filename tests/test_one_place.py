@@ -1,0 +1,107 @@
+"""What is one thing is added in one place: everything that has to know of it asks there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import toolkit as tk
+from toolkit import errors, group, user
+from toolkit.columns.column import Column
+from toolkit.columns.computed import COMPUTED, Computed, ProfileRows
+from toolkit.forms.users.rows import Rows
+from toolkit.reports.form.choices import Choices
+
+# -- a computed property ------------------------------------------------------------------
+
+
+def _id_length(rows: ProfileRows) -> Column:
+    lengths = [len(cell) if isinstance(cell, str) else None for cell in rows.distinct_ids.cells()]
+    return Column.of(lengths)
+
+
+@pytest.fixture
+def id_length(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A property that nobody stores: how long the distinct ID is."""
+    name = "$id_length"
+    monkeypatch.setitem(COMPUTED, name, Computed(name, "number", _id_length))
+    return name
+
+
+@pytest.fixture
+def profiles() -> tk.ProfileTable:
+    table = tk.ProfileTable()
+    table.apply([{"$distinct_id": each, "$set": {"plan": "pro"}} for each in ("bo", "ann", "eve")])
+    table.groups("company").set("acme", {"seats": 3})
+    return table
+
+
+@pytest.fixture
+def events() -> tk.Events:
+    return tk.Events(
+        pd.DataFrame(
+            {
+                "event": "View",
+                "distinct_id": ["bo", "ann", "ann", "stranger"],
+                "time": ["2026-05-01", "2026-05-02", "2026-05-03", "2026-05-04"],
+                "company": ["acme", "acme", None, None],
+            }
+        )
+    )
+
+
+def test_a_computed_property_picks_profiles_and_is_known(
+    id_length: str, profiles: tk.ProfileTable
+) -> None:
+    # An UnknownPropertyWarning would be an error.
+    assert sorted(profiles.where(user[id_length] == 3)) == ["ann", "eve"]
+    assert list(profiles.where(f'user["{id_length}"] < 3')) == ["bo"]
+
+
+def test_a_computed_property_joins_events_and_breaks_reports_down(
+    id_length: str, profiles: tk.ProfileTable, events: tk.Events
+) -> None:
+    joined = tk.join(events, profiles, [user[id_length], group("company")[id_length]])
+    assert joined[f"user.{id_length}"].tolist()[:3] == [2, 3, 3]
+    assert pd.isna(joined[f"user.{id_length}"].iloc[3])
+    assert joined[f"company.{id_length}"].tolist()[:2] == [4, 4]
+    with pytest.raises(errors.JoinError, match="has no past"):
+        tk.join(events, profiles, id_length, at="event time")
+    report = tk.segmentation(events, profiles, "View", by=user[id_length])
+    table = report.table
+    assert table.groupby(f"user.{id_length}")["value"].sum().to_dict() == {
+        "(not set)": 1,
+        "2": 1,
+        "3": 2,
+    }
+    # Of profiles, those seen in events without one included.
+    by_length = tk.profile_report(profiles, events=events, by=user[id_length]).table
+    assert dict(by_length.itertuples(index=False, name=None)) == {"3": 2, "2": 1, "8": 1}
+    assert list(tk.cohort(events, profiles, user[id_length] == 3)) == ["ann", "eve"]
+
+
+def test_a_computed_property_is_offered_and_shown_by_the_forms(
+    id_length: str, profiles: tk.ProfileTable, events: tk.Events
+) -> None:
+    choices = Choices(events, profiles.snapshot())
+    assert choices.properties[f"user.{id_length}"].label == f"User: {id_length}"
+    assert choices.about(user[id_length]).type == "number"
+    rows = Rows(profiles.snapshot())
+    assert id_length in rows.names
+    assert rows.texts(id_length, np.arange(3)) == ["2", "3", "3"]
+    assert rows.order(id_length, descending=True) is not None
+
+
+def test_a_computed_property_that_needs_events_is_refused_without(
+    monkeypatch: pytest.MonkeyPatch, profiles: tk.ProfileTable, events: tk.Events
+) -> None:
+    late = Computed("$late", "time", lambda rows: rows.first_times, needs_events=True)
+    monkeypatch.setitem(COMPUTED, "$late", late)
+    with pytest.raises(errors.ExpressionError, match="worked out from events"):
+        profiles.where(user["$late"] > "2026-01-01")
+    with pytest.raises(errors.ReportError, match="give events="):
+        tk.profile_report(profiles, by=user["$late"])
+    assert "$late" not in Rows(profiles.snapshot()).names
+    assert "$late" in Rows(profiles.snapshot(), events).names
+    assert list(tk.cohort(events, profiles, user["$late"] >= "2026-05-02")) == ["ann", "stranger"]
