@@ -17,7 +17,8 @@ import toolkit as tk
 from tests.effort import examples
 from toolkit.base.errors import ColumnMappingError, CsvError, CsvRowsError
 from toolkit.profiles.table import ProfileTable
-from toolkit.sources.csv.importing import file as csv_file, import_csv, preview_csv
+from toolkit.sources.csv import file as csv_file
+from toolkit.sources.csv.importing import import_csv, preview_csv
 from toolkit.sources.csv.reading import read_csv_text
 from toolkit.sources.csv.report import ImportReport
 from toolkit.sources.csv.rows import random_ids
