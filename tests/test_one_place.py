@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import toolkit as tk
 from toolkit import errors, group, user
+from toolkit.base.reserved import RESERVED, Reserved, display_name
 from toolkit.columns.column import Column
 from toolkit.columns.computed import COMPUTED, Computed, ProfileRows
+from toolkit.forms.csv.columns import writable
+from toolkit.forms.editor.property_row import PropertyRow
+from toolkit.forms.editor.state import EditorState
 from toolkit.forms.users.rows import Rows
 from toolkit.reports.form.choices import Choices
+from toolkit.sources.csv.mapping import meant_name
+from toolkit.updates.names import name_refusal
 
 # -- a computed property ------------------------------------------------------------------
 
@@ -105,3 +113,46 @@ def test_a_computed_property_that_needs_events_is_refused_without(
     assert "$late" not in Rows(profiles.snapshot()).names
     assert "$late" in Rows(profiles.snapshot(), events).names
     assert list(tk.cohort(events, profiles, user["$late"] >= "2026-05-02")) == ["ann", "stranger"]
+
+
+# -- a reserved property ------------------------------------------------------------------
+
+
+@pytest.fixture
+def website(monkeypatch: pytest.MonkeyPatch) -> str:
+    row = Reserved("$website", "Website", ("website", "homepage"), is_text=True)
+    monkeypatch.setitem(RESERVED, row.name, row)
+    return row.name
+
+
+def test_a_reserved_property_is_shown_and_offered_by_its_label(website: str) -> None:
+    profiles = tk.ProfileTable()
+    profiles.set("ann", {website: "a.example"})
+    assert display_name(website) == "Website"
+    assert Choices(None, profiles.snapshot()).properties[f"user.{website}"].label == "User: Website"
+    assert website in EditorState(tk.ProfileTable()).suggested_names()
+    row = PropertyRow()
+    row.name, row.kind, row.text = "website", "text", "a.example"
+    assert row.caution() == (
+        '"website" is a property of its own. The reserved one is $website (Website).'
+    )
+
+
+def test_a_reserved_property_is_what_a_csv_header_means(website: str, tmp_path: Path) -> None:
+    path = tmp_path / "users.csv"
+    path.write_text("email,Home Page\na@b.example,12\n", encoding="utf-8")
+    profiles = tk.ProfileTable()
+    tk.import_csv(profiles, path)
+    assert profiles["a@b.example"][website] == "12"  # text whatever it looks like
+    assert website in writable()
+    assert meant_name("$websit") == website
+
+
+def test_a_reserved_property_that_nobody_may_write_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = Reserved("$visits", "Visits", refusal="is counted from the events")
+    monkeypatch.setitem(RESERVED, row.name, row)
+    assert name_refusal("$visits") == '"$visits" (Visits) is counted from the events'
+    assert "$visits" not in writable()
+    assert "$visits" not in EditorState(tk.ProfileTable()).suggested_names()

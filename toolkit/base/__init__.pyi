@@ -89,14 +89,15 @@ from .notation import argument as argument, either as either, written as written
 from .paths import ENDINGS as ENDINGS, as_path as as_path, path_of_format as path_of_format
 from .progress import Progress as Progress, counted as counted, silent as silent
 from .reserved import (
-    DISPLAY_NAMES as DISPLAY_NAMES,
     FIRST_SEEN as FIRST_SEEN,
     HIDDEN as HIDDEN,
     LAST_SEEN as LAST_SEEN,
     MESSAGE_FIELDS as MESSAGE_FIELDS,
+    RESERVED as RESERVED,
     SDK_FIELDS as SDK_FIELDS,
     display_name as display_name,
     display_names as display_names,
+    is_reserved_text as is_reserved_text,
     title as title,
 )
 from .times import (

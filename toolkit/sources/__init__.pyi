@@ -11,7 +11,6 @@ from .csv.importing import import_csv as import_csv, preview_csv as preview_csv
 from .csv.mapping import (
     DISTINCT_ID as DISTINCT_ID,
     EMAIL as EMAIL,
-    TEXTS as TEXTS,
     TIME as TIME,
     meant_name as meant_name,
     property_refusal as property_refusal,
