@@ -290,7 +290,9 @@ def _by_property(
                     outcome.wrote[at] = True
             elif not exists[code]:
                 continue  # REMOVE-1, UNSET-1: nothing to take from
-            for name, value in known.pairs(argument):
+            # Not a call for each of millions of messages.
+            has_values = known.argument == "values"
+            for name, value in argument.items() if has_values else known.pairs(argument):
                 by_name.setdefault(name, []).append(_Operation(code, operator, value, at))
     return by_name, born
 

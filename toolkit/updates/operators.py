@@ -158,7 +158,7 @@ def delete(properties: Profile, argument: object = None, refused: Refused | None
     return {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Operator:
     """An operator of messages: all there is to know about it.
 
