@@ -10,15 +10,22 @@ import pytest
 
 import toolkit as tk
 from toolkit import errors, group, user
+from toolkit.base.progress import Progress, silent
 from toolkit.base.reserved import RESERVED, Reserved, display_name
+from toolkit.cli import main
 from toolkit.columns.column import Column
 from toolkit.columns.computed import COMPUTED, Computed, ProfileRows
 from toolkit.forms.csv.columns import writable
 from toolkit.forms.editor.property_row import PropertyRow
 from toolkit.forms.editor.state import EditorState
+from toolkit.forms.users.export import export
+from toolkit.forms.users.panels import ExportPanel
 from toolkit.forms.users.rows import Rows
+from toolkit.forms.users.state import UsersState
 from toolkit.reports.form.choices import Choices
 from toolkit.sources.csv.mapping import meant_name
+from toolkit.sources.files.formats import FORMATS, Format, OnError, Written
+from toolkit.sources.files.jsonlines import Messages
 from toolkit.updates.names import name_refusal
 
 # -- a computed property ------------------------------------------------------------------
@@ -156,3 +163,57 @@ def test_a_reserved_property_that_nobody_may_write_is_refused(
     assert name_refusal("$visits") == '"$visits" (Visits) is counted from the events'
     assert "$visits" not in writable()
     assert "$visits" not in EditorState(tk.ProfileTable()).suggested_names()
+
+
+# -- a format of files --------------------------------------------------------------------
+
+
+def _write_ids(
+    profiles: tk.ProfileTable | tk.ProfileView, path: Path, progress: bool, notice: Progress
+) -> Written:
+    ids = list(profiles)
+    path.write_text("".join(f"{each}\n" for each in ids), encoding="utf-8")
+    return Written(len(ids), ("Only the IDs.",))
+
+
+def _read_ids(path: Path, on_error: OnError) -> Messages:
+    ids = path.read_text(encoding="utf-8").split()
+    sent = [{"$distinct_id": each, "$set": {}} for each in ids]
+    return Messages(sent, list(range(1, len(ids) + 1)), [])
+
+
+@pytest.fixture
+def ids_format(monkeypatch: pytest.MonkeyPatch) -> Format:
+    row = Format("ids", (".ids",), "Distinct IDs, a line each", "text/plain", _write_ids, _read_ids)
+    monkeypatch.setitem(FORMATS, row.name, row)
+    return row
+
+
+@pytest.mark.usefixtures("ids_format")
+def test_a_format_is_written_and_read_by_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop, other, path = tmp_path / "shop.db", tmp_path / "other.db", tmp_path / "users.ids"
+    for each, profile in ((shop, {"plan": "pro"}), (other, None)):
+        with tk.ProfileTable(each) as table:
+            if profile is not None:
+                table.set(["ann", "bob"], profile)
+    assert main(["export", str(shop), str(path)]) == 0
+    assert "Note: Only the IDs." in capsys.readouterr().out
+    assert path.read_text(encoding="utf-8") == "ann\nbob\n"
+    assert main(["apply", str(other), str(path)]) == 0
+    with tk.ProfileTable(other) as table:
+        assert [(each, table[each]) for each in table] == [("ann", {}), ("bob", {})]
+    assert main(["export", str(shop), str(tmp_path / "more.ids"), "--people"]) != 0
+    assert main(["export", str(shop), str(tmp_path / "users.xlsx")]) != 0
+    assert ".ids, .ids.gz" in capsys.readouterr().err
+
+
+def test_a_format_is_offered_by_the_users_form(
+    ids_format: Format, profiles: tk.ProfileTable, tmp_path: Path
+) -> None:
+    state = UsersState(profiles)
+    assert (ids_format.label, "ids") in ExportPanel(state).kind.options
+    rows = Rows(profiles.snapshot())
+    done = export(rows, np.arange(2), "ids", None, None, silent, profiles)
+    assert (done.name, done.content, done.losses) == ("users.ids", b"bo\nann\n", ("Only the IDs.",))
