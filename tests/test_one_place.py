@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import urllib.error
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +30,17 @@ from toolkit.reports.form.choices import Choices
 from toolkit.sources.csv.mapping import meant_name
 from toolkit.sources.files.formats import FORMATS, Format, OnError, Written
 from toolkit.sources.files.jsonlines import Messages
+from toolkit.sources.live.calls import (
+    DIALECTS,
+    Answer,
+    Call,
+    Dialect,
+    Request,
+    check_token,
+    read_parameters,
+)
+from toolkit.sources.live.receiver import Receiver
+from toolkit.sources.live.wire import Record
 from toolkit.updates.names import name_refusal
 
 # -- a computed property ------------------------------------------------------------------
@@ -217,3 +232,62 @@ def test_a_format_is_offered_by_the_users_form(
     rows = Rows(profiles.snapshot())
     done = export(rows, np.arange(2), "ids", None, None, silent, profiles)
     assert (done.name, done.content, done.losses) == ("users.ids", b"bo\nann\n", ("Only the IDs.",))
+
+
+# -- a product whose clients send ---------------------------------------------------------
+
+
+def _read_collect(receiver: Receiver, call: Call, name: str, token: str | None) -> Request:
+    text, parameters = read_parameters(receiver, call, name, has_data=False)
+    sent = json.loads(text)
+    check_token(token, call.authorization, [sent.get("key")])
+    update = {"$distinct_id": sent["who"], "$set": sent["traits"]}
+    return Request(name, [Record(update, len(text))], parameters)
+
+
+def _collect(receiver: Receiver, call: Call, request: Request) -> Answer:
+    outcome = receiver.updates(request.records, source=f"HTTP {request.endpoint}", groups=False)
+    body = json.dumps({"taken": outcome.accepted})
+    return Answer(202, body, True, outcome.received, outcome.accepted)
+
+
+@pytest.fixture
+def collect(monkeypatch: pytest.MonkeyPatch) -> Dialect:
+    dialect = Dialect(
+        *(("/collect",), _read_collect, _collect),
+        lambda path, error, reason: {"refused": str(error), "reason": reason},
+        short={"/c": "/collect"},
+        begins=("/collect", "/c"),
+    )
+    monkeypatch.setitem(DIALECTS, "collect", dialect)
+    return dialect
+
+
+def _posted(url: str, content: object) -> tuple[int, Any]:
+    body = json.dumps(content).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+@pytest.mark.usefixtures("collect")
+def test_a_dialect_is_served_answered_and_refused_in_its_own_form() -> None:
+    profiles = tk.ProfileTable()
+    with tk.serve(profiles, port=0, token="secret") as server:
+        sent = {"who": "ann", "traits": {"plan": "pro"}, "key": "secret"}
+        assert _posted(f"{server.url}/collect?extra=1", sent) == (202, {"taken": 1})
+        assert _posted(f"{server.url}/c", {**sent, "who": "bob"}) == (202, {"taken": 1})
+        status, answered = _posted(f"{server.url}/c", {**sent, "key": "wrong"})
+        assert (status, answered["reason"]) == (401, "Unauthorized")
+        with urllib.request.urlopen(server.url) as welcome:
+            assert "/collect" in welcome.read().decode()
+        status, answered = _posted(f"{server.url}/nothing", {})
+        assert (status, "/collect" in answered["error"]) == (404, True)
+        assert "/collect?extra" in server.receiver.notes
+    assert [(each, profiles[each]) for each in profiles] == [
+        ("ann", {"plan": "pro"}),
+        ("bob", {"plan": "pro"}),
+    ]
