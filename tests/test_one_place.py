@@ -19,6 +19,10 @@ from toolkit.base.reserved import RESERVED, Reserved, display_name
 from toolkit.cli import main
 from toolkit.columns.column import Column
 from toolkit.columns.computed import COMPUTED, Computed, ProfileRows
+from toolkit.expressions.arithmetic import arithmetic
+from toolkit.expressions.cells import Cells
+from toolkit.expressions.functions import FUNCTIONS, function
+from toolkit.expressions.parsing import parse
 from toolkit.forms.csv.columns import writable
 from toolkit.forms.editor.property_row import PropertyRow
 from toolkit.forms.editor.state import EditorState
@@ -291,3 +295,33 @@ def test_a_dialect_is_served_answered_and_refused_in_its_own_form() -> None:
         ("ann", {"plan": "pro"}),
         ("bob", {"plan": "pro"}),
     ]
+
+
+# -- a function of expressions ------------------------------------------------------------
+
+
+def test_a_function_is_read_written_and_worked_out_wherever_expressions_are(
+    monkeypatch: pytest.MonkeyPatch, profiles: tk.ProfileTable, events: tk.Events
+) -> None:
+    with pytest.raises(errors.ExpressionError, match='no function "doubled"'):
+        parse('doubled(user["seats"]) > 1')
+    with monkeypatch.context() as patch:
+        # Entered by the decorator, and taken out again at the end.
+        patch.setitem(FUNCTIONS, "doubled", FUNCTIONS["floor"])
+
+        @function("doubled", in_formulas=True)
+        def doubled(cells: Cells) -> Cells:
+            return arithmetic("*", Cells.constant(2), cells)
+
+        condition = parse('doubled(user["seats"]) > 5')
+        assert condition.text == 'doubled(user["seats"]) > 5'
+        assert list(profiles.groups("company").where(condition)) == ["acme"]
+        with pytest.raises(errors.ExpressionError, match='Did you mean "doubled"'):
+            parse('doublet(user["seats"]) > 1')
+        with pytest.raises(errors.ExpressionError, match="its argument in parentheses"):
+            parse("doubled > 1")
+        counted = tk.segmentation(
+            events, profiles, [tk.metric("View"), tk.metric("View", name="B")], formula="doubled(A)"
+        )
+        assert counted.table["value"].sum() == 2 * len(events)
+    assert "doubled" not in FUNCTIONS

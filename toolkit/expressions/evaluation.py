@@ -51,7 +51,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -59,10 +59,11 @@ import pyarrow.compute as pc
 
 from toolkit.base import ExpressionError
 from toolkit.columns import Column, Instants, Mask, Positions, ProfileRows, Snapshot
-from toolkit.expressions import arithmetic, casting, comparing
+from toolkit.expressions import arithmetic, comparing
 from toolkit.expressions.cells import Cells
 from toolkit.expressions.comparing import Truth
 from toolkit.expressions.doubts import warn_of_profiles
+from toolkit.expressions.functions import FUNCTIONS
 from toolkit.expressions.tree import (
     And,
     Arithmetic,
@@ -268,18 +269,6 @@ def _require_scope(scope: object) -> None:
         )
 
 
-_FUNCTIONS: Final[dict[str, Callable[[Cells], Cells]]] = {
-    "-": arithmetic.negated,
-    "floor": arithmetic.floor,
-    "ceil": arithmetic.ceil,
-    "round": arithmetic.round_half_away,
-    "string": casting.as_text,
-    "number": casting.as_number,
-    "boolean": casting.as_boolean,
-    "datetime": casting.as_datetime,
-}
-
-
 class _Evaluation:
     """One expression being worked out for the rows of a scope."""
 
@@ -299,7 +288,7 @@ class _Evaluation:
             case Literal():
                 return Cells.constant(node.value)
             case Function(name, operand):
-                return _FUNCTIONS[name](self.value(operand))
+                return FUNCTIONS[name].apply(self.value(operand))
             case Tally():
                 return Cells.of(self._tally(node))
             case Arithmetic(operator, left, right):
