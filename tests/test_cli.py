@@ -115,7 +115,7 @@ def test_apply_reports_lines(
     assert main(["apply", database, str(files["updates_broken"])]) == 1
     assert "line 4" in capsys.readouterr().err
     assert main(["apply", database, str(files["updates_broken"]), "--skip-errors"]) == 1
-    assert "line 9 is no message" in capsys.readouterr().err
+    assert "line 9 is not a message" in capsys.readouterr().err
     assert main(["apply", database, str(files["updates"])]) == 1
     printed = capsys.readouterr()
     assert printed.err.count("line 75 rejected: unknown operator") == 1
@@ -411,7 +411,7 @@ def test_groups_are_imported_exported_and_shown(
     file, out = tmp_path / "companies.csv", tmp_path / "out.csv"
     file.write_text("company_id,plan\nacme,pro\nhooli,free\n")
     assert main(["show", str(database), "--group", "company"]) == 2
-    assert "the file has users only" in capsys.readouterr().err
+    assert "the file has only users" in capsys.readouterr().err
     assert main(["import", str(database), str(file), "--group", "company"]) == 0
     assert main(["show", str(database), "acme", "--group", "company"]) == 0
     assert '{"plan":"pro"}' in capsys.readouterr().out

@@ -38,7 +38,7 @@ from toolkit.sources.live.calls import (
     DIALECTS,
     Answer,
     Call,
-    Dialect,
+    HttpDialect,
     Request,
     check_token,
     read_parameters,
@@ -256,8 +256,8 @@ def _collect(receiver: Receiver, call: Call, request: Request) -> Answer:
 
 
 @pytest.fixture
-def collect(monkeypatch: pytest.MonkeyPatch) -> Dialect:
-    dialect = Dialect(
+def collect(monkeypatch: pytest.MonkeyPatch) -> HttpDialect:
+    dialect = HttpDialect(
         *(("/collect",), _read_collect, _collect),
         lambda path, error, reason: {"refused": str(error), "reason": reason},
         short={"/c": "/collect"},

@@ -48,7 +48,7 @@ def assert_told(*lines: str) -> None:
 
 
 def percent(part: float, whole: float) -> str:
-    return f"{part / whole:.1%}".replace("%", " %")
+    return f"{part / whole:.1%}"
 
 
 def rows(table: pd.DataFrame) -> list[str]:
@@ -291,7 +291,7 @@ def test_story_late_profiles_join_the_events_before_them(
         f"- {len(late)} guests filled in the form from 2026-06-15 on.",
         f"- {gained['distinct_id'].nunique()} of them had {len(gained):,} events, "
         f"{before.sum():,} of these before the profile.",
-        f"- {len(deleted)} others filled it in early and had the profile deleted; "
+        f"- {len(deleted)} others filled it in early and had their profile deleted; "
         f"{len(back)} of them came back.",
         f"- So the events with a profile go from "
         f"{percent(events['distinct_id'].isin(known).sum(), len(events))} with `profiles.csv` "
@@ -333,10 +333,10 @@ def test_plans_of_the_updates_end_as_those_of_the_profiles(profiles: pd.DataFram
 
 def test_story_ids_are_of_many_kinds(events: pd.DataFrame, profiles: pd.DataFrame) -> None:
     kinds = {
-        "digits, as `1207`": r"\d{4}",
+        "digits, such as `1207`": r"\d{4}",
         "e-mail addresses": r"[^@]+@[^@]+",
         "UUIDs": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
-        "prefixed, as `user-ab12`": r"user-[a-z]{2}\d\d",
+        "prefixed, such as `user-ab12`": r"user-[a-z]{2}\d\d",
     }
     count = {k: profiles["distinct_id"].str.fullmatch(p).sum() for k, p in kinds.items()}
 
@@ -360,7 +360,7 @@ def test_story_some_ids_nearly_match(events: pd.DataFrame, profiles: pd.DataFram
             f"| {reason} | {hits.sum()} | `{lost[hits].iloc[0]}` |"
             for reason, hits in found.items()
         ),
-        f"These {sum(hits.sum() for hits in found.values())} events join no profile:",
+        f"These {sum(hits.sum() for hits in found.values())} events have no profile:",
     )
 
 
@@ -391,8 +391,8 @@ def test_story_the_shop_grows_and_lives_in_the_evening(events: pd.DataFrame) -> 
 
     assert_told(
         *rows(months),
-        f"- {percent(weekend, len(events))} of the events fall on Saturday and Sunday.",
-        f"- {percent(evening, len(events))} of the events fall between 18:00 and 22:00 UTC.",
+        f"- {percent(weekend, len(events))} of the events are on a Saturday or Sunday.",
+        f"- {percent(evening, len(events))} of the events are between 18:00 and 22:00 UTC.",
     )
 
 
@@ -403,9 +403,9 @@ def test_story_cells_to_be_careful_with(profiles: pd.DataFrame) -> None:
 
     assert profiles["postal_code"].dropna().str.fullmatch(r"\d+").all()
     assert_told(
-        f"- {zeros} postal codes begin with a zero. All are digits, and text all the same.",
+        f"- {zeros} postal codes begin with a zero. All are digits, but still text.",
         *(f"| {column} | {count} |" for column, count in empty[empty > 0].items()),
-        f"- {quoted} names hold a comma and quotes.",
+        f"- {quoted} names contain a comma and quotes.",
     )
 
 
@@ -415,7 +415,7 @@ def test_story_every_operator_is_used() -> None:
 
     assert_told(
         *(f"| `${operator}` | {count[f'${operator}']} |" for operator in OPERATORS),
-        f"{ignored} updates carry `$ignore_time`.",
+        f"{ignored} updates have `$ignore_time`.",
     )
 
 
@@ -442,7 +442,7 @@ def find_fault(update: dict[str, Any], plans: set[str]) -> str:
     if set(found) - known:
         return "an unknown operator"
     if "$delete" in found and len(found) > 1:
-        return "`$delete` beside another operator"
+        return "`$delete` together with another operator"
     if not isinstance(update.get("$set", {}), dict):
         return "`$set` with a list"
     if "$last_seen" in update.get("$set", {}):

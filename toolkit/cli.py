@@ -161,12 +161,12 @@ def _refuse_half_characters(text: str) -> None:
     except UnicodeEncodeError:
         shown = text.encode(errors="backslashreplace").decode()
         raise ToolkitError(
-            f"{shown}: is no text in the encoding of this terminal; set LANG to one with UTF-8"
+            f"{shown}: is not text in the encoding of this terminal; set LANG to one with UTF-8"
         ) from None
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, with what was meant."""
+    """A parser whose errors are one line, with what was probably meant."""
 
     def error(self, message: str) -> NoReturn:
         wrong = re.match(r"argument (.*?): invalid choice: '(.*?)' \(choose from (.*)\)", message)
@@ -191,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROGRAM,
         description="User profiles in a notebook: edit, import, join with events, report.",
-        epilog="Exit status: 0 done, 1 something was rejected or found wrong, 2 not run as given.",
+        epilog="Exit status: 0 done; 1 something was rejected or wrong; 2 the command was not run.",
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
     commands = parser.add_subparsers(
@@ -230,13 +230,13 @@ def _import_options(load: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="COLUMN=PROPERTY",
-        help="a column (position from 0, or header name) and its property; repeat. "
+        help="a column (position from 0, or header name) and its property; repeatable. "
         "$distinct_id marks the identifier. Default: all columns by header",
     )
     load.add_argument(
         "--key",
         metavar="COLUMN",
-        help="the column of the IDs (position from 0, or header name); without --map all other "
+        help="the column of IDs (position from 0, or header name); without --map all other "
         "columns are imported under their names",
     )
     load.add_argument(
@@ -244,24 +244,26 @@ def _import_options(load: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PROPERTY=TYPE",
-        help="text, number, boolean, date or json, where the type found is not wanted; repeat",
+        help="text, number, boolean, date or json, to override the detected type; repeatable",
     )
-    load.add_argument("--encoding", help="such as cp1252 (default: found out)")
-    load.add_argument("--delimiter", help="between cells (default: found out)")
+    load.add_argument("--encoding", help="such as cp1252 (default: detected)")
+    load.add_argument("--delimiter", help="between cells (default: detected)")
     load.add_argument(
         "--header",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="whether row 1 is a header (default: found out)",
+        help="whether row 1 is a header (default: detected)",
     )
     load.add_argument(
-        "--skip-errors", action="store_true", help="import the other rows when some cannot be"
+        "--skip-errors",
+        action="store_true",
+        help="import the other rows if some are rejected",
     )
     load.add_argument("--dry-run", action="store_true", help="report only, write nothing")
     _add_group(load)
     load.add_argument("--rejected", type=Path, metavar="CSV", help="write rejected rows here")
     load.add_argument(
-        "--overwrite", action="store_true", help="write over a file of rejected rows that is there"
+        "--overwrite", action="store_true", help="replace an existing file of rejected rows"
     )
 
 
@@ -269,10 +271,12 @@ def _apply_options(apply: argparse.ArgumentParser) -> None:
     _add_database(apply)
     apply.add_argument("messages", type=Path, help="the file; .gz is unpacked")
     apply.add_argument(
-        "--skip-errors", action="store_true", help="apply the other lines when some are no messages"
+        "--skip-errors", action="store_true", help="apply the other lines if some are not messages"
     )
     apply.add_argument(
-        "--people", action="store_true", help="the file holds profiles as the query API has them"
+        "--people",
+        action="store_true",
+        help="the file holds profiles as in the query API",
     )
     _add_geo(apply)
 
@@ -280,19 +284,19 @@ def _apply_options(apply: argparse.ArgumentParser) -> None:
 def _export_options(export: argparse.ArgumentParser) -> None:
     _add_database(export)
     export.add_argument(
-        "file", type=Path, help="its end says what to write: " + ", ".join(all_endings())
+        "file", type=Path, help="its ending says what to write: " + ", ".join(all_endings())
     )
     export.add_argument(
         "--people",
         action="store_true",
-        help="write JSON in the shape of the query API in place of messages",
+        help="write JSON in the shape of the query API instead of messages",
     )
     export.add_argument(
         "--chunk", type=int, metavar="N", help="write lists of N messages, each a body to post"
     )
     _add_group(export)
     _add_overwrite(export)
-    export.add_argument("--where", help="only profiles for which this holds: 'user[\"plan\"] == …'")
+    export.add_argument("--where", help="only profiles that match: 'user[\"plan\"] == …'")
 
 
 def _report_options(report: argparse.ArgumentParser) -> None:
@@ -305,7 +309,7 @@ def _report_options(report: argparse.ArgumentParser) -> None:
             dest=f"{role}_column",
             metavar="COLUMN",
             help=f"the column that holds the {_ROLE_WORDS[role]} (default: {names[0]}, or one "
-            f"named alike)",
+            f"with a similar name)",
         )
     report.add_argument(
         "--measure",
@@ -314,12 +318,12 @@ def _report_options(report: argparse.ArgumentParser) -> None:
         help="count events, or users (default: %(default)s)",
     )
     report.add_argument("--by", help="a property: 'user[\"plan\"]' or 'event[\"item\"]'")
-    report.add_argument("--where", help="only events for which this holds")
+    report.add_argument("--where", help="only events that match")
     report.add_argument(
         "--unit",
         default="day",
         choices=[*get_args(Unit), "none"],
-        help="the time between two numbers; none is the whole time (default: %(default)s)",
+        help="the length of a period; none is the whole time (default: %(default)s)",
     )
     report.add_argument("--png", type=Path, help="write the chart here")
     report.add_argument("--csv", type=Path, help="write the table here")
@@ -329,7 +333,7 @@ def _report_options(report: argparse.ArgumentParser) -> None:
 def _history_options(history: argparse.ArgumentParser) -> None:
     _add_database(history)
     _add_group(history)
-    history.add_argument("distinct_id", help="whose updates")
+    history.add_argument("distinct_id", help="the profile whose updates to list")
     history.add_argument("property", nargs="?", help="the property to explain")
 
 
@@ -352,7 +356,7 @@ def _compact_options(compact: argparse.ArgumentParser) -> None:
     compact.add_argument(
         "--keep",
         required=True,
-        help="what stays: a duration such as 90d, a moment such as 2026-05-01, or a number of "
+        help="what to keep: a duration such as 90d, a moment such as 2026-05-01, or a number of "
         "batches, the latest ones",
     )
     compact.add_argument("--dry-run", action="store_true", help="report only, change nothing")
@@ -366,7 +370,7 @@ def _backup_options(backup: argparse.ArgumentParser) -> None:
 
 def _check_options(check: argparse.ArgumentParser) -> None:
     _add_database(check)
-    check.add_argument("--repair", action="store_true", help="write the profiles anew from the log")
+    check.add_argument("--repair", action="store_true", help="rebuild the profiles from the log")
 
 
 def _serve_options(serving: argparse.ArgumentParser) -> None:
@@ -379,21 +383,21 @@ def _serve_options(serving: argparse.ArgumentParser) -> None:
     )
     serving.add_argument(
         "--token",
-        help="what clients must know (default: any token is taken; where they reach the server "
-        "by more than loopback addresses, one is made up)",
+        help="what clients must know (default: any token is accepted; if they can reach the server "
+        "by more than loopback addresses, one is generated)",
     )
     serving.add_argument(
         "--origin",
         action="append",
         default=[],
-        help="a web page's origin that may send, such as http://localhost:3000; repeat",
+        help="a web page's origin that may send, such as http://localhost:3000; repeatable",
     )
     serving.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="a further name clients call this machine by, such as host.docker.internal; repeat",
+        help="another name for this machine, such as host.docker.internal; repeatable",
     )
     serving.add_argument(
         "--group-key", default=GROUP_KEY, help="the group key of Segment's groups (%(default)s)"
@@ -417,19 +421,19 @@ def _add_geo(command: argparse.ArgumentParser) -> None:
         "--geo",
         type=Path,
         metavar="MMDB",
-        help="a location database: $set and $set_once set the location of $ip or coordinates too",
+        help="a location database: $set and $set_once also set the location of $ip or coordinates",
     )
 
 
 def _add_overwrite(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--overwrite", action="store_true", help="write over a file that is there")
+    command.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
 def _add_group(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--group",
         metavar="KEY",
-        help="profiles of groups, such as company, in place of users",
+        help="profiles of groups, such as company, instead of users",
     )
 
 
@@ -439,20 +443,20 @@ def _opened(given: argparse.Namespace) -> ProfileTable:
 
 
 def _asked(profiles: ProfileTable, given: argparse.Namespace) -> ProfileTable:
-    """Return the table of the group key that is asked for, or of the users."""
+    """Return the table of the given group key, or of the users."""
     if given.group is None:
         return profiles
     if given.group not in profiles.group_keys:
         there = listed(profiles.group_keys)
         raise ToolkitError(
             f"--group {given.group}: there are no profiles of such groups; "
-            + (f"the group keys are {there}" if there else "the file has users only")
+            + (f"the group keys are {there}" if there else "the file has only users")
         )
     return profiles.groups(given.group)
 
 
 def _there(path: Path) -> Path:
-    """Return a path at which a file must stand."""
+    """Return a path at which a file must exist."""
     if path.is_dir():
         raise ToolkitError(f"{path}: is a folder; a file is needed")
     if not path.exists():
@@ -461,11 +465,11 @@ def _there(path: Path) -> Path:
 
 
 def _may_be_written(given: argparse.Namespace, path: Path, *sources: Path) -> None:
-    """Refuse a path at which no file may be written, before the work and not after it."""
+    """Refuse a path that may not be written, before the work and not after it."""
     if path.exists() and any(each.exists() and path.samefile(each) for each in sources):
-        raise ToolkitError(f"{path}: is the file that is read; give another name")
+        raise ToolkitError(f"{path}: is also the file to read; give another name")
     if is_database(path):
-        raise ToolkitError(f"{path}: is a database, which would be lost; give another name")
+        raise ToolkitError(f"{path}: is a database, which would be overwritten; give another name")
     if path.is_dir():
         raise ToolkitError(f"{path}: is a folder; give the name of a file")
     if not path.parent.is_dir():
@@ -483,7 +487,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 
 
 def _say(told: object, *, file: TextIO | None = None) -> None:
-    """Print text of which some comes from data."""
+    """Print text that comes partly from data."""
     # Written as JSON writes them, so that JSON stays what it was.
     print(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", str(told)), file=file)
 
@@ -493,7 +497,7 @@ def _why(error: OSError) -> str:
 
 
 def _as_option(name: str, value: object = ...) -> str:
-    """Write an argument of a function as the option that stands for it."""
+    """Write an argument of a function as the matching option."""
     if name == "on_error":
         return "--skip-errors"
     if name == "header":
@@ -528,7 +532,7 @@ def _column(key: str) -> int | str: ...
 @overload
 def _column(key: None) -> None: ...
 def _column(key: str | None) -> int | str | None:
-    """Return what names a column; digits are a position."""
+    """Return a column's name or position; digits are a position."""
     return int(key) if key is not None and _POSITION.fullmatch(key) else key
 
 
@@ -614,7 +618,7 @@ def _apply(given: argparse.Namespace) -> int:
         profiles = opened.enter_context(ProfileTable(given.database))
         result = profiles.apply(messages, source=given.messages.name, geo=geo)
     for line, reason in messages.skipped[["line", "reason"]].to_numpy().tolist():
-        _say(f"line {line} is no message: {reason}", file=sys.stderr)
+        _say(f"line {line} is not a message: {reason}", file=sys.stderr)
     for index, reason in result.rejected[["index", "reason"]].to_numpy().tolist():
         _say(f"line {messages.lines[index]} rejected: {reason}", file=sys.stderr)
     for index, reason in result.warnings[["index", "reason"]].to_numpy().tolist():
@@ -628,7 +632,7 @@ def _export(given: argparse.Namespace) -> int:
     format_ = format_of(given.file)
     if format_ is None:
         raise ToolkitError(
-            f"{given.file}: the end of the name says what to write; "
+            f"{given.file}: the ending of the name says what to write; "
             f"allowed are {', '.join(all_endings())}"
         )
     is_messages = format_.name == "jsonl"
@@ -693,7 +697,7 @@ def _report(given: argparse.Namespace) -> int:
         if path is not None:
             _say(f"{what}: {path}")
     if not report.table["value"].fillna(0).any():
-        reason = "" if given.where is None else " that meets --where"
+        reason = "" if given.where is None else " that matches --where"
         _say(f'Nothing was counted: there is no "{given.event}"{reason}', file=sys.stderr)
         return REJECTED
     return OK
@@ -743,7 +747,7 @@ def _delimiter(path: Path) -> str:
 
 
 def _roles(given: argparse.Namespace, names: Iterable[object]) -> dict[str, str]:
-    """Return the column of each role: the one an option names, else one that is named alike."""
+    """Return the column of each role: the one an option names, or else one with a similar name."""
     columns = [str(name) for name in names]
     return {role: _event_column(role, getattr(given, f"{role}_column"), columns) for role in _ROLES}
 
@@ -762,9 +766,9 @@ def _event_column(role: str, given: str | None, columns: list[str]) -> str:
     alike = [name for name in columns if _plain(name) in plain]
     if len(alike) == 1:
         return alike[0]
-    what = "none is named like the" if not alike else f"{' and '.join(alike)} could each be the"
+    what = "no name is like the" if not alike else f"{' and '.join(alike)} could each be the"
     raise ToolkitError(
-        f"which column is the {_ROLE_WORDS[role]}? Name it with {flag}, since {what} "
+        f"which column is the {_ROLE_WORDS[role]}? Name it with {flag}, because {what} "
         f"{_ROLE_WORDS[role]}. {there}"
     )
 
@@ -833,7 +837,7 @@ def _history(given: argparse.Namespace) -> int:
         profiles = opened if given.group is None else opened.groups(given.group)
         updates = profiles.history(given.distinct_id)
         if not len(updates):
-            raise ToolkitError(f"no update ever named the profile {given.distinct_id!r}")
+            raise ToolkitError(f"no profile {given.distinct_id!r} was ever updated")
         if given.property is not None:
             _say(profiles.explain(given.distinct_id, given.property))
             return OK
@@ -913,7 +917,7 @@ _COMMANDS: Final[
     ]
 ] = {
     "demo": (_demo, _demo_options, "from a sample CSV and messages to a chart"),
-    "lab": (_lab, _lab_options, "open JupyterLab here, on the start notebook if there"),
+    "lab": (_lab, _lab_options, "open JupyterLab here, on the start notebook if it exists"),
     "import": (_import, _import_options, "import a CSV file into a table"),
     "apply": (_apply, _apply_options, "apply a file of messages (JSON Lines or array)"),
     "export": (_export, _export_options, "write profiles as messages or CSV"),
@@ -933,7 +937,7 @@ _COMMANDS: Final[
     "backup": (
         _backup,
         _backup_options,
-        "copy the file, its past included, while it may be in use",
+        "copy the file, including its past, even while it is in use",
     ),
     "check": (
         _check,
@@ -943,7 +947,7 @@ _COMMANDS: Final[
     "serve": (
         _serve,
         _serve_options,
-        "take what analytics clients send, until Ctrl-C; the file is made if missing",
+        "receive what analytics clients send, until Ctrl-C; creates the file if missing",
     ),
     "show": (_show, _show_options, "show a table, or one profile as JSON"),
 }

@@ -69,25 +69,27 @@ from .errors import (
     WorkCancelled as WorkCancelled,
     WriteError as WriteError,
 )
-from .html import (
-    NO_MATHS as NO_MATHS,
-    Html as Html,
-    cell_text as cell_text,
-    escape as escape,
-    notes as notes,
-)
+from .html import NO_MATHS as NO_MATHS, Html as Html, cell_text as cell_text, notes as notes
 from .ids import (
     PLACEHOLDERS as PLACEHOLDERS,
+    ROUNDED as ROUNDED,
     is_inexact as is_inexact,
+    looks_rounded as looks_rounded,
     near_id as near_id,
     near_miss_keys as near_miss_keys,
     near_miss_reasons as near_miss_reasons,
     normalise_id as normalise_id,
+    rounded as rounded,
     visible as visible,
 )
 from .notation import argument as argument, either as either, written as written
 from .paths import ENDINGS as ENDINGS, as_path as as_path, path_of_format as path_of_format
-from .progress import Progress as Progress, counted as counted, silent as silent
+from .progress import (
+    Progress as Progress,
+    counted as counted,
+    silent as silent,
+    watched_by as watched_by,
+)
 from .reserved import (
     FIRST_SEEN as FIRST_SEEN,
     HIDDEN as HIDDEN,
@@ -104,6 +106,7 @@ from .times import (
     NO_TIME as NO_TIME,
     ZONE_FORMS as ZONE_FORMS,
     Microseconds as Microseconds,
+    http_as_iso as http_as_iso,
     iso as iso,
     no_time as no_time,
     of_numbers as of_numbers,
@@ -126,6 +129,7 @@ from .values import (
     key as key,
     loads as loads,
     loads_many as loads_many,
+    of_decimal as of_decimal,
     printable as printable,
     quoted as quoted,
     texts_where as texts_where,

@@ -34,122 +34,128 @@ from toolkit.updates.operators import OPERATORS, Profile, apply, is_number
 RULES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "SET-1": (
-            "`$set` writes each property it names over what is there, and creates the profile "
-            "if there is none (documented). Any JSON value will do. NaN and the infinities "
-            "are no JSON; a property with one is rejected. So is text with half a surrogate "
-            "pair, an integer of more than 4,300 digits, and nesting more than 200 deep."
+            "`$set` overwrites each property it names, and creates the profile if there is "
+            "none (documented). Any JSON value is allowed. NaN and the infinities are not "
+            "JSON; a property with one is rejected. So is text with half a surrogate pair, an "
+            "integer of more than 4,300 digits, and nesting more than 200 deep."
         ),
         "SET-2": ("`$set` of `{}` creates an empty profile. `null` is stored as null."),
         "ONCE-1": (
             "`$set_once` writes only what is absent, and creates the profile (documented). A "
-            'stored `null`, `""`, `0`, `false`, `[]` or `{}` is there, and stays.'
+            'stored `null`, `""`, `0`, `false`, `[]` or `{}` is not absent, and stays.'
         ),
         "ADD-1": (
-            "`$add` adds a number; absent counts as 0, a negative number takes away, the "
+            "`$add` adds a number; absent counts as 0, a negative number subtracts, and the "
             "profile is created (documented)."
         ),
         "ADD-2": (
-            "A boolean, a null and numeric text are no numbers. Where the increment or the "
-            "stored value is none, that property is rejected and stays. Integers stay exact "
-            "at any size; an integer and a float make a float. A sum that cannot be stored "
-            "(an infinity, too many digits) is rejected."
+            "A boolean, null and numeric text are not numbers. If the increment or the stored "
+            "value is not a number, that property is rejected and keeps its value. Integers "
+            "stay exact at any size; an integer plus a float is a float. A sum that cannot be "
+            "stored (an infinity, too many digits) is rejected."
         ),
         "UNION-1": (
-            "`$union` adds one value or the values of a list, and afterwards no value stands "
-            "twice: of equal ones the first stays, those included that stood there twice "
-            "before. What was there keeps its order, new values follow in the order given. "
-            "Absent becomes a list; the profile is created."
+            "`$union` adds one value or the values of a list, and afterwards no value occurs "
+            "twice: only the first of equal values stays, even if the list had duplicates "
+            "before. Stored values keep their order, and new values follow in the order "
+            "given. An absent property becomes a list; the profile is created."
         ),
         "APPEND-1": (
-            "`$append` adds one element at the end, equal ones or not. A list is one element. "
-            "Absent becomes a list of one; the profile is created."
+            "`$append` adds one element at the end, whether or not an equal one is there. A "
+            "list is one element. An absent property becomes a list of one; the profile is "
+            "created."
         ),
         "REMOVE-1": (
-            "`$remove` takes out every element equal to the value. A list is one value. Where "
-            "profile, property or value is missing, nothing is written, nothing created, and "
-            "Updated At stays."
+            "`$remove` takes out every element equal to the value. A list is one value. If "
+            "the profile, property or value is missing, nothing is written or created, and "
+            "Updated At does not move."
         ),
         "LIST-1": (
-            "`$union`, `$append` and `$remove` on a stored value that is no list (null "
-            "included) are rejected, and the value stays."
+            "`$union`, `$append` and `$remove` on a stored value that is not a list "
+            "(including null) are rejected, and the value stays."
         ),
         "EQUAL": (
             "Two values are equal as JSON: numbers by value (`1` equals `1.0`), `true` is not "
-            '`1`, `"1"` is not `1`, objects by key in whatever order.'
+            '`1`, `"1"` is not `1`, objects by key, in any order.'
         ),
         "UNSET-1": (
-            "`$unset` takes property names, or one name, and removes them for good. Unknown "
-            "names are passed over. No profile is created, and a profile without its last "
-            "property is an empty profile."
+            "`$unset` takes property names, or one name, and removes them permanently. "
+            "Unknown names are ignored. No profile is created, and a profile that loses its "
+            "last property is an empty profile."
         ),
         "DELETE-1": (
             "`$delete` removes the profile with all its properties, whatever its value. The "
-            "user's events stay and join as not set. A later write makes a fresh profile, "
-            "which stands last in the table."
+            "user's events stay, and their joined properties are not set. A later write "
+            "creates a new profile, which comes last in the table."
         ),
         "MSG-1": (
-            "The operators of one message apply in the order written. `$delete` beside "
+            "The operators of one message apply in the order written. `$delete` together with "
             "another operator is rejected."
         ),
         "MSG-2": (
             "The messages of a batch apply in order, each seeing those before it. The result "
-            "is that of applying them one at a time."
+            "is the same as applying them one at a time."
         ),
         "MSG-3": (
-            "A rejected message or property never stops the others. For each there is the "
+            "A rejected message or property never stops the others. Each rejection has the "
             "index in the batch, the distinct ID, operator, property and reason."
         ),
         "MSG-4": (
-            "A message is rejected whole if it is no object, has no operator that exists, a "
-            "property outside an operator, a distinct ID that is missing, empty, or neither "
-            "text nor a number, or an argument of the wrong shape. An unknown field with `$` "
-            "before its name and an object or list in it is an unknown operator: it is rejected "
-            "by itself, and the rest of the message applies. A number as ID is its decimal "
-            'text: 123, and 123.0 from a float column, are `"123"`.'
+            "A message is rejected as a whole if it is not an object, has no known operator, "
+            "has a property outside an operator, has a distinct ID that is missing, empty, or "
+            "neither text nor a number, or has an argument of the wrong shape. An unknown "
+            "field whose name begins with `$` and whose value is an object or a list is an "
+            "unknown operator: it alone is rejected, and the rest of the message applies. A "
+            "number used as an ID becomes its decimal text: 123, and 123.0 from a float "
+            'column, are `"123"`.'
         ),
         "ID-1": (
-            "A float from 2**53 on, whole as it looks, may have lost digits on the way: it is no "
-            "distinct ID. What would write to it is rejected, what asks for it is refused, and in "
-            "a column of events or groups it counts as no ID, with a warning. A smaller type of "
-            "floats ends earlier (float32 at 2**24). Integers and text have no such limit."
+            "A float of 2**53 or more, even if it looks whole, may have lost digits: it is "
+            "not a distinct ID. Updates to it are rejected, reading it is refused, and in a "
+            "column of events or groups it does not count as an ID, with a warning. Smaller "
+            "float types have a lower limit (float32: 2**24). Integers and text have no such "
+            "limit. But a text such as `1.23457E+17` is how a spreadsheet writes a long number "
+            "whose digits it dropped: in a CSV its row is rejected (CSV-2); elsewhere it is an ID "
+            "like any other text, with a warning, because it may match nobody. `1E5`, without a "
+            "plus, is a code."
         ),
         "MSG-5": (
-            "Nothing of a message left after rejections is no message: `$set` of one invalid "
-            "property creates no profile. Accepted messages are logged, those without effect "
-            "too; what was rejected is not."
+            "If nothing of a message is left after rejections, it has no effect: `$set` of "
+            "one invalid property does not create a profile. Accepted messages are logged, "
+            "even those without effect; what was rejected is not."
         ),
         "GROUP-1": (
             "A message with `$group_key` and `$group_id` updates a group profile. There is "
-            "one table a group key, and all operators but `$add` and `$append`. A message has "
-            "a user or a group, not both."
+            "one table per group key, and all operators except `$add` and `$append` work on "
+            "it. A message has a user or a group, not both."
         ),
         "META": (
             "`$token`, `$time`, `$ip`, `$ignore_time`, `$ignore_alias`, `$latitude` and "
             "`$longitude` are never properties. `$token` is kept with the message in the log; "
-            "the IP is not kept. What SDKs put beside the operators (`$device_id`, `$user_id`, "
-            "`$had_persisted_distinct_id`, `$mp_metadata`, `$browser_version` …) is ignored; so "
-            "is any other field with `$` before its name that holds no object or list, with a "
-            "warning. `$time` is unix seconds or milliseconds (TIME-1), ISO 8601 text (TIME-2) or, "
-            "in Python, a datetime; without a zone it "
-            "is UTC. A `$time` that is none of these, or an `$ignore_time` that is no "
-            "boolean, rejects the message; null counts as not given."
+            "the IP is not kept. Fields that SDKs put next to the operators (`$device_id`, "
+            "`$user_id`, `$had_persisted_distinct_id`, `$mp_metadata`, `$browser_version` …) "
+            "are ignored; so is any other field whose name begins with `$` and whose value is "
+            "not an object or a list, with a warning. `$time` is unix seconds or milliseconds "
+            "(TIME-1), ISO 8601 text (TIME-2) or, in Python, a datetime; without a zone it is "
+            "UTC. A message with any other `$time`, or with an `$ignore_time` that is not a "
+            "boolean, is rejected; null counts as not given."
         ),
         "SEEN-1": (
-            "`$last_seen` is kept by the table: the time of the last update, which is the "
-            "message's `$time`, else the time of arrival. It never goes back. No operator "
-            "writes it: that property is rejected."
+            "`$last_seen` is maintained by the table: the time of the last update, which is "
+            "the message's `$time`, or else the time of arrival. It never goes back. "
+            "Operators cannot write it: that property is rejected."
         ),
         "SEEN-2": (
-            "Updated At stays after edits made by hand (forms, the CSV import, "
-            "`ignore_time=True`), after messages with `$ignore_time`, and after messages that "
-            "are rejected or write nothing. `$set` of a property, `$append` and `$add` always "
-            "write, an equal value too (documented); `$set_once`, `$union`, `$remove`, "
+            "Updated At does not move for edits made by hand (forms, the CSV import, "
+            "`ignore_time=True`), messages with `$ignore_time`, and messages that are "
+            "rejected or write nothing. `$set` of a property, `$append` and `$add` always "
+            "write, even an equal value (documented); `$set_once`, `$union`, `$remove`, "
             "`$unset` and `$set` of `{}` write only if something is different afterwards."
         ),
         "HIDDEN": (
-            '`$bucket` and `bucket` are stored with a warning and read by `profiles["id"]`, '
-            "and appear in no table, frame, form or report. Events that carry one are left "
-            "out of reports, which say how many."
+            "`$bucket` and `bucket` are stored with a warning and can be read with "
+            '`profiles["id"]`, but do not appear in any table, frame, form or report. Events '
+            "that carry one are left out of reports, which say how many."
         ),
     }
 )

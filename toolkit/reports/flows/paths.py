@@ -6,8 +6,8 @@ so each step is one look at whole columns, never user by user.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
@@ -16,9 +16,9 @@ import pandas as pd
 
 from toolkit.base import ReportError, as_duration, check_choice, check_flag, dumps, is_whole, quoted
 from toolkit.columns import Codes, Mask, Microseconds, Positions
+from toolkit.reports.numbers.counted import Counted
 from toolkit.reports.question.breakdowns import Breakdown, as_breakdown
-from toolkit.reports.question.periods import Periods
-from toolkit.reports.question.segments import NOT_SET, Segments
+from toolkit.reports.question.segments import NOT_SET, Segments, Values, joined, occurring
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import Step, as_step
 from toolkit.reports.retention.entries import is_new
@@ -36,7 +36,7 @@ _DEFAULT_STEPS: Final = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class FlowPlan:
     """What makes a path.
 
     Attributes
@@ -80,7 +80,8 @@ class Plan:
         hide: Any,
         expand: Any,
         count: Any,
-    ) -> Plan:
+        tz: Any,
+    ) -> FlowPlan:
         """Return the plan of some arguments of the report.
 
         Raises
@@ -118,7 +119,7 @@ class Plan:
             None if gap is None else as_duration(gap, "gap"),
             check_flag("collapse", collapse),
             hidden,
-            _expanded(expand),
+            _expanded(expand, tz),
             count,
         )
 
@@ -128,13 +129,13 @@ class Plan:
         return list(range(-self.before, self.after + 1))
 
 
-def _expanded(expand: Any) -> Mapping[str | None, Breakdown]:
+def _expanded(expand: Any, tz: Any) -> Mapping[str | None, Breakdown]:
     if expand is None:
         return {}
     given = expand if isinstance(expand, Mapping) else {None: expand}
     found = {}
     for name, prop in given.items():
-        by = as_breakdown(prop)
+        by = as_breakdown(prop, tz)
         if by is None or len(by.parts) > 1 or not (name is None or isinstance(name, str)):
             raise ReportError(
                 f"expand={quoted(expand):.80}; give a property, or one for each event: "
@@ -168,7 +169,7 @@ class Paths:
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class FlowTrack:
     """The events that paths are made of, by user and time.
 
     Attributes
@@ -180,9 +181,9 @@ class Track:
     times
         In microseconds since 1970 UTC.
     nodes
-        What it is as a step, a position in *labels*.
-    labels
-        What steps are called, no two alike.
+        What it is as a step, a position in *kinds*.
+    kinds
+        What there is as a step.
     stretches
         Numbers that differ where one path cannot go on: by user and long pause.
     firsts
@@ -193,7 +194,7 @@ class Track:
     users: Codes
     times: Microseconds
     nodes: Any
-    labels: list[str]
+    kinds: StepKinds
     stretches: Any
     firsts: Positions
 
@@ -201,7 +202,7 @@ class Track:
         return len(self.rows)
 
     @classmethod
-    def of(cls, selection: Selection, plan: Plan) -> Track:
+    def of(cls, selection: Selection, plan: FlowPlan) -> FlowTrack:
         """Return the track of selected events."""
         timelines = selection.events.timelines
         rows, users, times = timelines.rows, timelines.ids, timelines.times
@@ -213,7 +214,7 @@ class Track:
             if len(chosen) < len(rows):
                 rows, users, times = rows[chosen], users[chosen], times[chosen]
                 names = names[chosen]
-        nodes, labels = _nodes(selection, rows, names, plan)
+        nodes, kinds = _nodes(selection, rows, names, plan)
         stretches: Any = users
         breaks = is_new(users)
         if plan.gap is not None and len(rows):
@@ -224,7 +225,7 @@ class Track:
             if len(rows):
                 breaks[1:] |= nodes[1:] != nodes[:-1]
             firsts = np.flatnonzero(breaks)
-        return cls(rows, users, times, nodes, labels, stretches, firsts)
+        return cls(rows, users, times, nodes, kinds, stretches, firsts)
 
     @cached_property
     def runs(self) -> Positions:
@@ -241,14 +242,14 @@ class Track:
         found: Positions = ends[runs]
         return found
 
-    def paths(self, anchors: Positions, plan: Plan) -> Paths:
+    def paths(self, anchors: Positions, plan: FlowPlan) -> Paths:
         """Return the paths around some events."""
         runs = self.runs[anchors]
         after = [self._step(anchors, runs, number, plan) for number in range(1, plan.after + 1)]
         before = [self._step(anchors, runs, -number, plan) for number in range(plan.before, 0, -1)]
         return Paths(self.users[anchors], (*before, self.nodes[anchors], *after))
 
-    def _step(self, anchors: Positions, runs: Positions, number: int, plan: Plan) -> Any:
+    def _step(self, anchors: Positions, runs: Positions, number: int, plan: FlowPlan) -> Any:
         """Return what stands so many steps from each anchor, -1 for nothing."""
         found = np.full(len(anchors), -1, self.nodes.dtype)
         wanted = runs + number
@@ -265,7 +266,7 @@ class Track:
         return found
 
     def are_cut(
-        self, anchors: Positions, paths: Paths, plan: Plan, observed: tuple[int, int]
+        self, anchors: Positions, paths: Paths, plan: FlowPlan, observed: tuple[int, int]
     ) -> tuple[Mask, Mask]:
         """Return of each path whether it may go on where nothing was observed.
 
@@ -293,10 +294,13 @@ class Track:
         return cut[0], cut[1]
 
 
-def _nodes(selection: Selection, rows: Positions, names: Any, plan: Plan) -> tuple[Any, list[str]]:
-    """Return what each event is as a step, and what to call these."""
+def _nodes(
+    selection: Selection, rows: Positions, names: Any, plan: FlowPlan
+) -> tuple[Any, StepKinds]:
+    """Return what each event is as a step, and what there is as a step."""
     texts = selection.events.event_names.texts.to_pylist()
-    labels = [*texts, NOT_SET]
+    kinds: list[Kind] = [*((text, None) for text in texts), (None, None)]
+    values: list[Values] = []
     nodes = np.where(names < 0, names.dtype.type(len(texts)), names)
     split = nodes
     for name, by in plan.expand.items():
@@ -306,21 +310,17 @@ def _nodes(selection: Selection, rows: Positions, names: Any, plan: Plan) -> tup
         chosen = np.flatnonzero(free if code is None else free & (nodes == code))
         of = nodes[chosen].astype(np.int64)
         segments = _segments(selection, rows[chosen], by)
-        used = np.flatnonzero(np.bincount(segments.codes, minlength=len(segments)))
-        values = segments.values.levels(used)[0].labels
-        is_set = np.ones(len(segments), np.bool_)
-        is_set[used] = [value != NOT_SET for value in values]
-        has_value = is_set[segments.codes]
+        used, places = occurring(segments.codes, len(segments))
+        values.append(segments.values.take(used))
+        has_value = np.array([label != NOT_SET for label in _labels(values[-1])], np.bool_)[places]
         chosen, of = chosen[has_value], of[has_value]
-        keys, found = pd.factorize(of * len(segments) + segments.codes[has_value])
+        size = max(len(used), 1)
+        keys, found = pd.factorize(of * size + places[has_value])
         split = split.astype(np.int64) if split is nodes else split
-        split[chosen] = len(labels) + keys
-        called = dict(zip(used.tolist(), values, strict=True))
-        labels += [
-            f"{labels[key // len(segments)]}: {called[key % len(segments)]}"
-            for key in found.tolist()
-        ]
-    return split, _distinct(labels, len(texts))
+        split[chosen] = len(kinds) + keys
+        by_what = len(values) - 1
+        kinds += [(kinds[key // size][0], (by_what, key % size)) for key in found.tolist()]
+    return split, StepKinds(kinds, tuple(values))
 
 
 def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
@@ -334,87 +334,121 @@ def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
     return segments
 
 
-def _distinct(labels: Sequence[str], unnamed: int) -> list[str]:
-    """Return labels of which no two are alike; one that reads like something else in quotes."""
-    taken = {DROP_OFF, START, OTHER, NOT_SET}
-    result = []
-    for place, name in enumerate(labels):
-        label = name
-        while label in taken and place != unnamed:
-            label = dumps(label)
-        taken.add(label)
-        result.append(label)
-    return result
+#: The name of an event, None for none; what it was split by and which value it had, or None.
+Kind: TypeAlias = tuple[str | None, tuple[int, int] | None]
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
-    """Which paths are asked for.
+class StepKinds:
+    """What there is as a step.
 
     Attributes
     ----------
-    visible
-        All events that take part in reports.
-    chosen
-        Those of them that paths are made of.
-    range
-        When an anchor is one.
+    kinds
+        Names first, then what was split.
+    values
+        Of each property that events were split by, its values.
     """
 
-    visible: Selection
-    chosen: Selection
-    plan: Plan
-    by: Breakdown | None
-    range: Periods
+    kinds: list[Kind]
+    values: tuple[Values, ...]
 
-    @cached_property
-    def track(self) -> Track:
-        return Track.of(self.chosen, self.plan)
+    def __len__(self) -> int:
+        return len(self.kinds)
 
-    @cached_property
-    def candidates(self) -> Positions:
-        """Where on the track the events stand that paths may lead to and from."""
-        anchor, track = self.plan.anchor, self.track
-        is_anchor = (track.times >= self.range.start) & (track.times < self.range.end)
-        if anchor.event is not None or anchor.where is not None:
-            matching = self.chosen.named(anchor.event).where(anchor.where)
-            marks = np.zeros(len(matching.events), np.bool_)
-            marks[slice(None) if matching.positions is None else matching.positions] = True
-            is_anchor &= marks[track.rows]
-        return np.flatnonzero(is_anchor)
+    def labels(self) -> list[str]:
+        """Return what to call each, no two alike; one that reads like another in quotes."""
+        taken = {DROP_OFF, START, OTHER, NOT_SET}
+        values = [_labels(each) for each in self.values]
+        result = []
+        for name, value in self.kinds:
+            label = NOT_SET if name is None else name
+            label = label if value is None else f"{label}: {values[value[0]][value[1]]}"
+            while label in taken and (name, value) != (None, None):
+                label = dumps(label)
+            taken.add(label)
+            result.append(label)
+        return result
 
-    @cached_property
-    def anchors(self) -> Positions:
-        """Where those stand that paths do lead to and from, whatever the segment."""
-        return self.candidates[is_new(self._same(self.candidates))]
+    def joined(self, other: StepKinds) -> tuple[StepKinds, Positions, Positions]:
+        """Return those of two groups of users, and which of these each of either is."""
+        values, which = [], []
+        for mine, theirs in zip(self.values, other.values, strict=True):
+            both, of_each = joined(mine, theirs)
+            values.append(both)
+            which.append((of_each[: len(mine)].tolist(), of_each[len(mine) :].tolist()))
+        kinds = [
+            [(name, at and (at[0], which[at[0]][side][at[1]])) for name, at in each.kinds]
+            for side, each in enumerate((self, other))
+        ]
+        every = dict.fromkeys([*kinds[0], *kinds[1]])
+        in_order = sorted(every, key=lambda kind: (kind[1] is not None, kind[0] is None))
+        places = {kind: place for place, kind in enumerate(in_order)}
+        mine_, theirs_ = (np.array([places[kind] for kind in each], np.int64) for each in kinds)
+        return StepKinds(in_order, tuple(values)), mine_, theirs_
 
-    def _same(self, at: Positions) -> Any:
-        """Return numbers that are equal for anchors of which only the first counts."""
-        return self.track.users[at] if self.plan.count == "uniques" else self.track.runs[at]
 
-    @cached_property
-    def whole(self) -> Paths:
-        """The paths of all users together."""
-        return self.track.paths(self.anchors, self.plan)
+def _labels(values: Values) -> list[str]:
+    return values.levels(np.arange(len(values)))[0].labels
 
-    def broken_down(self) -> tuple[Paths, Segments]:
-        """Return the paths of each segment, and the segments."""
-        assert self.by is not None
-        if self.chosen.is_of_users(self.by):
-            segments = self.chosen.user_segments(self.by)
-            rows, codes = segments.beside(self.whole.users)
-            whole = self.whole
-            if rows is None:
-                return Paths(whole.users, whole.nodes, codes), segments
-            nodes = tuple(step[rows] for step in whole.nodes)
-            return Paths(whole.users[rows], nodes, codes), segments
-        at = self.candidates
-        of_rows = self.chosen.at_rows(self.track.rows[at])
-        segments = of_rows.event_segments(self.by)
-        codes = segments.codes
-        at = at if segments.owners is None else at[segments.owners]
-        same = self._same(at)
-        order = np.lexsort((codes, same))
-        counts = np.sort(order[is_new(same[order], codes[order])])
-        paths = self.track.paths(at[counts], self.plan)
-        return Paths(paths.users, paths.nodes, codes[counts]), segments
+
+@dataclass(frozen=True, eq=False)
+class CountedPaths(Counted):
+    """Paths that can be added to those of other users.
+
+    Attributes
+    ----------
+    kinds
+        What there is as a step.
+    nodes
+        For each step from the oldest on: what each path has there, -1 for nothing.
+    cells
+        The segment of each path.
+    size
+        How many segments there are.
+    weights
+        How many such paths there are; None if each is one.
+    """
+
+    kinds: StepKinds
+    nodes: tuple[Any, ...]
+    cells: Positions
+    size: int
+    weights: Positions | None = None
+
+    def placed(self, rows: Positions, size: int) -> CountedPaths:
+        return replace(self, cells=rows[self.cells], size=size)
+
+    def __add__(self, other: CountedPaths) -> CountedPaths:
+        kinds, *places = self.kinds.joined(other.kinds)
+        mine, theirs = (np.append(each, -1) for each in places)  # nothing stays nothing
+        pairs = zip(self.nodes, other.nodes, strict=True)
+        nodes = [np.concatenate([mine[a], theirs[b]]) for a, b in pairs]
+        cells = np.concatenate([self.cells, other.cells])
+        weights = np.concatenate([self._weights, other._weights])
+        codes = cells
+        for step in nodes:
+            codes = pd.factorize(codes * (len(kinds) + 1) + step + 1)[0]
+        number = int(codes.max(initial=-1)) + 1
+        first = np.zeros(number, np.int64)
+        first[codes[::-1]] = np.arange(len(codes))[::-1]
+        added = np.bincount(codes, weights, minlength=number).astype(np.int64)
+        each = tuple(step[first] for step in nodes)
+        return CountedPaths(kinds, each, cells[first], self.size, added)
+
+    @property
+    def _weights(self) -> Positions:
+        return np.ones(len(self.cells), np.int64) if self.weights is None else self.weights
+
+    def often(self, step: int) -> Positions:
+        """Return how many paths have each kind at a step."""
+        nodes = self.nodes[step]
+        there = nodes >= 0
+        weights = None if self.weights is None else self.weights[there]
+        found = np.bincount(nodes[there], weights, minlength=len(self.kinds))
+        return found.astype(np.int64, copy=False)
+
+    def values(self) -> Any:
+        """Return how many paths each segment has."""
+        sizes = np.bincount(self.cells, self.weights, minlength=self.size)
+        return sizes.astype(np.int64, copy=False)

@@ -17,6 +17,7 @@ from toolkit.base import (
     count,
     is_reserved_text,
     listed,
+    rounded,
     silent,
 )
 from toolkit.sources.csv.defuse import restored_texts
@@ -38,7 +39,6 @@ from toolkit.sources.csv.types import (
     TypedColumn,
     infer_type,
     is_filled,
-    is_rounded,
     typed,
 )
 from toolkit.updates import name_refusal
@@ -227,7 +227,7 @@ class CsvFile:
         if identifier is None or self.columns.is_exported:
             return []
         cells = self.columns.cells[identifier]
-        doubtful = np.flatnonzero(is_rounded(cells))
+        doubtful = np.flatnonzero(rounded(cells))
         if not len(doubtful):
             return []
         return [

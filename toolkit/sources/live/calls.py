@@ -88,7 +88,7 @@ def endpoint(path: str) -> str:
     return _found(path)[0]
 
 
-def _found(path: str) -> tuple[str, Dialect]:
+def _found(path: str) -> tuple[str, HttpDialect]:
     """Return the endpoint a path names, and the dialect that has it."""
     name = path.removesuffix("/")
     for dialect in DIALECTS.values():
@@ -105,7 +105,7 @@ def endpoints() -> list[str]:
 
 
 @dataclass(frozen=True)
-class Dialect:
+class HttpDialect:
     """How one product's clients send, and what they expect as an answer.
 
     Attributes
@@ -411,9 +411,9 @@ def _user_of(authorization: str) -> str | None:
 
 
 #: Each product whose clients may send. The first one's refusals are those of unknown paths.
-DIALECTS: Final[dict[str, Dialect]] = {
-    "mixpanel": Dialect(MIXPANEL, _read_mixpanel, _mixpanel, _refuse_mixpanel),
-    "segment": Dialect(
+DIALECTS: Final[dict[str, HttpDialect]] = {
+    "mixpanel": HttpDialect(MIXPANEL, _read_mixpanel, _mixpanel, _refuse_mixpanel),
+    "segment": HttpDialect(
         *(SEGMENT, _read_segment, _segment, _refuse_segment),
         short=_SHORT,
         begins=("/v1/", "/beacon/"),
