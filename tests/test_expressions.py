@@ -33,11 +33,11 @@ from toolkit import ProfileTable, event, user
 from toolkit.base.errors import ExpressionError, ToolkitError, UnknownPropertyWarning
 from toolkit.base.times import NO_TIME, iso, parse_time
 from toolkit.base.values import ABSENT, equal
+from toolkit.columns import Instants
 from toolkit.columns.column import Column
 from toolkit.columns.snapshot import Snapshot
 from toolkit.expressions import (
     Expression,
-    Instants,
     SnapshotScope,
     as_expression,
     as_property,

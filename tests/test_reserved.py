@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.base.reserved import DISPLAY_NAMES, HIDDEN, display_name, title
+from toolkit.base.reserved import HIDDEN, RESERVED, display_name, title
 from toolkit.updates.names import name_refusal
 
 
@@ -35,7 +35,7 @@ def test_reserved_names_have_display_names_and_others_are_their_own() -> None:
     assert display_name("$last_seen") == "Updated at"
     assert display_name("$mp_first_event_time") == "First Seen"
     assert display_name("<b>") == "<b>"
-    assert not set(HIDDEN) & set(DISPLAY_NAMES)
+    assert not set(HIDDEN) & set(RESERVED)
 
 
 @pytest.mark.parametrize(

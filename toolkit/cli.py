@@ -27,7 +27,6 @@ import pandas as pd
 from pandas.errors import ParserError
 
 from toolkit.base import (
-    ENDINGS,
     CsvRowsError,
     MessageFileError,
     MissingExtraError,
@@ -38,6 +37,7 @@ from toolkit.base import (
     did_you_mean,
     dumps,
     listed,
+    silent,
     written,
 )
 from toolkit.demo import run_demo
@@ -45,15 +45,16 @@ from toolkit.events import Events
 from toolkit.profiles import ProfileTable
 from toolkit.reports import Unit, as_png, segmentation
 from toolkit.sources import (
+    FORMATS,
     GROUP_KEY,
     CsvFile,
     GeoDatabase,
     ImportReport,
+    all_endings,
     csv_of,
-    export_csv,
+    format_of,
     import_csv,
     parquet_frame,
-    read_messages,
     read_people,
     rejected_csv,
     serve_until_stopped,
@@ -68,9 +69,6 @@ OK, REJECTED, USAGE = 0, 1, 2
 #: What it is called: a folder named toolkit of the user's own does not stand in its way.
 PROGRAM = "profile-toolkit"
 
-_EXPORTS = tuple(
-    f"{end}{zipped}" for end in (*ENDINGS["messages"], *ENDINGS["CSV"]) for zipped in ("", ".gz")
-)
 _EVENTS = (".parquet", ".csv", ".csv.gz")
 # The columns of events: the option that names each, and what they are usually called.
 _ROLES: Final = {
@@ -286,7 +284,7 @@ def _apply_options(apply: argparse.ArgumentParser) -> None:
 def _export_options(export: argparse.ArgumentParser) -> None:
     _add_database(export)
     export.add_argument(
-        "file", type=Path, help="its ending says what to write: " + ", ".join(_EXPORTS)
+        "file", type=Path, help="its ending says what to write: " + ", ".join(all_endings())
     )
     export.add_argument(
         "--people",
@@ -609,9 +607,11 @@ def _apply(given: argparse.Namespace) -> int:
     if given.people:
         messages = read_people(_there(given.messages))
     else:
-        messages = read_messages(
-            _there(given.messages), on_error="skip" if given.skip_errors else "raise"
-        )
+        format_ = format_of(given.messages)
+        # What ends in no known way is taken for messages.
+        read = FORMATS["jsonl"].read if format_ is None or not format_.read else format_.read
+        assert read is not None
+        messages = read(_there(given.messages), "skip" if given.skip_errors else "raise")
     with ExitStack() as opened:
         # The database first: where there is none, no file of profiles is made.
         geo = None if given.geo is None else opened.enter_context(GeoDatabase(given.geo))
@@ -629,28 +629,28 @@ def _apply(given: argparse.Namespace) -> int:
 
 
 def _export(given: argparse.Namespace) -> int:
-    if not given.file.name.endswith(_EXPORTS):
+    format_ = format_of(given.file)
+    if format_ is None:
         raise ToolkitError(
             f"{given.file}: the ending of the name says what to write; "
-            f"allowed are {', '.join(_EXPORTS)}"
+            f"allowed are {', '.join(all_endings())}"
         )
-    is_csv = given.file.name.endswith((".csv", ".csv.gz"))
-    if (is_csv or given.people) and given.chunk is not None:
+    is_messages = format_.name == "jsonl"
+    if (not is_messages or given.people) and given.chunk is not None:
         raise ToolkitError("--chunk is for messages; leave it out")
-    if is_csv and given.people:
+    if not is_messages and given.people:
         raise ToolkitError(f"{given.file}: --people is for JSON; name the file .jsonl or .json")
     _may_be_written(given, given.file, _there(given.database))
     losses: Sequence[str] = ()
     with _opened(given) as opened:
         table = _asked(opened, given)
         profiles = table if given.where is None else table.where(given.where)
-        if is_csv:
-            export = export_csv(profiles, given.file)
-            number, losses = export.profiles, export.notes
-        elif given.people:
+        if given.people:
             number = write_people(profiles, given.file)
-        else:
+        elif given.chunk is not None:
             number = write_messages(profiles, given.file, chunk=given.chunk)
+        else:
+            number, losses = format_.write(profiles, given.file, True, silent)
     _say(f"{count(number, 'profile')} written to {given.file}")
     for loss in losses:
         _say(f"Note: {loss}")

@@ -91,14 +91,15 @@ from .progress import (
     watched_by as watched_by,
 )
 from .reserved import (
-    DISPLAY_NAMES as DISPLAY_NAMES,
     FIRST_SEEN as FIRST_SEEN,
     HIDDEN as HIDDEN,
     LAST_SEEN as LAST_SEEN,
     MESSAGE_FIELDS as MESSAGE_FIELDS,
+    RESERVED as RESERVED,
     SDK_FIELDS as SDK_FIELDS,
     display_name as display_name,
     display_names as display_names,
+    is_reserved_text as is_reserved_text,
     title as title,
 )
 from .times import (

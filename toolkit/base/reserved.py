@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Final
 
 from toolkit.base.values import Json
@@ -18,27 +18,58 @@ FIRST_SEEN: Final = "$mp_first_event_time"
 #: Never shown in a table, form or report; events that carry one leave the reports.
 HIDDEN: Final = ("$bucket", "bucket")
 
-#: What a person reads in place of a reserved name.
-DISPLAY_NAMES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "$name": "Name",
-        "$first_name": "First Name",
-        "$last_name": "Last Name",
-        "$email": "Email",
-        "$phone": "Phone",
-        "$avatar": "Avatar",
-        "$created": "Created",
-        "$city": "City",
-        "$region": "Region",
-        "$country_code": "Country",
-        "$timezone": "Time Zone",
-        "$geo_source": "Geo Source",
-        "$transactions": "Transactions",
-        LAST_SEEN: "Updated at",
-        FIRST_SEEN: "First Seen",
-        "$distinct_id": "Distinct ID",
-    }
-)
+
+@dataclass(frozen=True)
+class Reserved:
+    """A property whose name has a meaning.
+
+    Attributes
+    ----------
+    name
+        Its name in messages.
+    label
+        What a person reads in its place.
+    headers
+        Headers of CSV files that mean it, in lower case without spaces and punctuation.
+    is_text
+        Whether it is text whatever it looks like: a number would lose what a telephone number
+        or a name is shown by.
+    is_offered
+        Whether the editor offers it; not what the toolkit writes.
+    refusal
+        Why no form and no CSV column may write it; empty if they may.
+    """
+
+    name: str
+    label: str
+    headers: tuple[str, ...] = ()
+    is_text: bool = False
+    is_offered: bool = True
+    refusal: str = ""
+
+
+#: Each reserved property by its name.
+RESERVED: Final[dict[str, Reserved]] = {
+    row.name: row
+    for row in (
+        Reserved("$name", "Name", ("name", "fullname"), is_text=True),
+        Reserved("$first_name", "First Name", ("firstname",), is_text=True),
+        Reserved("$last_name", "Last Name", ("lastname",), is_text=True),
+        Reserved("$email", "Email", ("email", "emailaddress", "mail"), is_text=True),
+        Reserved("$phone", "Phone", ("phone", "phonenumber"), is_text=True),
+        Reserved("$avatar", "Avatar", ("avatar",), is_text=True),
+        Reserved("$created", "Created", ("created", "createdat")),
+        Reserved("$city", "City", ("city",), is_text=True),
+        Reserved("$region", "Region", ("region",), is_text=True),
+        Reserved("$country_code", "Country", ("countrycode",), is_text=True),
+        Reserved("$timezone", "Time Zone", ("timezone",), is_text=True),
+        Reserved("$geo_source", "Geo Source", is_offered=False),
+        Reserved("$transactions", "Transactions", is_offered=False),
+        Reserved(LAST_SEEN, "Updated at", refusal="is kept by the table"),  # SEEN-1
+        Reserved(FIRST_SEEN, "First Seen", refusal="is computed from the events"),
+        Reserved("$distinct_id", "Distinct ID", refusal="is a field of messages, never a property"),
+    )
+}
 
 #: Fields of a message around its operators, which are never properties.
 MESSAGE_FIELDS: Final = frozenset(
@@ -64,7 +95,16 @@ def display_name(name: str) -> str:
     >>> display_name("$country_code"), display_name("plan")
     ('Country', 'plan')
     """
-    return DISPLAY_NAMES.get(name, name)
+    return RESERVED[name].label if name in RESERVED else name
+
+
+def is_reserved_text(name: str | None) -> bool:
+    """Return whether a property is text whatever it looks like.
+
+    >>> is_reserved_text("$phone"), is_reserved_text("phone")
+    (True, False)
+    """
+    return name in RESERVED and RESERVED[name].is_text
 
 
 def display_names(names: Iterable[str]) -> dict[str, str]:

@@ -4,12 +4,18 @@ from .column import (
     IS_NULL as IS_NULL,
     IS_VALUE as IS_VALUE,
     Column as Column,
+    Instants as Instants,
     Kind as Kind,
     Mask as Mask,
     Positions as Positions,
     cell_frame as cell_frame,
     last_of_each as last_of_each,
     objects as objects,
+)
+from .computed import (
+    COMPUTED as COMPUTED,
+    ProfileRows as ProfileRows,
+    computed_names as computed_names,
 )
 from .series import (
     Coded as Coded,

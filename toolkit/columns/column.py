@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base import ABSENT, Json, texts_where, values as json_values
+from toolkit.base import ABSENT, NO_TIME, Json, texts_where, values as json_values
 
 Kind: TypeAlias = Literal["bool", "int", "float", "text", "json"]
 Positions: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
@@ -320,6 +320,33 @@ class Column:
 
 
 # What JSON text must escape: quotes, backslashes, control characters.
+@dataclass(frozen=True, eq=False, slots=True)
+class Instants:
+    """A property that is a time in each cell, such as Updated At or the time of an event.
+
+    What a scope hands out in place of a :class:`Column` where it
+    has times at hand: as a column they would be ISO 8601 text.
+
+    Attributes
+    ----------
+    microseconds
+        Since 1970 UTC, ``int64``; ``NO_TIME`` where the property is not set.
+    """
+
+    microseconds: Positions
+
+    def __len__(self) -> int:
+        return len(self.microseconds)
+
+    def take(self, positions: Positions) -> Instants:
+        """Return the cells at *positions*; a position of -1 gives a cell that is not set."""
+        return Instants(np.append(self.microseconds, NO_TIME)[positions])
+
+    def keep(self, mask: Mask) -> Instants:
+        """Return the cells where *mask* is true."""
+        return Instants(self.microseconds[mask])
+
+
 _ESCAPED: Final = r'["\\\x00-\x1f]'
 
 

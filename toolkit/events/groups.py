@@ -14,12 +14,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base import FIRST_SEEN, LAST_SEEN, NO_TIME, JoinError, quoted
-from toolkit.columns import CodedLists, Codes, Column, Mask, Positions, Snapshot
+from toolkit.base import NO_TIME, JoinError, quoted
+from toolkit.columns import (
+    COMPUTED,
+    CodedLists,
+    Codes,
+    Column,
+    Instants,
+    Mask,
+    Positions,
+    ProfileRows,
+    Snapshot,
+)
 from toolkit.events.events import Events
 from toolkit.expressions import (
     Counting,
-    Instants,
     Scope,
     Side,
     Spread,
@@ -28,6 +37,18 @@ from toolkit.expressions import (
     group_side,
 )
 from toolkit.store import Timeline
+
+
+def require_past(name: str) -> None:
+    """Refuse a property of which nobody knows what it was.
+
+    Raises
+    ------
+    JoinError
+        If it is computed, from the latest state alone.
+    """
+    if name in COMPUTED:
+        raise JoinError(f'"{name}" has no past; join it with at="latest"')
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,23 +106,16 @@ class KeyedGroups:
 
     def cells(self, name: str) -> Column | Instants:
         """Return a property, a cell a group ID and a last one for none."""
-        if name == FIRST_SEEN:
-            return Instants(np.append(self._first_times, NO_TIME))
-        if name == LAST_SEEN:
-            return Instants(self.snapshot.last_seen).take(self.rows)
-        if name == "$distinct_id":
-            return Column.of_array(self.snapshot.ids).take(self.rows)
-        return self.snapshot.column(name).take(self.rows)
+        return ProfileRows(self.snapshot, self.rows, first_seen=self._first_times).column(name)
 
-    @property
     def _first_times(self) -> Positions:
-        """The time of the first event that names each group and takes part in reports."""
+        """Return the time of the first event in reports that names each group, last of none."""
         rows = self.ids.rows
         taking_part = self.events.is_counted[rows] & (self.ids.codes >= 0)
         latest = np.iinfo(np.int64).max
         first = np.full(len(self.ids.texts), latest)
         np.minimum.at(first, self.ids.codes[taking_part], self.events.times[rows[taking_part]])
-        return np.where(first == latest, NO_TIME, first)
+        return np.append(np.where(first == latest, NO_TIME, first), NO_TIME)
 
     def cells_at(self, name: str, places: Positions) -> Column | Instants:
         """Return a property beside each of some events and groups.
@@ -115,8 +129,7 @@ class KeyedGroups:
         """
         if not self.has_past:
             return self.cells(name).take(self.codes(places).astype(np.int64))
-        if name in (LAST_SEEN, FIRST_SEEN, "$distinct_id"):
-            raise JoinError(f'"{name}" has no past; join it with at="latest"')
+        require_past(name)
         line: Timeline = self.table.timeline(name)
         moments = np.append(self.events.times[self.ids.rows], NO_TIME)[places]
         codes = self.codes(places).astype(np.int64)

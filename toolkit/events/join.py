@@ -20,9 +20,7 @@ import pyarrow.compute as pc
 
 from toolkit.base import (
     ABSENT,
-    FIRST_SEEN,
     HIDDEN,
-    LAST_SEEN,
     NO_TIME,
     PLACEHOLDERS,
     SWAPPED,
@@ -40,10 +38,10 @@ from toolkit.base import (
     quoted,
     texts_where,
 )
-from toolkit.columns import Codes, Column, Positions, Snapshot
+from toolkit.columns import Codes, Column, Instants, Positions, ProfileRows, Snapshot
 from toolkit.events.events import AnyEvents, Events, as_events
-from toolkit.events.groups import Groups, KeyedGroups
-from toolkit.expressions import Instants, Property, group_key_of, is_known, unknown
+from toolkit.events.groups import Groups, KeyedGroups, require_past
+from toolkit.expressions import Property, group_key_of, is_known, unknown
 from toolkit.store import Timeline
 
 #: Which state of its user an event meets.
@@ -266,14 +264,11 @@ def user_cells(events: Events, snapshot: Snapshot, name: str) -> Column | Instan
 
     The cell of an event is at its code: -1, no ID, is the last one, which is absent.
     """
-    if name == FIRST_SEEN:
-        return Instants(np.append(events.first_times, NO_TIME))
-    rows = np.append(events.rows(snapshot), -1)
-    if name == LAST_SEEN:
-        return Instants(snapshot.last_seen).take(rows)
-    if name == "$distinct_id":
-        return Column.of_array(snapshot.ids).take(rows)
-    return snapshot.column(name).take(rows)
+    return ProfileRows(
+        snapshot,
+        np.append(events.rows(snapshot), -1),
+        first_seen=lambda: np.append(events.first_times, NO_TIME),
+    ).column(name)
 
 
 class Past:
@@ -293,8 +288,7 @@ class Past:
         CompactedError
             If one of them happened before the past that is known.
         """
-        if name in (LAST_SEEN, FIRST_SEEN, "$distinct_id"):
-            raise JoinError(f'"{name}" has no past; join it with at="latest"')
+        require_past(name)
         if name not in self._cells:
             ids = self._events.ids
             self._lines[name] = line = self._profiles.timeline(name)

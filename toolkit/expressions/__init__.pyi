@@ -3,7 +3,6 @@ from .cells import (
     NUMBERS as NUMBERS,
     Cells as Cells,
     Family as Family,
-    Instants as Instants,
     families_of as families_of,
 )
 from .doubts import (

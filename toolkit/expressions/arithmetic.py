@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from toolkit.base import TOO_LARGE
 from toolkit.columns import Mask
 from toolkit.expressions.cells import NUMBERS, TEXT, Cells, Family, finite
+from toolkit.expressions.functions import function
 
 # Integers up to here are floats without loss.
 _EXACT: Final = 2**53
@@ -142,21 +143,25 @@ def exact(operator: str, left: float, right: float) -> float | None:
     return result if math.isfinite(result) else None
 
 
+@function("-")
 def negated(cells: Cells) -> Cells:
     """Return the numbers with the opposite sign."""
     return arithmetic("-", Cells.constant(0), cells)
 
 
+@function("floor", in_formulas=True)
 def floor(cells: Cells) -> Cells:
     """Return each number rounded down."""
     return _rounded(cells, np.floor)
 
 
+@function("ceil", in_formulas=True)
 def ceil(cells: Cells) -> Cells:
     """Return each number rounded up."""
     return _rounded(cells, np.ceil)
 
 
+@function("round", in_formulas=True)
 def round_half_away(cells: Cells) -> Cells:
     """Return each number rounded to the nearest integer, halves away from zero."""
     return _rounded(cells, _half_away)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.base import ABSENT, NO_TIME, Json, texts_where
-from toolkit.columns import IS_ABSENT, IS_VALUE, Column, Kind, Mask, Positions
+from toolkit.columns import IS_ABSENT, IS_VALUE, Column, Instants, Kind, Mask, Positions
 
 #: The types a cell may be of. A number is an ``"int"`` of 64 bits, a finite
 #: ``"float"``, or a ``"big"`` integer beyond 64 bits.
@@ -38,33 +38,6 @@ _TYPES: Final[dict[Family, type]] = {
     **{"bool": bool, "int": int, "float": float, "text": str, "list": list, "object": dict}
 }
 _FAMILIES: Final[dict[type, int]] = {bool: 1, int: 2, float: 3, str: 4, list: 5, dict: 6}
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Instants:
-    """A property that is a time in each cell, such as Updated At or the time of an event.
-
-    What a scope hands out in place of a :class:`~toolkit.columns.column.Column` where it
-    has times at hand: as a column they would be ISO 8601 text.
-
-    Attributes
-    ----------
-    microseconds
-        Since 1970 UTC, ``int64``; ``NO_TIME`` where the property is not set.
-    """
-
-    microseconds: Positions
-
-    def __len__(self) -> int:
-        return len(self.microseconds)
-
-    def take(self, positions: Positions) -> Instants:
-        """Return the cells at *positions*; a position of -1 gives a cell that is not set."""
-        return Instants(np.append(self.microseconds, NO_TIME)[positions])
-
-    def keep(self, mask: Mask) -> Instants:
-        """Return the cells where *mask* is true."""
-        return Instants(self.microseconds[mask])
 
 
 class Part(NamedTuple):

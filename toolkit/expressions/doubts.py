@@ -7,17 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 from toolkit.base import (
-    FIRST_SEEN,
     HIDDEN,
-    LAST_SEEN,
     Json,
     UnknownPropertyWarning,
     did_you_mean,
     dumps,
 )
-from toolkit.columns import Column, Snapshot
+from toolkit.columns import COMPUTED, Column, Instants, ProfileRows, Snapshot
 from toolkit.expressions.casting import as_datetime
-from toolkit.expressions.cells import NUMBERS, Cells, Family, Instants, families_of
+from toolkit.expressions.cells import NUMBERS, Cells, Family, families_of
 from toolkit.expressions.comparing import can_compare
 from toolkit.expressions.nearness import Look, nearly
 from toolkit.expressions.tree import (
@@ -43,7 +41,7 @@ _LONGEST: Final = 60
 
 def is_known(name: str, snapshot: Snapshot) -> bool:
     """Return whether a profile ever had the property, or the toolkit computes it."""
-    return name in snapshot.columns or name in (LAST_SEEN, FIRST_SEEN, "$distinct_id")
+    return name in snapshot.columns or name in COMPUTED
 
 
 def unknown(name: str, snapshot: Snapshot, group_key: str | None = None) -> str:
@@ -75,13 +73,10 @@ def warn_of_profiles(condition: Expression, snapshot: Snapshot, *, stacklevel: i
 
 def user_property(node: Property, snapshot: Snapshot) -> Column | Instants | None:
     """Return a property of all profiles, None if it is worked out from events."""
-    if node.side == "event" or node.name == FIRST_SEEN:
+    computed = COMPUTED.get(node.name)
+    if node.side == "event" or (computed is not None and computed.needs_events):
         return None
-    if node.name == LAST_SEEN:
-        return Instants(snapshot.last_seen)
-    if node.name == "$distinct_id":
-        return Column.of_array(snapshot.ids)
-    return snapshot.column(node.name)
+    return ProfileRows(snapshot).column(node.name)
 
 
 def never_true(condition: Expression, look: Look) -> list[str]:

@@ -51,18 +51,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base import FIRST_SEEN, LAST_SEEN, ExpressionError
-from toolkit.columns import Column, Mask, Positions, Snapshot
-from toolkit.expressions import arithmetic, casting, comparing
-from toolkit.expressions.cells import Cells, Instants
+from toolkit.base import ExpressionError
+from toolkit.columns import Column, Instants, Mask, Positions, ProfileRows, Snapshot
+from toolkit.expressions import arithmetic, comparing
+from toolkit.expressions.cells import Cells
 from toolkit.expressions.comparing import Truth
 from toolkit.expressions.doubts import warn_of_profiles
+from toolkit.expressions.functions import FUNCTIONS
 from toolkit.expressions.tree import (
     And,
     Arithmetic,
@@ -222,16 +223,7 @@ class SnapshotScope:
                 f"{Property(side, name)!r} is a property of groups, and these are profiles of "
                 f'{whose}; ask profiles.groups("{key}"), or a report, whose events name groups'
             )
-        if name == LAST_SEEN:
-            return Instants(self._snapshot.last_seen)
-        if name == "$distinct_id":
-            return Column.of_array(self._snapshot.ids)
-        if name == FIRST_SEEN and name not in self._snapshot.columns:
-            raise ExpressionError(
-                f'user["{name}"] (First Seen) is worked out from events, and profiles alone '
-                "have none; use it in a report"
-            )
-        return self._snapshot.column(name)
+        return ProfileRows(self._snapshot).column(name)
 
 
 def mask_of(condition: Expression, scope: Scope) -> Mask:
@@ -277,18 +269,6 @@ def _require_scope(scope: object) -> None:
         )
 
 
-_FUNCTIONS: Final[dict[str, Callable[[Cells], Cells]]] = {
-    "-": arithmetic.negated,
-    "floor": arithmetic.floor,
-    "ceil": arithmetic.ceil,
-    "round": arithmetic.round_half_away,
-    "string": casting.as_text,
-    "number": casting.as_number,
-    "boolean": casting.as_boolean,
-    "datetime": casting.as_datetime,
-}
-
-
 class _Evaluation:
     """One expression being worked out for the rows of a scope."""
 
@@ -308,7 +288,7 @@ class _Evaluation:
             case Literal():
                 return Cells.constant(node.value)
             case Function(name, operand):
-                return _FUNCTIONS[name](self.value(operand))
+                return FUNCTIONS[name].apply(self.value(operand))
             case Tally():
                 return Cells.of(self._tally(node))
             case Arithmetic(operator, left, right):

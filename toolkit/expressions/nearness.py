@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.base import InvalidTimeError, Json, dumps, listed, no_time, parse_time
-from toolkit.columns import Column, is_number
+from toolkit.columns import Column, Instants, is_number
 from toolkit.expressions.casting import as_datetime
-from toolkit.expressions.cells import TEXT, Cells, Instants
+from toolkit.expressions.cells import TEXT, Cells
 from toolkit.expressions.tree import (
     Comparison,
     Contains,

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
 from toolkit.base import ExpressionError, did_you_mean, listed, quoted
-from toolkit.expressions import tree
+from toolkit.expressions import casting as _entered, tree  # noqa: F401 (casting enters functions)
+from toolkit.expressions.functions import FUNCTIONS
 from toolkit.expressions.literals import shortened
 from toolkit.expressions.tokens import Token, syntax_error, tokens
 from toolkit.expressions.tree import (
@@ -43,17 +44,21 @@ _ONE_ARGUMENT: Final[dict[str, Callable[[Expression], Expression]]] = {
     "defined": IsSet,
     "any": lambda operand: Quantified("any", operand),
     "all": lambda operand: Quantified("all", operand),
-    "floor": lambda operand: Function("floor", operand),
-    "round": lambda operand: Function("round", operand),
-    "ceil": lambda operand: Function("ceil", operand),
-    "string": lambda operand: Function("string", operand),
-    "number": lambda operand: Function("number", operand),
-    "boolean": lambda operand: Function("boolean", operand),
-    "datetime": lambda operand: Function("datetime", operand),
 }
 _TALLIES: Final = ("times_did", "total_of")
-_FUNCTIONS: Final = (*_ONE_ARGUMENT, "contains", "cohort", *_TALLIES)
-_FORMULA_FUNCTIONS: Final = ("floor", "round", "ceil")
+
+
+def _one_argument(name: str) -> Callable[[Expression], Expression]:
+    return _ONE_ARGUMENT.get(name) or (lambda operand: Function(name, operand))
+
+
+def _functions(*, formulas: bool = False) -> tuple[str, ...]:
+    """Return the names of the functions, or of those that formulas have."""
+    named = [name for name in FUNCTIONS if name.isidentifier()]
+    if formulas:
+        return tuple(name for name in named if FUNCTIONS[name].in_formulas)
+    return (*_ONE_ARGUMENT, *named, "contains", "cohort", *_TALLIES)
+
 
 # What people write who know Python or SQL, by the lower-case word.
 _HINTS: Final = {
@@ -298,7 +303,7 @@ class _Parser:
             return self._group()
         if token.text in _CONSTANTS:
             return Literal.of(_CONSTANTS[token.text])
-        if token.text in _FUNCTIONS and follows == "(":
+        if token.text in _functions() and follows == "(":
             return self._function(token)
         self._fail(token, self._about_word(shortened(token.text), follows))
 
@@ -307,7 +312,7 @@ class _Parser:
             return 'a property of groups is written group("company")["plan"]'
         if word in _SIDES:
             return f'a property is written {word}["plan"]'
-        if word in _FUNCTIONS:
+        if word in _functions():
             arguments = "…, …" if word in ("contains", "total_of") else "…"
             return f"a function takes its argument in parentheses: {word}({arguments})"
         if word.lower() in _HINTS and word not in PRECEDENCE:
@@ -315,8 +320,8 @@ class _Parser:
         if word in PRECEDENCE:
             return f'found "{word}", expected a value such as user["plan"], "text" or 10'
         if follows == "(":
-            hint = did_you_mean(word, _FUNCTIONS)
-            return f'there is no function "{word}".{hint} There are {", ".join(_FUNCTIONS)}'
+            hint = did_you_mean(word, _functions())
+            return f'there is no function "{word}".{hint} There are {", ".join(_functions())}'
         return f'found "{word}"; a property is user["…"] or event["…"], text stands in quotes'
 
     def _property(self, side: str) -> Property:
@@ -354,7 +359,7 @@ class _Parser:
         argument = self._inner(OR)
         if token.text != "contains":
             self._expect(")")
-            return self._build(start, _ONE_ARGUMENT[token.text], argument)
+            return self._build(start, _one_argument(token.text), argument)
         self._expect(",")
         element = self._inner(OR)
         self._expect(")")
@@ -486,7 +491,7 @@ class _FormulaParser(_Parser):
 
     def _word(self) -> Expression:
         token = self._next
-        if token.text in _FORMULA_FUNCTIONS and self._tokens[self._at + 1].text == "(":
+        if token.text in _functions(formulas=True) and self._tokens[self._at + 1].text == "(":
             return super()._word()
         return self._named(token, token.text)
 

@@ -517,7 +517,7 @@ class Arithmetic(Expression):
 class Function(Expression):
     """A value worked out of one other: rounded, cast, or with the opposite sign (``-``)."""
 
-    name: OneOf["floor", "round", "ceil", "string", "number", "boolean", "datetime", "-"]
+    name: str
     operand: Expression
 
     def __post_init__(self) -> None:

@@ -12,8 +12,6 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit.base import (
-    FIRST_SEEN,
-    LAST_SEEN,
     NO_TIME,
     SWAPPED,
     ArgumentError,
@@ -28,11 +26,10 @@ from toolkit.base import (
     quoted,
     times,
 )
-from toolkit.columns import Column, Mask, Snapshot
+from toolkit.columns import Column, Instants, Mask, ProfileRows, Snapshot
 from toolkit.events import AnyEvents, Events, Profiles
 from toolkit.expressions import (
     Expression,
-    Instants,
     Members,
     Tally,
     as_expression,
@@ -305,13 +302,8 @@ class _Quiet:
         return len(self.snapshot)
 
     def column(self, side: str, name: str) -> Column | Instants:
-        if name == "$distinct_id":
-            return Column.of_array(self.ids)
-        if name == FIRST_SEEN:
-            return Instants(np.full(len(self), NO_TIME, np.int64))
-        if name == LAST_SEEN:
-            return Instants(self.snapshot.last_seen)
-        return self.snapshot.column(name)
+        never = np.full(len(self), NO_TIME, np.int64)
+        return ProfileRows(self.snapshot, first_seen=lambda: never).column(name)
 
     def distinct_ids(self) -> pa.Array:
         return self.ids

@@ -14,20 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.base import (
-    FIRST_SEEN,
-    LAST_SEEN,
     NO_TIME,
     Json,
     ReportError,
     check_number,
     count,
+    display_name,
     quoted,
 )
-from toolkit.columns import Column, Mask, Positions, Snapshot
+from toolkit.columns import COMPUTED, Column, Instants, Mask, Positions, ProfileRows, Snapshot
 from toolkit.events import AnyEvents, Events, Profiles, as_events, as_snapshot
 from toolkit.expressions import (
     Expression,
-    Instants,
     Property,
     Tally,
     is_known,
@@ -149,8 +147,10 @@ def profile_report(
                 f"{prop.text} is of groups, and these are other profiles; report on "
                 f'profiles.groups("{prop.group_key}"), or on events, which name groups'
             )
-        if prop.name == FIRST_SEEN and people.events is None:
-            raise ReportError(f"{prop.text} (First Seen) is worked out from events; give events=")
+        computed = COMPUTED.get(prop.name)
+        if computed is not None and computed.needs_events and people.events is None:
+            shown = display_name(prop.name)
+            raise ReportError(f"{prop.text} ({shown}) is worked out from events; give events=")
     plan = ProfilePlan(people, terms, measure, number, top)
     definition = {
         "measure": measure,
@@ -264,15 +264,16 @@ class _People:
         return pa.concat_arrays([self.snapshot.ids, strange.cast(pa.large_string())])
 
     def column(self, side: str, name: str) -> Column | Instants:
-        if name == "$distinct_id":
-            return Column.of_array(self.ids)
-        nobody = np.full(len(self.strangers), NO_TIME)
-        if name == LAST_SEEN:
-            return Instants(np.concatenate([self.snapshot.last_seen, nobody]))
-        if name == FIRST_SEEN and self.events is not None:
-            first = np.append(self.events.first_times, NO_TIME)
-            return Instants(first[self._codes])
-        return self.snapshot.column(name).followed_by(Column.absent(len(self.strangers)))
+        nobody = np.full(len(self.strangers), -1)
+        at = np.append(np.arange(len(self.snapshot)), nobody) if len(nobody) else None
+        begun = None if self.events is None else self._begun
+        return ProfileRows(self.snapshot, at, lambda: self.ids, begun).column(name)
+
+    def _begun(self) -> Positions:
+        """Return the time of the first event of each."""
+        assert self.events is not None
+        times: Positions = np.append(self.events.first_times, NO_TIME)[self._codes]
+        return times
 
 
 @dataclass(frozen=True, eq=False)

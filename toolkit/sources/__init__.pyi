@@ -3,7 +3,6 @@ from .csv.defuse import csv_of as csv_of
 from .csv.dialect import delimiter_name as delimiter_name
 from .csv.export import (
     CsvLossWarning as CsvLossWarning,
-    export_csv as export_csv,
     write_csv as write_csv,
 )
 from .csv.file import CsvFile as CsvFile
@@ -11,7 +10,6 @@ from .csv.importing import import_csv as import_csv, preview_csv as preview_csv
 from .csv.mapping import (
     DISTINCT_ID as DISTINCT_ID,
     EMAIL as EMAIL,
-    TEXTS as TEXTS,
     TIME as TIME,
     meant_name as meant_name,
     property_refusal as property_refusal,
@@ -26,6 +24,7 @@ from .csv.report import (
 )
 from .csv.source import CsvSource as CsvSource
 from .csv.types import COLUMN_TYPES as COLUMN_TYPES, ColumnType as ColumnType
+from .files.formats import FORMATS as FORMATS, all_endings as all_endings, format_of as format_of
 from .files.frame import import_frame as import_frame
 from .files.jsonlines import (
     Messages as Messages,

@@ -13,7 +13,7 @@ import pyarrow as pa
 from toolkit.base import ABSENT, copied, count, did_you_mean, dumps, html, times
 from toolkit.columns import Snapshot, cell_frame, objects
 from toolkit.store.history import Update
-from toolkit.updates import Profile, apply
+from toolkit.updates import OPERATORS, Profile, apply
 
 _SHOWN: Final = 60
 
@@ -48,7 +48,7 @@ def steps(updates: Sequence[Update]) -> list[Step]:
                 found.append(Step(update, operator, None, argument, ABSENT, ABSENT))
             for name in argument:
                 old, new = ((each or {}).get(name, ABSENT) for each in (before, profile))
-                value = None if operator == "$unset" else argument[name]
+                value = None if OPERATORS[operator].argument == "names" else argument[name]
                 found.append(Step(update, operator, name, value, old, new))
     return found
 
@@ -119,11 +119,7 @@ def explain(distinct_id: str, name: str, updates: Sequence[Update]) -> Explanati
         if step.property == name or (step.operator == "$delete" and step.old is not ABSENT)
     ]
     # What came before a value was written anew made no difference to it.
-    starts = [
-        place
-        for place, step in enumerate(of_property)
-        if step.operator in ("$set", "$unset", "$delete")
-    ]
+    starts = [place for place, step in enumerate(of_property) if OPERATORS[step.operator].resets]
     chain = of_property[starts[-1] :] if starts else of_property
     value = chain[-1].new if chain else ABSENT
     sentences = [_state(distinct_id, name, value)]
@@ -162,7 +158,8 @@ def _sentence(step: Step) -> str:
 def _deed(step: Step) -> str:
     if step.operator == "$delete":
         return "the profile was deleted"
-    argument = "" if step.operator == "$unset" else f" {_text(step.argument)}"
+    has_value = OPERATORS[step.operator].argument == "values"
+    argument = f" {_text(step.argument)}" if has_value else ""
     if step.new is ABSENT and step.old is ABSENT:
         return f"{step.operator}{argument} had nothing to do"
     if step.new is ABSENT:

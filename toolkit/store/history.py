@@ -555,7 +555,8 @@ def _changes(
             elif operator == "$set":
                 cell = argument[name]
             else:
-                relative[start + len(ids)] = (operator, argument[name])
+                has_value = OPERATORS[operator].argument == "values"
+                relative[start + len(ids)] = (operator, argument[name] if has_value else None)
                 cell = ABSENT
             ids.append(update.message.distinct_id)
             at.append(update.time)
@@ -579,7 +580,8 @@ def _resolved(
             operator, argument = relative[place]
             before = stored.get(code, ABSENT)
             properties = {} if before is ABSENT else {name: before}
-            after = OPERATORS[operator](properties, {name: argument}, None)
+            known = OPERATORS[operator]
+            after = known(properties, known.one(name, argument))
             cell = after.get(name, ABSENT)
         stored[code] = cell
         results.append(cell)

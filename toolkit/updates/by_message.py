@@ -23,7 +23,7 @@ from toolkit.base import ABSENT, NO_TIME, Progress, counted, silent
 from toolkit.columns import IS_NULL, IS_VALUE, Column, Positions
 from toolkit.updates import growing
 from toolkit.updates.messages import Message, Rejection, without
-from toolkit.updates.operators import CREATING, Profile, apply
+from toolkit.updates.operators import OPERATORS, Profile, apply
 from toolkit.updates.outcome import Indexed, Outcome, Planned
 from toolkit.updates.state import Change, Row, State, in_order, merge, without_rows
 
@@ -166,7 +166,9 @@ def _apply_checked(
 
 def _written(message: Message) -> Iterable[str]:
     """Return the properties a message writes, in order."""
-    arguments = (argument for operator, argument in message.operations if operator in CREATING)
+    arguments = (
+        argument for operator, argument in message.operations if OPERATORS[operator].creates
+    )
     return chain.from_iterable(arguments)
 
 
@@ -275,15 +277,17 @@ def _by_property(
     told = counted("Comparing", messages, progress)
     for at, (code, (_, message)) in enumerate(zip(of_message, told, strict=True)):
         for operator, argument in message.operations:
-            if operator in CREATING:
+            known = OPERATORS[operator]
+            if known.creates:
                 if not exists[code]:
                     exists[code] = True
                     born[code] = at
                     results.wrote[at] = True
             elif not exists[code]:
                 continue  # REMOVE-1, UNSET-1: nothing to take from
-            pairs = ((n, None) for n in argument) if operator == "$unset" else argument.items()
-            for name, value in pairs:
+            # Not a call for each of millions of messages.
+            has_values = known.argument == "values"
+            for name, value in argument.items() if has_values else known.pairs(argument):
                 by_name.setdefault(name, []).append(_Operation(code, operator, value, at))
     return by_name, born
 
@@ -303,7 +307,7 @@ def _apply_to_cells(
     changed = dict.fromkeys(operation.code for operation in operations)
     for code, operator, value, at in operations:
         before = {} if values[code] is ABSENT else {name: values[code]}
-        argument = [name] if operator == "$unset" else {name: value}
+        argument = OPERATORS[operator].one(name, value)
         refused: list[tuple[str, str]] = []
         after, wrote = growing.apply_to(operator, before, argument, refused)
         for _, reason in refused:

@@ -12,11 +12,14 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final
 
 from toolkit.base import ABSENT, Json, key
-from toolkit.updates.operators import CREATING, OPERATORS, Profile, Refused
+from toolkit.updates.operators import OPERATORS, Profile, Refused
 
 # Shorter lists are faster made anew.
 _LONG: Final = 64
+# What a growing list can do itself.
 _LISTS: Final = frozenset({"$union", "$append", "$remove"})
+# These look at no value that stands there.
+_BLIND: Final = frozenset({"$set", "$set_once", "$unset"})
 
 
 class GrowingList:
@@ -101,8 +104,7 @@ def apply_to(
     lists in it.
     """
     if operator not in _LISTS:
-        # The others look at no value that stands there.
-        before = settled(properties, argument) if operator == "$add" else properties
+        before = properties if operator in _BLIND else settled(properties, argument)
         after = OPERATORS[operator](before, argument, refused)
         return after, after is not before
     # Where nothing is written, a growing list takes the place of the list all the same.
@@ -136,7 +138,7 @@ def apply_all(
         kept_back: Refused = []
         after, has_written = apply_to(operator, profile or {}, argument, kept_back)
         refused.extend((operator, name, reason) for name, reason in kept_back)
-        if has_written or (profile is None and operator in CREATING):
+        if has_written or (profile is None and OPERATORS[operator].creates):
             wrote, profile = True, after
         elif profile is not None:
             profile = after

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from toolkit.base import ABSENT, Json, dumps
 from toolkit.columns import IS_ABSENT, Column, Snapshot
 from toolkit.updates.messages import Message, Rejection
-from toolkit.updates.operators import CREATING, Profile
+from toolkit.updates.operators import OPERATORS, Profile
 
 #: Properties a profile; further ones are rejected.
 PROPERTIES: Final = 2_000
@@ -47,9 +47,10 @@ def cut_message(
     rejected: list[_Cut] = []
     operations: list[tuple[str, Any]] = []
     for operator, argument in message.operations:
-        if operator == "$delete":
+        takes = OPERATORS[operator].argument
+        if takes == "none":
             operations.append((operator, argument))
-        elif operator == "$unset":
+        elif takes == "names":
             operations.append((operator, [name[:NAME_CHARACTERS] for name in argument]))
         else:
             within = _cut_properties(operator, argument, cuts, rejected)
@@ -139,14 +140,14 @@ def excess(before: Profile | None, after: Profile, message: Message) -> list[_Cu
     for operator, argument in message.operations:
         if operator == "$unset":
             present -= set(argument)
-        if operator not in CREATING:
+        if not OPERATORS[operator].creates:
             continue
         for name in argument:
             if name not in present and len(present) >= PROPERTIES:
                 refused.append((operator, name, f"the profile has {PROPERTIES:,} properties"))
                 continue
             present.add(name)
-            if operator in ("$append", "$union"):
+            if OPERATORS[operator].grows:
                 reason = _refuse_container(after.get(name))
                 if reason is not None:
                     refused.append((operator, name, reason))

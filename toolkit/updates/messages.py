@@ -38,15 +38,12 @@ from toolkit.base import (
     normalise_id,
     times,
 )
-from toolkit.updates.operators import CREATING, OPERATORS, refuse_increment
-
-#: The operators a group profile does not know (GROUP-1).
-USERS_ONLY: Final = frozenset({"$add", "$append"})
+from toolkit.updates.operators import OPERATORS
 
 #: The fields of a message that are none of its operators and have a name that is known.
 KNOWN_FIELDS: Final = MESSAGE_FIELDS | SDK_FIELDS
 
-_ALLOWED: Final = ", ".join(OPERATORS)
+_SHAPES: Final = {"values": dict, "names": list, "none": str}
 # What an unknown field may hold without looking like an operator's argument.
 _ONE_VALUE: Final = (str, int, float, np.generic, date, type(None))
 
@@ -206,7 +203,7 @@ def parse_message(
             _check_operator(operator, group_key)
         operator = None
         if not operators:
-            raise MessageError(f"no operator; give one of {_ALLOWED}")
+            raise MessageError(f"no operator; give one of {', '.join(OPERATORS)}")
         if "$delete" in raw and len(operators) > 1:  # MSG-1
             raise MessageError("$delete stands beside another operator; send it in its own message")
         time = None if raw.get("$time") is None else times.parse_time(raw["$time"])
@@ -265,8 +262,7 @@ def message_of_log(raw: object) -> Message | None:
     operations: list[tuple[str, Any]] = []
     for name, value in raw.items():
         if name in OPERATORS:
-            shape = str if name == "$delete" else list if name == "$unset" else dict
-            if not isinstance(value, shape):
+            if not isinstance(value, _SHAPES[OPERATORS[name].argument]):
                 return None
             operations.append((name, value))
         elif name in ("$time", LAST_SEEN):
@@ -348,7 +344,7 @@ def _ignored_field(field: str) -> str:
 
 def _unknown_operator(operator: object) -> str:
     hint = "" if str(operator).startswith("$") else "; properties go inside $set"
-    said = f"unknown operator {glimpse(operator)!r}{hint}; allowed are {_ALLOWED}"
+    said = f"unknown operator {glimpse(operator)!r}{hint}; allowed are {', '.join(OPERATORS)}"
     if operator == "$properties":
         how = either("toolkit.read_people reads it", "--people reads it")
         return f"{said}. This is a profile as the query API has it; {how}"
@@ -356,19 +352,20 @@ def _unknown_operator(operator: object) -> str:
     return f'{said}. Did you mean "{meant}"?' if meant in OPERATORS else said
 
 
-def _check_operator(operator: object, group_key: str) -> None:
+def _check_operator(operator: Any, group_key: str) -> None:
     if operator not in OPERATORS:
         raise MessageError(_unknown_operator(operator))
-    if group_key != USERS and operator in USERS_ONLY:
+    if group_key != USERS and not OPERATORS[operator].groups:
         raise MessageError(f"{operator} is not for group profiles (GROUP-1)")
 
 
 def _check_argument(operator: str, argument: object) -> tuple[Any, list[tuple[str, str]]]:
     """Return the valid part of an operator's argument, and (property, reason) of the rest."""
-    if operator == "$delete":
+    known = OPERATORS[operator]
+    if known.argument == "none":
         return "", []  # DELETE-1: its value is ignored
-    if operator == "$unset":
-        return _check_names(argument)
+    if known.argument == "names":
+        return _check_names(operator, argument)
     if not is_mapping(argument):
         raise MessageError(
             f"the argument of {operator} is an object of properties, not {type(argument).__name__}"
@@ -383,7 +380,7 @@ def _check_argument(operator: str, argument: object) -> tuple[Any, list[tuple[st
             if name == LAST_SEEN:  # SEEN-1
                 raise InvalidValueError("Updated At is kept by the table; send $time instead")
             valid = as_json(value)
-            if operator == "$add" and (reason := refuse_increment(valid)):  # ADD-2
+            if known.refuse is not None and (reason := known.refuse(valid)):  # ADD-2
                 raise InvalidValueError(reason)
             checked[str(name)] = valid
         except InvalidValueError as error:
@@ -391,11 +388,11 @@ def _check_argument(operator: str, argument: object) -> tuple[Any, list[tuple[st
     return checked, left_out
 
 
-def _check_names(argument: object) -> tuple[list[str], list[tuple[str, str]]]:
+def _check_names(operator: str, argument: object) -> tuple[list[str], list[tuple[str, str]]]:
     argument = argument.tolist() if isinstance(argument, np.ndarray) else argument
     names = [argument] if isinstance(argument, str) else argument
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise MessageError("the argument of $unset is a property name or a list of them")
+        raise MessageError(f"the argument of {operator} is a property name or a list of them")
     kept: list[str] = []
     left_out: dict[str, str] = {}
     for name in names:
@@ -414,7 +411,7 @@ def hidden_properties(message: Message) -> list[tuple[str, str]]:
     return [
         (operator, name)
         for operator, argument in message.operations
-        if operator in CREATING
+        if OPERATORS[operator].creates
         for name in HIDDEN
         if name in argument
     ]
@@ -428,7 +425,7 @@ def without(message: Message, refused: list[tuple[str, str]]) -> Message | None:
         if not names:
             operations.append((operator, argument))
             continue
-        left = {name: value for name, value in argument.items() if name not in names}
+        left = OPERATORS[operator].without(argument, names)
         if left:
             operations.append((operator, left))
     if not operations:

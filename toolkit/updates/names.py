@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.base import FIRST_SEEN, HIDDEN, LAST_SEEN, MESSAGE_FIELDS
+from toolkit.base import HIDDEN, MESSAGE_FIELDS, RESERVED
 from toolkit.updates.operators import OPERATORS
 
 
@@ -20,12 +20,11 @@ def name_refusal(name: str) -> str | None:
         return "a property needs a name"
     if name in HIDDEN:
         return f'"{name}" is hidden from every table, form and report; choose another name'
-    if name == LAST_SEEN:  # SEEN-1
-        return f'"{name}" (Updated at) is kept by the table'
-    if name == FIRST_SEEN:
-        return f'"{name}" (First Seen) is computed from the events'
     if name in OPERATORS:
         return f'"{name}" is an operator of messages, never a property; choose another name'
     if name in MESSAGE_FIELDS:
         return f'"{name}" is a field of messages, never a property; choose another name'
+    reserved = RESERVED.get(name)
+    if reserved is not None and reserved.refusal:
+        return f'"{name}" ({reserved.label}) {reserved.refusal}'
     return None

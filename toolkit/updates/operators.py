@@ -11,10 +11,11 @@ Arguments are taken as :mod:`toolkit.updates.messages` leaves them: checked JSON
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from math import isfinite
 from operator import is_
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from toolkit.base import MAX_DIGITS, TOO_LARGE, Json, equal as _equal, key
 
@@ -157,22 +158,121 @@ def delete(properties: Profile, argument: object = None, refused: Refused | None
     return {}
 
 
-Operator: TypeAlias = Callable[[Profile, Any, Refused | None], Profile]
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator of messages: all there is to know about it.
+
+    It can be called as its function: ``OPERATORS["$add"]({}, {"orders": 1})``.
+
+    Attributes
+    ----------
+    name
+        Its name in a message.
+    apply
+        The function: properties, argument, what it refused; it returns the properties after.
+    rule
+        The rule that describes it, as in ``docs/rules.md``; empty for one that has none.
+    refusal
+        The rule by which it leaves a property as it is; empty for none.
+    argument
+        ``"values"``: an object of properties and values. ``"names"``: a list of properties.
+        ``"none"``: nothing, as of ``$delete``.
+    creates
+        Whether it creates a profile where there is none.
+    groups
+        Whether profiles of groups take it, too (GROUP-1).
+    resets
+        Whether the value afterwards is the same whatever it was before.
+    grows
+        Whether a value may be larger afterwards than what was sent, so that a limit counts.
+    refuse
+        Returns why a value cannot be part of its argument, None if it can.
+    hint
+        An example of a value, for who writes one.
+
+    Examples
+    --------
+    >>> def largest(properties, argument, refused=None):
+    ...     new = {name: max(n, properties.get(name, n)) for name, n in argument.items()}
+    ...     return {**properties, **new}
+    >>> Operator("$max", largest, hint="12")({"score": 3}, {"score": 7})
+    {'score': 7}
+    """
+
+    name: str
+    apply: Callable[[Profile, Any, Refused | None], Profile]
+    rule: str = ""
+    refusal: str = ""
+    argument: Literal["values", "names", "none"] = "values"
+    creates: bool = True
+    groups: bool = True
+    resets: bool = False
+    grows: bool = False
+    refuse: Callable[[Json], str | None] | None = None
+    hint: str = '12, "a" or another JSON value'
+
+    def __call__(
+        self, properties: Profile, argument: Any, refused: Refused | None = None
+    ) -> Profile:
+        """Return the properties afterwards."""
+        return self.apply(properties, argument, refused)
+
+    def one(self, name: str, value: Any) -> Any:
+        """Return the argument that names one property.
+
+        >>> OPERATORS["$set"].one("plan", "pro"), OPERATORS["$unset"].one("plan", None)
+        ({'plan': 'pro'}, ['plan'])
+        """
+        return {name: value} if self.argument == "values" else [name]
+
+    def pairs(self, argument: Any) -> Iterable[tuple[str, Any]]:
+        """Return each property of an argument with its value, None where it takes none."""
+        return (
+            argument.items() if self.argument == "values" else ((name, None) for name in argument)
+        )
+
+    def without(self, argument: Any, names: Container[Any]) -> Any:
+        """Return an argument without some of its properties."""
+        if self.argument == "values":
+            return {name: value for name, value in argument.items() if name not in names}
+        return [name for name in argument if name not in names]
+
+
+def refuse_increment(increment: Json) -> str | None:
+    """Return why ``$add`` cannot take this increment, None if it can."""
+    if is_number(increment):
+        return None
+    return f"the increment is {_described(increment)}, not a number"
+
 
 #: Each operator by its name in a message.
-OPERATORS: Final[Mapping[str, Operator]] = {
-    "$set": set,
-    "$set_once": set_once,
-    "$add": add,
-    "$union": union,
-    "$append": append,
-    "$remove": remove,
-    "$unset": unset,
-    "$delete": delete,
+OPERATORS: Final[dict[str, Operator]] = {
+    row.name: row
+    for row in (
+        Operator("$set", set, "SET-1", resets=True, hint='"pro", 12, null, ["a"] …'),
+        Operator("$set_once", set_once, "ONCE-1", hint='"pro", 12, null, ["a"] …'),
+        Operator(
+            *("$add", add, "ADD-1", "ADD-2"),
+            groups=False,
+            refuse=refuse_increment,
+            hint="1 or -2.5",
+        ),
+        Operator("$union", union, "UNION-1", "LIST-1", grows=True, hint='["a", "b"] or "a"'),
+        Operator(
+            *("$append", append, "APPEND-1", "LIST-1"),
+            groups=False,
+            grows=True,
+            hint='"a": one element',
+        ),
+        Operator("$remove", remove, "REMOVE-1", "LIST-1", creates=False, hint='"a": one value'),
+        Operator(
+            *("$unset", unset, "UNSET-1"), argument="names", creates=False, resets=True, hint=""
+        ),
+        Operator(
+            *("$delete", delete, "DELETE-1"), argument="none", creates=False, resets=True, hint=""
+        ),
+    )
 }
-
-#: The operators that create a profile where there is none.
-CREATING: Final = frozenset({"$set", "$set_once", "$add", "$union", "$append"})
 
 
 def apply(
@@ -214,7 +314,7 @@ def apply(
         if after is not before:
             wrote = True
             profile = after
-        elif profile is None and operator in CREATING:
+        elif profile is None and OPERATORS[operator].creates:
             wrote = True  # SET-2: `$set {}` makes an empty profile
             profile = {}
     return profile, wrote
@@ -223,13 +323,6 @@ def apply(
 def is_number(value: Json) -> bool:
     """Return whether a value counts as a number for ``$add``: a bool does not (ADD-2)."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def refuse_increment(increment: Json) -> str | None:
-    """Return why ``$add`` cannot take this increment, None if it can."""
-    if is_number(increment):
-        return None
-    return f"the increment is {_described(increment)}, not a number"
 
 
 def refuse_sum(stored: Json, increment: Json) -> str | None:

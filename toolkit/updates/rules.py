@@ -27,8 +27,8 @@ from toolkit.base import (
     normalise_id,
     parse_time,
 )
-from toolkit.updates.messages import USERS_ONLY, Rejection, is_meta, operators_of, parse_message
-from toolkit.updates.operators import CREATING, OPERATORS, Profile, apply, is_number
+from toolkit.updates.messages import Rejection, is_meta, operators_of, parse_message
+from toolkit.updates.operators import OPERATORS, Profile, apply, is_number
 
 #: Each rule that a single message can meet, as docs/rules.md has it: Markdown, one paragraph.
 RULES: Final[Mapping[str, str]] = MappingProxyType(
@@ -224,13 +224,13 @@ def applied_rules(
         if operator not in valid:
             continue
         argument = valid[operator]
-        if refused and operator != "$unset":
-            argument = {name: value for name, value in argument.items() if name not in refused}
+        if refused:
+            argument = OPERATORS[operator].without(argument, refused)
         if refused and not argument:
             continue
         accepted.append(operator)
         found.update(dict.fromkeys(_operator_rules(operator, argument, profile or {})))
-        hides = hides or (operator in CREATING and any(name in argument for name in HIDDEN))
+        hides = hides or (OPERATORS[operator].creates and any(name in argument for name in HIDDEN))
         profile, did = apply(profile, [(operator, argument)])
         wrote = wrote or did
     if was_deleted and before is None and after is not None:
@@ -239,7 +239,8 @@ def applied_rules(
         found["MSG-1"] = None
     if rejections and accepted:
         found["MSG-3"] = None
-    if rejections and not accepted and before is None and CREATING.intersection(sent):
+    creates = any(OPERATORS[name].creates for name in sent)
+    if rejections and not accepted and before is None and creates:
         found["MSG-5"] = None
     found.update(dict.fromkeys(_envelope_rules(message)))
     if hides:
@@ -247,6 +248,7 @@ def applied_rules(
     if after is not None:
         moves = wrote and not (parsed is not None and parsed.ignore_time)
         found["SEEN-1" if moves else "SEEN-2"] = None
+    found.pop("", None)  # of an operator that no rule describes
     return list(found)
 
 
@@ -268,7 +270,7 @@ def _whole_refusal(message: object) -> str:
         # One that begins with $ is refused by itself where there is another.
         if operator not in OPERATORS and not (known and str(operator).startswith("$")):
             return "MSG-4"
-        if of_group and operator in USERS_ONLY:
+        if of_group and operator in OPERATORS and not OPERATORS[operator].groups:
             return "GROUP-1"
     if "$delete" in known and len(known) > 1:
         return "MSG-1"
@@ -293,33 +295,22 @@ def _refusal(operator: str, name: str, argument: Any) -> str:
         as_json(argument[name])
     except InvalidValueError:
         return "SET-1"
-    return "ADD-2" if operator == "$add" else "LIST-1"
+    return OPERATORS[operator].refusal
 
 
 def _operator_rules(operator: str, argument: Any, stored: Profile) -> Iterable[str]:
     """Yield the rules of an operator on the properties it was not refused."""
+    if argument or operator != "$set":
+        yield OPERATORS[operator].rule
     match operator:
-        case "$set":
-            if argument:
-                yield "SET-1"
-            if not argument or None in argument.values():
-                yield "SET-2"
-        case "$set_once":
-            yield "ONCE-1"
+        case "$set" if not argument or None in argument.values():
+            yield "SET-2"
         case "$add":
-            yield "ADD-1"
             if any(_shows_exactness(stored.get(name), argument[name]) for name in argument):
                 yield "ADD-2"
         case "$union" | "$remove":
-            yield "UNION-1" if operator == "$union" else "REMOVE-1"
             if any(_compares_lookalikes(stored.get(name), argument[name]) for name in argument):
                 yield "EQUAL"
-        case "$append":
-            yield "APPEND-1"
-        case "$unset":
-            yield "UNSET-1"
-        case "$delete":
-            yield "DELETE-1"
 
 
 def _shows_exactness(stored: Json, increment: Json) -> bool:

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypedDict
 
-from toolkit.base import DISPLAY_NAMES, FIRST_SEEN, LAST_SEEN, count, display_name, listed
+from toolkit.base import RESERVED, count, display_name, is_reserved_text, listed
 from toolkit.sources import (
     COLUMN_TYPES,
     DISTINCT_ID,
     EMAIL,
-    TEXTS,
     TIME,
     ColumnType,
     CsvColumn,
@@ -21,11 +20,6 @@ from toolkit.sources import (
     property_refusal,
 )
 
-#: Reserved properties a column may become.
-WRITABLE: Final = tuple(
-    name for name in DISPLAY_NAMES if name not in (DISTINCT_ID, LAST_SEEN, FIRST_SEEN)
-)
-_BY_DISPLAY_NAME: Final = {DISPLAY_NAMES[name].lower(): name for name in WRITABLE}
 _IDENTIFIER_SPELLINGS: Final = (DISTINCT_ID, "distinct_id")
 
 
@@ -158,6 +152,16 @@ def _error(choice: ColumnChoice, sharing: Sequence[ColumnChoice]) -> str:
     return ""
 
 
+def writable() -> list[str]:
+    """Return the reserved properties that a column may become."""
+    return [name for name, row in RESERVED.items() if not row.refusal]
+
+
+def _by_label(label: str) -> str | None:
+    labels = {RESERVED[name].label.lower(): name for name in writable()}
+    return labels.get(label.lower())
+
+
 def _hint(choice: ColumnChoice, by_case: Mapping[str, str]) -> str:
     name = choice.name
     if choice.misfits:
@@ -168,17 +172,17 @@ def _hint(choice: ColumnChoice, by_case: Mapping[str, str]) -> str:
         )
     if name == TIME:
         return "When each row happened; no property. Rows apply in the order of their times."
-    meant = meant_name(name) or _BY_DISPLAY_NAME.get(name.lower())
+    meant = meant_name(name) or _by_label(name)
     if meant is not None and meant not in (name, DISTINCT_ID):
         return f"A property of its own. The reserved one is {meant}."
     if by_case.get(name.lower(), name) != name:
         return f'The table has "{by_case[name.lower()]}"; this would be another property.'
-    return f"Shown as {display_name(name)}." if name in DISPLAY_NAMES else ""
+    return f"Shown as {display_name(name)}." if name in RESERVED else ""
 
 
 def named(choice: ColumnChoice, name: str) -> ColumnChoice:
     """Return the choice with another name, and so ticked; a reserved text is of type text."""
-    kind: ColumnType = "text" if name in TEXTS else choice.type
+    kind: ColumnType = "text" if is_reserved_text(name) else choice.type
     return replace(choice, name=name, ticked=bool(name), type=kind)
 
 
@@ -198,7 +202,11 @@ def types_of(choices: Iterable[ColumnChoice], identifier: int | None) -> dict[in
         for each in choices
         if each.ticked
         and each.position != identifier
-        and (each.type != each.about.type or TEXTS & {each.name, each.about.property})
+        and (
+            each.type != each.about.type
+            or is_reserved_text(each.name)
+            or is_reserved_text(each.about.property)
+        )
     }
 
 
@@ -260,7 +268,7 @@ def with_template(
 def _as_in(column: TemplateColumn | None, choice: ColumnChoice) -> ColumnChoice:
     if column is None:
         return replace(choice, ticked=False)
-    kind = column["type"] or ("text" if column["property"] in TEXTS else choice.about.type)
+    kind = column["type"] or ("text" if is_reserved_text(column["property"]) else choice.about.type)
     return replace(choice, ticked=column["ticked"], name=column["property"], type=kind)
 
 

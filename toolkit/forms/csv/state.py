@@ -23,7 +23,6 @@ from toolkit.base import (
     written,
 )
 from toolkit.forms.csv.columns import (
-    WRITABLE,
     ColumnChoice,
     Template,
     checked,
@@ -35,6 +34,7 @@ from toolkit.forms.csv.columns import (
     template_of,
     types_of,
     with_template,
+    writable,
 )
 from toolkit.forms.csv.words import as_field, in_form
 from toolkit.forms.parts.job import Job
@@ -431,7 +431,7 @@ class CsvImportState(HasTraits):
     @property
     def property_names(self) -> list[str]:
         """The names to propose: those the table has, then reserved ones."""
-        return list(dict.fromkeys([*self._known, *WRITABLE, TIME]))
+        return list(dict.fromkeys([*self._known, *writable(), TIME]))
 
     @property
     def mapping(self) -> dict[int, str]:

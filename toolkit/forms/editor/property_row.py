@@ -9,8 +9,8 @@ from traitlets import Bool, HasTraits, List, Unicode
 
 from toolkit.base import (
     ABSENT,
-    DISPLAY_NAMES,
     MAX_DIGITS,
+    RESERVED,
     Json,
     ToolkitError,
     as_json,
@@ -175,13 +175,13 @@ class PropertyRow(HasTraits):
                 return NOT_CHECKED
             return doubt(value, country) or ""
         if not self.is_stored:
-            for reserved, shown in DISPLAY_NAMES.items():
-                if self.name.strip().lower() in (shown.lower(), reserved.lower(), reserved[1:]):
+            for reserved, row in RESERVED.items():
+                if self.name.strip().lower() in (row.label.lower(), reserved.lower(), reserved[1:]):
                     if self.name == reserved:
                         break
                     return (
                         f'"{self.name}" is a property of its own. The reserved one is '
-                        f"{reserved} ({shown})."
+                        f"{reserved} ({row.label})."
                     )
         return ""
 

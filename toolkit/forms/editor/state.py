@@ -12,6 +12,7 @@ from traitlets import Bool, HasTraits, Instance, Int, List, Unicode
 from toolkit.base import (
     ABSENT,
     HIDDEN,
+    RESERVED,
     EditConflictError,
     InvalidIdError,
     Json,
@@ -181,7 +182,8 @@ class EditorState(HasTraits):
     def suggested_names(self) -> list[str]:
         """Return the properties that could be added: those others have, then the reserved."""
         taken = {row.name for row in self.rows}
-        known = [*self.profiles.properties, *_RESERVED]
+        offered = [row.name for row in RESERVED.values() if row.is_offered and not row.refusal]
+        known = [*self.profiles.properties, *offered]
         return [name for name in dict.fromkeys(known) if name not in taken]
 
     # What is done
@@ -418,12 +420,6 @@ class EditorState(HasTraits):
 
     def _say(self, words: str, kind: str = "info") -> None:
         self.note, self.note_kind = words[:1].upper() + words[1:], kind
-
-
-_RESERVED: Final = (
-    *("$name", "$first_name", "$last_name", "$email", "$phone", "$avatar", "$created"),
-    *("$city", "$region", "$country_code", "$timezone"),
-)
 
 
 def _with_reason(name: str | None, reason: str) -> str:

@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from toolkit.base import HIDDEN, MESSAGE_FIELDS, JsonTextError
 from toolkit.forms.parts.json_text import json_text, read_json, sayable
 from toolkit.updates import OPERATORS, is_meta, name_refusal, operators_of
-
-# What an operator's row says of its value when it is still empty; of others, that it is JSON.
-_VALUE_HINTS: Final[Mapping[str, str]] = {
-    "$set": '"pro", 12, null, ["a"] …',
-    "$set_once": '"pro", 12, null, ["a"] …',
-    "$add": "1 or -2.5",
-    "$union": '["a", "b"] or "a"',
-    "$append": '"a": one element',
-    "$remove": '"a": one value',
-    "$unset": "",
-    "$delete": "",
-}
 
 
 def value_hint(operator: str) -> str:
@@ -29,7 +17,7 @@ def value_hint(operator: str) -> str:
     >>> value_hint("$add"), value_hint("$unset")
     ('1 or -2.5', '')
     """
-    return _VALUE_HINTS.get(operator, '12, "a" or another JSON value')
+    return OPERATORS[operator].hint
 
 
 class Row(NamedTuple):
@@ -42,12 +30,12 @@ class Row(NamedTuple):
     @property
     def takes_property(self) -> bool:
         """Whether the operator names properties."""
-        return self.operator != "$delete"
+        return OPERATORS[self.operator].argument != "none"
 
     @property
     def takes_value(self) -> bool:
         """Whether the operator gives its properties a value."""
-        return self.operator not in ("$delete", "$unset")
+        return OPERATORS[self.operator].argument == "values"
 
 
 class Parts(NamedTuple):
@@ -75,9 +63,10 @@ def taken_apart(message: object) -> Parts:
     rows: list[Row] = []
     for operator in operators_of(message):
         argument = message[operator]
-        if operator == "$delete":
+        takes = OPERATORS[operator].argument
+        if takes == "none":
             rows.append(Row(operator))
-        elif operator == "$unset":
+        elif takes == "names":
             rows += [Row(operator, name) for name in _names(argument)]
         else:
             rows += [Row(operator, name, json_text(value)) for name, value in argument.items()]
@@ -101,10 +90,7 @@ def _refusal(message: object) -> str:
             continue
         elif operator not in OPERATORS:
             return f"The form knows no {sayable(operator[:40])}; edit it as JSON."
-        elif operator == "$unset":
-            if _names(argument) is None or not argument:
-                return "The form cannot show this $unset; edit it as JSON."
-        elif operator != "$delete" and not (isinstance(argument, Mapping) and argument):
+        elif not _can_be_shown(OPERATORS[operator].argument, argument):
             return f"The form cannot show this {operator}; edit it as JSON."
         if not is_meta(operator, argument) and any(name in HIDDEN for name in _named(argument)):
             return "The message names a property that is never shown; edit it as JSON."
@@ -112,6 +98,12 @@ def _refusal(message: object) -> str:
     if text != json.dumps(message, ensure_ascii=False):
         return "The message holds half a surrogate pair; edit it as JSON."
     return ""
+
+
+def _can_be_shown(takes: str, argument: Any) -> bool:
+    if takes == "names":
+        return bool(_names(argument))
+    return takes == "none" or (isinstance(argument, Mapping) and bool(argument))
 
 
 def _names(argument: Any) -> Any:

@@ -6,19 +6,15 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base import FIRST_SEEN, LAST_SEEN, NO_TIME, ArgumentError, Progress, count
-from toolkit.columns import Column, Positions, Snapshot
-from toolkit.expressions import Instants
+from toolkit.base import LAST_SEEN, NO_TIME, ArgumentError, Progress, count
+from toolkit.columns import COMPUTED, Column, Instants, Positions, Snapshot
 from toolkit.forms.users.rows import DISTINCT_ID, Rows
 from toolkit.profiles import ProfileTable, ProfileView
-from toolkit.sources import export_csv, write_messages
-
-KINDS: Final = ("csv", "jsonl")
+from toolkit.sources import FORMATS
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ def export(
     source, rows
         The users, and which of them.
     kind
-        ``"csv"`` or ``"jsonl"``.
+        A key of :data:`~toolkit.sources.FORMATS`, such as ``"csv"``.
     path
         The file; None for bytes.
     names
@@ -57,11 +53,12 @@ def export(
     profiles
         The table, for its group key.
     """
-    if kind not in KINDS:
-        raise ArgumentError(f"kind={kind!r}; {' or '.join(KINDS)} is allowed")
+    if kind not in FORMATS:
+        raise ArgumentError(f"kind={kind!r}; {' or '.join(FORMATS)} is allowed")
+    format_ = FORMATS[kind]
     losses: tuple[str, ...] = ()
     without = int((~source.has_profile[rows]).sum())
-    if kind == "csv":
+    if format_.is_table:
         view = ProfileView(_as_shown(source, rows, names), "exported", profiles.group_key)
         if without:
             losses += (f"{count(without, 'user')} without a profile: the ID only.",)
@@ -71,13 +68,9 @@ def export(
             losses += (f"Left out: {count(without, 'user')} without a profile.",)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"users.{kind}" if path is None else path
-        if kind == "csv":
-            done = export_csv(view, target, progress=False, notice=progress)
-            written, losses = done.profiles, (*losses, *done.notes)
-        else:
-            written = write_messages(view, target, progress=False, notice=progress)
+        written, notes = format_.write(view, target, False, progress)
         content = target.read_bytes() if path is None else b""
-        return Exported(target.name, written, content, losses)
+        return Exported(target.name, written, content, (*losses, *notes))
 
 
 def _as_shown(source: Rows, rows: Positions, names: Sequence[str] | None) -> Snapshot:
@@ -85,7 +78,7 @@ def _as_shown(source: Rows, rows: Positions, names: Sequence[str] | None) -> Sna
     seen = np.full(len(rows), NO_TIME, np.int64)
     columns: dict[str, Column] = {}
     if names is None:
-        names = [*(name for name in source.names if name != FIRST_SEEN), LAST_SEEN]
+        names = [*(name for name in source.names if name not in COMPUTED), LAST_SEEN]
     for name in names:
         if name == DISTINCT_ID:
             continue

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from traitlets import Bool, HasTraits, Int, List, Unicode, observe
 
-from toolkit.base import FIRST_SEEN, LAST_SEEN, ToolkitError, count
-from toolkit.columns import Mask, Positions, Snapshot
+from toolkit.base import LAST_SEEN, ToolkitError, count
+from toolkit.columns import COMPUTED, Mask, Positions, Snapshot
 from toolkit.events import Events
 from toolkit.expressions import Expression
 from toolkit.forms.parts.filter_state import FilterState
@@ -102,9 +102,7 @@ class UserList(HasTraits):
 
     def _first_columns(self) -> list[str]:
         names = [
-            name
-            for name in self.source.names
-            if name not in _IN_TITLE and name not in (LAST_SEEN, FIRST_SEEN)
+            name for name in self.source.names if name not in _IN_TITLE and name not in COMPUTED
         ]
         return [DISTINCT_ID, *names[:_COLUMNS_AT_FIRST], LAST_SEEN]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from toolkit.base import Html, count
 from toolkit.forms.parts import guarded, parts
@@ -13,8 +13,7 @@ from toolkit.forms.users.batches import BatchRow
 from toolkit.forms.users.export import Exported
 from toolkit.forms.users.state import UsersState
 from toolkit.forms.users.values import AUTOMATIC, KINDS
-
-_MEDIA: Final = {"csv": "text/csv;charset=utf-8", "jsonl": "application/x-ndjson"}
+from toolkit.sources import FORMATS
 
 
 class Panel(guarded.Box):
@@ -175,12 +174,10 @@ class ExportPanel(Panel):
 
     def __init__(self, state: UsersState) -> None:
         super().__init__(state)
+        tables_first = sorted(FORMATS.values(), key=lambda each: not each.is_table)
         self.kind = parts.dropdown(
             "As",
-            [
-                ("CSV, for spreadsheets and CSV import", "csv"),
-                ("JSON Lines of messages, loses nothing", "jsonl"),
-            ],
+            [(each.label, each.name) for each in tables_first],
             "csv",
             width="460px",
         )
@@ -216,7 +213,7 @@ class ExportPanel(Panel):
         kind = self.kind.value
 
         def ready(done: Exported) -> None:
-            self.download.offer(done.name, done.content, _MEDIA[kind])
+            self.download.offer(done.name, done.content, FORMATS[kind].media)
 
         self.state.export(kind, only_columns=self._only_columns, on_ready=ready)
 

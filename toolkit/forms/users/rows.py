@@ -16,9 +16,7 @@ import pyarrow.compute as pc
 
 from toolkit.base import (
     ABSENT,
-    FIRST_SEEN,
     HIDDEN,
-    LAST_SEEN,
     NO_TIME,
     ExpressionError,
     dumps,
@@ -27,14 +25,21 @@ from toolkit.base import (
     texts_where,
     times,
 )
-from toolkit.columns import Column, Mask, Positions, Snapshot
+from toolkit.columns import (
+    Column,
+    Instants,
+    Mask,
+    Positions,
+    ProfileRows,
+    Snapshot,
+    computed_names,
+)
 from toolkit.events import Events
 from toolkit.expressions import (
     NUMBERS,
     Cells,
     Expression,
     Family,
-    Instants,
     Property,
     is_known,
     mask_of,
@@ -109,7 +114,8 @@ class Rows:
     def names(self) -> list[str]:
         """The properties there are to show, in the order of their first write, then Updated At."""
         known = [name for name in self.snapshot.names if name not in HIDDEN]
-        computed = [LAST_SEEN] if self.events is None else [LAST_SEEN, FIRST_SEEN]
+        computed = computed_names(has_events=self.events is not None)
+        computed.remove(DISTINCT_ID)
         return [*(name for name in known if name not in computed), *computed]
 
     @cached_property
@@ -153,22 +159,19 @@ class Rows:
         return self._columns[name]
 
     def _read(self, name: str) -> Column | Instants:
-        if name == DISTINCT_ID:
-            return Column.of_array(self.ids)
-        if name == FIRST_SEEN and self.events is not None:
-            first = self.events.first_times
-            if self._codes is not None:
-                return Instants(first[self._codes])
-            result = np.full(len(self), NO_TIME, np.int64)
-            rows = self.events.rows(self.snapshot)
-            result[rows[rows >= 0]] = first[rows >= 0]
-            return Instants(result)
-        if name == FIRST_SEEN and name not in self.snapshot.columns:
-            raise ExpressionError("First Seen is worked out from events, and none were given")
-        cells: Column | Instants = (
-            Instants(self.snapshot.last_seen) if name == LAST_SEEN else self.snapshot.column(name)
-        )
-        return cells if self._at is None else cells.take(self._at)
+        begun = None if self.events is None else self._begun
+        return ProfileRows(self.snapshot, self._at, lambda: self.ids, begun).column(name)
+
+    def _begun(self) -> Positions:
+        """Return the time of the first event of each user."""
+        assert self.events is not None
+        first = self.events.first_times
+        if self._codes is not None:
+            return first[self._codes]
+        result = np.full(len(self), NO_TIME, np.int64)
+        rows = self.events.rows(self.snapshot)
+        result[rows[rows >= 0]] = first[rows >= 0]
+        return result
 
     def distinct_ids(self) -> pa.Array:
         """Return the distinct ID of each row."""
@@ -283,7 +286,7 @@ class Rows:
 
     def is_number(self, name: str) -> bool:
         """Return whether a property holds numbers only."""
-        if name in (TITLE, DISTINCT_ID, FIRST_SEEN, LAST_SEEN):
+        if name == TITLE:
             return False
         column = self.column("user", name)
         return isinstance(column, Column) and column.kind in ("int", "float")
@@ -292,8 +295,6 @@ class Rows:
         """Return how the cells of some rows read; plain text, not escaped, ``""`` for not set."""
         if name == TITLE:
             return self.titles.take(pa.array(positions)).to_pylist()
-        if name == DISTINCT_ID:
-            return self.ids.take(pa.array(positions)).to_pylist()
         column = self.column("user", name)
         if isinstance(column, Instants):
             return [time_text(moment) for moment in column.microseconds[positions].tolist()]

@@ -13,9 +13,7 @@ import numpy as np
 
 from toolkit.base import (
     ABSENT,
-    FIRST_SEEN,
     HIDDEN,
-    LAST_SEEN,
     InvalidTimeError,
     Json,
     display_name,
@@ -23,7 +21,15 @@ from toolkit.base import (
     dumps,
     parse_time,
 )
-from toolkit.columns import Column, Positions, Snapshot, series
+from toolkit.columns import (
+    COMPUTED,
+    Column,
+    Positions,
+    ProfileRows,
+    Snapshot,
+    computed_names,
+    series,
+)
 from toolkit.events import Events
 from toolkit.expressions import (
     NUMBERS,
@@ -160,8 +166,8 @@ class Choices:
                 key=lambda name: display_name(name).lower(),
             )
             # Of users the toolkit knows some things that nobody wrote.
-            computed = [LAST_SEEN, *([FIRST_SEEN] if self.events is not None else [])]
-            names += [name for name in (*computed, "$distinct_id") if name not in names]
+            computed = computed_names(has_events=self.events is not None)
+            names += [name for name in computed if name not in names]
             whose = "" if self.only_users else f"{_whose(side)}: "
             found += [
                 PropertyChoice(Property(side, name), f"{whose}{label}")
@@ -180,12 +186,13 @@ class Choices:
         return self._known[key]
 
     def _look(self, prop: Property) -> Suggestions:
-        if prop.side != "event" and prop.name in (LAST_SEEN, FIRST_SEEN):
-            return Suggestions("time", "none", ())
+        computed = None if prop.side == "event" else COMPUTED.get(prop.name)
+        if computed is not None and computed.type != "text":
+            return Suggestions(computed.type, "none", ())
         column = self._sample(prop)
         if column is None:
             return Suggestions("time", "none", ())
-        if prop.side != "event" and prop.name == "$distinct_id":  # text, be it of a date
+        if computed is not None:  # text, be it of a date
             return Suggestions("text", "none", _frequent(column))
         type_, element = type_of(column), type_of(Column.absent(0))
         has_dates = any(_dates(column))
@@ -205,10 +212,9 @@ class Choices:
             snapshot = self._states.get(prop.side)
             if snapshot is None:
                 return Column.absent(0)
-            if prop.name == "$distinct_id":
-                return Column.of_array(snapshot.ids.slice(0, _SUGGESTED + 1))
-            column = snapshot.column(prop.name)
-            return column.take(_spread(len(column)))
+            column = ProfileRows(snapshot, _spread(len(snapshot))).column(prop.name)
+            assert isinstance(column, Column)
+            return column
         events = self.events
         if events is None or prop.name not in events.frame.columns:
             return Column.absent(0)

@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit.base import NO_TIME, ReportError
-from toolkit.columns import Codes, Column, Mask, Positions
-from toolkit.expressions import Expression, Instants, Spread, Tally, conjuncts, mask_of
+from toolkit.columns import Codes, Column, Instants, Mask, Positions
+from toolkit.expressions import Expression, Spread, Tally, conjuncts, mask_of
 from toolkit.reports.funnels.entries import Attempts, entries
 from toolkit.reports.funnels.plan import FunnelPlan
 from toolkit.reports.funnels.track import FunnelTrack, track_of

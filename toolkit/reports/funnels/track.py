@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.base import ABSENT, NO_TIME, key
-from toolkit.columns import Codes, Column, Mask, Positions
-from toolkit.expressions import Instants
+from toolkit.columns import Codes, Column, Instants, Mask, Positions
 from toolkit.reports.funnels.plan import FunnelPlan
 from toolkit.reports.question.segments import Segments
 from toolkit.reports.question.selection import Selection

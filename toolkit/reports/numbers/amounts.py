@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from toolkit.base import ABSENT
-from toolkit.columns import Column, Mask, Positions
-from toolkit.expressions import Cells, Instants
+from toolkit.columns import Column, Instants, Mask, Positions
+from toolkit.expressions import Cells
 from toolkit.reports.question.breakdowns import as_column
 from toolkit.reports.question.segments import Distinct, Segments, spread
 

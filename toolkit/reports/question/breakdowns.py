@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from toolkit.base import HIDDEN, ReportError
-from toolkit.columns import Column, iso_column
-from toolkit.expressions import Instants, Members, Property, Scope, as_property, mask_of
+from toolkit.columns import Column, Instants, iso_column
+from toolkit.expressions import Members, Property, Scope, as_property, mask_of
 from toolkit.reports.question.periods import as_zone
 from toolkit.reports.question.segments import Ordered, Segments
 

@@ -14,11 +14,10 @@ import numpy as np
 import pandas as pd
 
 from toolkit.base import ReportError, listed, quoted
-from toolkit.columns import Column, Mask, Positions
+from toolkit.columns import Column, Instants, Mask, Positions
 from toolkit.expressions import (
     Cells,
     Expression,
-    Instants,
     Property,
     Scope,
     as_datetime,

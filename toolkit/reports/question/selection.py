@@ -11,9 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit.base import (
-    FIRST_SEEN,
     HIDDEN,
-    LAST_SEEN,
     NO_TIME,
     EventsError,
     ReportError,
@@ -21,7 +19,7 @@ from toolkit.base import (
     did_you_mean,
     listed,
 )
-from toolkit.columns import Codes, Column, Mask, Positions, Snapshot
+from toolkit.columns import COMPUTED, Codes, Column, Instants, Mask, Positions, Snapshot
 from toolkit.events import (
     AnyEvents,
     At,
@@ -37,7 +35,6 @@ from toolkit.events import (
 )
 from toolkit.expressions import (
     Expression,
-    Instants,
     Property,
     Scope,
     Spread,
@@ -59,8 +56,6 @@ from toolkit.reports.question.periods import Periods
 from toolkit.reports.question.segments import Segments
 from toolkit.updates import is_number
 
-# Properties that are not a column of the profiles, whatever a profile says.
-_WORKED_OUT: Final = (FIRST_SEEN, LAST_SEEN, "$distinct_id")
 # So many events at a time.
 _PIECE: Final = 2**16
 _EARLIEST: Final = int(np.iinfo(np.int64).min) + 1
@@ -281,7 +276,7 @@ class Selection:
         """Whether there are some user properties, all of them columns of the profiles."""
         snapshot = self.snapshot
         return bool(names) and all(
-            snapshot is not None and name in snapshot.columns and name not in _WORKED_OUT
+            snapshot is not None and name in snapshot.columns and name not in COMPUTED
             for name in names
         )
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from toolkit.base import ReportError
-from toolkit.expressions import Instants, Property
+from toolkit.columns import Instants
+from toolkit.expressions import Property
 from toolkit.reports.numbers.counted import Counted, Quotients, Sums, divided
 from toolkit.reports.numbers.tally import ReportPlan, ReportTally
 from toolkit.reports.question.ranked import Ranked

@@ -12,8 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from toolkit.base import DAY, ReportError, count, times
-from toolkit.columns import Column, Mask, Positions
-from toolkit.expressions import Instants
+from toolkit.columns import Column, Instants, Mask, Positions
 from toolkit.reports.numbers import measures, streams
 from toolkit.reports.numbers.amounts import Amounts
 from toolkit.reports.numbers.counted import Counted, Sums

@@ -9,12 +9,21 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base import LAST_SEEN, CsvError, Progress, argument, count, listed, rounded, silent
+from toolkit.base import (
+    LAST_SEEN,
+    CsvError,
+    Progress,
+    argument,
+    count,
+    is_reserved_text,
+    listed,
+    rounded,
+    silent,
+)
 from toolkit.sources.csv.defuse import restored_texts
 from toolkit.sources.csv.dialect import HeaderGuess
 from toolkit.sources.csv.mapping import (
     DISTINCT_ID,
-    TEXTS,
     ColumnMapping,
     FileColumns,
     candidate_reason,
@@ -153,7 +162,7 @@ class CsvFile:
                     position,
                     self.columns.names[position],
                     tuple(self.columns.samples(position)),
-                    "text" if suggestion.names[position] in TEXTS else infer_type(filled),
+                    "text" if is_reserved_text(suggestion.names[position]) else infer_type(filled),
                     len(cells),
                     len(cells) - len(filled),
                     len(filled.unique()),

@@ -15,14 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.base import (
-    DISPLAY_NAMES,
     LAST_SEEN,
+    RESERVED,
     ColumnMappingError,
     InvalidValueError,
     argument,
     as_json,
     count,
     did_you_mean,
+    is_reserved_text,
     listed,
     quoted,
     sentence,
@@ -72,32 +73,6 @@ _FILLED: Final = 0.9
 _DIFFERENT: Final = 0.5
 # By so much a name must resemble a reserved one to be taken for a slip.
 _SLIP: Final = 0.8
-#: Properties that are text whatever their cells look like: a number would lose what a
-#: telephone number or a name is shown by.
-TEXTS: Final = frozenset(
-    {
-        *("$name", "$first_name", "$last_name", "$email", "$phone", "$avatar"),
-        *("$city", "$region", "$country_code", "$timezone"),
-    }
-)
-_SUGGESTED: Final = {
-    "email": EMAIL,
-    "emailaddress": EMAIL,
-    "mail": EMAIL,
-    "name": "$name",
-    "fullname": "$name",
-    "firstname": "$first_name",
-    "lastname": "$last_name",
-    "phone": "$phone",
-    "phonenumber": "$phone",
-    "avatar": "$avatar",
-    "created": "$created",
-    "createdat": "$created",
-    "city": "$city",
-    "region": "$region",
-    "countrycode": "$country_code",
-    "timezone": "$timezone",
-}
 
 
 @dataclass(frozen=True)
@@ -295,7 +270,7 @@ def suggest_names(
         elif name is None:
             suggestion = _suggested_by_cells(columns, position)
         else:
-            suggestion = name if is_exported else _SUGGESTED.get(_plain(name), name)
+            suggestion = name if is_exported else _reserved(name)
             # A column that bears the reserved name itself has the better claim to it.
             if suggestion != name and suggestion in (*columns.names, *suggested):
                 suggestion = name
@@ -504,7 +479,7 @@ def _with_email_kept(
 ) -> dict[int, str]:
     """Return the properties with the identifier among them if it is the e-mail by its name."""
     name = columns.names[identifier]
-    is_email = name is not None and _SUGGESTED.get(_plain(name), name) == EMAIL
+    is_email = name is not None and _reserved(name) == EMAIL
     if not is_email or EMAIL in properties.values():
         return dict(properties)
     return dict(sorted({**properties, identifier: EMAIL}.items()))
@@ -646,14 +621,20 @@ def _slips(chosen: Mapping[int, str], mapping: ColumnMapping, columns: FileColum
     return notes
 
 
+def _reserved(header: str) -> str:
+    """Return the reserved property that a header means, else the header."""
+    plain = _plain(header)
+    return next((row.name for row in RESERVED.values() if plain in row.headers), header)
+
+
 def meant_name(name: str) -> str | None:
     """Return the reserved name of which a name is a misspelling or the beginning."""
     if _plain(name) == _ID_NAME and name != DISTINCT_ID:
         return DISTINCT_ID
-    if not name.startswith("$") or name in DISPLAY_NAMES or name == TIME:
+    if not name.startswith("$") or name in RESERVED or name == TIME:
         return None
     lower = name.lower()
-    for known in DISPLAY_NAMES:
+    for known in RESERVED:
         begins = len(lower) > 4 and known.startswith(lower)
         if begins or SequenceMatcher(None, lower, known).ratio() >= _SLIP:
             return known
@@ -819,7 +800,7 @@ def choose_types(
         If a key names no imported column, or a type is unknown.
     """
     chosen: dict[int, ColumnType] = {
-        position: "text" for position, name in mapped.properties.items() if name in TEXTS
+        position: "text" for position, name in mapped.properties.items() if is_reserved_text(name)
     }
     by_property = {name: position for position, name in mapped.properties.items()}
     for key, kind in (types or {}).items():

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -84,12 +85,52 @@ def endpoint(path: str) -> str:
     >>> endpoint("/engage/"), endpoint("/v1/i")
     ('/engage', '/v1/identify')
     """
+    return _found(path)[0]
+
+
+def _found(path: str) -> tuple[str, HttpDialect]:
+    """Return the endpoint a path names, and the dialect that has it."""
     name = path.removesuffix("/")
-    name = _SHORT.get(name, name)
-    if name not in MIXPANEL and name not in SEGMENT:
-        known = ", ".join((*MIXPANEL, *SEGMENT))
-        raise RequestError(404, f"there is nothing at this path; the endpoints are {known}")
-    return name
+    for dialect in DIALECTS.values():
+        full = dialect.short.get(name, name)
+        if full in dialect.endpoints:
+            return full, dialect
+    known = ", ".join(endpoints())
+    raise RequestError(404, f"there is nothing at this path; the endpoints are {known}")
+
+
+def endpoints() -> list[str]:
+    """Return the endpoints of all dialects, in the order a person reads them."""
+    return [name for dialect in DIALECTS.values() for name in dialect.endpoints]
+
+
+@dataclass(frozen=True)
+class HttpDialect:
+    """How one product's clients send, and what they expect as an answer.
+
+    Attributes
+    ----------
+    endpoints
+        The paths, in the order a person reads them.
+    read
+        Returns what a call asks for, who sent it checked: what takes the messages, the call,
+        its endpoint, and the token to know, None for none.
+    answer
+        Does it, and returns the answer.
+    refuse
+        Returns the JSON of a refusal: of which path, why, and the reason phrase.
+    short
+        Further paths, each with the endpoint it means.
+    begins
+        What paths begin with that are refused in this dialect, though no endpoint of it.
+    """
+
+    endpoints: tuple[str, ...]
+    read: Callable[[Receiver, Call, str, str | None], Request]
+    answer: Callable[[Receiver, Call, Request], Answer]
+    refuse: Callable[[str, RequestError, str], dict[str, Any]]
+    short: Mapping[str, str] = field(default_factory=dict)
+    begins: tuple[str, ...] = ()
 
 
 class Request(NamedTuple):
@@ -119,8 +160,7 @@ def answer(
 
     def work() -> Answer:
         read = _read(receiver, call, token) if request is None else request
-        take = _segment if read.endpoint in SEGMENT else _mixpanel
-        return take(receiver, call, read)
+        return _found(read.endpoint)[1].answer(receiver, call, read)
 
     return _without_errors(receiver, call, work)
 
@@ -153,43 +193,46 @@ def _reason(status: int) -> str:
 
 def refusal(path: str, error: RequestError) -> Answer:
     """Return the answer to a request that is refused as a whole, in the form of its API."""
-    reason = _reason(error.status)
-    if path.startswith(("/v1/", "/beacon/")):
-        code = reason.lower().replace(" ", "_")
-        content: dict[str, Any] = {"success": False, "code": code, "message": str(error)}
-    elif path.startswith("/import"):
-        content = {"code": error.status, "error": str(error), "status": reason}
-    else:
-        content = {"status": 0, "error": str(error)}
+    known = list(DIALECTS.values())
+    # What begins as no dialect's paths do is refused as the first one does.
+    dialect = next((each for each in known if path.startswith(each.begins)), known[0])
+    content = dialect.refuse(path, error, _reason(error.status))
     return Answer(error.status, dumps(content), True)
 
 
 def _read(receiver: Receiver, call: Call, token: str | None) -> Request:
-    name = endpoint(call.path)
+    name, dialect = _found(call.path)
+    return dialect.read(receiver, call, name, token)
+
+
+def read_parameters(
+    receiver: Receiver, call: Call, name: str, *, has_data: bool
+) -> tuple[str, dict[str, str]]:
+    """Return the text of what was sent, and the parameters; note those without a meaning.
+
+    *has_data* says whether the address may have the data in place of the body.
+    """
     query = read_query(call.query)
-    # Segment's messages come in the body alone.
-    given = {} if name in SEGMENT else query
-    text, parameters = read_form(call.body, call.content_type, given)
+    text, parameters = read_form(call.body, call.content_type, query if has_data else {})
     parameters = {**query, **parameters}
     receiver.add_notes(f"{name}?{each}" for each in parameters if each not in _PARAMETERS)
-    if name not in SEGMENT:
-        records = read_records(text)
-        _check_token(token, call.authorization, [_token(name, record) for record in records])
-        return Request(name, records, parameters)
-    records = read_records(text, MAX_DATA if name in _BATCHES else MAX_MESSAGE)
-    if len(records) != 1 or not isinstance(records[0].value, dict):
-        raise RequestError(400, "the body is one JSON object")
-    content = records[0].value
-    key = content.get("writeKey", parameters.get("writeKey"))
-    _check_token(token, call.authorization, [key])
-    if name in _BATCHES:
-        beside = (each for each in content if each not in _ENVELOPE)
-        receiver.add_notes(f"{each} beside batch" for each in beside)
-        records = _batch(content)
-    return Request(name, records, parameters)
+    return text, parameters
 
 
 # Mixpanel's endpoints
+
+
+def _read_mixpanel(receiver: Receiver, call: Call, name: str, token: str | None) -> Request:
+    text, parameters = read_parameters(receiver, call, name, has_data=True)
+    records = read_records(text)
+    check_token(token, call.authorization, [_token(name, record) for record in records])
+    return Request(name, records, parameters)
+
+
+def _refuse_mixpanel(path: str, error: RequestError, reason: str) -> dict[str, Any]:
+    if path.startswith("/import"):
+        return {"code": error.status, "error": str(error), "status": reason}
+    return {"status": 0, "error": str(error)}
 
 
 def _mixpanel(receiver: Receiver, call: Call, request: Request) -> Answer:
@@ -257,6 +300,26 @@ def _failed(outcome: Outcome) -> list[dict[str, Any]]:
 # Segment's
 
 
+def _read_segment(receiver: Receiver, call: Call, name: str, token: str | None) -> Request:
+    text, parameters = read_parameters(receiver, call, name, has_data=False)
+    records = read_records(text, MAX_DATA if name in _BATCHES else MAX_MESSAGE)
+    if len(records) != 1 or not isinstance(records[0].value, dict):
+        raise RequestError(400, "the body is one JSON object")
+    content = records[0].value
+    key = content.get("writeKey", parameters.get("writeKey"))
+    check_token(token, call.authorization, [key])
+    if name in _BATCHES:
+        beside = (each for each in content if each not in _ENVELOPE)
+        receiver.add_notes(f"{each} beside batch" for each in beside)
+        records = _batch(content)
+    return Request(name, records, parameters)
+
+
+def _refuse_segment(path: str, error: RequestError, reason: str) -> dict[str, Any]:
+    code = reason.lower().replace(" ", "_")
+    return {"success": False, "code": code, "message": str(error)}
+
+
 def _segment(receiver: Receiver, call: Call, request: Request) -> Answer:
     name = request.endpoint
     kind = None if name in _BATCHES else name.removeprefix("/v1/")
@@ -318,7 +381,7 @@ def _token(name: str, record: Record) -> object:
     return properties.get("token") if isinstance(properties, dict) else None
 
 
-def _check_token(token: str | None, authorization: str, found: Sequence[object]) -> None:
+def check_token(token: str | None, authorization: str, found: Sequence[object]) -> None:
     """Refuse what does not know the token: as the user of basic auth, or in every message."""
     if token is None or _same(token, _user_of(authorization)):
         return
@@ -345,3 +408,14 @@ def _user_of(authorization: str) -> str | None:
         return base64.b64decode(packed.strip(), validate=True).decode().partition(":")[0]
     except (binascii.Error, ValueError):
         return None
+
+
+#: Each product whose clients may send. The first one's refusals are those of unknown paths.
+DIALECTS: Final[dict[str, HttpDialect]] = {
+    "mixpanel": HttpDialect(MIXPANEL, _read_mixpanel, _mixpanel, _refuse_mixpanel),
+    "segment": HttpDialect(
+        *(SEGMENT, _read_segment, _segment, _refuse_segment),
+        short=_SHORT,
+        begins=("/v1/", "/beacon/"),
+    ),
+}

@@ -15,13 +15,12 @@ from tornado.web import Application, HTTPError, RequestHandler, stream_request_b
 
 from toolkit.base import RequestError
 from toolkit.sources.live.calls import (
-    MIXPANEL,
-    SEGMENT,
     Answer,
     Call,
     Request,
     answer,
     endpoint,
+    endpoints,
     read,
     refusal,
 )
@@ -45,10 +44,6 @@ GRACE: Final = 10.0
 _DIGITS: Final = 15
 #: Names of headers that a page asks to send.
 _NAMES: Final = re.compile(r"[A-Za-z0-9, -]{1,500}")
-_WELCOME: Final = (
-    "profile-toolkit is listening. Point an analytics client at this address.\n"
-    f"Endpoints: {', '.join((*MIXPANEL, *SEGMENT))}\n"
-)
 
 
 class Intake:
@@ -254,7 +249,7 @@ class Endpoint(RequestHandler):
         if self._finished:
             return
         if self._refused is None and self._is_welcome():
-            self._answer(Answer(200, _WELCOME, False))
+            self._answer(Answer(200, _welcome(), False))
             return
         try:
             if self._refused is not None:
@@ -337,6 +332,13 @@ class Endpoint(RequestHandler):
         self._stop_timer()
         self._give_back()
         self._intake.open_requests.discard(self)
+
+
+def _welcome() -> str:
+    return (
+        "profile-toolkit is listening. Point an analytics client at this address.\n"
+        f"Endpoints: {', '.join(endpoints())}\n"
+    )
 
 
 def _length(headers: Any) -> int:
