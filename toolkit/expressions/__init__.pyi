@@ -1,10 +1,5 @@
 from .casting import as_datetime as as_datetime
-from .cells import (
-    NUMBERS as NUMBERS,
-    Cells as Cells,
-    Family as Family,
-    families_of as families_of,
-)
+from .cells import NUMBERS as NUMBERS, Cells as Cells, Family as Family, families_of as families_of
 from .doubts import (
     is_known as is_known,
     never_true as never_true,

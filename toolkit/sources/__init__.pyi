@@ -1,10 +1,7 @@
 from .csv.arrow_stream import parquet_frame as parquet_frame
 from .csv.defuse import csv_of as csv_of
 from .csv.dialect import delimiter_name as delimiter_name
-from .csv.export import (
-    CsvLossWarning as CsvLossWarning,
-    write_csv as write_csv,
-)
+from .csv.export import CsvLossWarning as CsvLossWarning, write_csv as write_csv
 from .csv.file import CsvFile as CsvFile
 from .csv.importing import import_csv as import_csv, preview_csv as preview_csv
 from .csv.mapping import (
