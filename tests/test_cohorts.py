@@ -273,15 +273,15 @@ def test_all_text_is_escaped(profiles: tk.ProfileTable) -> None:
             ),
             'two cohorts called "A"',
         ),
-        (lambda p: tk.did("Buy", within="soon"), '"soon" is no period'),
+        (lambda p: tk.did("Buy", within="soon"), '"soon" is not a period'),
         (lambda p: tk.did("Buy", within=("2026-05-02", "2026-05-01")), "ends before it begins"),
         (lambda p: tk.did("Buy", at_least=-1), "no number of times"),
         (lambda p: tk.did("Buy", at_least=1, exactly=2), "exactly= says it all"),
         (lambda p: tk.did(7), "an event is named by text"),
-        (lambda p: tk.total_of(user["age"], "Buy"), "is no property of the event"),
+        (lambda p: tk.total_of(user["age"], "Buy"), "is not a property of the event"),
         (lambda p: tk.cohort_of("ann", "A"), "give a list"),
         (lambda p: tk.cohort_of(["ann"], " "), "is called by a text"),
-        (lambda p: tk.cohorts(p).save(["ann"]), "is no cohort"),
+        (lambda p: tk.cohorts(p).save(["ann"]), "is not a cohort"),
         (lambda p: tk.cohorts(SHOP), "beside a ProfileTable"),
     ],
 )
@@ -441,7 +441,7 @@ def test_ids_that_are_missing_are_left_out_and_noted() -> None:
     found = tk.cohort_of(["ann", None, float("nan")], "A")
 
     assert list(found) == ["ann"]
-    assert found.notes == ["Left out, for there is no distinct ID: 2 values."]
+    assert found.notes == ["Left out, because there is no distinct ID: 2 values."]
 
 
 def test_profiles_know_the_cohorts_saved_beside_them(profiles: tk.ProfileTable) -> None:

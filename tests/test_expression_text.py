@@ -176,8 +176,8 @@ MISTAKES = [
     ("›any(user['a'])", "any(…) needs a comparison"),
     ("›not any(user['a'])", "any(…) needs a comparison"),
     ("any(user['a']) ›== all(user['b'])", "takes one any(…) or all(…)"),
-    ("any(›all(user['a'])) == 1", "cannot stand in each other"),
-    ("datetime(›'soon') < user['a']", "'soon' is no time"),
+    ("any(›all(user['a'])) == 1", "cannot be nested"),
+    ("datetime(›'soon') < user['a']", "'soon' is not a time"),
 ]
 
 

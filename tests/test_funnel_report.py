@@ -329,7 +329,7 @@ def test_one_event_is_one_entry() -> None:
         ({"count": "users"}, "allowed are uniques, totals"),
         ({"reentry": "last"}, "allowed are first, optimized"),
         ({"window": "0d"}, "give one longer than nothing"),
-        ({"grace": "soon"}, "grace='soon' is no length of time"),
+        ({"grace": "soon"}, "grace='soon' is not a length of time"),
         ({"exclude": [tk.step("X", between=(2, 1))]}, "is not from a step to a later one"),
         ({"exclude": [tk.step("X", between=(1, 3))]}, "there are 2"),
         ({"exclude": [tk.step("X", anchored=True)]}, "anchored= is for steps"),

@@ -130,7 +130,7 @@ def test_what_is_not_written_so_is_refused_with_what_to_write() -> None:
         _ = group["plan"]
     with pytest.raises(ExpressionError, match="a group key is text"):
         group(7)  # type: ignore[arg-type]
-    with pytest.raises(ExpressionError, match="group is no value"):
+    with pytest.raises(ExpressionError, match="group is not a value"):
         _ = user["plan"] == group
     assert as_property('group("company")["plan"]').same_as(PLAN)
 

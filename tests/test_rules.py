@@ -136,8 +136,8 @@ REASONS = {
     "is not for group profiles": "GROUP-1",
     "$group_key is": "GROUP-1",
     "a message updates one profile": "GROUP-1",
-    "is no time": "META",
-    "is no unix time": "META",
+    "is not a time": "META",
+    "is not a unix time": "META",
     "$ignore_time is": "META",
 }
 

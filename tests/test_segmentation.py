@@ -632,7 +632,7 @@ def test_a_report_keeps_its_definition(shop: pd.DataFrame, profiles: tk.ProfileT
         ({"by": user["$bucket"]}, "hidden"),
         ({"by": "bucket"}, "hidden"),
         ({"tz": "Oslo"}, "no time zone.*Europe/Oslo"),
-        ({"start": "tomorrow"}, "start='tomorrow' is no date or time"),
+        ({"start": "tomorrow"}, "start='tomorrow' is not a date or time"),
         ({"start": "2026-05-02", "end": "2026-05-01"}, "is not before"),
         ({"start": "2026-05-01T12:00", "end": "2026-05-01T12:00"}, "is not before"),
         ({"start": "0001-01-01", "end": "9998-12-31"}, "a longer unit="),

@@ -168,10 +168,10 @@ MALFORMED = [
     ("[] []", "no JSON: Extra data"),
     ('{"a": 1}\n{"a": \n', "no JSON"),
     ("{'a': 1}", "no JSON"),
-    ('{"a": NaN}', "NaN is no JSON"),
-    ('{"a": -Infinity}', "-Infinity is no JSON"),
-    ('{"a": 1, "a": 2}', "the key 'a' stands twice"),
-    ('[{"b": {"a": 1, "a": 2}}]', "the key 'a' stands twice"),
+    ('{"a": NaN}', "NaN is not JSON"),
+    ('{"a": -Infinity}', "-Infinity is not JSON"),
+    ('{"a": 1, "a": 2}', "the key 'a' occurs twice"),
+    ('[{"b": {"a": 1, "a": 2}}]', "the key 'a' occurs twice"),
     ('{"a": ' + "9" * 5_000 + "}", "more than 4,300 digits"),
     ("[" * 100_000, "nested too deeply|no JSON"),
     ('{"a":' * 100_000, "nested too deeply"),
@@ -190,7 +190,7 @@ def test_malformed_JSON_is_refused_with_its_place(text: str, match: str) -> None
 def test_a_key_that_comes_twice_after_many_others_is_found_in_time() -> None:
     many = ",".join(f'"k{n}":0' for n in range(200_000))
     started = time.monotonic()
-    with refused(400, "the key 'k199999' stands twice"):
+    with refused(400, "the key 'k199999' occurs twice"):
         read_records("{" + many + ',"k199999":1}')
     assert time.monotonic() - started < 5
 
@@ -655,8 +655,8 @@ def test_import_answers_each_failed_record(receiver: Receiver) -> None:
             "index": 1,
             "insert_id": "b-1",
             "field": "properties.time",
-            "message": "'soon' is no time; unix seconds, unix milliseconds or ISO 8601 text are, "
-            'such as "2026-05-01T12:00:00Z"',
+            "message": "'soon' is not a time; unix seconds, unix milliseconds or ISO 8601 text "
+            'are, such as "2026-05-01T12:00:00Z"',
         }
     ]
     assert asked(receiver, call("/import", [good], "strict=1")) == (

@@ -89,7 +89,7 @@ def test_a_message_is_composed_typed_and_stepped_through(
     book.picture("2-untrusted")
     # Escape gives up what is unfinished.
     book.field("Value 1").fill("pro")
-    book.sees('text stands in double quotes: "pro"')
+    book.sees('text goes in double quotes: "pro"')
     book.field("Value 1").press("Escape")
     expect(book.field("Value 1")).to_have_value('"pro"')
     book.button("Remove property 3").click()
@@ -154,7 +154,7 @@ def test_a_guess_comes_before_the_result(
     guess = book.field("Your guess as JSON")
     guess.fill('{"tags": [vip]}')
     guess.press("Control+Enter")
-    book.sees('text stands in double quotes: "vip"')
+    book.sees('text goes in double quotes: "vip"')
     expect(book.form).not_to_contain_text("APPEND-1")
     book.picture("1-malformed")
     guess.fill('{"tags": ["vip"]}')

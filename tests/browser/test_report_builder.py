@@ -83,12 +83,12 @@ def test_a_report_is_built_by_mouse_and_keyboard(
     book.field("Operator 1").select_option("≥")
     book.field("Value 1").fill("many")
     book.field("Value 1").press("Enter")
-    book.sees('"many" is no number; write 12 or 2.5.')
+    book.sees('"many" is not a number; write 12 or 2.5.')
     book.picture("error")
     assert book.field("Value 1").input_value() == "many"
     book.field("Value 1").fill("25")
     book.field("Value 1").press("Tab")
-    expect(book.form.get_by_text("is no number")).to_have_count(0)
+    expect(book.form.get_by_text("is not a number")).to_have_count(0)
     counted(book)
 
     told = json.loads(elsewhere(COUNT, lab.files / "shop.db"))

@@ -305,7 +305,7 @@ def test_another_type_takes_the_value_along(value: Any, kind: Any, expected: Any
 def test_a_type_that_does_not_fit_keeps_what_was_typed() -> None:
     row = PropertyRow("k", "many")
     row.change_kind("number")
-    assert row.problem() == '"many" is no number such as 12, -0.5 or 1e6.'
+    assert row.problem() == '"many" is not a number such as 12, -0.5 or 1e6.'
     row.change_kind("text")
     assert row.value() == "many"
 

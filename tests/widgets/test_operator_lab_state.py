@@ -92,7 +92,7 @@ def test_null_or_nothing_is_no_profile(state: OperatorLabState) -> None:
         ('{"plan": pro}', "line 1, column 10"),
         ("[1]", "an object"),
         ('{"$last_seen": 1}', "field of its own"),
-        ('{"a": NaN}', "NaN is no JSON"),
+        ('{"a": NaN}', "NaN is not JSON"),
         ('{"a": "\\ud800"}', "surrogate"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_profile_that_cannot_be_read_is_told_and_kept(
 @pytest.mark.parametrize("name", ["updated_at", "arrival"])
 def test_a_time_that_is_none_is_told_beside_its_field(state: OperatorLabState, name: str) -> None:
     setattr(state, name, "soon")
-    assert "'soon' is no time" in getattr(state, f"{name}_error")
+    assert "'soon' is not a time" in getattr(state, f"{name}_error")
     assert (state.trial, "times can be read" in state.waiting) == (None, True)
     setattr(state, name, "1767225600")
     assert (getattr(state, f"{name}_error"), state.waiting) == ("", "")
@@ -527,7 +527,7 @@ def test_no_profile_is_guessed_as_null(guessing: OperatorLabState) -> None:
         ('{"tags": [a]}', "line 1, column 11"),
         ("", "type the profile"),
         ('["a"]', "an object"),
-        ('{"tags": NaN}', "NaN is no JSON"),
+        ('{"tags": NaN}', "NaN is not JSON"),
         ('{"$last_seen": 1}', "Updated At"),
     ],
 )

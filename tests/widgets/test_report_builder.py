@@ -92,9 +92,9 @@ def test_conditions_are_added_changed_and_removed(builder: ReportBuilder) -> Non
     found(builder, "Property 1").value = "event.amount"
     found(builder, "Operator 1").value = "≥"
     found(builder, "Value 1").value = "many"
-    assert "&quot;many&quot; is no number" in texts(builder)
+    assert "&quot;many&quot; is not a number" in texts(builder)
     found(builder, "Value 1").value = "10"
-    assert "is no number" not in texts(builder)
+    assert "is not a number" not in texts(builder)
     found(builder, "Add a condition").click()
     found(builder, "Property 2").value = "user.plan"
     found(builder, "Operator 2").value = "is set"
@@ -170,7 +170,7 @@ def test_a_report_declared_elsewhere_gets_its_fields(
     found(builder, "Of 2").value = "event.item"
     assert builder.state.fields["of"].raw == ["user.plan", "event.item"]
     found(builder, "At least").value = "none"
-    assert "&quot;none&quot; is no whole number" in texts(builder)
+    assert "&quot;none&quot; is not a whole number" in texts(builder)
     found(builder, "At least").value = "2"
     assert builder.state.wait(30)
     assert builder.state.report is not None

@@ -187,7 +187,7 @@ def test_a_wrong_filter_is_told_beside_it(profiles: tk.ProfileTable) -> None:
     state = UsersState(profiles)
     state.filter.add("user.plan", "is", "pro")
     row = state.filter.add("user.age", "is", "old")
-    assert "is no number" in row.error
+    assert "is not a number" in row.error
     assert (state.matching, state.expression) == (0, "")
     row.value = "7"
     assert (row.error, shown(state)) == ("", ["7"])

@@ -105,7 +105,7 @@ def _as_json(value: object, depth: int) -> Json:
 
 def _as_json_scalar(value: object, depth: int) -> Json:
     if value is pd.NaT or value is pd.NA:
-        raise InvalidValueError(f"{value!r} is no JSON value; use None for null")
+        raise InvalidValueError(f"{value!r} is not a JSON value; use None for null")
     if isinstance(value, datetime):
         return _moment(value)
     if isinstance(value, date):
@@ -125,7 +125,7 @@ def _as_json_scalar(value: object, depth: int) -> Json:
         # Of times, tolist() makes bare numbers.
         is_of_times = value.ndim and value.dtype.kind in "mM"
         return _as_json(list(value) if is_of_times else value.tolist(), depth)
-    raise InvalidValueError(f"{_named(value)} is no JSON value")
+    raise InvalidValueError(f"{_named(value)} is not a JSON value")
 
 
 def _moment(value: datetime) -> str:
@@ -164,7 +164,7 @@ def _checked_text(text: str) -> str:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidValueError(
-            f"{text[:40]!r} holds half a surrogate pair, which is no Unicode text"
+            f"{text[:40]!r} holds half a surrogate pair, which is not Unicode text"
         ) from None
     return text
 

@@ -32,7 +32,7 @@ from toolkit.store import Timeline
 
 @dataclass(frozen=True, eq=False)
 class KeyedGroups:
-    """The groups of one key that events name, beside their profiles.
+    """The groups of one key that events name, next to their profiles.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class KeyedGroups:
         return found
 
     def cells(self, name: str) -> Column | Instants:
-        """Return a property, a cell a group ID and a last one for none."""
+        """Return a property, one cell per group ID and a last one for none."""
         if name == FIRST_SEEN:
             return Instants(np.append(self._first_times, NO_TIME))
         if name == LAST_SEEN:
@@ -104,7 +104,7 @@ class KeyedGroups:
         return np.where(first == latest, NO_TIME, first)
 
     def cells_at(self, name: str, places: Positions) -> Column | Instants:
-        """Return a property beside each of some events and groups.
+        """Return a property next to each of some events and groups.
 
         Parameters
         ----------
@@ -199,7 +199,7 @@ class Groups:
         Parameters
         ----------
         scope
-            What stands beside each row.
+            What is next to each row.
         sides
             Those that are to be looked at.
         rows_of

@@ -167,7 +167,7 @@ def _sentence(
         return f"{holds}, which have no order, {never}"
     value = _cut(dumps(values[0]))
     if families == {"time"}:
-        return f"{holds} and {value} is none, {never}"
+        return f"{holds} and {value} is not one, {never}"
     return f"{holds} and {value} is {_ONE[its]}, {never}{_advice(node, families)}"
 
 

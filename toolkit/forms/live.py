@@ -26,7 +26,7 @@ class LiveView(Form):
 
     The last messages with what each does, how many arrive a second, what was rejected
     with the reason, and what was taken but not used as it was sent. *Pause* lets the
-    view stand still, *Clear* empties it; what arrives is taken all the same.
+    view pause, *Clear* empties it; what arrives is taken all the same.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class LiveView(Form):
         self._counts = parts.block()
         self._notes = parts.Note()
         self._table = parts.block()
-        self._pause = parts.button("Pause", self.state.pause, tooltip="Let the view stand still")
+        self._pause = parts.button("Pause", self.state.pause, tooltip="Let the view pause")
         self._clear = parts.button(
             "Clear", self.state.clear, tooltip="Empty the view; nothing is lost"
         )

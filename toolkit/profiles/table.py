@@ -225,7 +225,7 @@ class ProfileTable:
 
     @property
     def is_read_only(self) -> bool:
-        """Whether the file was opened to read only, for it or its folder is write-protected."""
+        """Whether the file was opened to read only, because it or its folder is write-protected."""
         store = self._engine.store
         return store is not None and bool(store.read_only)
 
@@ -241,7 +241,7 @@ class ProfileTable:
             self._engine.store.check_writable()
 
     def remembered(self, kind: str) -> Remembered:
-        """Return what forms keep beside the profiles, such as ``"csv templates"``, by name."""
+        """Return what forms keep with the profiles, such as ``"csv templates"``, by name."""
         return Remembered(self._engine, kind)
 
     def close(self) -> None:
@@ -330,7 +330,7 @@ class ProfileTable:
         ------
         FrameError
             If a column of the DataFrame is missing or there twice, has a name that no
-            property may have, or holds an ID that is none. Nothing is written then.
+            property may have, or holds an ID that is not one. Nothing is written then.
 
         Examples
         --------
@@ -757,12 +757,12 @@ class ProfileTable:
     ) -> ColumnsResult:
         """``$set`` many profiles at once from whole columns, as one batch.
 
-        What :func:`toolkit.import_csv` stands on.
+        What :func:`toolkit.import_csv` is built on.
 
         Parameters
         ----------
         ids
-            Distinct IDs, each once (but for *row_times*): pyarrow ``large_string``.
+            Distinct IDs, each once (except for *row_times*): pyarrow ``large_string``.
         columns
             For each property a column of as many cells. An absent cell is not set.
         source
@@ -774,11 +774,11 @@ class ProfileTable:
             When it happened, in microseconds since 1970 UTC; None: now.
         row_times
             Instead of *time*: when each row happened. Each row is an update of its own then,
-            an ID may stand in several, and they apply in the order of their times (PAST-4).
+            an ID may occur in several, and they apply in the order of their times (PAST-4).
         dry_run
             Whether to count only, and write nothing.
         progress
-            Told how far it is. What it raises leaves the table as it was.
+            Called with how far it is. What it raises leaves the table as it was.
         """
 
         check_flag("dry_run", dry_run, ArgumentError)
@@ -904,7 +904,7 @@ class ProfileTable:
     def snapshot(self, progress: Progress | None = None) -> Snapshot:
         """Return all profiles as columns: the same object until something changes.
 
-        *progress* is told while they are read from the file; what it raises stops that.
+        *progress* is called while they are read from the file; what it raises stops that.
         """
 
         def look(state: State) -> Snapshot:
@@ -999,7 +999,7 @@ class ProfileTable:
     def past_of(self, distinct_id: object) -> ProfilePast:
         """Return one profile through time, in effective time as :meth:`as_of` has it.
 
-        What a slider over the past of one profile stands on: only the profile's own
+        What a slider over the past of one profile is built on: only the profile's own
         updates are read, once, and replayed for each moment asked for.
 
         Examples
@@ -1027,7 +1027,7 @@ class ProfileTable:
             that arrived late counts from the time it names. Unix seconds or
             milliseconds, ISO 8601 text, a datetime.
         batch
-            Instead of *time*: the table as it stood once that batch had *arrived*. 0 is
+            Instead of *time*: the table as it was once that batch had *arrived*. 0 is
             the empty table.
         """
         if (time is None) == (batch is None):
@@ -1056,7 +1056,7 @@ class ProfileTable:
     def timeline(self, name: str) -> Timeline:
         """Return how a property changed, in all profiles, in effective time.
 
-        What ``at="event time"`` stands on; worked out once until something changes.
+        What ``at="event time"`` is built on; worked out once until something changes.
         """
         if not is_text(name):
             raise ArgumentError(f"name={quoted(name):.60}; the name of a property is needed")
@@ -1116,7 +1116,7 @@ class ProfileTable:
         only_untouched
             Whether to leave what later updates wrote to, and undo the rest.
         progress
-            Told how far it is. What it raises leaves the table as it was.
+            Called with how far it is. What it raises leaves the table as it was.
 
         Raises
         ------
@@ -1125,7 +1125,7 @@ class ProfileTable:
             what it changed; those are in ``conflicts``. Nothing is changed then. It is
             ``toolkit.errors.UndoError``.
         ArgumentError
-            If *batch_id* is no whole number.
+            If *batch_id* is not a whole number.
         """
         number = _batch_number(batch_id)
         check_flag("only_untouched", only_untouched, ArgumentError)
@@ -1231,7 +1231,7 @@ class ProfileTable:
         """Write a copy of the whole table, its past included, to a file; return what was written.
 
         Others may read and write meanwhile: the copy is of one moment, and one file, without
-        a ``-wal`` beside it. It is there when it is whole, and not before. All tables of
+        a ``-wal`` next to it. It is there when it is whole, and not before. All tables of
         groups, saved cohorts and templates go with it; so do those of a table in memory.
 
         Parameters
@@ -1239,14 +1239,14 @@ class ProfileTable:
         path
             Where it goes.
         overwrite
-            Whether to take the place of a file that stands there.
+            Whether to take the place of a file that is there.
         progress
-            Told how far it is. What it raises leaves everything as it was.
+            Called with how far it is. What it raises leaves everything as it was.
 
         Raises
         ------
         StoreExistsError
-            If a file stands there, unless *overwrite*.
+            If a file is there, unless *overwrite*.
         StoreError
             If the copy cannot be written.
 
@@ -1270,7 +1270,7 @@ class ProfileTable:
         Parameters
         ----------
         repair
-            Whether to write the profiles anew from the log where they differ.
+            Whether to rebuild the profiles from the log where they differ.
 
         Raises
         ------
@@ -1327,7 +1327,7 @@ class ProfileTable:
         elif not isinstance(other, ProfileView | pd.DataFrame):
             return NotImplemented
         raise ComparisonError(
-            "== does not tell how profiles differ; profiles.diff(other) lists it, and is empty "
+            "== does not show how profiles differ; profiles.diff(other) lists it, and is empty "
             "where they are the same. For a DataFrame: profiles.frame.equals(other)"
         )
 
@@ -1382,7 +1382,7 @@ def as_table(profiles: Any, *, views: bool = False) -> Any:
 
 
 def _first_of_each(ignored: Iterable[Rejection]) -> list[Rejection]:
-    """Return a warning for each field passed over, from the first message that has it."""
+    """Return a warning for each field ignored, from the first message that has it."""
     by_field: dict[str | None, list[Rejection]] = {}
     for each in ignored:
         by_field.setdefault(each.operator, []).append(each)
@@ -1398,7 +1398,7 @@ def _several_ids(given: object) -> list[Any] | None:
     """Return the distinct IDs if several are given, each once; None if it is one (MANY-1)."""
     if isinstance(given, pd.DataFrame):
         raise ArgumentError(
-            'a DataFrame is no distinct ID; give its column of them, such as frame["distinct_id"]'
+            'a DataFrame is not a distinct ID; give its column of IDs, such as frame["distinct_id"]'
         )
     if isinstance(given, str | bytes | bytearray | Mapping) or not isinstance(given, Iterable):
         return None
@@ -1410,7 +1410,7 @@ def _several_ids(given: object) -> list[Any] | None:
 
 
 def _same_id(place: int, given: object) -> object:
-    """Return what equal IDs share; what is no ID is like no other, and is rejected later."""
+    """Return what equal IDs share; what is not an ID is like no other, and is rejected later."""
     try:
         return normalise_id(given)
     except InvalidIdError:
@@ -1432,7 +1432,7 @@ def _moment_asked(time: object) -> int:
 
 
 def _batch_number(batch_id: object) -> int:
-    """Return the number of a batch; True is none, though Python has it equal 1."""
+    """Return the number of a batch; True is not one, though Python has it equal 1."""
     if isinstance(batch_id, bool | np.timedelta64) or not isinstance(batch_id, Integral):
         raise ArgumentError(
             f"batch_id={batch_id!r}; the number of a batch is needed, as profiles.batches has it"

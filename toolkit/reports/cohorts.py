@@ -248,7 +248,7 @@ def cohort_of(ids: Iterable[object], name: str) -> Cohort:
     Raises
     ------
     InvalidIdError
-        If one is no distinct ID.
+        If one is not a distinct ID.
 
     Examples
     --------
@@ -270,7 +270,7 @@ def cohort_of(ids: Iterable[object], name: str) -> Cohort:
     known = sorted({normalise_id(each) for each in there})
     notes = []
     if missing := len(given) - len(there):
-        notes.append(f"Left out, for there is no distinct ID: {count(missing, 'value')}.")
+        notes.append(f"Left out, because there is no distinct ID: {count(missing, 'value')}.")
     members = pa.array(known, pa.large_string())
     return Cohort(_as_name(name), members, "given as distinct IDs", notes=notes)
 
@@ -363,9 +363,9 @@ def _notes(everything: Selection, condition: Expression, members: pa.Array) -> l
 
 
 class SavedCohorts(MutableMapping[str, Cohort]):
-    """The cohorts that are kept beside the profiles, by name; made by :func:`cohorts`.
+    """The cohorts that are kept with the profiles, by name; made by :func:`cohorts`.
 
-    They stand in the SQLite file of the profiles, so other processes and the forms see
+    They are in the SQLite file of the profiles, so other processes and the forms see
     them; a table in memory forgets them with its profiles. A text such as
     ``cohort("Paying")`` in any condition means the one saved so.
     """
@@ -422,17 +422,17 @@ class SavedCohorts(MutableMapping[str, Cohort]):
 
 
 def _check(name: object, cohort: object) -> str:
-    """Return the name under which a cohort is kept; refuse what is none."""
+    """Return the name under which a cohort is kept; refuse what is not one."""
     if not isinstance(cohort, Cohort):
         raise ArgumentError(
-            f"{quoted(cohort):.60} is no cohort; make one with tk.cohort(…) or "
+            f"{quoted(cohort):.60} is not a cohort; make one with tk.cohort(…) or "
             "tk.cohort_of(ids, name)"
         )
     return _as_name(name)
 
 
 def cohorts(profiles: Any) -> SavedCohorts:
-    """Return the cohorts kept beside some profiles, by name: read, saved and deleted as a dict's.
+    """Return the cohorts kept with some profiles, by name: read, saved and deleted as a dict's.
 
     Examples
     --------
@@ -445,7 +445,7 @@ def cohorts(profiles: Any) -> SavedCohorts:
     """
     if not hasattr(profiles, "remembered"):
         raise ReportError(
-            f"cohorts are saved beside a ProfileTable, and {type(profiles).__name__} is none"
+            f"cohorts are saved with a ProfileTable, and {type(profiles).__name__} is not one"
             f"{SWAPPED if isinstance(profiles, Events | pd.DataFrame) else ''}"
         )
     return SavedCohorts(profiles)

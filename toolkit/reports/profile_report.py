@@ -210,7 +210,7 @@ class _People:
     saved
         Returns the distinct IDs of a saved cohort.
     selection
-        The events beside the profiles, for what users did; None if there are none.
+        The events next to the profiles, for what users did; None if there are none.
     """
 
     snapshot: Snapshot
@@ -246,7 +246,7 @@ class _People:
 
     @property
     def _codes(self) -> Positions:
-        """Return where each stands among the IDs of the events, -1 if nowhere."""
+        """Return where each is among the IDs of the events, -1 if nowhere."""
         assert self.events is not None
         codes = pc.index_in(self.snapshot.ids, value_set=self.events.ids.texts)
         codes = pc.fill_null(codes, -1).to_numpy().astype(np.int64)
@@ -359,7 +359,7 @@ class ProfileReport(Report):
         amounts = question.amounts()
         if amounts is not None and (number := int(amounts.refused[question.chosen].sum())):
             found.append(
-                f"Left out of the {self._noun}, for a value that is no number: "
+                f"Left out of the {self._noun}, for a value that is not a number: "
                 f"{count(number, 'user')}."
             )
         if len(question.people.strangers):

@@ -105,7 +105,7 @@ def _dated(batch: Batch, part: list[tuple[int, Message]], group_key: str) -> lis
 def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
     """Yield the updates of one table that had happened by a time, in effective time.
 
-    What happened at the same time stands in the order of arrival. Updates that are
+    What happened at the same time is in the order of arrival. Updates that are
     part of a compacted log's base are left out; a late one, which arrived after the
     compaction, follows the base whatever time it names.
     """
@@ -253,7 +253,7 @@ def states_around(
 
 
 def _looking_back(progress: Progress, before: int, length: int, total: int) -> Progress:
-    """Return a progress of one run, told in how many updates of the log have been replayed."""
+    """Return a progress of one run, reported as how many updates of the log have been replayed."""
 
     def tell(_stage: str, done: int, of: int, /) -> None:
         progress("Looking back", before + (done * length // of if of else 0), total)
@@ -382,7 +382,7 @@ class ProfilePast:
         Raises
         ------
         InvalidTimeError
-            If *moment* is no whole number of microseconds since 1970 UTC.
+            If *moment* is not a whole number of microseconds since 1970 UTC.
         CompactedError
             If it is before the past that is known.
         """

@@ -20,7 +20,7 @@ class LoggedColumns:
     """A ``$set`` of whole columns: the form of a bulk import in the log.
 
     A row is a profile, an absent cell is a property that the update does not name. With
-    ``times`` a row is an update: an ID may stand in several, and the rows stand in the
+    ``times`` a row is an update: an ID may occur in several, and the rows are in the
     order of their times.
     """
 
@@ -107,7 +107,7 @@ class LoggedColumns:
 class LoggedEdits:
     """What many profiles are made of again, in whole columns: a large undo in the log.
 
-    A row is a message, each ID stands in one. It is a ``$delete``; or a ``$set`` of the
+    A row is a message, each ID is in one. It is a ``$delete``; or a ``$set`` of the
     cells that are not absent, and an ``$unset`` of those marked; or, with neither, a
     ``$set`` of ``{}``. Updated At stays, as after every edit by hand (SEEN-2).
     """

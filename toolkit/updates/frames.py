@@ -38,7 +38,7 @@ class FrameRows:
     times
         When each row happened, in microseconds since 1970 UTC; None if no column says so.
     left_out
-        (distinct ID, property, reason) of each cell that is no JSON, and so is absent.
+        (distinct ID, property, reason) of each cell that is not JSON, and so is absent.
     notes
         What one should know of the reading, as sentences.
     """
@@ -72,7 +72,7 @@ def read_frame(
     ------
     FrameError
         If a column is missing or there twice, has a name that no property may have, or
-        holds an ID or a time that is none.
+        holds an ID or a time that is not one.
     """
     if not isinstance(frame, pd.DataFrame):
         raise FrameError(f"frame is of type {type(frame).__name__}; a DataFrame is needed")
@@ -107,7 +107,7 @@ def read_frame(
         ids, columns, rows = last_of_each(ids, columns)
         if repeated := int(rows.sum()) - len(ids):
             told = count(repeated, "row")
-            notes.append(f"{told} of an ID that stands there before: the last cell wins (CSV-8).")
+            notes.append(f"{told} of an ID that is there before: the last cell wins (CSV-8).")
     return FrameRows(ids, columns, times, left_out, notes)
 
 

@@ -36,7 +36,7 @@ class ColumnChoice:
     Attributes
     ----------
     about
-        What stands in it.
+        What is in it.
     ticked
         Whether it is imported (CSV-3).
     name
@@ -119,7 +119,7 @@ def checked(
     choices
         All of them.
     identifier
-        The position of the column of distinct IDs, which is no property.
+        The position of the column of distinct IDs, which is not a property.
     known
         The properties the table has.
     """
@@ -162,7 +162,7 @@ def _hint(choice: ColumnChoice, by_case: Mapping[str, str]) -> str:
     name = choice.name
     if choice.misfits:
         return (
-            f"{count(choice.misfits, 'cell')} {'is' if choice.misfits == 1 else 'are'} no "
+            f"{count(choice.misfits, 'cell')} {'does' if choice.misfits == 1 else 'do'} not fit the type "
             f"{choice.type}; {'its row' if choice.misfits == 1 else 'their rows'} "
             "would not be imported."
         )

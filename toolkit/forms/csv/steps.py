@@ -120,7 +120,7 @@ class ChooseStep(StepView):
 
 
 def _nearby() -> list[str]:
-    """Return the CSV files beside the notebook, and one folder down."""
+    """Return the CSV files next to the notebook, and one folder down."""
     found: list[str] = []
     for pattern in ("*.csv", "*.tsv", "*.csv.gz", "*/*.csv"):
         try:
@@ -350,7 +350,7 @@ class CheckStep(StepView):
 
 
 class ImportStep(StepView):
-    """The import under way, and what it did."""
+    """The import in progress, and what it did."""
 
     def __init__(self, state: CsvImportState) -> None:
         self._done = parts.Note()

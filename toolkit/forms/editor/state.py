@@ -38,7 +38,7 @@ class EditorState(HasTraits):
     Attributes
     ----------
     distinct_id
-        What stands in the field of the distinct ID.
+        What is in the field of the distinct ID.
     rows
         The properties, a :class:`PropertyRow` each.
     exists
@@ -140,7 +140,7 @@ class EditorState(HasTraits):
 
     @property
     def _is_elsewhere(self) -> bool:
-        """Whether another ID stands in the field than the one whose edits are shown."""
+        """Whether another ID is in the field than the one whose edits are shown."""
         return self.before is not None and self.distinct_id != self._opened and self._has_edits()
 
     def id_caution(self) -> str:
@@ -203,7 +203,7 @@ class EditorState(HasTraits):
         self._say("")
 
     def type_id(self, typed: str) -> None:
-        """Take what stands in the field of the distinct ID.
+        """Take what is in the field of the distinct ID.
 
         If it is the ID of a profile its properties are shown, with those over them that
         were entered before there was any. Edits of another profile never come along.

@@ -141,7 +141,7 @@ def put_together(parts: Parts, before: object) -> tuple[dict[str, Any], list[str
     ----------
     parts
         What the form shows. The rows of one operator become one argument, where the
-        first of them stands.
+        first of them is.
     before
         The message as it was; what the form did not change stays as it was written.
     """

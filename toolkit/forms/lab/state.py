@@ -417,7 +417,7 @@ class OperatorLabState(HasTraits):
             setattr(
                 self,
                 f"{name}_error",
-                f"{text[:40]!r} is no time; write it as 2026-03-01T12:00:00Z{or_empty}",
+                f"{text[:40]!r} is not a time; write it as 2026-03-01T12:00:00Z{or_empty}",
             )
             return NO_TIME
 
@@ -443,7 +443,7 @@ class OperatorLabState(HasTraits):
         if unreadable == self.position:
             return "The result follows when the message can be read."
         if unreadable is not None and unreadable < self.position:
-            return f"Message {unreadable + 1} cannot be read. Go back and mend it."
+            return f"Message {unreadable + 1} cannot be read. Go back and correct it."
         return ""
 
     # The guess

@@ -219,7 +219,7 @@ def _rule(name: str, *, whole: bool) -> Html:
 
 
 def code(text: str) -> Html:
-    """Return plain text as HTML, with `code` for what stands in backticks.
+    """Return plain text as HTML, with `code` for what is in backticks.
 
     >>> code("`$set` & more")
     '<code>$set</code> &amp; more'

@@ -231,7 +231,7 @@ class Note(guarded.HTML):
 
 
 class FieldError(guarded.HTML):
-    """What is wrong with a field, beside it; nothing is there while all is well.
+    """What is wrong with a field, next to it; nothing is there while all is well.
 
     Parameters
     ----------

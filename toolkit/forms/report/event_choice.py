@@ -21,7 +21,7 @@ class EventChoice:
     label
         The label.
     names
-        What a person reads, by name; ``""`` is no event, or any.
+        What a person reads, by name; ``""`` is not an event, or any.
     raw
         What is chosen at first: a name or a :class:`~toolkit.reports.form.fields.Chosen`.
     on_pick

@@ -192,7 +192,7 @@ class ReportBuilder(Form):
         self.state.kind = kind
 
     def _leave(self) -> None:
-        """Stop what is under way; with nothing under way close the users."""
+        """Stop what is in progress; with nothing in progress close the users."""
         if self.state.job.running or self.state.users_job.running:
             self.state.cancel()
         else:

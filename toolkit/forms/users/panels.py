@@ -183,7 +183,7 @@ class ExportPanel(Panel):
             width="460px",
         )
         self.only_columns = parts.checkbox("Only the columns shown, in their order")
-        self.path = parts.text("Or a file", placeholder="users.csv, beside the notebook")
+        self.path = parts.text("Or a file", placeholder="users.csv, next to the notebook")
         self._error = parts.FieldError(self.path)
         self._whom = parts.block()
         self.download = Download()
@@ -203,7 +203,7 @@ class ExportPanel(Panel):
 
     def _kind_changed(self, change: Any) -> None:
         self.only_columns.layout.display = "" if change["new"] == "csv" else "none"
-        self.path.placeholder = f"users.{change['new']}, beside the notebook"
+        self.path.placeholder = f"users.{change['new']}, next to the notebook"
 
     def update(self) -> None:
         """Look at what is ticked and found now."""

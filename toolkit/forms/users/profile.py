@@ -207,7 +207,7 @@ class ProfilePage(HasTraits):
         Raises
         ------
         InvalidTimeError
-            If it is no time.
+            If it is not a time.
         """
         moment = times.parse_time(time)
         place = bisect_right(self._moments, moment) - 1

@@ -62,7 +62,7 @@ class UsersState(UserList):
     cohorts
         The cohorts saved, by name.
     job
-        The long work under way.
+        The long work in progress.
     """
 
     problems = DictTrait()
@@ -340,9 +340,9 @@ class UsersState(UserList):
             self.profile.reload()
 
     def _work(self, work: Callable[[Progress], T], done: Callable[[T], None], size: int) -> None:
-        """Do little work now, and much beside the page, where it can be stopped."""
+        """Do little work now, and much in the background, where it can be stopped."""
         if self.job.running:
-            self._tell("Something is under way; wait for it, or cancel it.", error=True)
+            self._tell("Something is in progress; wait for it, or cancel it.", error=True)
             return
         if size > _AT_ONCE:
             self.job.start(work, done)

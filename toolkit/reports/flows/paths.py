@@ -1,6 +1,6 @@
 """The paths of a flow: what users did before and after an event, step by step.
 
-Events stand in one order, by user and time. There the steps of a path are neighbours,
+Events are in one order, by user and time. There the steps of a path are neighbours,
 so each step is one look at whole columns, never user by user.
 """
 
@@ -52,7 +52,7 @@ class Plan:
     collapse
         Whether one event several times in a row is one step.
     hide
-        Events to be passed over.
+        Events to be ignored.
     expand
         What each event is split by: of the events of a name, or None for all events.
     """
@@ -249,7 +249,7 @@ class Track:
         return Paths(self.users[anchors], (*before, self.nodes[anchors], *after))
 
     def _step(self, anchors: Positions, runs: Positions, number: int, plan: Plan) -> Any:
-        """Return what stands so many steps from each anchor, -1 for nothing."""
+        """Return what is so many steps from each anchor, -1 for nothing."""
         found = np.full(len(anchors), -1, self.nodes.dtype)
         wanted = runs + number
         inside = np.flatnonzero((wanted >= 0) & (wanted < len(self.firsts)))
@@ -373,7 +373,7 @@ class Question:
 
     @cached_property
     def candidates(self) -> Positions:
-        """Where on the track the events stand that paths may lead to and from."""
+        """Where on the track the events are that paths may lead to and from."""
         anchor, track = self.plan.anchor, self.track
         is_anchor = (track.times >= self.range.start) & (track.times < self.range.end)
         if anchor.event is not None or anchor.where is not None:
@@ -385,7 +385,7 @@ class Question:
 
     @cached_property
     def anchors(self) -> Positions:
-        """Where those stand that paths do lead to and from, whatever the segment."""
+        """Where those are that paths do lead to and from, whatever the segment."""
         return self.candidates[is_new(self._same(self.candidates))]
 
     def _same(self, at: Positions) -> Any:

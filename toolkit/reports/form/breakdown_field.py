@@ -57,7 +57,9 @@ class BreakdownField(PropertyField):
         try:
             return bucket(prop, how if how in _CALENDARS else float(how))
         except ValueError:
-            raise ArgumentError(f'"{label:.60}" is no breakdown; choose one of the list') from None
+            raise ArgumentError(
+                f'"{label:.60}" is not a breakdown; choose one of the list'
+            ) from None
 
     def offered(self, choices: Choices) -> dict[str, str]:
         found = {}

@@ -80,7 +80,7 @@ def funnel(
         The profiles. None if no user property is looked at.
     steps
         Two steps or more: names of events, None for any event, or :func:`step` for one with
-        a condition. Other events may stand between them.
+        a condition. Other events may be between them.
     window
         How long after the first step the others may happen, that moment included: ``"7d"``,
         ``"90min"`` or a timedelta.
@@ -116,7 +116,7 @@ def funnel(
         ``"latest"``: user properties as they are now (JOIN-1). ``"event time"``: as they
         were at the first step (JOIN-4), and of a condition on a step at that step.
     grace
-        A step may stand so much before the one it follows, since clocks differ.
+        A step may be so much before the one it follows, since clocks differ.
 
     Returns
     -------
@@ -448,7 +448,7 @@ DECLARATION: Final = Declaration(
         ChoiceField(
             name="reentry",
             label="Re-entry",
-            help="Which first step counts while an entry is under way.",
+            help="Which first step counts while an entry is in progress.",
             default="first",
             options=(("The first", "first"), ("The one that converts", "optimized")),
         ),
@@ -483,7 +483,7 @@ DECLARATION: Final = Declaration(
         TextField(
             name="grace",
             label="Grace",
-            help="A step may stand so much before the one it follows.",
+            help="A step may be so much before the one it follows.",
             default="2s",
         ),
     ),

@@ -81,7 +81,7 @@ class Amounts:
         return cls(segments.codes[at].astype(np.int64), owners[at], segments.length, refused)
 
     def beside(self, cells: Any) -> tuple[Positions | None, Any]:
-        """Return the values beside many rows, each of which belongs to a cell.
+        """Return the values next to many rows, each of which belongs to a cell.
 
         Parameters
         ----------

@@ -181,7 +181,7 @@ def as_breakdown(by: Any, tz: str | tzinfo | None = None) -> Breakdown | None:
     ReportError
         If a property is a hidden one or there twice, or two cohorts have one name.
     ExpressionError
-        If it is no property.
+        If it is not a property.
     """
     if not isinstance(by, list | tuple):
         by = [] if by is None else [by]
@@ -220,7 +220,7 @@ def shown_property(given: Any) -> Property:
     ReportError
         If it is a hidden one.
     ExpressionError
-        If it is none.
+        If it is not one.
     """
     prop = as_property(given)
     if prop.name in HIDDEN:

@@ -284,7 +284,7 @@ def _labels(cells: list[Any]) -> list[str]:
     """Return what to call some values, no two alike.
 
     A text that would read like something else (the text "(not set)", or "true"
-    beside the boolean) stands in quotes.
+    next to the boolean) is in quotes.
     """
     taken = {NOT_SET, EMPTY_TEXT, EMPTY_LIST, OTHER}
     taken.update(label(cell) for cell in cells if not isinstance(cell, str))

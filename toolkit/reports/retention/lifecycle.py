@@ -82,7 +82,7 @@ def lifecycle(
         Only events for which this expression (or its text form) is true make active.
     start, end
         The range; a date as the end is part of it. By default that of all events. The
-        period that *start* lies in counts whole, and what was before tells who is new.
+        period that *start* lies in counts whole, and what was before decides who is new.
     tz
         A time zone such as ``"Europe/Oslo"``; None is UTC.
     at

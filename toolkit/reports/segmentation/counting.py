@@ -137,7 +137,7 @@ class Question:
 
     @cached_property
     def _together(self) -> tuple[Selection, list[Positions | None]]:
-        """The events of all parts, and where those of each part stand among them."""
+        """The events of all parts, and where those of each part are among them."""
         first, *others = (part.selection for part in self.parts)
         if not others:
             return first, [None]
@@ -425,7 +425,7 @@ class Question:
             if number := int(refused.sum()):
                 whose = "distinct ID" if part.metric.is_of_users else "event"
                 found.append(
-                    f"Left out of the {part.metric.noun}, for a value that is no number: "
+                    f"Left out of the {part.metric.noun}, for a value that is not a number: "
                     f"{count(number, whose)}."
                 )
         found += self._of_windows() + self._of_segments(numbers)

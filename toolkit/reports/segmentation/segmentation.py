@@ -96,7 +96,7 @@ def segmentation(
     rolling
         Shows in place of each value the mean of the last so many buckets.
     compare
-        ``"previous"``: beside each value that of the period before, with as many buckets;
+        ``"previous"``: next to each value that of the period before, with as many buckets;
         ``"previous month"`` and ``"previous year"``: of the same days then.
     where
         Counts only events for which this expression (or its text form) is true.

@@ -200,7 +200,7 @@ def column_title(position: int, names: Sequence[str | None]) -> str:
 
 
 def _reason_for(name: str, cells: list[str]) -> str | None:
-    """Return why a text is the name of the column whose cells stand below it."""
+    """Return why a text is the name of the column whose cells are below it."""
     if cells:
         kind = infer_type(pa.array(cells, pa.large_string()))
         if kind != "text":

@@ -137,7 +137,7 @@ class CsvFile:
     def preview(
         self, progress: Progress = silent, group_key: str | None = None, key: object = None
     ) -> CsvPreview:
-        """Return what stands in the file, as :func:`toolkit.preview_csv` does.
+        """Return what is in the file, as :func:`toolkit.preview_csv` does.
 
         What it suggests is for profiles of users, or of a *group_key*; *key* names the
         column of their IDs.
@@ -231,11 +231,11 @@ class CsvFile:
 
 def _check_header(header: object) -> None:
     if header not in (None, True, False):
-        raise CsvError(f"header={header!r}; True, False, or None to find out, is allowed")
+        raise CsvError(f"header={header!r}; True, False, or None to detect it, is allowed")
 
 
 def _laid_out(text: CsvText, forced: bool | None, mapping: ColumnMapping | None) -> LaidOut:
-    """Return a file with its header: as told, as the mapping shows, or as it looks (CSV-1)."""
+    """Return a file with its header: as given, as the mapping shows, or as it looks (CSV-1)."""
     if forced is None:
         named = mapping if isinstance(mapping, Mapping) else {}
         return find_header(text, frozenset(key.strip() for key in named if isinstance(key, str)))

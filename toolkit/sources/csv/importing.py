@@ -64,7 +64,7 @@ def preview_csv(
     delimiter: str | None = None,
     key: str | int | None = None,
 ) -> CsvPreview:
-    r"""Return what stands in a CSV file: its columns, their types, and what may go wrong.
+    r"""Return what is in a CSV file: its columns, their types, and what may go wrong.
 
     Its ``mapping`` is what :func:`import_csv` does without one: pass it on as it is, or
     change it first. ``identifier`` is the column that becomes the distinct ID, and
@@ -74,11 +74,11 @@ def preview_csv(
     ----------
     source
         A path, bytes, or a file object of bytes or text; gzip is unpacked. A file
-        object is left where it stood, if it can go back.
+        object is left where it was, if it can go back.
     header
-        Whether row 1 is a header. By default that is found out (CSV-1).
+        Whether row 1 is a header. By default that is detected (CSV-1).
     encoding, delimiter
-        How the file is written. By default that is found out.
+        How the file is written. By default that is detected.
     key
         The column of the distinct IDs, by its name or position.
 
@@ -152,9 +152,9 @@ def import_csv(
         The column of the distinct IDs, by its name or position. Without a mapping all
         others are imported as they would be.
     header
-        Whether row 1 is a header. By default that is found out (CSV-1).
+        Whether row 1 is a header. By default that is detected (CSV-1).
     encoding, delimiter
-        How the file is written. By default that is found out.
+        How the file is written. By default that is detected.
     types
         ``{property or column: "text", "number", "boolean", "date" or "json"}`` where
         the type that all cells fit is not the one wanted (CSV-5). A row with a cell

@@ -435,7 +435,7 @@ def map_columns(
     """Return what a mapping says, or without one what the header suggests.
 
     In a mapping for profiles of groups ``"$group_id"`` marks the identifier too. *key*
-    names the column of the identifier beside a mapping or in place of one.
+    names the column of the identifier next to a mapping or in place of one.
 
     Raises
     ------
@@ -640,7 +640,7 @@ def _slips(chosen: Mapping[int, str], mapping: ColumnMapping, columns: FileColum
                 f"which marks the identifier? {argument('mapping', mended)}"
             )
         notes.append(
-            f'"{name}" is no reserved name and became a property of its own. '
+            f'"{name}" is not a reserved name and became a property of its own. '
             f'Did you mean "{meant}"?'
         )
     return notes
@@ -666,7 +666,7 @@ def _by_header(
     """Return every column under the name the preview suggests for it, and those left out.
 
     The nameless index that pandas and R write is left out, and that is noted. Where another
-    column with cells has no name, it is refused: nothing else is left out in silence.
+    column with cells has no name, it is refused: nothing else is left out silently.
     """
     if not columns.header.header:
         raise ColumnMappingError(
@@ -720,7 +720,7 @@ def _by_header(
 
 
 def _given(suggestion: Suggestion) -> int | None:
-    """Return the position of the identifier that is no e-mail, or of what may be it."""
+    """Return the position of the identifier that is not an e-mail, or of what may be it."""
     if suggestion.identifier is None:
         return suggestion.candidate
     is_email = suggestion.names[suggestion.identifier] == EMAIL
@@ -827,7 +827,7 @@ def choose_types(
         typed = argument("types", {key: shown})
         if not isinstance(kind, str) or kind not in COLUMN_TYPES:
             allowed = ", ".join(f'"{each}"' for each in COLUMN_TYPES)
-            raise ColumnMappingError(f"{typed} is no type; allowed are {allowed}")
+            raise ColumnMappingError(f"{typed} is not a type; allowed are {allowed}")
         if key in (DISTINCT_ID, "distinct_id") and mapped.identifier is not None:
             position = mapped.identifier
         else:

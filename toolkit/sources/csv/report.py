@@ -54,7 +54,7 @@ class CsvColumn:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CsvPreview:
-    """What stands in a CSV file; made by :func:`toolkit.preview_csv`.
+    """What is in a CSV file; made by :func:`toolkit.preview_csv`.
 
     Attributes
     ----------
@@ -165,7 +165,7 @@ class ImportReport:
     name
         The file's name.
     rows
-        How many stand below the header; blank lines are none.
+        How many are below the header; blank lines are not.
     imported
         How many of them were imported: all but the rejected ones.
     created, updated, unchanged
@@ -178,14 +178,14 @@ class ImportReport:
         The rows that cannot be imported (CSV-7): ``line`` of the file on which the
         row starts, from 1, ``int64``; ``reason``; ``text``, the row as CSV.
     duplicate_ids
-        The distinct IDs that stand in several imported rows (CSV-8):
+        The distinct IDs that occur in several imported rows (CSV-8):
         ``distinct_id``, ``rows``. Of each property the last cell counts.
     placeholder_ids
         The distinct IDs that look like a program's word for none (CSV-8):
         ``distinct_id``, ``rows``. They are imported.
     same_email, same_name
         How many new distinct IDs have the ``$email`` (or ``$name``) of a profile
-        that stands under another ID, in the table or further up in the file: each
+        that is under another ID, in the table or further up in the file: each
         is a second profile (CSV-4).
     cut
         What the table's limits changed or left out: ``distinct_id``, ``property``,
@@ -206,7 +206,7 @@ class ImportReport:
     batch_id
         The batch in the table's log; None if nothing was written.
     dry_run
-        Whether this only tells what an import would do.
+        Whether this only says what an import would do.
     seconds
         How long it took.
     id_name

@@ -184,7 +184,7 @@ def _read(receiver: Receiver, call: Call, token: str | None) -> Request:
     _check_token(token, call.authorization, [key])
     if name in _BATCHES:
         beside = (each for each in content if each not in _ENVELOPE)
-        receiver.add_notes(f"{each} beside batch" for each in beside)
+        receiver.add_notes(f"{each} next to batch" for each in beside)
         records = _batch(content)
     return Request(name, records, parameters)
 
