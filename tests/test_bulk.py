@@ -17,7 +17,7 @@ from toolkit.base.values import ABSENT
 from toolkit.columns.column import Column
 from toolkit.columns.snapshot import Snapshot
 from toolkit.store import parquet as bulk
-from toolkit.updates.columnar import LoggedColumns
+from toolkit.updates.columnar import ColumnarUpdates
 
 LENGTH = 5
 NAMED = [*NAMES, "$distinct_id", "(empty name)", "$distinct_id'", "a.b", "\x00"]
@@ -48,10 +48,8 @@ def test_what_was_written_is_read_back_exactly(
     assert again.last_seen.tolist() == list(range(LENGTH))
     for name, column in columns.items():
         assert same(again.columns[name].cells(), column.cells())
-    parts = [
-        bulk.read_columns(content, 7, "company", None)
-        for _, content in bulk.written_columns(LoggedColumns(ids, columns, 7, "company"))
-    ]
+    given = ColumnarUpdates(ids, columns, 7, "company")
+    parts = [bulk.read_updates(content, given) for _, content in bulk.written_updates(given)]
     assert [key for part in parts for key in part.ids.to_pylist()] == ids.to_pylist()
     for name, column in columns.items():
         logged = [cell for part in parts for cell in part.columns[name].cells()]
@@ -61,7 +59,7 @@ def test_what_was_written_is_read_back_exactly(
 def test_any_tool_that_reads_Parquet_can_read_a_bulk_import() -> None:
     columns = {"n": Column.of([1, ABSENT]), "t": Column.of(["x", "y"]), "l": Column.of([[1], None])}
     ids = pa.array(["1", "2"], pa.large_string())
-    [(rows, content)] = bulk.written_columns(LoggedColumns(ids, columns, None))
+    [(rows, content)] = bulk.written_updates(ColumnarUpdates(ids, columns))
     frame = pd.read_parquet(io.BytesIO(content))
     assert rows == 2
     assert frame["t"].tolist() == ["x", "y"]

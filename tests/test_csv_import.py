@@ -17,10 +17,12 @@ import toolkit as tk
 from tests.effort import examples
 from toolkit.base.errors import ColumnMappingError, CsvError, CsvRowsError
 from toolkit.profiles.table import ProfileTable
-from toolkit.sources.csv.importing import file as csv_file, import_csv, preview_csv
+from toolkit.sources.csv import file as csv_file
+from toolkit.sources.csv.importing import import_csv, preview_csv
 from toolkit.sources.csv.reading import read_csv_text
 from toolkit.sources.csv.report import ImportReport
 from toolkit.sources.csv.rows import random_ids
+from toolkit.store import writer
 
 USERS = b"distinct_id,$email,plan,age\nu1,ann@example.com,pro,30\nu2,bob@example.com,free,\n"
 
@@ -348,7 +350,7 @@ def test_ID_1_an_ID_that_a_spreadsheet_has_rounded_is_rejected_and_shown_before(
 def test_ID_1_such_an_ID_in_the_CSV_of_a_table_comes_back(
     profiles: ProfileTable, tmp_path: Path
 ) -> None:
-    profiles.set("1.5E+17", {"plan": "pro"})
+    profiles.apply([{"$distinct_id": "1.5E+17", "$set": {"plan": "pro"}}])
     tk.write_csv(profiles, tmp_path / "out.csv")
     again = ProfileTable()
     import_csv(again, tmp_path / "out.csv")
@@ -730,7 +732,7 @@ def test_CSV_7_a_table_that_fails_to_write_stays_as_it_was(
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(profiles._engine, "commit", interrupted)
+    monkeypatch.setattr(writer.Moment, "_commit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         import_csv(profiles, USERS)
 

@@ -12,8 +12,9 @@ import pytest
 
 from toolkit.base.errors import CsvError, WorkCancelled
 from toolkit.profiles.table import ProfileTable
+from toolkit.sources.csv import file as csv_file
 from toolkit.sources.csv.file import CsvFile
-from toolkit.sources.csv.importing import file as csv_file, import_csv, preview_csv
+from toolkit.sources.csv.importing import import_csv, preview_csv
 from toolkit.store import connection
 
 ROWS = 30_000

@@ -194,3 +194,47 @@ def test_ID_1_it_is_refused_where_it_arrives(endpoint: str) -> None:
     }
     with pytest.raises(tk.ToolkitError, match="digits"):
         tk.consumer(tk.ProfileTable()).send(endpoint, sent[endpoint])
+
+
+#: What a spreadsheet leaves of a long number; and what only looks like it.
+ROUNDED = ["1.23457E+17", "1,23457E+17", "1.2e+05", " 9E+15 ", "-1E+20"]
+TEXTS = ["1E5", "4e10", "E+17", "12E+17", "+491234", "1.2.3E+17"]
+
+
+@pytest.mark.parametrize("text", ROUNDED)
+def test_ID_1_text_that_a_spreadsheet_rounded_is_an_ID_with_a_warning(text: str) -> None:
+    profiles = tk.ProfileTable()
+    with pytest.warns(InexactIdWarning, match="spreadsheet"):
+        profiles.set(text, {"a": 1})
+    result = profiles.apply([{"$distinct_id": text, "$set": {"a": 2}}])
+    assert "ID-1" in result.warnings["reason"][0]
+    frame = pd.DataFrame({"distinct_id": [text, "7"], "a": [3, 4]})
+    for report in (profiles.set(frame), tk.import_frame(profiles, frame)):
+        assert any(text in each and "ID-1" in each for each in report.notes)
+    assert list(profiles) == [text, "7"] and profiles[text] == {"a": 3}
+    companies = profiles.groups("company")
+    group = {"$group_key": "company", "$group_id": text, "$set": {"a": 2}}
+    assert "ID-1" in companies.apply([group]).warnings["reason"][0]
+
+    events = pd.DataFrame({"event": "e", "distinct_id": text, "time": "2026-01-01Z", "g": [[text]]})
+    with pytest.warns(InexactIdWarning, match="spreadsheet"):
+        assert tk.Events(events).ids.texts.to_pylist() == [text]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tk.Events(events).groups("g")
+    assert [each.category for each in caught] == [InexactIdWarning]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_ID_1_other_text_is_an_ID_without_a_word(text: str) -> None:
+    profiles = tk.ProfileTable()
+    assert len(profiles.set(text, {"a": 1}).warnings) == 0
+    assert not profiles.set(pd.DataFrame({"distinct_id": [text], "a": [3]})).notes
+    frame = pd.DataFrame({"event": "e", "distinct_id": [text], "time": "2026-01-01Z"})
+    assert tk.Events(frame).ids.texts.to_pylist() == [text]
+
+
+def test_ID_1_the_server_notes_it() -> None:
+    taker = tk.consumer(tk.ProfileTable())
+    taker.send("people", '{"$distinct_id": "1.23457E+17", "$set": {"a": 1}}')
+    assert any("ID-1" in each for each in taker.notes)

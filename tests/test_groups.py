@@ -548,7 +548,7 @@ def test_what_users_did_stands_beside_their_groups() -> None:
 def test_the_report_builder_offers_groups_and_writes_the_call() -> None:
     events, profiles = log("acme", ["acme", "hooli"]), companies()
     state = ReportBuilderState(events, profiles, delay=0.0)
-    assert state.choices.properties["company.plan"].label == "Company: plan"
+    assert state.choices.properties["company.plan"].label == "company: plan"
     assert set(state.choices.about(PLAN).values) == {"pro", "free"}
     assert state.choices.about(group("company")["seats"]).type == "number"
     state.fields["event"].raw = "View"

@@ -68,7 +68,7 @@ def _events() -> tk.Events:
 
 #: Public in Python's sense, and for other parts of the toolkit.
 INTERNAL = {
-    "profiles": {"snapshot", "timeline", "remembered", "address", "exclusively"},
+    "profiles": {"snapshot", "timeline", "remembered", "address"},
     "view": {"snapshot"},
     "events": {"ids", "times", "column", "rows", "named", "timelines", "counted_rows"},
     "cohort": {"members", "evaluate", "mask", "operands", "sides", "python", "expression"},

@@ -378,7 +378,7 @@ def test_stopping_waits_for_what_has_arrived(tmp_path: Path) -> None:
         def send() -> None:
             answers.append(requests.post(f"{server.url}/engage", json=GOOD, timeout=10).text)
 
-        def hold(state: Any) -> None:
+        def hold() -> None:
             entered.set()
             until = time.monotonic() + 5
             while not server.intake.open_requests and time.monotonic() < until:
@@ -389,7 +389,8 @@ def test_stopping_waits_for_what_has_arrived(tmp_path: Path) -> None:
         sender = threading.Thread(target=lambda: (entered.wait(), send()))
         sender.start()
         # The table is busy meanwhile, so that the request has to wait for it.
-        profiles._engine.write(hold)
+        with profiles._engine.lock, profiles._engine.writing():
+            hold()
         sender.join(10)
         assert answers == ["1"]
         assert profiles["7"] == {"plan": "pro"}

@@ -107,7 +107,7 @@ def test_the_history_of_a_profile_unpacks_only_what_may_hold_it(
     monkeypatch.setattr(log, "_AS_MESSAGES_AT_MOST", 0)
     monkeypatch.setattr(store, "_MESSAGES_AS_ROWS", 1)
     unpacked = []
-    for name in ("read_columns", "read_edits", "read_messages", "logged_message"):
+    for name in ("read_updates", "read_messages", "logged_message"):
         read = getattr(bulk, name)
 
         def counted(*given: Any, read: Any = read, name: str = name) -> Any:

@@ -23,7 +23,6 @@ from toolkit.profiles.table import ProfileTable
 from toolkit.store import file as store, log, parquet as bulk, rows as stored
 from toolkit.store.pending import beside
 from toolkit.updates import by_message as batch_module
-from toolkit.updates.columnar import LoggedColumns
 from toolkit.updates.state import State
 
 
@@ -67,17 +66,13 @@ def test_any_tool_can_read_the_file(path: Path) -> None:
 
 def replayed(profiles: ProfileTable) -> State:
     """The state that the log alone leads to."""
-    from toolkit.updates.by_column import plan_columns
-    from toolkit.updates.by_message import plan
+    from toolkit.updates.planning import plan
 
     state = State()
     kept = profiles._engine.log
     for batch in kept.batches():
         for updates in kept.updates(batch.id):
-            if isinstance(updates, LoggedColumns):
-                state.install(plan_columns(state, updates)[0])
-            else:
-                state.install(plan(state, updates, batch.time).change)
+            state.install(plan(state, updates, batch.time).change)
     return state
 
 

@@ -32,9 +32,8 @@ from toolkit.profiles.table import ProfileTable
 from toolkit.store import file as store, log, parquet as bulk, rows as stored, undo
 from toolkit.store.log import MemoryLog
 from toolkit.updates import by_message as batch_module, limits
-from toolkit.updates.by_column import plan_edits
-from toolkit.updates.by_message import plan
-from toolkit.updates.columnar import LoggedColumns, LoggedEdits
+from toolkit.updates.columnar import ColumnarUpdates
+from toolkit.updates.planning import plan
 from toolkit.updates.state import State
 
 COMPANY = st.sampled_from(["", "company"])
@@ -322,7 +321,7 @@ ROWS = 6
 
 
 @st.composite
-def edits(draw: st.DrawFn) -> LoggedEdits:
+def edits(draw: st.DrawFn) -> ColumnarUpdates:
     ids = draw(
         st.lists(st.sampled_from([*map(str, IDS[1:]), "x", "y"]), unique=True, max_size=ROWS)
     )
@@ -343,24 +342,26 @@ def edits(draw: st.DrawFn) -> LoggedEdits:
         if taken.any():
             unset[name] = taken
     seen = draw(st.lists(st.sampled_from([NO_TIME, 5, 10**15]), min_size=length, max_size=length))
-    return LoggedEdits(
+    return ColumnarUpdates(
         pa.array(ids, pa.large_string()),
         columns,
-        unset,
-        deleted,
         np.where(deleted, NO_TIME, np.array(seen, np.int64)),
+        unset=unset,
+        deleted=deleted,
+        form="edits",
     )
 
 
 @settings(max_examples=examples(150), deadline=None)
 @given(before=batches, given_edits=edits())
 def test_edits_lead_to_what_their_messages_lead_to(
-    before: list[dict[str, Any]], given_edits: LoggedEdits
+    before: list[dict[str, Any]], given_edits: ColumnarUpdates
 ) -> None:
     profiles = ProfileTable()
     profiles.apply(before)
     start = profiles.snapshot()
-    change, counts = plan_edits(State.of(start), given_edits)
+    in_columns = plan(State.of(start), given_edits, START)
+    change = in_columns.change
     planned = plan(State.of(start), list(enumerate(given_edits.messages())), START)
     states = [State.of(start), State.of(start)]
     states[0].install(change)
@@ -370,7 +371,7 @@ def test_edits_lead_to_what_their_messages_lead_to(
     rows = np.arange(len(one))
     assert list(map(exactly, one.rows(rows))) == list(map(exactly, other.rows(rows)))
     assert one.last_seen.tolist() == other.last_seen.tolist()
-    assert counts == (planned.created, planned.updated, planned.deleted, planned.unchanged)
+    assert in_columns.outcome.effects == planned.outcome.effects
     assert change.touched is not None
     untouched = np.setdiff1d(rows, change.touched)
     left = np.setdiff1d(np.arange(len(start)), change.dropped)
@@ -380,10 +381,12 @@ def test_edits_lead_to_what_their_messages_lead_to(
 
 @settings(deadline=None)
 @given(given_edits=edits(), key=st.sampled_from(["1", "x"]))
-def test_edits_are_read_back_from_Parquet_exactly(given_edits: LoggedEdits, key: str) -> None:
+def test_edits_are_read_back_from_Parquet_exactly(given_edits: ColumnarUpdates, key: str) -> None:
+    nobody = pa.array([], pa.large_string())
+    about = ColumnarUpdates(nobody, {}, group_key="company", form="edits")
     with mock.patch.object(bulk, "ROWS", 2):
         parts = [
-            bulk.read_edits(content, "company") for _, content in bulk.written_edits(given_edits)
+            bulk.read_updates(content, about) for _, content in bulk.written_updates(given_edits)
         ]
     messages = [message.as_dict() for part in parts for message in part.messages()]
     sent = [message.as_dict() for message in given_edits.messages()]
@@ -403,7 +406,7 @@ def test_edits_are_read_back_from_Parquet_exactly(given_edits: LoggedEdits, key:
     assert all(part.of_profile("", key) is None for part in parts)
 
 
-def _cells(part: LoggedEdits, name: str) -> list[Any]:
+def _cells(part: ColumnarUpdates, name: str) -> list[Any]:
     return part.columns[name].cells()
 
 
@@ -571,8 +574,9 @@ def test_a_replay_is_of_every_form_of_the_log() -> None:
     with clock(in_columns=True), mock.patch.object(batch_module, "ROWS_AT_MOST", -1):
         profiles, batch = large(rows=5)
         profiles.undo(batch)
-        forms = [type(part) for n in (1, 2, 3) for part in profiles._engine.log.updates(n)]
-        assert forms == [LoggedColumns, LoggedColumns, LoggedEdits]
+        parts = [part for n in (1, 2, 3) for part in profiles._engine.log.updates(n)]
+        forms = [part.form for part in parts if isinstance(part, ColumnarUpdates)]
+        assert forms == ["columns", "columns", "edits"]
 
 
 # Files of before

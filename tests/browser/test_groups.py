@@ -68,7 +68,7 @@ def test_groups_are_listed_edited_and_reported_on(
 
     book.form.get_by_role("tab", name="Report").click()
     expect(book.form.locator(".tk-chart img[src]")).to_be_visible(timeout=30_000)
-    book.field("Break down by").first.select_option("Company: plan")
+    book.field("Break down by").first.select_option("company: plan")
     table = book.form.get_by_role("table", name="Table of the report")
     expect(table).to_contain_text("team", timeout=30_000)
     book.sees('group("company")["plan"]')

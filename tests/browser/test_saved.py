@@ -51,6 +51,8 @@ def test_a_form_is_seen_once_while_it_lives_and_still_when_its_kernel_is_gone(
     expect(book.page.locator(".tk-saved").first).to_contain_text("Report builder")
     expect(book.page.locator(".tk-saved img").first).to_be_visible()
     expect(book.page.locator(".tk-saved").nth(1)).to_contain_text("Ann")
+    outputs = book.page.locator(".jp-OutputArea-child:visible").all_inner_texts()
+    assert len(outputs) == 2 and all(each.strip() for each in outputs)
 
     # Paper has no time to wait for.
     book.page.emulate_media(media="print")

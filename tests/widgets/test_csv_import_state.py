@@ -444,11 +444,9 @@ def test_the_table_is_locked_elsewhere_and_the_wizard_says_so(
         read(state, written("id,plan\n1,pro\n"))
         go(state, "check")
 
-        def meanwhile(_: object) -> None:
+        with other._engine.lock, other._engine.writing():
             state.next()
             state.wait()
-
-        other._engine.write(meanwhile)
         assert "was being written by another process" in state.error
         assert state.step == "check"
         go(state, "import")

@@ -188,6 +188,18 @@ def test_an_error_stands_beside_its_field_and_nothing_typed_is_lost(build: Build
     answered(state)
 
 
+@pytest.mark.parametrize("name", ["Segmentation", "Profiles"])
+def test_a_top_without_a_breakdown_is_refused_in_the_words_of_the_form(
+    build: Build, name: str
+) -> None:
+    state = build()
+    state.set(name, top=2)
+    assert state.wait(20)
+    assert state.error == (
+        "Top segments needs a breakdown, and the report has none (Break down by: nothing)."
+    )
+
+
 def test_what_the_report_refuses_stands_beside_the_field_it_names(build: Build) -> None:
     state = build()
     state.set(start="2026-05-03", end="2026-05-01")

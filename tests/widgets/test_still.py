@@ -136,6 +136,21 @@ def test_tables_pictures_and_fields_are_shown_and_what_is_hidden_is_not() -> Non
         assert piece not in told
 
 
+def test_each_step_of_an_import_has_its_number_once(forms: list[Form]) -> None:
+    page = still(next(form for form in forms if isinstance(form, tk.CsvImport)), "Import")
+    steps = re.findall(r"<li .*?>(.*?)</li>", page)
+    assert steps == [
+        *("<strong>File</strong>", "First rows", "Identifier", "Columns", "Check", "Import")
+    ]
+
+
+def test_nothing_without_words_is_kept_nor_what_introduces_buttons(forms: list[Form]) -> None:
+    for form in forms:
+        page = still(form, form.surroundings.name)
+        assert not re.search(r"<(p|div|span)[^>]*></\1>", page)
+        assert "Or try a sample:" not in page
+
+
 def test_pictures_from_elsewhere_are_left_out() -> None:
     profiles = tk.ProfileTable()
     profiles.set("1", {"$avatar": "https://x.example/a.png", "$name": "Ann"})
@@ -149,7 +164,7 @@ def test_a_picture_that_comes_later_is_saved_too(shown: Shown) -> None:
     form._ipython_display_()
     assert [set(data) for data in shown.outputs] == [
         {"text/html", "text/plain"},
-        {"application/vnd.jupyter.widget-view+json", "text/plain"},
+        {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"},
     ]
     assert "<img" not in shown.outputs[0]["text/html"]
     (chart,) = charts(form)

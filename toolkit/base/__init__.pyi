@@ -78,16 +78,24 @@ from .html import (
 )
 from .ids import (
     PLACEHOLDERS as PLACEHOLDERS,
+    ROUNDED as ROUNDED,
     is_inexact as is_inexact,
+    looks_rounded as looks_rounded,
     near_id as near_id,
     near_miss_keys as near_miss_keys,
     near_miss_reasons as near_miss_reasons,
     normalise_id as normalise_id,
+    rounded as rounded,
     visible as visible,
 )
 from .notation import argument as argument, either as either, written as written
 from .paths import ENDINGS as ENDINGS, as_path as as_path, path_of_format as path_of_format
-from .progress import Progress as Progress, counted as counted, silent as silent
+from .progress import (
+    Progress as Progress,
+    counted as counted,
+    silent as silent,
+    watched_by as watched_by,
+)
 from .reserved import (
     DISPLAY_NAMES as DISPLAY_NAMES,
     FIRST_SEEN as FIRST_SEEN,

@@ -283,8 +283,14 @@ class UnknownPropertyWarning(UserWarning):
 
 
 class InexactIdWarning(UserWarning):
-    """Cells of an ID column are floats too large to be sure of their digits: no IDs (ID-1)."""
+    """IDs may have lost digits: floats too large, or text that a spreadsheet rounded (ID-1)."""
 
 
 class RejectedUpdateWarning(UserWarning):
     """An update of one profile was rejected, wholly or in part."""
+
+
+# Tracebacks name them as people catch them.
+for _each in tuple(globals().values()):
+    if isinstance(_each, type) and _each.__module__ == __name__:
+        _each.__module__ = "toolkit.errors"

@@ -8,6 +8,7 @@ else that merely looks alike is a near miss: reported, never joined.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Container
 from functools import cache, partial
@@ -29,6 +30,14 @@ PLACEHOLDERS: Final = frozenset(
         "00000000-0000-0000-0000-000000000000",
     }
 )
+
+#: What is wrong with an ID that looks rounded (ID-1).
+ROUNDED: Final = (
+    "the ID is what a spreadsheet leaves of a long number: digits are lost, and it may be "
+    "nobody's (ID-1)"
+)
+# With a plus, as spreadsheets and R write it; "4e10" and "1E5" may be codes.
+_SCIENTIFIC: Final = r"^-?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+$"
 
 
 def normalise_id(value: object) -> str:
@@ -91,6 +100,25 @@ def is_inexact(numbers: Any) -> Any:
     [False, True, False]
     """
     return np.isfinite(numbers) & (np.abs(numbers) >= _exact_below(numbers.dtype.type))
+
+
+def looks_rounded(distinct_id: str) -> bool:
+    """Return whether an ID is the text that a spreadsheet leaves of a long number (ID-1).
+
+    >>> looks_rounded("1.23457E+17"), looks_rounded("1E5"), looks_rounded("123457")
+    (True, False, False)
+    """
+    return "+" in distinct_id and re.match(_SCIENTIFIC, distinct_id.strip()) is not None
+
+
+def rounded(ids: pa.Array) -> Any:
+    """Return which IDs :func:`looks_rounded`, as an array of NumPy.
+
+    >>> rounded(pa.array(["1.23457E+17", "4e10", "123457"], pa.large_string())).tolist()
+    [True, False, False]
+    """
+    found = pc.match_substring_regex(pc.utf8_trim_whitespace(ids), pattern=_SCIENTIFIC)
+    return pc.fill_null(found, False).to_numpy(zero_copy_only=False)
 
 
 @cache

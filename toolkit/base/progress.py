@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol, TypeVar
+from contextlib import contextmanager
+from typing import Any, Final, Protocol, TypeVar
+
+import numpy as np
+
+from toolkit.base.errors import ArgumentError
+from toolkit.base.values import quoted
 
 T = TypeVar("T")
 
+# A bar appears once the work has run for so many seconds.
+_PATIENCE: Final = 1.0
 # Some milliseconds of work each, in the slowest loops.
 _AT_A_TIME: Final = 5_000
 
@@ -46,3 +54,49 @@ def counted(stage: str, items: Sequence[T], progress: Progress) -> Iterator[T]:
     for start in range(0, len(items), _AT_A_TIME):
         progress(stage, start, len(items))
         yield from items[start : start + _AT_A_TIME]
+
+
+@contextmanager
+def watched_by(progress: object, unit: str = " rows") -> Iterator[Progress]:
+    """Hand out what to tell how far the work is: a bar, nobody, or the function given.
+
+    Parameters
+    ----------
+    progress
+        True for a bar if it takes more than a second, False for nobody, or a function.
+    unit
+        What the bar counts.
+
+    Raises
+    ------
+    ArgumentError
+        If *progress* is anything else.
+
+    Examples
+    --------
+    >>> with watched_by("no"):
+    ...     pass
+    Traceback (most recent call last):
+    ...
+    toolkit.errors.ArgumentError: progress='no'; True or False is needed, or a function
+    """
+    if callable(progress):
+        yield progress
+        return
+    if not isinstance(progress, bool | np.bool_):
+        raise ArgumentError(f"progress={quoted(progress)}; True or False is needed, or a function")
+    if not progress:
+        yield silent
+        return
+    from tqdm.auto import tqdm  # which is slow to import
+
+    bar: Any
+    with tqdm(total=0, unit=unit, delay=_PATIENCE, leave=False) as bar:
+
+        def show(stage: str, done: int, total: int, /) -> None:
+            bar.total = total or None
+            # To set a description would show the bar, however little time has passed.
+            bar.set_description(stage, refresh=False)
+            bar.update(done - bar.n)
+
+        yield show

@@ -34,6 +34,7 @@ from toolkit.base import (
     listed,
     normalise_id,
     quoted,
+    rounded,
     text_times,
     times,
 )
@@ -255,6 +256,7 @@ class Events:
         found = series.coded(self._frame[self.id_column])
         inexact = series.inexact_ids(self._frame[self.id_column], found.codes)
         _warn_of_inexact(self.id_column, inexact)
+        _warn_of_rounded(self.id_column, found.texts)
         return found
 
     def groups(self, group_key: str) -> CodedLists:
@@ -271,6 +273,7 @@ class Events:
             named = self._series(group_key, "the groups")
             self._groups[group_key] = found = series.coded_lists(named)
             _warn_of_inexact(group_key, found.inexact)
+            _warn_of_rounded(group_key, found.texts)
         return self._groups[group_key]
 
     def by_group(self, group_key: str) -> Events:
@@ -647,6 +650,18 @@ def _warn_of_inexact(column: str, number: int) -> None:
             f'"{column}" has {count(number, "float")} so large that digits may be lost; '
             "such a cell is not an ID (ID-1). Read the column as text or as integers: "
             f'pd.read_csv(…, dtype={{"{column}": "str"}})'
+        )
+        warnings.warn(text, InexactIdWarning, stacklevel=3)
+
+
+def _warn_of_rounded(column: str, ids: pa.Array) -> None:
+    """Warn of IDs that a spreadsheet has rounded: text like any other, that may match nobody."""
+    doubtful = ids.filter(pa.array(rounded(ids)))
+    if len(doubtful):
+        text = (
+            f'"{column}" has {count(len(doubtful), "ID")} such as "{doubtful[0].as_py()[:40]}", as '
+            "a spreadsheet writes a long number whose digits it dropped: taken as it is, it may "
+            "match nobody (ID-1). Export the column as text"
         )
         warnings.warn(text, InexactIdWarning, stacklevel=3)
 

@@ -361,7 +361,7 @@ class _Parser:
         return self._build(token, Contains, argument, element)
 
     def _tally(self, token: Token) -> Expression:
-        """Read ``times_did(event, period, condition)`` or ``total_of(number, …)``; null means none."""
+        """Read ``times_did(event, period, condition)`` or ``total_of(number, …)``."""
         of = None
         if token.text == "total_of":
             of = self._inner(OR)

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from traitlets import Bool, Dict, Float, HasTraits, Int, List, Unicode
 
 from toolkit.base import count, times
-from toolkit.sources import Arrival, Receiver, Tally, note_words
+from toolkit.sources import Arrival, ArrivalCounts, Receiver, note_words
 
 #: So many messages are shown.
 SHOWN: Final = 20
@@ -26,7 +26,7 @@ class Source(Protocol):
 class _Moment(NamedTuple):
     """What had arrived by a time."""
 
-    tally: Tally = Tally()
+    tally: ArrivalCounts = ArrivalCounts()
     notes: Counter[str] = Counter()
     time: int = 0
 

@@ -18,7 +18,6 @@ from toolkit.updates import (
     Rejection,
     apply,
     compare,
-    left_out_frame,
     parse_message,
 )
 
@@ -77,9 +76,7 @@ def change(
     names = dict.fromkeys([*before, *(name for row in after_rows for name in row)])
     after = {name: Column.of([row.get(name, ABSENT) for row in after_rows]) for name in names}
     found = compare(ids, before, after)
-    differs = np.zeros(len(ids), np.bool_)
-    for mask in found.differs.values():
-        differs |= mask
+    differs = found.rows
     known = positions >= 0
     left = np.array([row is not None for row in rows.values()], np.bool_)
     created, deleted = int((~known & left).sum()), int((known & ~left).sum())
@@ -92,9 +89,7 @@ def change(
         unchanged=len(ids) - created - updated - deleted,
         properties=found.properties,
         changes=found.changes,
-        rejected=left_out_frame(
-            (each.distinct_id or "", each.property, each.reason) for each in rejected
-        ),
+        rejections=rejected,
         dry_run=dry_run,
     )
     if dry_run or not created + updated + deleted:

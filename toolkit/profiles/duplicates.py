@@ -165,8 +165,7 @@ def deduplicate(
         check_choice("keep", keep, get_args(Keep), ArgumentError)
     check_choice("merge", merge, get_args(Merge), ArgumentError)
     check_flag("dry_run", dry_run, ArgumentError)
-
-    def work() -> ChangeReport:
+    with table._engine.lock, table._engine.moment(write=not dry_run):
         snapshot = table.snapshot()
         messages: list[dict[str, Any]] = []
         groups = _groups(snapshot, by, fold)
@@ -184,8 +183,6 @@ def deduplicate(
                 messages.append({**table.address(first), **operations})
             messages += [{**table.address(each), "$delete": ""} for each in others]
         return change(table, messages, dry_run=dry_run, source=f'deduplicate by "{by}"')
-
-    return work() if dry_run else table.exclusively(work)
 
 
 def _ranked(

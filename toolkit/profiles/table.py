@@ -17,11 +17,13 @@ from tqdm.auto import tqdm
 
 from toolkit.base import (
     HIDDEN,
+    ROUNDED,
     SWAPPED,
     ArgumentError,
     ComparisonError,
     CopyError,
     InexactIdError,
+    InexactIdWarning,
     InvalidIdError,
     InvalidTimeError,
     Json,
@@ -30,7 +32,6 @@ from toolkit.base import (
     Progress,
     ReadOnlyError,
     RejectedUpdateWarning,
-    UndoError,
     argument,
     as_json,
     check_choice,
@@ -42,6 +43,7 @@ from toolkit.base import (
     did_you_mean,
     glimpse,
     is_text,
+    looks_rounded,
     near_id,
     normalise_id,
     printable,
@@ -49,6 +51,7 @@ from toolkit.base import (
     silent,
     times,
     title,
+    watched_by,
 )
 from toolkit.columns import Column, Positions, Snapshot
 from toolkit.expressions import Expression, SnapshotScope, as_expression, mask_of
@@ -67,11 +70,8 @@ from toolkit.store import (
     Timeline,
     Update,
     difference,
-    edits_to_undo,
     explain,
     history_frame,
-    is_small,
-    logged,
     past_of,
     snapshot_as_of,
     state_after,
@@ -82,23 +82,17 @@ from toolkit.store import (
 from toolkit.updates import (
     USERS,
     ApplyResult,
-    Change,
     ChangeReport,
+    ColumnarUpdates,
     ColumnsResult,
     Edit,
-    EditCounts,
     Indexed,
     Locator,
-    LoggedColumns,
-    LoggedEdits,
     Rejection,
-    State,
+    Row,
     hidden_properties,
     limits as product_limits,
     parse_message,
-    plan,
-    plan_columns,
-    plan_edits,
     plan_frame,
     read_frame,
 )
@@ -111,9 +105,7 @@ _NOT_GIVEN: Final = object()
 
 
 # For reports, forms and other parts of the toolkit.
-_INTERNAL: Final = frozenset(
-    {"address", "check_writable", "exclusively", "remembered", "snapshot", "timeline"}
-)
+_INTERNAL: Final = frozenset({"address", "check_writable", "remembered", "snapshot", "timeline"})
 
 
 @completed_by_dir
@@ -382,32 +374,14 @@ class ProfileTable:
         as_json(source)
         moment = None if time is None else times.parse_time(time)
         rows = read_frame(frame, key, parameter="key")
-
-        def work() -> ChangeReport:
-            planned = plan_frame(self.snapshot(), rows, missing, self._limits is not None)
-            if dry_run or not planned.writes:
-                return replace(planned.report, dry_run=dry_run)
-            batch_id: int | None
-            if planned.removes:
-                messages = [
-                    {**self.address(each), **operations} for each, operations in planned.messages()
-                ]
-                if moment is not None:
-                    messages = [{**each, "$time": times.iso(moment)} for each in messages]
-                sent = self.apply(messages, source=source, ignore_time=ignore_time)
-                batch_id = sent.batch_id
-            else:
-                arrival = self._engine.arrival() if moment is None else moment
-                batch_id = self.set_columns(
-                    planned.ids,
-                    planned.columns,
-                    source=source,
-                    seen=None if ignore_time else arrival,
-                    time=moment,
-                ).batch_id
-            return replace(planned.report, batch_id=batch_id)
-
-        return work() if dry_run else self.exclusively(work)
+        with self._engine.lock, self._engine.moment(write=not dry_run) as batch:
+            updates, report = plan_frame(self.snapshot(), rows, missing, self._limits is not None)
+            if dry_run or not len(updates):
+                return replace(report, dry_run=dry_run)
+            seen = None if ignore_time else batch.arrival if moment is None else moment
+            updates = replace(updates, seen=seen, group_key=self._group_key, time=moment)
+            outcome = batch.write(batch.plan([updates]), source)
+            return replace(report, batch_id=outcome.batch_id)
 
     def set_once(
         self,
@@ -511,6 +485,9 @@ class ProfileTable:
             if (others := len(result.rejections) - len(shown)) > 0:
                 text += f"; and {count(others, 'rejection')} more, in .rejected"
             warnings.warn(text, RejectedUpdateWarning, stacklevel=3)
+        if doubtful := [each for each in result.cautions if each.reason == ROUNDED]:
+            text = f"{glimpse(doubtful[0].distinct_id)!r}: {ROUNDED}"
+            warnings.warn(text, InexactIdWarning, stacklevel=3)
         return result
 
     def edit(
@@ -561,20 +538,11 @@ class ProfileTable:
         if not edit:
             return ApplyResult(0, 0, 0, 0, 0)
 
-        def work(state: Callable[[str], State]) -> ApplyResult:
-            row = state(self._group_key).row(key)
+        with self._engine.lock, self._engine.writing() as batch:
+            row = batch.state(self._group_key).row(key)
             edit.check(key, None if row is None else row.properties)
             message = {**self.address(key), **edit.operations}
             return self.apply([message], source=source, ignore_time=True)
-
-        return self._engine.write(work)
-
-    def exclusively(self, work: Callable[[], _T]) -> _T:
-        """Return what *work* returns; meanwhile nobody else writes to the profiles.
-
-        What it reads is of one moment, and it may write one batch.
-        """
-        return self._engine.write(lambda _: work())
 
     def address(self, distinct_id: object) -> dict[str, Any]:
         """Return the fields of a message that say whose it is, in this table.
@@ -661,56 +629,11 @@ class ProfileTable:
                     "it returns one for each"
                 )
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
-        result = self._apply_valid(valid, source, refused=len(rejected))
-        rejections = sorted([*rejected, *result.rejections], key=lambda each: each.index)
-        return replace(result, rejections=rejections, cautions=noted)
-
-    def _apply_valid(
-        self,
-        valid: list[Indexed],
-        source: str,
-        undoes: int | None = None,
-        progress: Progress = silent,
-        refused: int = 0,
-    ) -> ApplyResult:
-        """Apply valid messages, to whatever tables they are for, as one batch.
-
-        *refused* is how many rejections there were before, for the log.
-        """
-        by_table: dict[str, list[Indexed]] = {}
-        for index, message in valid:
-            by_table.setdefault(message.group_key, []).append((index, message))
-        check = None if self._limits is None else product_limits.excess
-
-        def work(state: Callable[[str], State]) -> ApplyResult:
-            arrival = self._engine.arrival()
-            planned = {
-                key: plan(state(key), sent, arrival, check, progress)
-                for key, sent in by_table.items()
-            }
-            rejected = [each for part in planned.values() for each in part.rejected]
-            accepted = sorted(
-                (each for part in planned.values() for each in part.accepted),
-                key=lambda each: each[0],
-            )
-            counts = {
-                name: sum(getattr(part, name) for part in planned.values())
-                for name in ("created", "updated", "deleted", "unchanged")
-            }
-            batch_id = None
-            if accepted:
-                batch_id = self._engine.commit(
-                    source,
-                    {"messages": len(accepted), **counts, "rejected": refused + len(rejected)},
-                    [accepted],
-                    {key: part.change for key, part in planned.items()},
-                    arrival,
-                    undoes,
-                    progress,
-                )
-            return ApplyResult(len(accepted), **counts, rejections=rejected, batch_id=batch_id)
-
-        return self._engine.write(work)
+        with self._engine.lock, self._engine.writing() as batch:
+            planned = batch.plan([valid], limited=self._limits is not None)
+            outcome = batch.write(planned, source, refused=len(rejected))
+        rejections = sorted([*rejected, *outcome.rejections], key=lambda each: each.index)
+        return ApplyResult.of(replace(outcome, rejections=rejections), noted)
 
     def _parsed(
         self, messages: Iterable[Mapping[str, Any]], ignore_time: bool, progress: bool
@@ -729,12 +652,14 @@ class ProfileTable:
             if message is None:
                 continue
             if self._limits is not None:
-                fitting, cuts, excess = product_limits.cut_message(message)
-                noted += [Rejection(index, message.distinct_id, *cut) for cut in cuts]
-                rejected += [Rejection(index, message.distinct_id, *each) for each in excess]
+                fitting, cuts, excess = product_limits.cut_message(message, index)
+                noted += cuts
+                rejected += excess
                 if fitting is None:
                     continue
                 message = fitting
+            if looks_rounded(message.distinct_id):
+                noted.append(Rejection(index, message.distinct_id, None, None, ROUNDED))
             for operator, name in hidden_properties(message):
                 reason = "stored, but never shown in a table, form or report"
                 noted.append(Rejection(index, message.distinct_id, operator, name, reason))
@@ -778,54 +703,37 @@ class ProfileTable:
         dry_run
             Whether to count only, and write nothing.
         progress
-            Called with how far it is. What it raises leaves the table as it was.
+            Whether to show a bar if it takes more than a second. Or a function to call now
+            and then, as in :func:`toolkit.import_csv`; what it raises leaves the table as it was.
         """
-
         check_flag("dry_run", dry_run, ArgumentError)
-
-        def work(state: State) -> tuple[LoggedColumns, Change, ColumnsResult]:
-            self.snapshot(progress)
-            fitting: dict[str, Column] = dict(columns)
-            rejected: list[tuple[str, str, str]] = []
+        given = ColumnarUpdates(ids, columns, seen, self._group_key, time, row_times).in_order()
+        dry_run = dry_run or not len(ids)
+        cuts: list[Rejection] = []
+        with self._engine.lock, self._engine.moment(write=not dry_run) as batch:
+            before = batch.snapshot(self._group_key, progress)
             if self._limits is not None:
-                fitting, rejected = product_limits.cut_columns(state.snapshot(), ids, columns)
-            given = LoggedColumns(ids, fitting, seen, self._group_key, time, row_times)
-            if row_times is not None and (np.diff(row_times) < 0).any():
-                given = given.rows(np.argsort(row_times, kind="stable"))
-            change, result = plan_columns(state, given, progress)
-            return given, change, replace(result, rejected=rejected)
-
-        if dry_run or not len(ids):
-            return self._engine.read(self._group_key, work)[2]
-
-        def write(state: Callable[[str], State]) -> ColumnsResult:
-            arrival = self._engine.arrival()
-            given, change, result = work(state(self._group_key))
-            counts = {
-                "messages": len(ids),
-                "created": result.created,
-                "updated": result.updated,
-                "deleted": 0,
-                "unchanged": result.unchanged,
-                "rejected": len(result.rejected),
-            }
-            changes = {self._group_key: change}
-            progress("Writing", 0, change.writes)
-            batch_id = self._engine.commit(
-                source, counts, [logged(given, arrival)], changes, arrival, progress=progress
-            )
-            return replace(result, batch_id=batch_id)
-
-        return self._engine.write(write)
+                fitting, cuts = product_limits.cut_columns(before, given.ids, given.columns)
+                given = replace(given, columns=fitting)
+            planned = batch.plan([given], progress=progress)
+            of_table = planned[self._group_key]
+            outcome = replace(of_table.outcome, rejections=cuts)
+            of_table.outcome = outcome
+            if not dry_run:
+                outcome = batch.write(planned, source, progress=progress)
+        return ColumnsResult.of(outcome, of_table)
 
     # Reading
 
     def _read(self, distinct_id: object) -> dict[str, Json] | None:
-        key = normalise_id(distinct_id)
-        row = self._engine.read(self._group_key, lambda state: state.row(key))
+        row = self._row(normalise_id(distinct_id))
         if row is None:
             return None
         return {name: copied(value) for name, value in row.properties.items()}
+
+    def _row(self, key: str) -> Row | None:
+        with self._engine.lock, self._engine.reading() as moment:
+            return moment.state(self._group_key).row(key)
 
     def __getitem__(self, distinct_id: object) -> dict[str, Json]:
         """Return a profile's properties as a dict of its own: null is None, absent is missing.
@@ -864,7 +772,7 @@ class ProfileTable:
             If there is no such profile.
         """
         key = normalise_id(distinct_id)
-        row = self._engine.read(self._group_key, lambda state: state.row(key))
+        row = self._row(key)
         if row is None:
             raise ProfileNotFoundError(f"no profile {key!r}{near_id(key, self)}")
         return times.timestamp(row.last_seen)
@@ -882,11 +790,13 @@ class ProfileTable:
             return False
 
     def __len__(self) -> int:
-        return self._engine.read(self._group_key, len)
+        with self._engine.lock, self._engine.reading() as moment:
+            return len(moment.state(self._group_key))
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the distinct IDs, in the order the profiles were created."""
-        return iter(self._engine.read(self._group_key, list))
+        with self._engine.lock, self._engine.reading() as moment:
+            return iter(list(moment.state(self._group_key)))
 
     @property
     def ids(self) -> pd.Index:
@@ -906,12 +816,8 @@ class ProfileTable:
 
         *progress* is called while they are read from the file; what it raises stops that.
         """
-
-        def look(state: State) -> Snapshot:
-            with self._engine.watched("Loading", 0, progress):
-                return state.snapshot()
-
-        return self._engine.read(self._group_key, look)
+        with self._engine.lock, self._engine.reading() as moment:
+            return moment.snapshot(self._group_key, progress)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -992,9 +898,8 @@ class ProfileTable:
 
     def _updates(self, distinct_id: object) -> list[Update]:
         key = normalise_id(distinct_id)
-        return self._engine.read(
-            self._group_key, lambda _: updates_of(self._engine.log, self._group_key, key)
-        )
+        with self._engine.lock, self._engine.reading() as moment:
+            return updates_of(moment.log, self._group_key, key)
 
     def past_of(self, distinct_id: object) -> ProfilePast:
         """Return one profile through time, in effective time as :meth:`as_of` has it.
@@ -1012,9 +917,8 @@ class ProfileTable:
         {'plan': 'free'}
         """
         key = normalise_id(distinct_id)
-        return self._engine.read(
-            self._group_key, lambda _: past_of(self._engine.log, self._group_key, key)
-        )
+        with self._engine.lock, self._engine.reading() as moment:
+            return past_of(moment.log, self._group_key, key)
 
     def as_of(self, time: object = None, *, batch: int | None = None) -> ProfileTable:
         """Return the table as it was, as a table that cannot be changed.
@@ -1034,21 +938,16 @@ class ProfileTable:
             raise ArgumentError(
                 "give a time or a batch, such as as_of('2026-05-01') or as_of(batch=3)"
             )
-        log, key = self._engine.log, self._group_key
-        if batch is not None:
-            last = self._engine.read(key, lambda _: log.last())
-            if (
-                isinstance(batch, bool | np.timedelta64)
-                or not isinstance(batch, Integral)
-                or not 0 <= batch <= last
-            ):
-                raise ArgumentError(f"batch={quoted(batch)}; a number from 0 to {last} is needed")
-            told = f"after batch {batch}"
-            snapshot = self._engine.read(key, lambda _: state_after(log, key, batch).snapshot())
-        else:
-            moment = _moment_asked(time)
-            told = f"as of {times.iso(moment)}"
-            snapshot = self._engine.read(key, lambda _: snapshot_as_of(log, key, moment))
+        key = self._group_key
+        with self._engine.lock, self._engine.reading() as now:
+            if batch is None:
+                moment = _moment_asked(time)
+                told = f"as of {times.iso(moment)}"
+                snapshot = snapshot_as_of(now.log, key, moment)
+            else:
+                number = _batch_number(batch, now.log.last())
+                told = f"after batch {number}"
+                snapshot = state_after(now.log, key, number).snapshot()
         table = self._beside(Engine.of_the_past({key: snapshot}, told), key)
         table._groups_then = lambda key: self.groups(key).as_of(time, batch=batch)
         return table
@@ -1065,18 +964,14 @@ class ProfileTable:
                 f"these are the profiles {self._engine.moment_told}; to join events with the "
                 "state at their time, give the table itself"
             )
-
-        def known(_: State) -> Timeline:
-            log = self._engine.log
-            version = (log.last(), log.compaction())
+        with self._engine.lock, self._engine.reading() as moment:
+            version = (moment.log.last(), moment.log.compaction())
             if self._timelines[0] != version:
                 self._timelines = (version, {})
             known = self._timelines[1]
             if name not in known:
-                known[name] = timeline(self._engine.log, self._group_key, name)
+                known[name] = timeline(moment.log, self._group_key, name)
             return known[name]
-
-        return self._engine.read(self._group_key, known)
 
     def diff(self, before: object, after: object = None) -> pd.DataFrame:
         """Return what differs between two moments, one row per cell.
@@ -1101,7 +996,7 @@ class ProfileTable:
         return difference(*(table.snapshot() for table in tables))
 
     def undo(
-        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+        self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False
     ) -> ApplyResult:
         """Put back what a batch changed, as a new batch; the log keeps both.
 
@@ -1116,7 +1011,8 @@ class ProfileTable:
         only_untouched
             Whether to leave what later updates wrote to, and undo the rest.
         progress
-            Called with how far it is. What it raises leaves the table as it was.
+            Whether to show a bar if it takes more than a second. Or a function to call now
+            and then, as in :func:`toolkit.import_csv`; what it raises leaves the table as it was.
 
         Raises
         ------
@@ -1129,62 +1025,18 @@ class ProfileTable:
         """
         number = _batch_number(batch_id)
         check_flag("only_untouched", only_untouched, ArgumentError)
-
-        def work(state: Callable[[str], State]) -> ApplyResult:
-            def latest(key: str) -> Snapshot:
-                with self._engine.watched("Loading", 0, progress):
-                    return state(key).snapshot()
-
-            undone, parts, is_whole = edits_to_undo(
-                self._engine.log, number, only_untouched, latest, progress
+        with (
+            watched_by(progress) as notice,
+            self._engine.lock,
+            self._engine.writing() as batch,
+        ):
+            outcome = batch.undo(
+                number,
+                only_untouched=only_untouched,
+                limited=self._limits is not None,
+                progress=notice,
             )
-            source = f"undo of batch {undone}"
-            if is_whole and not parts:  # the log tells that it is undone all the same
-                return self._apply_edits([], source, undone, latest, progress)
-            as_messages = is_small(parts) or (
-                # To refuse what is too much takes whole profiles.
-                self._limits is not None
-                and any(
-                    product_limits.may_be_exceeded([*latest(part.group_key).columns, *part.columns])
-                    for part in parts
-                )
-            )
-            if as_messages:
-                messages = enumerate(message for part in parts for message in part.messages())
-                return self._apply_valid(list(messages), source, undone, progress)
-            return self._apply_edits(parts, source, undone, latest, progress)
-
-        return self._engine.write(work)
-
-    def _apply_edits(
-        self,
-        parts: list[LoggedEdits],
-        source: str,
-        undoes: int,
-        latest: Callable[[str], Snapshot],
-        progress: Progress,
-    ) -> ApplyResult:
-        """Apply edits in whole columns, those of a table each, as one batch."""
-        arrival = self._engine.arrival()
-        changes: dict[str, Change] = {}
-        found = [EditCounts(0, 0, 0, 0)]
-        for part in parts:
-            state = State.of(latest(part.group_key))
-            changes[part.group_key], of_table = plan_edits(state, part, progress)
-            found.append(of_table)
-        counts = EditCounts(*map(sum, zip(*found, strict=True)))
-        applied = sum(map(len, parts))
-        progress("Writing", 0, sum(change.writes for change in changes.values()))
-        batch_id = self._engine.commit(
-            source,
-            {"messages": applied, **counts._asdict(), "rejected": 0},
-            parts,
-            changes,
-            arrival,
-            undoes,
-            progress,
-        )
-        return ApplyResult(applied, *counts, batch_id=batch_id)
+        return ApplyResult.of(outcome)
 
     def compact(self, keep: object, *, dry_run: bool = False) -> CompactReport:
         """Forget the history before a moment, so that the file shrinks; return what was done.
@@ -1226,7 +1078,11 @@ class ProfileTable:
         return self._engine.compact(keep, dry_run=check_flag("dry_run", dry_run, ArgumentError))
 
     def backup(
-        self, path: str | PathLike[str], *, overwrite: bool = False, progress: Progress = silent
+        self,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: bool | Progress = False,
     ) -> BackupReport:
         """Write a copy of the whole table, its past included, to a file; return what was written.
 
@@ -1241,7 +1097,8 @@ class ProfileTable:
         overwrite
             Whether to take the place of a file that is there.
         progress
-            Called with how far it is. What it raises leaves everything as it was.
+            Whether to show a bar if it takes more than a second. Or a function to call now
+            and then, as in :func:`toolkit.import_csv`; what it raises leaves everything as it was.
 
         Raises
         ------
@@ -1262,7 +1119,8 @@ class ProfileTable:
         ({'plan': 'free'}, 1)
         """
         check_flag("overwrite", overwrite, ArgumentError)
-        return self._engine.backup(path, overwrite=overwrite, progress=progress)
+        with watched_by(progress, " steps") as notice:
+            return self._engine.backup(path, overwrite=overwrite, progress=notice)
 
     def check(self, *, repair: bool = False) -> CheckReport:
         """Replay the log of the file and compare it with the profiles it holds.
@@ -1280,16 +1138,23 @@ class ProfileTable:
         return self._engine.check(repair=check_flag("repair", repair, ArgumentError))
 
     def redo(
-        self, batch_id: int, *, only_untouched: bool = False, progress: Progress = silent
+        self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False
     ) -> ApplyResult:
         """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
-        batch_id = _batch_number(batch_id)
+        number = _batch_number(batch_id)
         check_flag("only_untouched", only_untouched, ArgumentError)
-        batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
-        undos = [batch.id for batch in batches if batch.undoes == batch_id]
-        if not undos:
-            raise UndoError(f"batch {quoted(batch_id)} was not undone, so there is nothing to redo")
-        return self.undo(undos[-1], only_untouched=only_untouched, progress=progress)
+        with (
+            watched_by(progress) as notice,
+            self._engine.lock,
+            self._engine.writing() as batch,
+        ):
+            outcome = batch.redo(
+                number,
+                only_untouched=only_untouched,
+                limited=self._limits is not None,
+                progress=notice,
+            )
+        return ApplyResult.of(outcome)
 
     @property
     def batches(self) -> pd.DataFrame:
@@ -1299,7 +1164,8 @@ class ProfileTable:
         ``source``, the counts ``messages``, ``created``, ``updated``, ``deleted``,
         ``unchanged``, ``rejected``, and ``undoes`` (``Int64``), the batch it undoes.
         """
-        batches = self._engine.read(self._group_key, lambda _: self._engine.log.batches())
+        with self._engine.lock, self._engine.reading() as moment:
+            batches = moment.log.batches()
         columns = ["source", "messages", "created", "updated", "deleted", "unchanged", "rejected"]
         data: dict[str, Any] = {"batch_id": [batch.id for batch in batches]}
         at = np.array([batch.time for batch in batches], "M8[us]")
@@ -1327,7 +1193,7 @@ class ProfileTable:
         elif not isinstance(other, ProfileView | pd.DataFrame):
             return NotImplemented
         raise ComparisonError(
-            "== does not show how profiles differ; profiles.diff(other) lists it, and is empty "
+            "== does not tell how profiles differ; profiles.diff(other) lists it, and is empty "
             "where they are the same. For a DataFrame: profiles.frame.equals(other)"
         )
 
@@ -1398,7 +1264,7 @@ def _several_ids(given: object) -> list[Any] | None:
     """Return the distinct IDs if several are given, each once; None if it is one (MANY-1)."""
     if isinstance(given, pd.DataFrame):
         raise ArgumentError(
-            'a DataFrame is not a distinct ID; give its column of IDs, such as frame["distinct_id"]'
+            'a DataFrame is not a distinct ID; give its column of them, such as frame["distinct_id"]'
         )
     if isinstance(given, str | bytes | bytearray | Mapping) or not isinstance(given, Iterable):
         return None
@@ -1431,13 +1297,16 @@ def _moment_asked(time: object) -> int:
         ) from None
 
 
-def _batch_number(batch_id: object) -> int:
-    """Return the number of a batch; True is not one, though Python has it equal 1."""
-    if isinstance(batch_id, bool | np.timedelta64) or not isinstance(batch_id, Integral):
+def _batch_number(batch_id: object, last: int | None = None) -> int:
+    """Return the number of a batch, with *last* one from 0 to that; True is not one."""
+    is_number = isinstance(batch_id, Integral) and not isinstance(batch_id, bool | np.timedelta64)
+    if last is None and not is_number:
         raise ArgumentError(
             f"batch_id={batch_id!r}; the number of a batch is needed, as profiles.batches has it"
         )
-    return int(batch_id)
+    if last is not None and not (is_number and 0 <= batch_id <= last):  # type: ignore[operator]
+        raise ArgumentError(f"batch={quoted(batch_id)}; a number from 0 to {last} is needed")
+    return int(batch_id)  # type: ignore[call-overload, no-any-return]
 
 
 #: What the operators are called elsewhere.

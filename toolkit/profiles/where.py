@@ -144,10 +144,8 @@ def _each(
 ) -> ChangeReport:
     """Send each profile that matches the operations it gets."""
     table = checked_table(profiles)
-
     check_flag("dry_run", dry_run, ArgumentError)
-
-    def work() -> ChangeReport:
+    with table._engine.lock, table._engine.moment(write=not dry_run):
         chosen = table.snapshot() if where is None else table.where(where).snapshot()
         given = operations(chosen)
         messages = [
@@ -156,5 +154,3 @@ def _each(
             if (sent := given(at)) is not None
         ]
         return change(table, messages, dry_run=dry_run, source=source)
-
-    return work() if dry_run else table.exclusively(work)

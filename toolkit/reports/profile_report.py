@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import tzinfo
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -30,7 +30,6 @@ from toolkit.expressions import (
     Instants,
     Property,
     Tally,
-    as_expression,
     is_known,
     mask_of,
     never_true,
@@ -40,8 +39,9 @@ from toolkit.expressions import (
 from toolkit.profiles import saved_ids
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.spots import Cell
-from toolkit.reports.form.breakdown_field import OF_PROPERTY, BreakdownField
 from toolkit.reports.form.fields import (
+    OF_PROPERTY,
+    BreakdownField,
     ChoiceField,
     Declaration,
     FilterField,
@@ -52,11 +52,12 @@ from toolkit.reports.form.fields import (
 from toolkit.reports.numbers import measures
 from toolkit.reports.numbers.amounts import Amounts
 from toolkit.reports.numbers.measures import Happened
-from toolkit.reports.question.breakdowns import Breakdown, By, as_breakdown, shown_property
-from toolkit.reports.question.periods import as_zone
+from toolkit.reports.numbers.tally import ReportTally
+from toolkit.reports.question.breakdowns import Breakdown, By, shown_property
 from toolkit.reports.question.ranked import Ranked
 from toolkit.reports.question.remarks import unknown_names
-from toolkit.reports.question.segments import NOT_SET, OTHER, Segments, WithOther
+from toolkit.reports.question.scope import Terms
+from toolkit.reports.question.segments import NOT_SET, OTHER, Segments, occurring
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.report import Report
 
@@ -131,8 +132,8 @@ def profile_report(
     """
     measure = measures.as_measure(measure, _COUNTS)
     number = _property(measure, of)
-    breakdown = as_breakdown(_of_users(by), as_zone(tz))
-    condition = None if where is None else as_expression(where)
+    terms = Terms.read(by=_of_users(by), where=where, tz=tz)
+    breakdown, condition = terms.by, terms.where
     check_number("top", top)
     if top is not None and breakdown is None:
         raise ReportError("top= needs a breakdown, and the report has none (by=None)")
@@ -150,17 +151,12 @@ def profile_report(
             )
         if prop.name == FIRST_SEEN and people.events is None:
             raise ReportError(f"{prop.text} (First Seen) is worked out from events; give events=")
-    chosen = np.arange(len(people))
-    if condition is not None:
-        chosen = np.flatnonzero(mask_of(condition, people))
-    question = _Question(people, chosen, measure, number, breakdown, top)
+    plan = ProfilePlan(people, terms, measure, number, top)
     definition = {
         "measure": measure,
         "of": None if number is None else number.label,
-        "by": None if breakdown is None else breakdown.label,
         "top": top,
-        "where": None if condition is None else condition.text,
-        "tz": None if tz is None else str(tz),
+        **terms.definition,
         "events": events is not None,
     }
     notes = [
@@ -172,7 +168,7 @@ def profile_report(
         notes += never_true(condition, lambda node: user_property(node, people.snapshot))
         did = [node.event for node in condition._walked() if isinstance(node, Tally)]
         notes += unknown_names(did, () if people.events is None else people.events.names)
-    return ProfileReport(question, definition, notes)
+    return ProfileReport(plan, definition, notes)
 
 
 def _property(measure: str, of: Any) -> Property | None:
@@ -273,106 +269,159 @@ class _People:
 
 
 @dataclass(frozen=True, eq=False)
-class _Question:
-    """What is counted of whom."""
+class ProfilePlan:
+    """What is counted of whom; by users, as :class:`ReportPlan` says.
+
+    Attributes
+    ----------
+    people
+        The users that may count.
+    terms
+        What they are broken down by and limited to.
+    measure, number
+        What is counted, and of which property.
+    top
+        How many segments of each breakdown are shown, the largest; None for all.
+    largest
+        Of each breakdown the segments that *top* shows, where those of all users are known.
+    """
 
     people: _People
-    chosen: Positions
+    terms: Terms
     measure: str
     number: Property | None
-    by: Breakdown | None
     top: int | None
+    largest: tuple[frozenset[Hashable], ...] | None = None
 
+    @property
+    def by(self) -> Breakdown | None:
+        """The breakdown."""
+        return self.terms.by
+
+    def on(self, people: _People) -> ProfilePlan:
+        """Return the same plan for other users."""
+        return replace(self, people=people)
+
+    @cached_property
+    def chosen(self) -> Positions:
+        """Who of the users counts."""
+        if self.terms.where is None:
+            return np.arange(len(self.people))
+        return np.flatnonzero(mask_of(self.terms.where, self.people))
+
+    @cached_property
     def segments(self) -> Segments | None:
-        """Return the segments of everybody, those beyond the largest as one."""
+        """The segments of everybody, those beyond the largest as one."""
         if self.by is None:
             return None
-        each = [self._topped(part) for part in self.by.parts]
+        each = [self._topped(*part) for part in enumerate(self.by.parts)]
         return each[0] if len(each) == 1 else Segments.crossed(each)
 
-    def _topped(self, by: Breakdown) -> Segments:
+    def _topped(self, number: int, by: Breakdown) -> Segments:
         segments = by.segments(self.people)
         if self.top is None:
             return segments
-        used, values = self.values(segments)
-        ranked = Ranked.of(by, segments, used, values, by_size=True)
-        others = ranked.codes[~ranked.is_unset][self.top :]
-        if not len(others):
-            return segments
-        codes = np.arange(len(segments))
-        codes[others] = len(segments)
-        return segments.recoded(codes, WithOther(segments.values))
+        if self.largest is None:
+            return segments.with_other(self._beyond(by, self._count(segments)))
+        shown = self.largest[number]
+        identities = segments.values.identities()
+        return segments.with_other(np.flatnonzero([each not in shown for each in identities]))
 
+    def sizes(self) -> list[ReportTally]:
+        """Return how large the segments of each breakdown are, to find those *top* shows."""
+        parts = () if self.by is None or self.top is None else self.by.parts
+        return [self._count(part.segments(self.people)) for part in parts]
+
+    def with_largest(self, sizes: Sequence[ReportTally]) -> ProfilePlan:
+        """Return the plan that shows the largest segments by the sizes among all users."""
+        if self.by is None or self.top is None:
+            return self
+        pairs = zip(self.by.parts, sizes, strict=True)
+        return replace(
+            self,
+            largest=tuple(each.without(self._beyond(by, each)) for by, each in pairs),
+        )
+
+    def _beyond(self, by: Breakdown, tally: ReportTally) -> Positions:
+        assert self.top is not None
+        values = tally.counted[0].values()[:, 0]
+        return tally.ranked(by, values, by_size=True).beyond(self.top)
+
+    @cached_property
     def amounts(self) -> Amounts | None:
+        """The values of the property of everybody."""
         if self.number is None:
             return None
         cells = self.people.column("user", self.number.name)
         return (Amounts.distinct if self.measure == "distinct" else Amounts.numbers)(cells)
 
-    def beside(self, segments: Segments | None) -> tuple[Positions, Any]:
-        """Return who is counted and in which segment, each once in each of its segments."""
+    @property
+    def beside(self) -> tuple[Positions, Any]:
+        """Who is counted and in which segment, each once in each of its segments."""
+        return self._beside(self.segments)
+
+    def _beside(self, segments: Segments | None) -> tuple[Positions, Any]:
         if segments is None:
             return self.chosen, np.zeros(len(self.chosen), np.int64)
         rows, codes = segments.beside(self.chosen)
         return (self.chosen if rows is None else self.chosen[rows]), codes
 
-    def values(self, segments: Segments | None) -> tuple[Positions, Any]:
-        """Return which segments occur, ascending, and the value of each."""
-        who, codes = self.beside(segments)
-        size = 1 if segments is None else len(segments)
-        there = np.bincount(codes, minlength=size)
-        used = np.arange(1) if segments is None else np.flatnonzero(there)
+    def count(self) -> ReportTally:
+        """Return what is counted."""
+        return self._count(self.segments)
+
+    def _count(self, segments: Segments | None) -> ReportTally:
+        who, codes = self._beside(segments)
+        size, used = 1, np.zeros(1, np.int64)
+        if segments is not None:
+            used, codes = occurring(codes, len(segments))
+            size = len(used)
         buckets = np.zeros(len(who), np.int64)
         happened = Happened(who, buckets, codes, who, (size, 1), len(self.people))
-        return used, measures.values(self.measure, happened, self.amounts())[used, 0]
+        counted = measures.counted(self.measure, happened, self.amounts)
+        return ReportTally(None if segments is None else segments.values, used, (counted,))
+
+    def answer(self, tally: ReportTally) -> tuple[Ranked, Any]:
+        """Return the segments in the order of the table, and the value of each."""
+        values = tally.counted[0].values()[:, 0]
+        ranked = tally.ranked(self.by, values)
+        return ranked, values[ranked.order]
 
 
 class ProfileReport(Report):
     """How many profiles there are, or what of a property; made by :func:`profile_report`."""
 
     def __init__(
-        self, question: _Question, definition: Mapping[str, object], notes: list[str]
+        self, plan: ProfilePlan, definition: Mapping[str, object], notes: list[str]
     ) -> None:
-        self._question = question
-        self._segments = question.segments()
-        used, values = question.values(self._segments)
-        if question.by is None or self._segments is None:
-            self._ranked = Ranked.whole()
-        else:
-            self._ranked = Ranked.of(question.by, self._segments, used, values)
-        self._values = values[self._ranked.order]
-        self._noun = measures.noun(
-            question.measure, None if question.number is None else question.number.label
-        )
-        if question.people.events is not None and question.measure == "count":
+        self._plan = plan
+        self._ranked, self._values = plan.answer(plan.count())
+        self._noun = measures.noun(plan.measure, None if plan.number is None else plan.number.label)
+        if plan.people.events is not None and plan.measure == "count":
             self._noun = "users"
-        title = self._noun
-        if definition["by"] is not None:
-            title += f" by {definition['by']}"
-        if definition["where"] is not None:
-            title += f", where {definition['where']}"
+        title = plan.terms.titled(self._noun[0].upper() + self._noun[1:])
         table = pd.DataFrame({**self._ranked.columns(1), "value": self._values})
-        super().__init__(title[0].upper() + title[1:], definition, table, [*notes, *self._notes()])
+        super().__init__(title, definition, table, [*notes, *self._notes()])
 
     def _notes(self) -> list[str]:
-        question, found = self._question, []
-        amounts = question.amounts()
-        if amounts is not None and (number := int(amounts.refused[question.chosen].sum())):
+        plan, found = self._plan, []
+        amounts = plan.amounts
+        if amounts is not None and (number := int(amounts.refused[plan.chosen].sum())):
             found.append(
                 f"Left out of the {self._noun}, for a value that is not a number: "
                 f"{count(number, 'user')}."
             )
-        if len(question.people.strangers):
-            strange = count(len(question.people.strangers), "distinct ID")
+        if len(plan.people.strangers):
+            strange = count(len(plan.people.strangers), "distinct ID")
             found.append(
                 f"Seen in events and without a profile, so {NOT_SET} in every property: {strange}."
             )
-        if question.by is not None:
-            for part, labels in zip(question.by.parts, self._ranked.levels, strict=True):
+        if plan.by is not None:
+            for part, labels in zip(plan.by.parts, self._ranked.levels, strict=True):
                 if (odd := getattr(part, "odd", "")) and odd in labels:
                     found.append(f"What is set and fits no bucket of {part.label} is in {odd}.")
                 if OTHER in labels:
-                    found.append(f"Beside the {question.top} largest of {part.label} is {OTHER}.")
+                    found.append(f"Beside the {plan.top} largest of {part.label} is {OTHER}.")
         return found
 
     def users(self, *, segment: Json = None) -> list[str]:
@@ -390,15 +439,13 @@ class ProfileReport(Report):
             If the report has no such segment.
         """
         place = self._ranked.find(segment)
-        who, codes = self._question.beside(self._segments)
+        who, codes = self._plan.beside
         if place is not None:
             who = who[codes == self._ranked.codes[place]]
-        amounts = self._question.amounts()
+        amounts = self._plan.amounts
         if amounts is not None and amounts.owners is not None:
             who = who[np.isin(who, amounts.owners)]
-        ids: list[str] = sorted(
-            self._question.people.ids.take(pa.array(np.unique(who))).to_pylist()
-        )
+        ids: list[str] = sorted(self._plan.people.ids.take(pa.array(np.unique(who))).to_pylist())
         return ids
 
     def cell(self, row: int) -> Cell:
@@ -422,7 +469,7 @@ class ProfileReport(Report):
             How many segments to draw, in the order of the table: 24 by default.
         """
         shown, legend = self._ranked.drawn(top, 2 * plots.MOST_BARS)
-        names = self._ranked.names if self._question.by is not None else [self._noun]
+        names = self._ranked.names if self._plan.by is not None else [self._noun]
         places = {names[at]: at for at in shown}
         return plots.bars(
             ax,

@@ -38,8 +38,8 @@ from .geo.database import GeoDatabase as GeoDatabase
 from .live.consumer import Consumer as Consumer, consumer as consumer
 from .live.receiver import (
     Arrival as Arrival,
+    ArrivalCounts as ArrivalCounts,
     Receiver as Receiver,
-    Tally as Tally,
     note_words as note_words,
 )
 from .live.segment import GROUP_KEY as GROUP_KEY

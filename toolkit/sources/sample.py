@@ -158,7 +158,7 @@ class Person:
         return "pro" if time >= self.upgraded else self.plan
 
 
-class Event(NamedTuple):
+class SampleEvent(NamedTuple):
     """A row of the events, the time still in unix seconds."""
 
     event: str
@@ -266,12 +266,12 @@ def _draw_distinct_id(draws: Draws, email: str, number: int) -> str:
     return str(number)
 
 
-def _live(draws: Draws, person: Person) -> Iterator[Event]:
+def _live(draws: Draws, person: Person) -> Iterator[SampleEvent]:
     """Yield a person's events: the sign-up, then visits until they leave for good."""
     first_day = max(0, (person.created - START) // DAY)
     if person.listed and person.created >= START:
         device = draws.weighted(DEVICES)
-        yield Event("Sign Up", person.distinct_id, person.created, device=device)
+        yield SampleEvent("Sign Up", person.distinct_id, person.created, device=device)
         if draws.chance(0.85):
             yield from _visit(draws, person, person.created + 20 + draws.below(100))
         first_day += 1
@@ -286,16 +286,16 @@ def _live(draws: Draws, person: Person) -> Iterator[Event]:
             yield from _visit(draws, person, draws.moment(day))
 
 
-def _visit(draws: Draws, person: Person, start: int) -> Iterator[Event]:
+def _visit(draws: Draws, person: Person, start: int) -> Iterator[SampleEvent]:
     """Yield the events of one visit, seconds to minutes apart."""
     device = draws.weighted(DEVICES)
     clock = itertools.accumulate((8 + draws.below(100) for _ in itertools.count()), initial=start)
 
-    def happens(name: str, item: str | None = None, *rest: str) -> Event:
+    def happens(name: str, item: str | None = None, *rest: str) -> SampleEvent:
         category = CATEGORIES[item] if item else None
         amount, products = rest or (None, None)
         time = next(clock)
-        return Event(name, person.distinct_id, time, item, category, amount, device, products)
+        return SampleEvent(name, person.distinct_id, time, item, category, amount, device, products)
 
     if draws.chance(0.25):
         yield happens("Search")
@@ -325,7 +325,7 @@ def _visit(draws: Draws, person: Person, start: int) -> Iterator[Event]:
     yield happens("Purchase", basket[0], f"{cents // 100}.{cents % 100:02}", _json(basket))
 
 
-def _misspell(draws: Draws, people: Iterable[Person], events: list[Event]) -> None:
+def _misspell(draws: Draws, people: Iterable[Person], events: list[SampleEvent]) -> None:
     """Rewrite the distinct IDs of 48 of the events, as careless senders do."""
     # Not of club members, whose orders are counted in the updates too.
     known = {person.distinct_id for person in people if person.listed and not person.club}
@@ -364,7 +364,7 @@ def _profile_changes(draws: Draws, people: Iterable[Person]) -> Iterator[Message
             yield _update(who, time, set=form, set_once={"first_form": _iso(time)})
 
 
-def _club_life(draws: Draws, people: list[Person], events: list[Event]) -> Iterator[Message]:
+def _club_life(draws: Draws, people: list[Person], events: list[SampleEvent]) -> Iterator[Message]:
     """Yield what the club keeps of its members' purchases, and of some views."""
     members = {person.distinct_id for person in people if person.club}
     for event in events:
@@ -457,7 +457,9 @@ def make_sample(folder: str | os.PathLike[str]) -> dict[str, Path]:
     rows = [person.row for person in people if person.listed]
     texts["profiles_no_header"] = _csv(row.values() for row in rows)
     texts["profiles"] = _csv([rows[0].keys()]) + texts["profiles_no_header"]
-    texts["events_csv"] = _csv([Event._fields, *([*e[:2], _iso(e.time), *e[3:]] for e in events)])
+    texts["events_csv"] = _csv(
+        [SampleEvent._fields, *([*e[:2], _iso(e.time), *e[3:]] for e in events)]
+    )
 
     Path(folder).mkdir(parents=True, exist_ok=True)
     paths = {name: Path(folder, file) for name, file in FILES.items()}

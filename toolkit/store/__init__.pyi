@@ -21,7 +21,5 @@ from .history import (
     timeline as timeline,
     updates_of as updates_of,
 )
-from .log import logged as logged
 from .pending import is_beside_database as is_beside_database, is_database as is_database
 from .remembered import Remembered as Remembered
-from .undo import edits_to_undo as edits_to_undo, is_small as is_small

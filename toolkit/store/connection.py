@@ -113,6 +113,8 @@ class Connection:
         self.is_closed = False
         # Whom to tell of what is written, and who may stop it.
         self._notice: Callable[[], None] | None = None
+        # Cursors whose rows are read one after the other.
+        self._scans: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         # Whether SQLite takes the file for one that nobody changes.
         self._is_fixed = False
         try:
@@ -301,7 +303,7 @@ class Connection:
             )
         for suffix, identity in self._identities.items():
             if self._identity(suffix) != identity:
-                raise StoreError(f"{beside(self.path, suffix)} {_lost(suffix)}")
+                raise StoreError(f"{next to(self.path, suffix)} {_lost(suffix)}")
 
     def copy_to(self, path: Path, progress: Progress) -> None:
         """Copy the file as it is at this moment, inside a transaction; the copy is one file."""
@@ -352,18 +354,21 @@ class Connection:
                 + ", and open the copy."
             )
 
+    def check_usable(self, *, write: bool) -> None:
+        """Refuse a file that is closed, of another process or not where it was."""
+        self._check_file()
+        if write:
+            self.check_writable()
+
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[None]:
         """All or nothing: what is written inside is committed at the end, or not at all.
 
         With ``write=False``: everything read inside is of one moment.
         """
-        with self.explained():
-            self._check_file()
-            if write:
-                self.check_writable()
-            with self._written(write=write):
-                yield
+        self.check_usable(write=write)
+        with self.explained(), self._written(write=write):
+            yield
 
     @contextmanager
     def _written(self, *, write: bool = True) -> Iterator[None]:
@@ -398,8 +403,7 @@ class Connection:
                 raised.append(error)
             return len(raised)
 
-        self._connection.set_progress_handler(look, _STEPS_A_LOOK)
-        self._notice = tell
+        self._watch(tell, look)
         try:
             yield
         except (sqlite3.OperationalError, StoreError):
@@ -407,8 +411,13 @@ class Connection:
                 raise raised[0] from None
             raise
         finally:
-            self._notice = None
-            self._connection.set_progress_handler(None, 0)
+            self._watch(None)
+
+    def _watch(
+        self, notice: Callable[[], None] | None, look: Callable[[], int] | None = None
+    ) -> None:
+        self._notice = notice
+        self._connection.set_progress_handler(look, _STEPS_A_LOOK)
 
     def told(self, parts: Iterable[T]) -> Iterator[T]:
         """Yield parts that take long to make; progress is reported between them."""
@@ -418,8 +427,13 @@ class Connection:
             yield part
 
     def begin(self, *, write: bool) -> None:
-        """Begin a transaction; :meth:`commit` or :meth:`roll_back` ends it."""
-        self.roll_back()  # what an interrupt may have left open
+        """Begin a transaction; :meth:`end` ends it."""
+        # What an interrupt may have left behind; the error that a notebook keeps of it keeps
+        # cursors alive, and SQLite does not look beyond what one of them has yet to read.
+        for cursor in tuple(self._scans):
+            cursor.close()
+        self.roll_back()
+        self._watch(None)
         self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
         self._changes = self._connection.total_changes
 
@@ -428,6 +442,17 @@ class Connection:
         if self._connection.total_changes != self._changes:
             mark(self._connection)
         self._connection.execute("COMMIT")
+
+    def end(self, error: BaseException | None) -> None:
+        """Make what was written permanent; or after an *error* forget it, and say what it means."""
+        with self.explained():
+            try:
+                if error is None:
+                    self.commit()
+                elif isinstance(error, sqlite3.Error | bulk.UnreadableError | UnicodeDecodeError):
+                    raise error
+            finally:
+                self.roll_back()
 
     def roll_back(self) -> None:
         """Forget what was written since :meth:`begin`; outside a transaction do nothing."""
@@ -466,6 +491,12 @@ class Connection:
     def execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Run one statement."""
         return self._connection.execute(sql, values)
+
+    def scan(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Run one statement whose rows are not read at once."""
+        cursor = self._connection.cursor()
+        self._scans.add(cursor)
+        return cursor.execute(sql, values)
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for each row of values."""

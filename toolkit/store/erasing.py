@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import pyarrow as pa
+
 from toolkit.base import count, dumps, loads
 from toolkit.store.log import Compaction, Log
-from toolkit.updates import Columnar, LoggedEdits
+from toolkit.updates import ColumnarUpdates
 
 # The kind and the key of lists of distinct IDs.
 _COHORTS: Final = "cohorts"
@@ -21,9 +23,9 @@ def deleted_ids(log: Log, to: Compaction) -> set[str]:
     found: set[str] = set()
     for batch in log.batches():
         for part in log.updates(batch.id) if batch.id <= to.batch else ():
-            if isinstance(part, LoggedEdits):
-                found.update(part.rows(part.deleted.nonzero()[0]).ids.to_pylist())
-            elif isinstance(part, list):
+            if isinstance(part, ColumnarUpdates):
+                found.update(part.ids.filter(pa.array(part.deletes)).to_pylist())
+            else:
                 found.update(
                     message.distinct_id
                     for _, message in part
@@ -37,7 +39,7 @@ def named_ids(log: Log) -> set[str]:
     found: set[str] = set()
     for batch in log.batches():
         for part in log.updates(batch.id):
-            if isinstance(part, Columnar):
+            if isinstance(part, ColumnarUpdates):
                 found.update(part.ids.to_pylist())
             else:
                 found.update(message.distinct_id for _, message in part)

@@ -25,6 +25,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, fields
 from typing import Any, Final
 
+import pyarrow as pa
+
 from toolkit.base import Progress, StoreDamagedError, times
 from toolkit.columns import Snapshot
 from toolkit.store import parquet as bulk
@@ -32,7 +34,7 @@ from toolkit.store.connection import Connection
 from toolkit.store.log import Base, Batch, Changes, Compaction, Log, after
 from toolkit.store.notes import Notes
 from toolkit.store.rows import StoredProfiles
-from toolkit.updates import USERS, Columnar, LoggedColumns, LoggedEdits, Updates, of_profile
+from toolkit.updates import USERS, ColumnarUpdates, Updates, of_profile
 
 #: Batches of more messages are logged as Parquet.
 _MESSAGES_AS_ROWS: Final = 10_000
@@ -91,12 +93,14 @@ class Store(Connection):
             StoredProfiles(self, group_key).write(change, batch.id)
 
     def _append_part(self, batch: Batch, updates: Updates) -> None:
-        if isinstance(updates, LoggedColumns):
-            self._append_bulk(batch, "columns", updates, bulk.written_columns(updates))
-        elif isinstance(updates, LoggedEdits):
-            self._append_bulk(batch, "edits", updates, bulk.written_edits(updates))
+        if isinstance(updates, ColumnarUpdates):
+            # What the edits of rows have of their own goes with the rows.
+            seen = updates.seen if updates.form == "columns" else None
+            about = updates.group_key, _written_time(updates.time), _written_time(seen)
+            self._append_bulk(batch, updates.form, about, bulk.written_updates(updates))
         elif len(updates) > _MESSAGES_AS_ROWS:
-            self._append_bulk(batch, "messages", None, bulk.written_messages(updates))
+            about = USERS, None, None
+            self._append_bulk(batch, "messages", about, bulk.written_messages(updates))
         else:
             self._connection.executemany(
                 "INSERT INTO updates (batch_id, position, group_key, distinct_id, time, message)"
@@ -115,15 +119,9 @@ class Store(Connection):
         self,
         batch: Batch,
         form: str,
-        columns: Columnar | None,
+        about: tuple[str, str | None, str | None],
         parts: Iterable[tuple[int, bytes]],
     ) -> None:
-        about: tuple[str, str | None, str | None] = (USERS, None, None)
-        if isinstance(columns, LoggedColumns):
-            moments = _optional_time(columns.time), _optional_time(columns.seen)
-            about = (columns.group_key, *moments)
-        elif columns is not None:
-            about = (columns.group_key, None, None)
         self._connection.executemany(
             "INSERT INTO bulk_updates"
             " (batch_id, form, group_key, time, last_seen, updates, parquet)"
@@ -148,9 +146,7 @@ class Store(Connection):
             ).fetchall()
             if rows:
                 yield [(position, bulk.logged_message(text)) for position, text in rows]
-            bulky = self._connection.execute(
-                f"{_SELECT_BULK} WHERE batch_id = ? ORDER BY id", [batch_id]
-            )
+            bulky = self.scan(f"{_SELECT_BULK} WHERE batch_id = ? ORDER BY id", [batch_id])
             for row in bulky:
                 yield _bulk_updates(row)
 
@@ -166,7 +162,7 @@ class Store(Connection):
                 (batch_id, [(position, bulk.logged_message(text))])
                 for batch_id, position, text in rows
             ]
-            bulky = self._connection.execute(
+            bulky = self.scan(
                 f"{_SELECT_BULK} WHERE form = 'messages' OR group_key = ? ORDER BY id", [group_key]
             )
             for row in bulky:
@@ -186,7 +182,7 @@ class Store(Connection):
                 values * 2,
             ).fetchall()
             keys = {row[0] for row in rows}
-            mixed = self._connection.execute(
+            mixed = self.scan(
                 f"SELECT parquet FROM bulk_updates WHERE form = 'messages' AND {of_batch}", values
             )
             for (content,) in mixed:
@@ -230,7 +226,7 @@ class Store(Connection):
             [compaction.batch, times.iso(compaction.time)],
         )
         batches = {batch.id: batch for batch in self.batches()}
-        bulky = self._connection.execute(
+        bulky = self.scan(
             f"SELECT id, {_BULK_FIELDS} FROM bulk_updates WHERE batch_id <= ?", [compaction.batch]
         )
         parts = [row[0] for row in bulky if not _is_after(row[1:], batches[row[1]], compaction)]
@@ -305,14 +301,21 @@ def _bulk_updates(row: tuple[int, str, str, str | None, str | None, bytes]) -> U
     _, form, group_key, time, seen, content = row
     if form == "messages":
         return bulk.read_messages(content)
-    if form == "edits":
-        return bulk.read_edits(content, group_key)
-    if form != "columns":
+    if form not in ("columns", "edits"):
         raise bulk.UnreadableError(f"updates of the form {form!r} are unknown")
-    with bulk.readable("the time of an import"):
+    with bulk.readable("the time of updates in columns"):
         moments = [None if text is None else times.parse_time(text) for text in (seen, time)]
-    return bulk.read_columns(content, moments[0], group_key, moments[1])
+    nobody = pa.array([], pa.large_string())
+    about = ColumnarUpdates(
+        nobody,
+        {},
+        moments[0],
+        group_key,
+        moments[1],
+        form=form,  # type: ignore[arg-type]
+    )
+    return bulk.read_updates(content, about)
 
 
-def _optional_time(microseconds: int | None) -> str | None:
+def _written_time(microseconds: Any) -> str | None:
     return None if microseconds is None else times.iso(microseconds)

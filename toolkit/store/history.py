@@ -34,17 +34,13 @@ from toolkit.columns import Column, Positions, Snapshot
 from toolkit.store.log import Batch, Compaction, Log
 from toolkit.updates import (
     OPERATORS,
-    Columnar,
-    LoggedColumns,
-    LoggedEdits,
+    ColumnarUpdates,
     Message,
     Row,
     State,
     Updates,
     apply,
     plan,
-    plan_columns,
-    plan_edits,
 )
 
 
@@ -61,7 +57,7 @@ class Update(NamedTuple):
 
 
 #: Updates of one kind: messages with their effective times, or whole columns with theirs.
-Run: TypeAlias = list[Update] | tuple[int, Columnar]
+Run: TypeAlias = list[Update] | tuple[int, ColumnarUpdates]
 
 
 def runs(log: Log, group_key: str, until: int | None = None) -> Iterator[tuple[Batch, Run]]:
@@ -87,7 +83,7 @@ def runs_of(log: Log, group_key: str, batches: Container[int]) -> Iterator[tuple
 
 def _runs(log: Log, group_key: str, batch: Batch) -> Iterator[tuple[Batch, Run]]:
     for part in log.updates(batch.id):
-        if isinstance(part, Columnar):
+        if isinstance(part, ColumnarUpdates):
             if part.group_key == group_key:
                 yield batch, (part.happened(batch.time), part)
         elif found := _dated(batch, part, group_key):
@@ -111,7 +107,7 @@ def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
     """
     compaction = log.compaction()
     pieces: list[_Piece] = []
-    dated: list[tuple[int, Batch, LoggedColumns]] = []
+    dated: list[tuple[int, Batch, ColumnarUpdates]] = []
     for rank, batch in enumerate(log.batches()):
         since = _NEVER
         if compaction is not None and batch.id <= compaction.through:
@@ -119,7 +115,7 @@ def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
         for _, run in _runs(log, group_key, batch):
             if not isinstance(run, tuple):
                 found = [_Piece(update.time, rank, update) for update in run]
-            elif isinstance(run[1], LoggedEdits) or run[1].times is None:
+            elif run[1].times is None:
                 found = [_Piece(run[0], rank, run[1])]
             else:
                 within = (run[1].times > since) & (run[1].times <= until)
@@ -137,7 +133,7 @@ class _Piece(NamedTuple):
 
     time: int
     rank: int
-    what: Update | Columnar
+    what: Update | ColumnarUpdates
 
 
 _NEVER: Final = int(np.iinfo(np.int64).min)
@@ -147,10 +143,10 @@ _CUTS: Final = 50
 
 
 def _with_dated(
-    pieces: list[_Piece], dated: list[tuple[int, Batch, LoggedColumns]]
+    pieces: list[_Piece], dated: list[tuple[int, Batch, ColumnarUpdates]]
 ) -> list[_Piece]:
     """Return the pieces with dated rows between them, where they belong in effective time."""
-    rows = LoggedColumns(
+    rows = ColumnarUpdates(
         pa.concat_arrays([part.ids for _, _, part in dated]),
         {
             name: Column.joined(
@@ -158,10 +154,8 @@ def _with_dated(
             )
             for name in dict.fromkeys(name for _, _, part in dated for name in part.columns)
         },
-        None,
-        dated[0][2].group_key,
-        None,
-        np.concatenate([part.times for _, _, part in dated if part.times is not None]),
+        group_key=dated[0][2].group_key,
+        times=np.concatenate([part.times for _, _, part in dated if part.times is not None]),
     )
     ranks = np.concatenate([np.full(len(part.ids), rank) for rank, _, part in dated])
     assert rows.times is not None
@@ -206,7 +200,7 @@ def _places(times_: Positions, ranks: Positions, pieces: list[_Piece]) -> Positi
 
 def _joined(pieces: list[_Piece]) -> Iterator[Run]:
     """Yield pieces in their order, single updates that follow each other as one run."""
-    for is_columns, group in groupby(pieces, lambda piece: isinstance(piece.what, Columnar)):
+    for is_columns, group in groupby(pieces, lambda piece: isinstance(piece.what, ColumnarUpdates)):
         if is_columns:
             yield from ((piece.time, piece.what) for piece in group)  # type: ignore[misc]
         else:
@@ -290,11 +284,7 @@ def replay(state: State, run: Run, arrival: int, progress: Progress = silent) ->
     """Bring a state of the past up to date with a run."""
     progress("Replaying", 0, 0)
     if isinstance(run, tuple):
-        state.install(
-            plan_edits(state, run[1], progress)[0]
-            if isinstance(run[1], LoggedEdits)
-            else plan_columns(state, run[1], progress)[0]
-        )
+        state.install(plan(state, run[1], arrival, progress=progress).change)
         return
     messages = [(place, _with_time(update)) for place, update in enumerate(run)]
     state.install(plan(state, messages, arrival, progress=progress).change)
@@ -320,14 +310,9 @@ def updates_of(log: Log, group_key: str, distinct_id: str) -> list[Update]:
 
 def _of_profile(batch: Batch, part: Updates, group_key: str) -> list[Update]:
     """Return what a batch holds of one profile, a row of whole columns as a message."""
-    if not isinstance(part, Columnar):
-        return _dated(batch, part, group_key)
-    dated = None if isinstance(part, LoggedEdits) else part.times
-    moments = [part.happened(batch.time)] if dated is None else dated.tolist()
-    return [
-        Update(batch, 0, time, message)
-        for time, message in zip(moments, part.messages(), strict=True)
-    ]
+    if isinstance(part, ColumnarUpdates):
+        part = [(0, message) for message in part.messages(batch.time)]
+    return _dated(batch, part, group_key)
 
 
 def _of_base(
@@ -527,13 +512,11 @@ def timeline(log: Log, group_key: str, name: str) -> Timeline:
             present = np.flatnonzero(given.writing(name))
             if not len(present):
                 continue
-            column = given.columns.get(name, Column.absent(len(given.ids)))
+            column = given.columns.get(name, Column.absent(len(given)))
             keys.append(given.ids.take(pa.array(present)))
             values.append(column.take(present))
-            dated = None if isinstance(given, LoggedEdits) else given.times
-            moments.append(
-                np.full(len(present), time, np.int64) if dated is None else dated[present]
-            )
+            dated = np.full(len(given), time, np.int64) if given.times is None else given.times
+            moments.append(dated[present])
         else:
             ids, at, cells = _changes(run, name, length, relative)
             keys.append(pa.array(ids, pa.large_string()))

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from toolkit.columns import Snapshot
-from toolkit.updates import Change, Columnar, LoggedColumns, Updates, keys_of, of_profile
+from toolkit.updates import Change, ColumnarUpdates, Updates, keys_of, of_profile
 
 #: What a batch leads to, a table each: by group key.
 Changes: TypeAlias = Mapping[str, Change]
@@ -94,10 +94,10 @@ class Base:
 
 def after(updates: Updates, batch: Batch, time: int) -> Updates:
     """Return those updates of a batch that happened after a time, in effective time."""
-    if isinstance(updates, LoggedColumns) and updates.times is not None:
+    if isinstance(updates, ColumnarUpdates) and updates.times is not None:
         later = np.flatnonzero(updates.times > time)
         return updates.rows(later) if len(later) else []
-    if isinstance(updates, Columnar):
+    if isinstance(updates, ColumnarUpdates):
         return updates if updates.happened(batch.time) > time else []
     return [
         (position, message)
@@ -111,9 +111,11 @@ def after(updates: Updates, batch: Batch, time: int) -> Updates:
 _AS_MESSAGES_AT_MOST: Final = 1_000
 
 
-def logged(given: LoggedColumns, arrival: int) -> Updates:
+def logged(given: ColumnarUpdates, arrival: int) -> Updates:
     """Return whole columns in the form in which they are logged."""
-    return given if len(given.ids) > _AS_MESSAGES_AT_MOST else given.logged_messages(arrival)
+    if len(given) > _AS_MESSAGES_AT_MOST:
+        return given
+    return list(enumerate(given.messages(arrival)))
 
 
 EMPTY_BASE: Final = Base(Snapshot.empty(), Snapshot.empty())

@@ -30,7 +30,8 @@ class Notes:
             return list(self._held)
         if not self._store.database["remembered"].exists():
             return []
-        return [row[0] for row in self._store.execute("SELECT DISTINCT kind FROM remembered")]
+        rows = self._store.execute("SELECT DISTINCT kind FROM remembered").fetchall()
+        return [row[0] for row in rows]
 
     def read(self, kind: str) -> dict[str, Any]:
         """Return what is kept of a kind."""

@@ -20,8 +20,7 @@ from toolkit.base import ABSENT, LAST_SEEN, NO_TIME, dumps, loads, loads_many, t
 from toolkit.columns import IS_ABSENT, IS_NULL, IS_VALUE, Column, Mask, Snapshot
 from toolkit.updates import (
     USERS,
-    LoggedColumns,
-    LoggedEdits,
+    ColumnarUpdates,
     Message,
     Rejection,
     message_of_log,
@@ -60,53 +59,39 @@ _NAMES: Final = b"names"
 _TYPES: Final = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
 
 
-def written_columns(logged: LoggedColumns) -> Iterator[tuple[int, bytes]]:
-    """Yield a bulk import as (rows, Parquet file) in parts."""
-    extras = {} if logged.times is None else {_TIME: pa.array(logged.times, pa.int64())}
-    return _written(logged.ids, logged.columns, extras)
-
-
-def read_columns(
-    content: bytes, seen: int | None, group_key: str, time: int | None
-) -> LoggedColumns:
-    """Return one part of a bulk import."""
-    with readable("the columns of an import"):
-        ids, columns, extras = _read(content)
-        moments = extras[_TIME].to_numpy() if _TIME in extras else None
-    return LoggedColumns(ids, columns, seen, group_key, time, moments)
-
-
-def written_edits(edits: LoggedEdits) -> Iterator[tuple[int, bytes]]:
-    """Yield a large undo as (rows, Parquet file) in parts."""
-    for start in range(0, len(edits), ROWS):
-        part = edits.rows(np.arange(start, min(start + ROWS, len(edits)), dtype=np.int64))
-        extras: dict[str, pa.Array] = {}
+def written_updates(given: ColumnarUpdates) -> Iterator[tuple[int, bytes]]:
+    """Yield updates in whole columns as (rows, Parquet file) in parts."""
+    extras: dict[str, pa.Array] = {}
+    notes: dict[str, dict[bytes, bytes]] = {}
+    if given.times is not None:
+        extras[_TIME] = pa.array(given.times, pa.int64())
+    if given.deleted is not None and given.deleted.any():
+        extras[_DELETE] = pa.array(given.deleted)
+    if given.unset:
+        extras[_UNSET] = _lists_of_names(given.unset, len(given))
         # The names in the order in which a row lists them: no row need list them all.
-        notes = {_UNSET: {_NAMES: dumps(list(part.unset)).encode()}}
-        if part.deleted.any():
-            extras[_DELETE] = pa.array(part.deleted)
-        if part.unset:
-            extras[_UNSET] = _lists_of_names(part.unset, len(part))
-        if (part.seen != NO_TIME).any():
-            extras[LAST_SEEN] = pa.array(part.seen, pa.int64(), mask=part.seen == NO_TIME)
-        yield from _written(part.ids, part.columns, extras, notes)
+        notes[_UNSET] = {_NAMES: dumps(list(given.unset)).encode()}
+    if given.form == "edits" and ((moves := given.moves) != NO_TIME).any():
+        extras[LAST_SEEN] = pa.array(moves, pa.int64(), mask=moves == NO_TIME)
+    return _written(given.ids, given.columns, extras, notes)
 
 
-def read_edits(content: bytes, group_key: str) -> LoggedEdits:
-    """Return one part of a large undo."""
-    with readable("the columns of an undo"):
+def read_updates(content: bytes, about: ColumnarUpdates) -> ColumnarUpdates:
+    """Return one part of updates in whole columns, for which *about* says what all share."""
+    with readable("updates in columns"):
         ids, columns, extras = _read(content)
-        length = len(ids)
-        deleted, seen = np.zeros(length, np.bool_), np.full(length, NO_TIME, np.int64)
         unset: dict[str, Mask] = {}
-        if _DELETE in extras:
-            deleted = extras[_DELETE].to_numpy(zero_copy_only=False)
         if _UNSET in extras:
             notes = pq.read_schema(_reader(content)).field(_UNSET).metadata
             unset = _masks_of_names(extras[_UNSET], loads_many([notes[_NAMES].decode()])[0])
-        if LAST_SEEN in extras:
-            seen = extras[LAST_SEEN].fill_null(NO_TIME).to_numpy()
-    return LoggedEdits(ids, columns, unset, deleted, seen, group_key)
+        deleted = extras[_DELETE].to_numpy(zero_copy_only=False) if _DELETE in extras else None
+        seen = (
+            extras[LAST_SEEN].fill_null(NO_TIME).to_numpy() if LAST_SEEN in extras else about.seen
+        )
+        times_ = extras[_TIME].to_numpy() if _TIME in extras else None
+    return replace(
+        about, ids=ids, columns=columns, seen=seen, times=times_, unset=unset, deleted=deleted
+    )
 
 
 def _lists_of_names(masks: Mapping[str, Mask], length: int) -> pa.Array:

@@ -16,7 +16,6 @@ from toolkit.base import (
     quoted,
 )
 from toolkit.store.engine import Engine
-from toolkit.updates import USERS
 
 # What a name of each kind names.
 _NOUNS: Final = {"cohorts": "saved cohort"}
@@ -35,7 +34,8 @@ class Remembered(MutableMapping[str, Any]):
         self._kind = kind
 
     def _read(self) -> dict[str, Any]:
-        return self._engine.read(USERS, lambda _: self._engine.notes.read(self._kind))
+        with self._engine.lock, self._engine.reading():
+            return self._engine.notes.read(self._kind)
 
     def __getitem__(self, name: str) -> Any:
         known = self._read()
@@ -52,11 +52,13 @@ class Remembered(MutableMapping[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         value = as_json(value)
-        self._engine.write(lambda _: self._engine.notes.write(self._kind, name, value))
+        with self._engine.lock, self._engine.writing():
+            self._engine.notes.write(self._kind, name, value)
 
     def __delitem__(self, name: str) -> None:
         self._check(name, self._read())
-        self._engine.write(lambda _: self._engine.notes.forget(self._kind, name))
+        with self._engine.lock, self._engine.writing():
+            self._engine.notes.forget(self._kind, name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._read()))

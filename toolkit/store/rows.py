@@ -83,9 +83,15 @@ class StoredProfiles:
             self._prefix = (group_key,)
 
     def _select(self, sql: str, values: Iterable[Any] = ()) -> Cursor:
-        sql = f"SELECT {sql}".replace("FROM *", f"FROM {self._table} WHERE {self._where}")
         with self._store.explained():
-            return self._store.execute(sql, [*self._prefix, *values])
+            return self._store.execute(self._sql(sql), [*self._prefix, *values])
+
+    def _scan(self, sql: str) -> Cursor:
+        with self._store.explained():
+            return self._store.scan(self._sql(sql), self._prefix)
+
+    def _sql(self, sql: str) -> str:
+        return f"SELECT {sql}".replace("FROM *", f"FROM {self._table} WHERE {self._where}")
 
     def count(self) -> int:
         """Return how many profiles there are."""
@@ -94,13 +100,13 @@ class StoredProfiles:
 
     def ids(self) -> Iterable[str]:
         """Return every distinct ID, in the order the profiles were created."""
-        return [row[0] for row in self._select(f"{self._id} FROM * ORDER BY rowid")]
+        return [row[0] for row in self._select(f"{self._id} FROM * ORDER BY rowid").fetchall()]
 
     def names(self) -> list[str]:
         """Return every property ever written, in the order of its first write."""
         sql = "SELECT name FROM properties WHERE group_key = ? ORDER BY id"
         with self._store.explained():
-            return [row[0] for row in self._store.execute(sql, [self._key])]
+            return [row[0] for row in self._store.execute(sql, [self._key]).fetchall()]
 
     def rows(self, ids: Iterable[str]) -> dict[str, tuple[Profile, int]]:
         """Return properties and last_seen of the profiles there are, oldest first."""
@@ -163,7 +169,7 @@ class StoredProfiles:
     def load_rows(self) -> Snapshot:
         """Return all profiles as their rows have them, whatever the checkpoint says."""
         names = self.names()
-        cursor = self._select(f"{self._id}, properties, last_seen FROM * ORDER BY rowid")
+        cursor = self._scan(f"{self._id}, properties, last_seen FROM * ORDER BY rowid")
         ids: list[pa.Array] = []
         parts: list[list[Column]] = []
         seen: list[Positions] = []

@@ -20,7 +20,7 @@ from toolkit.base import ABSENT, NO_TIME, Progress, UndoError, argument, quoted,
 from toolkit.columns import Column, Mask, Positions, Snapshot, cell_frame, objects, places
 from toolkit.store.history import Run, replay, runs_of, state_after, states_around
 from toolkit.store.log import Batch, Log
-from toolkit.updates import LoggedEdits, State
+from toolkit.updates import ColumnarUpdates, State
 
 #: Up to so many edits an undo is logged as messages, which people can read, and which
 #: other handles and checkpoints follow profile by profile.
@@ -72,7 +72,7 @@ def edits_to_undo(
     only_untouched: bool,
     latest: Callable[[str], Snapshot],
     progress: Progress = silent,
-) -> tuple[int, list[LoggedEdits], bool]:
+) -> tuple[int, list[ColumnarUpdates], bool]:
     """Return the edits that put back what a batch changed, a part for each table.
 
     Before them, the batch they undo: where the batch asked for was undone and
@@ -111,7 +111,7 @@ def edits_to_undo(
     return batch_id, [part for part in planned if len(part)], not len(conflicts)
 
 
-def is_small(parts: list[LoggedEdits]) -> bool:
+def is_small(parts: list[ColumnarUpdates]) -> bool:
     """Return whether an undo is to be logged, and applied, as its messages."""
     return sum(map(len, parts)) <= _AS_MESSAGES_AT_MOST
 
@@ -247,8 +247,7 @@ def _named(given: Iterable[Run]) -> tuple[pa.Array, list[str], pa.Array]:
         if isinstance(run, tuple):
             keys.append(run[1].ids)
             names.update(dict.fromkeys(run[1].names))
-            if isinstance(run[1], LoggedEdits):
-                deleted.append(run[1].ids.filter(pa.array(run[1].deleted)))
+            deleted.append(run[1].ids.filter(pa.array(run[1].deletes)))
             continue
         keys.append(pa.array([each.message.distinct_id for each in run], pa.large_string()))
         gone = []
@@ -277,7 +276,7 @@ def plan_undo(
     latest: Callable[[str], Snapshot],
     conflicts: Conflicts,
     progress: Progress = silent,
-) -> LoggedEdits:
+) -> ColumnarUpdates:
     """Return what putting back a batch takes, in the table of a group key.
 
     Add to *conflicts* what later updates touched.
@@ -335,7 +334,15 @@ def plan_undo(
     taken = {name: mask[rows] for name, mask in unset.items() if mask.any()}
     seen = np.full(len(rows), NO_TIME, np.int64)
     seen[again] = before.last_seen[then[rows[again]]]
-    return LoggedEdits(ids.take(pa.array(rows)), columns, taken, made[rows], seen, group_key)
+    return ColumnarUpdates(
+        ids.take(pa.array(rows)),
+        columns,
+        seen,
+        group_key,
+        unset=taken,
+        deleted=made[rows],
+        form="edits",
+    )
 
 
 def _around(

@@ -1,17 +1,8 @@
 from . import limits as limits
-from .by_column import (
-    CellChange as CellChange,
-    ColumnsResult as ColumnsResult,
-    EditCounts as EditCounts,
-    plan_columns as plan_columns,
-    plan_edits as plan_edits,
-)
-from .by_message import Indexed as Indexed, plan as plan
 from .columnar import (
-    Columnar as Columnar,
-    LoggedColumns as LoggedColumns,
-    LoggedEdits as LoggedEdits,
+    ColumnarUpdates as ColumnarUpdates,
     Updates as Updates,
+    by_table as by_table,
     keys_of as keys_of,
     of_profile as of_profile,
 )
@@ -46,10 +37,17 @@ from .operators import (
     union as union,
     unset as unset,
 )
+from .outcome import (
+    CellChange as CellChange,
+    Indexed as Indexed,
+    Outcome as Outcome,
+    Planned as Planned,
+)
+from .planning import plan as plan
 from .results import (
     ApplyResult as ApplyResult,
     ChangeReport as ChangeReport,
-    left_out_frame as left_out_frame,
+    ColumnsResult as ColumnsResult,
 )
 from .rules import RULES as RULES, applied_rules as applied_rules, headline as headline
 from .state import Change as Change, Row as Row, State as State, settle as settle

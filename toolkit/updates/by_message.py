@@ -10,8 +10,9 @@ batch deletes therefore go the first way.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -23,10 +24,9 @@ from toolkit.columns import IS_NULL, IS_VALUE, Column, Positions
 from toolkit.updates import growing
 from toolkit.updates.messages import Message, Rejection, without
 from toolkit.updates.operators import CREATING, Profile, apply
+from toolkit.updates.outcome import Indexed, Outcome, Planned
 from toolkit.updates.state import Change, Row, State, in_order, merge, without_rows
 
-#: A message and its index in the batch as the caller sent it.
-Indexed: TypeAlias = tuple[int, Message]
 #: Looks at a profile before and after a message; returns what to refuse of it.
 Check: TypeAlias = Callable[[Profile | None, Profile, Message], list[tuple[str, str, str]]]
 
@@ -39,23 +39,18 @@ _PROFILES_AT_A_TIME: Final = 50_000
 
 
 @dataclass(slots=True)
-class Planned:
-    """What a batch leads to in one table, and what was made of its messages."""
+class _Apart:
+    """What single messages lead to, and of which profiles."""
 
-    change: Change = field(default_factory=Change)
-    accepted: list[Indexed] = field(default_factory=list)
-    rejected: list[Rejection] = field(default_factory=list)
-    created: int = 0
-    deleted: int = 0
-    updated: int = 0
-    unchanged: int = 0
+    planned: Planned
+    accepted: list[Indexed]
     #: The profiles there were before that were deleted, whether or not created again.
-    dropped: tuple[str, ...] = ()
+    dropped: tuple[str, ...]
     #: The index of the message that last created each new profile.
-    born: dict[str, int] = field(default_factory=dict)
+    born: dict[str, int]
 
 
-def plan(
+def plan_messages(
     state: State,
     messages: Sequence[Indexed],
     arrival: int,
@@ -81,7 +76,7 @@ def plan(
     ids = {message.distinct_id for _, message in messages}
     few = len(ids) <= ROWS_AT_MOST or len(ids) <= len(state) // _ONE_ROW_IN
     if few or check is not None:
-        return _plan_rows(state, messages, arrival, check, progress)
+        return _plan_rows(state, messages, arrival, check, progress).planned
     return _plan_columns(state, messages, arrival, progress)
 
 
@@ -91,9 +86,12 @@ def _plan_rows(
     arrival: int,
     check: Check | None = None,
     progress: Progress = silent,
-) -> Planned:
+) -> _Apart:
     """Work out a batch message by message, with the reference operators."""
-    planned = Planned()
+    accepted: list[Indexed] = []
+    rejected: list[Rejection] = []
+    effects: Counter[str] = Counter()
+    born: dict[str, int] = {}
     rows: dict[str, Row | None] = {}
     ids = list(dict.fromkeys(message.distinct_id for _, message in messages))
     for start in range(0, len(ids), _PROFILES_AT_A_TIME):
@@ -112,20 +110,20 @@ def _plan_rows(
         else:
             after, wrote = _apply_checked(before, message, check, refused)
         if refused:
-            planned.rejected += [Rejection(index, key, *refusal) for refusal in refused]
-            accepted = without(message, [(operator, name) for operator, name, _ in refused])
-            if accepted is None:
+            rejected += [Rejection(index, key, *refusal) for refusal in refused]
+            left = without(message, [(operator, name) for operator, name, _ in refused])
+            if left is None:
                 continue
-            message = accepted
-        planned.accepted.append((index, message))
+            message = left
+        accepted.append((index, message))
         if not wrote:
-            planned.unchanged += 1
+            effects["unchanged"] += 1
             if row is not None and after is not None:
                 rows[key] = row._replace(properties=after)
             continue
         names.update(dict.fromkeys(_written(message)))
         if after is None:
-            planned.deleted += 1
+            effects["deleted"] += 1
             rows[key] = touched[key] = None
             if row is not None and not row.fresh:
                 dropped[key] = None
@@ -133,20 +131,20 @@ def _plan_rows(
         seen = NO_TIME if row is None else row.last_seen
         seen = max(seen, message.moves_to(arrival))
         if row is None:
-            planned.created += 1
-            planned.born[key] = index
+            effects["created"] += 1
+            born[key] = index
             touched.pop(key, None)  # created again: behind the rows created before it
         else:
-            planned.updated += 1
+            effects["updated"] += 1
         rows[key] = touched[key] = Row(after, seen, row is None or row.fresh)
     order = state.order(names)
     for key, row in touched.items():
         if row is not None:
             properties = in_order(growing.settled(row.properties), order)
             touched[key] = row._replace(properties=properties)
-    planned.change = Change(tuple(names), touched, born=frozenset(planned.born))
-    planned.dropped = tuple(dropped)
-    return planned
+    change = Change(tuple(names), touched, born=frozenset(born))
+    outcome = Outcome(len(accepted), **effects, rejections=rejected)
+    return _Apart(Planned(change, outcome, accepted), accepted, tuple(dropped), born)
 
 
 def _apply_checked(
@@ -181,7 +179,7 @@ class _Operation(NamedTuple):
     at: int  # which of the batch's messages
 
 
-class _Outcome:
+class _Cells:
     """What became of each message, filled in cell by cell."""
 
     def __init__(self, messages: int) -> None:
@@ -211,17 +209,17 @@ def _plan_columns(
     of_message = [codes.setdefault(message.distinct_id, len(codes)) for _, message in batch]
     ids = pa.array(list(codes), pa.large_string())
     positions = base.positions(ids)
-    outcome = _Outcome(len(batch))
-    by_name, born = _by_property(batch, of_message, positions, outcome, progress)
+    results = _Cells(len(batch))
+    by_name, born = _by_property(batch, of_message, positions, results, progress)
     cells: dict[str, Column] = {}
     for name, operations in by_name.items():
         progress("Comparing", len(batch), len(batch))
         old = base.column(name).take(positions)
-        cells[name] = _apply_to_cells(name, old, operations, outcome)
+        cells[name] = _apply_to_cells(name, old, operations, results)
     seen = np.full(len(codes), NO_TIME, np.int64)
     known = positions >= 0
     seen[known] = base.last_seen[positions[known]]
-    _see(seen, batch, of_message, outcome.wrote, arrival)
+    _see(seen, batch, of_message, results.wrote, arrival)
 
     exist = known.copy()
     exist[list(born)] = True
@@ -241,20 +239,17 @@ def _plan_columns(
         },
         seen[order],
     )
-    planned = _sorted_out(batch, outcome, set(born.values()), deleting)
-    planned.change = Change(tuple(names), {}, snapshot, touched, dropped)
-    planned.accepted = sorted(planned.accepted + apart.accepted, key=lambda each: each[0])
-    planned.rejected = sorted(planned.rejected + apart.rejected, key=lambda each: each.index)
-    planned.created += apart.created
-    planned.deleted += apart.deleted
-    planned.updated += apart.updated
-    planned.unchanged += apart.unchanged
-    return planned
+    accepted, total = _sorted_out(batch, results, set(born.values()), deleting)
+    accepted = sorted(accepted + apart.accepted, key=lambda each: each[0])
+    total += apart.planned.outcome
+    rejections = sorted(total.rejections, key=lambda each: each.index)
+    change = Change(tuple(names), {}, snapshot, touched, dropped)
+    return Planned(change, replace(total, rejections=rejections), accepted)
 
 
-def _created_again(apart: Planned) -> Iterable[Indexed]:
+def _created_again(apart: _Apart) -> Iterable[Indexed]:
     """Yield, for each profile left of those a batch deleted, the one message that makes it."""
-    for key, row in apart.change.rows.items():
+    for key, row in apart.planned.change.rows.items():
         if row is not None:
             never = row.last_seen == NO_TIME
             time = None if never else row.last_seen
@@ -266,7 +261,7 @@ def _by_property(
     messages: Sequence[Indexed],
     of_message: list[int],
     positions: Positions,
-    outcome: _Outcome,
+    results: _Cells,
     progress: Progress,
 ) -> tuple[dict[str, list[_Operation]], dict[int, int]]:
     """Take the messages apart into the operators on each property's cells.
@@ -284,7 +279,7 @@ def _by_property(
                 if not exists[code]:
                     exists[code] = True
                     born[code] = at
-                    outcome.wrote[at] = True
+                    results.wrote[at] = True
             elif not exists[code]:
                 continue  # REMOVE-1, UNSET-1: nothing to take from
             pairs = ((n, None) for n in argument) if operator == "$unset" else argument.items()
@@ -294,14 +289,14 @@ def _by_property(
 
 
 def _apply_to_cells(
-    name: str, cells: Column, operations: list[_Operation], outcome: _Outcome
+    name: str, cells: Column, operations: list[_Operation], results: _Cells
 ) -> Column:
     """Return the cells of one property after the operators on them, in order."""
     operators = {operation.operator for operation in operations}
     if operators == {"$set"}:
-        return _set_cells(cells, operations, outcome)
+        return _set_cells(cells, operations, results)
     if operators == {"$add"}:
-        added = _add_cells(cells, operations, outcome)
+        added = _add_cells(cells, operations, results)
         if added is not None:
             return added
     values = cells.cells()
@@ -312,21 +307,21 @@ def _apply_to_cells(
         refused: list[tuple[str, str]] = []
         after, wrote = growing.apply_to(operator, before, argument, refused)
         for _, reason in refused:
-            outcome.refused.setdefault(at, []).append((operator, name, reason))
-        outcome.wrote[at] |= wrote
+            results.refused.setdefault(at, []).append((operator, name, reason))
+        results.wrote[at] |= wrote
         values[code] = after.get(name, ABSENT)
     codes = list(changed)
     found = [growing.settled({name: values[code]})[name] for code in codes]
     return cells.put(np.array(codes, np.int64), Column.of(found))
 
 
-def _set_cells(cells: Column, operations: list[_Operation], outcome: _Outcome) -> Column:
+def _set_cells(cells: Column, operations: list[_Operation], results: _Cells) -> Column:
     last = {operation.code: operation.value for operation in operations}
-    outcome.wrote[[operation.at for operation in operations]] = True
+    results.wrote[[operation.at for operation in operations]] = True
     return cells.put(np.fromiter(last, np.int64, len(last)), Column.of(list(last.values())))
 
 
-def _add_cells(cells: Column, operations: list[_Operation], outcome: _Outcome) -> Column | None:
+def _add_cells(cells: Column, operations: list[_Operation], results: _Cells) -> Column | None:
     """Add 64-bit integers or floats at once; None where that could lose anything."""
     increments = Column.of([operation.value for operation in operations])
     codes = np.array([operation.code for operation in operations], np.int64)
@@ -345,7 +340,7 @@ def _add_cells(cells: Column, operations: list[_Operation], outcome: _Outcome) -
     if not reach < (2.0**62 if increments.kind == "int" else 1e300):
         return None
     np.add.at(totals, codes, increments.values)
-    outcome.wrote[[operation.at for operation in operations]] = True
+    results.wrote[[operation.at for operation in operations]] = True
     after = cells.state.copy()
     after[codes] = IS_VALUE
     return Column(increments.kind, totals, after)
@@ -361,30 +356,30 @@ def _see(
 
 
 def _sorted_out(
-    messages: Sequence[Indexed], outcome: _Outcome, creating: set[int], counted: set[str]
-) -> Planned:
-    """Return accepted and rejected messages with their counts.
+    messages: Sequence[Indexed], results: _Cells, creating: set[int], counted: set[str]
+) -> tuple[list[Indexed], Outcome]:
+    """Return the messages accepted, and what became of all.
 
     Messages to IDs that were *counted* before are left out.
     """
-    planned = Planned()
+    accepted: list[Indexed] = []
+    rejected: list[Rejection] = []
+    effects: Counter[str] = Counter()
     for at, (index, message) in enumerate(messages):
         if message.distinct_id in counted:
             continue
-        refused = outcome.refused.get(at)
+        refused = results.refused.get(at)
         if refused:
             written = [(op, name) for op, argument in message.operations for name in argument]
             refused.sort(key=lambda refusal: written.index(refusal[:2]))
-            planned.rejected += [Rejection(index, message.distinct_id, *each) for each in refused]
+            rejected += [Rejection(index, message.distinct_id, *each) for each in refused]
             left = without(message, [(operator, name) for operator, name, _ in refused])
             if left is None:
                 continue
             message = left
-        planned.accepted.append((index, message))
-        if not outcome.wrote[at]:
-            planned.unchanged += 1
-        elif at in creating:
-            planned.created += 1
+        accepted.append((index, message))
+        if not results.wrote[at]:
+            effects["unchanged"] += 1
         else:
-            planned.updated += 1
-    return planned
+            effects["created" if at in creating else "updated"] += 1
+    return accepted, Outcome(len(accepted), **effects, rejections=rejected)

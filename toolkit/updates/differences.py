@@ -25,6 +25,8 @@ class Comparison:
 
     Attributes
     ----------
+    length
+        How many profiles were compared.
     differs
         For each property with a difference, which rows have one.
     properties
@@ -35,9 +37,18 @@ class Comparison:
         ``old`` and ``new`` (``object``; NaN where there is nothing), profile by profile.
     """
 
+    length: int
     differs: Mapping[str, Mask]
     properties: pd.DataFrame
     changes: pd.DataFrame
+
+    @property
+    def rows(self) -> Mask:
+        """Which rows have a difference."""
+        rows: Mask = np.zeros(self.length, np.bool_)
+        for mask in self.differs.values():
+            rows |= mask
+        return rows
 
 
 def compare(ids: pa.Array, before: Mapping[str, Column], after: Mapping[str, Column]) -> Comparison:
@@ -75,7 +86,7 @@ def compare(ids: pa.Array, before: Mapping[str, Column], after: Mapping[str, Col
     cells = {title: objects([each[at] for each in first]) for at, title in enumerate(titles, 2)}
     changes = cell_frame({"distinct_id": pd.Series(shown, dtype="str"), **cells})
     properties = pd.DataFrame(counts, columns=["property", *_KINDS])
-    return Comparison(differs, properties.astype(dict.fromkeys(_KINDS, "int64")), changes)
+    return Comparison(length, differs, properties.astype(dict.fromkeys(_KINDS, "int64")), changes)
 
 
 def _shown(column: Column, at: int) -> Any:

@@ -2,74 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base import ABSENT, Json
-from toolkit.columns import IS_ABSENT, Column, Snapshot
+from toolkit.columns import IS_ABSENT, Column, Mask, Snapshot
 from toolkit.updates import limits
+from toolkit.updates.columnar import ColumnarUpdates
 from toolkit.updates.differences import compare
 from toolkit.updates.frames import FrameRows
-from toolkit.updates.results import ChangeReport, left_out_frame
+from toolkit.updates.results import ChangeReport
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class FramePlan:
-    """What is to be written.
-
-    Attributes
-    ----------
-    ids
-        The profiles that are new or differ, pyarrow ``large_string``.
-    columns
-        Their cells that differ and are set; the others are absent.
-    removed
-        For each property that is unset somewhere: in which of these profiles.
-    report
-        What it comes to.
-    """
-
-    ids: pa.Array
-    columns: Mapping[str, Column]
-    removed: Mapping[str, Any]
-    report: ChangeReport
-
-    @property
-    def writes(self) -> bool:
-        """Whether there is anything to write."""
-        return len(self.ids) > 0
-
-    @property
-    def removes(self) -> bool:
-        """Whether a property of a profile is to be unset."""
-        return bool(self.removed)
-
-    def messages(self) -> Iterator[tuple[str, dict[str, Json]]]:
-        """Yield each distinct ID with the operators that write its row."""
-        ids = self.ids.to_pylist()
-        sets: list[dict[str, Json]] = [{} for _ in ids]
-        unsets: list[list[str]] = [[] for _ in ids]
-        for name, column in self.columns.items():
-            for properties, value in zip(sets, column.cells(), strict=True):
-                if value is not ABSENT:
-                    properties[name] = value
-        for name, mask in self.removed.items():
-            for at in np.flatnonzero(mask).tolist():
-                unsets[at].append(name)
-        for distinct_id, properties, names in zip(ids, sets, unsets, strict=True):
-            operations: dict[str, Json] = {"$unset": names} if names else {}
-            if properties or not names:
-                operations = {"$set": properties, **operations}
-            yield distinct_id, operations
-
-
-def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -> FramePlan:
-    """Return what of the rows of a DataFrame is to be written.
+def plan_frame(
+    before: Snapshot, rows: FrameRows, missing: str, limited: bool
+) -> tuple[ColumnarUpdates, ChangeReport]:
+    """Return what of the rows of a DataFrame is to be written, and what it comes to.
 
     Parameters
     ----------
@@ -83,7 +33,7 @@ def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -
         Whether the hosted product's limits hold (LIMITS).
     """
     columns = rows.columns
-    left_out: list[limits.Cut] = list(rows.left_out)
+    left_out = list(rows.left_out)
     if limited:  # as they would be stored, or they would differ each time
         columns, cuts = limits.cut_columns(before, rows.ids, columns)
         left_out += cuts
@@ -97,19 +47,17 @@ def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -
             new[name] = old[name].put(sent, column.take(sent))
     elif rows.left_out:
         # What is no JSON is no missing cell, which would unset what is stored.
-        for name in {each for _, each, _ in rows.left_out} & new.keys():
-            of_name = [key for key, each, _ in rows.left_out if each == name]
+        names = {each.property for each in rows.left_out}
+        for name in [each for each in new if each in names]:
+            of_name = [each.distinct_id for each in rows.left_out if each.property == name]
             at = pc.index_in(pa.array(of_name, pa.large_string()), rows.ids).to_numpy()
             at = np.unique(at[~new[name].is_present[at]]).astype(np.int64)
             new[name] = new[name].put(at, old[name].take(at))
     found = compare(rows.ids, old, new)
-
-    differs = np.zeros(len(known), np.bool_)
-    for mask in found.differs.values():
-        differs |= mask
+    differs = found.rows
     written = np.flatnonzero(differs | ~known)
     cells: dict[str, Column] = {}
-    removed: dict[str, Any] = {}
+    removed: dict[str, Mask] = {}
     for name, mask in found.differs.items():
         column = new[name].take(written)
         state = np.where(mask[written], column.state, IS_ABSENT)
@@ -128,7 +76,10 @@ def plan_frame(before: Snapshot, rows: FrameRows, missing: str, limited: bool) -
         unchanged=len(known) - created - updated,
         properties=found.properties,
         changes=found.changes,
-        rejected=left_out_frame(left_out),
+        rejections=left_out,
         notes=tuple(rows.notes),
     )
-    return FramePlan(rows.ids.take(pa.array(written)), cells, removed, report)
+    form: Literal["columns", "edits"] = "edits" if removed else "columns"
+    ids = rows.ids.take(pa.array(written))
+    updates = ColumnarUpdates(ids, cells, unset=removed, form=form)
+    return updates, report

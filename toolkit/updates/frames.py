@@ -20,8 +20,10 @@ from toolkit.base import (
     listed,
     no_time,
     quoted,
+    rounded,
 )
 from toolkit.columns import Column, Positions, last_of_each, series
+from toolkit.updates.messages import Rejection
 from toolkit.updates.names import name_refusal
 
 
@@ -38,7 +40,7 @@ class FrameRows:
     times
         When each row happened, in microseconds since 1970 UTC; None if no column says so.
     left_out
-        (distinct ID, property, reason) of each cell that is not JSON, and so is absent.
+        The cells that are not JSON, and so are absent.
     notes
         What one should know of the reading, as sentences.
     """
@@ -46,7 +48,7 @@ class FrameRows:
     ids: pa.Array
     columns: dict[str, Column]
     times: series.Microseconds | None
-    left_out: list[tuple[str, str, str]]
+    left_out: list[Rejection]
     notes: list[str]
 
 
@@ -87,16 +89,25 @@ def read_frame(
     times = None if read_times is None else read_times.microseconds
     notes = [] if read_times is None else zone_notes(read_times, f'"{time}"')
     columns: dict[str, Column] = {}
-    left_out: list[tuple[str, str, str]] = []
+    left_out: list[Rejection] = []
     for name in frame.columns:
         if name not in (distinct_id, time, LAST_SEEN):
             _check_name(name)
             read = series.cells(_column(frame, name, "a property"))
             columns[name] = read.column
             left_out += [  # CELL-1
-                (ids[at].as_py(), name, f"row {at}: {reason}; what is stored stays")
+                Rejection(
+                    at, ids[at].as_py(), "$set", name, f"row {at}: {reason}; what is stored stays"
+                )
                 for at, reason in read.refused
             ]
+    if doubtful := int(rounded(ids).sum()):  # ID-1
+        example = ids.filter(pa.array(rounded(ids)))[0].as_py()
+        notes.append(
+            f'{count(doubtful, "row")} with a distinct ID such as "{example[:40]}", as a '
+            "spreadsheet writes a long number whose digits it dropped: taken as it is, it may be "
+            "nobody's (ID-1)."
+        )
     notes += [
         f'The column "{name}" became a property of that name, for {parameter}="{distinct_id}" '
         "names the column of the distinct IDs."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from toolkit.base import ABSENT, Json, dumps
 from toolkit.columns import IS_ABSENT, Column, Snapshot
-from toolkit.updates.messages import Message
+from toolkit.updates.messages import Message, Rejection
 from toolkit.updates.operators import CREATING, Profile
 
 #: Properties a profile; further ones are rejected.
@@ -32,17 +32,19 @@ OBJECT_KEYS: Final = 255
 #: Objects in objects; deeper ones are rejected.
 OBJECT_DEPTH: Final = 3
 
-#: (operator, property, what happened)
-Cut = tuple[str, str, str]
+# Operator, property, what happened.
+_Cut: TypeAlias = tuple[str, str, str]
 
 
-def cut_message(message: Message) -> tuple[Message | None, list[Cut], list[Cut]]:
+def cut_message(
+    message: Message, index: int
+) -> tuple[Message | None, list[Rejection], list[Rejection]]:
     """Return the message within the limits, what was cut, and what was rejected.
 
-    The message is None if nothing of it is left.
+    The message is None if nothing of it is left. *index* is its place in the batch.
     """
-    cuts: list[Cut] = []
-    rejected: list[Cut] = []
+    cuts: list[_Cut] = []
+    rejected: list[_Cut] = []
     operations: list[tuple[str, Any]] = []
     for operator, argument in message.operations:
         if operator == "$delete":
@@ -53,13 +55,16 @@ def cut_message(message: Message) -> tuple[Message | None, list[Cut], list[Cut]]
             within = _cut_properties(operator, argument, cuts, rejected)
             if within or not argument:
                 operations.append((operator, within))
-    if not operations:
-        return None, cuts, rejected
-    return replace(message, operations=tuple(operations)), cuts, rejected
+    within_limits = replace(message, operations=tuple(operations)) if operations else None
+    cut, refused = (
+        [Rejection(index, message.distinct_id, *each) for each in found]
+        for found in (cuts, rejected)
+    )
+    return within_limits, cut, refused
 
 
 def _cut_properties(
-    operator: str, argument: dict[str, Json], cuts: list[Cut], rejected: list[Cut]
+    operator: str, argument: dict[str, Json], cuts: list[_Cut], rejected: list[_Cut]
 ) -> dict[str, Json]:
     within: dict[str, Json] = {}
     for name, value in argument.items():
@@ -123,13 +128,13 @@ def _refuse_objects(value: Json, depth: int) -> str | None:
     return next((reason for reason in reasons if reason is not None), None)
 
 
-def excess(before: Profile | None, after: Profile, message: Message) -> list[Cut]:
+def excess(before: Profile | None, after: Profile, message: Message) -> list[_Cut]:
     """Return what of a message leaves the profile beyond the limits.
 
     Counted where it is known: after the operators. A list may outgrow its size
     by an element, a profile its number of properties by a name.
     """
-    refused: list[Cut] = []
+    refused: list[_Cut] = []
     present = set(before or ())
     for operator, argument in message.operations:
         if operator == "$unset":
@@ -155,12 +160,9 @@ def may_be_exceeded(names: Iterable[str]) -> bool:
 
 def cut_columns(
     before: Snapshot, ids: pa.Array, columns: Mapping[str, Column]
-) -> tuple[dict[str, Column], list[Cut]]:
-    """Return whole columns to be set within the limits, and what was cut or left out.
-
-    The reports are (distinct ID, property, what happened).
-    """
-    reports: list[Cut] = []
+) -> tuple[dict[str, Column], list[Rejection]]:
+    """Return whole columns to be set within the limits, and what was cut or left out."""
+    cuts: list[Rejection] = []
     within: dict[str, Column] = {}
     positions = before.positions(ids)
     stored = {name: column.take(positions) for name, column in before.columns.items()}
@@ -168,10 +170,10 @@ def cut_columns(
     for name, column in columns.items():
         short = name[:NAME_CHARACTERS]
         if short in within:
-            reports.append(("", name, "the name, once cut, is another property's; left out"))
+            what = "the name, once cut, is another property's; left out"
+            cuts.append(Rejection(-1, "", "$set", name, what))
             continue
-        fitting, found = _cut_cells(column)
-        reports += [(ids[at].as_py(), name, what) for at, what in found]
+        fitting, reports = _cut_cells(column)
         new = fitting.is_present
         if short in stored:
             new &= ~stored[short].is_present
@@ -181,11 +183,13 @@ def cut_columns(
             state = np.where(surplus, IS_ABSENT, fitting.state)
             fitting = Column(fitting.kind, fitting.values, state)
             what = f"the profile has {PROPERTIES:,} properties"
-            reports += [(ids[at].as_py(), name, what) for at in np.flatnonzero(surplus).tolist()]
+            reports += [(at, what) for at in np.flatnonzero(surplus).tolist()]
+        cuts += [Rejection(at, ids[at].as_py(), "$set", name, what) for at, what in reports]
         if short != name:
-            reports.append(("", name, f"name cut to {NAME_CHARACTERS} characters"))
+            what = f"name cut to {NAME_CHARACTERS} characters"
+            cuts.append(Rejection(-1, "", "$set", name, what))
         within[short] = fitting
-    return within, reports
+    return within, cuts
 
 
 def _cut_cells(column: Column) -> tuple[Column, list[tuple[int, str]]]:

@@ -65,7 +65,10 @@ class Locator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a message, or one property of it, was not applied (MSG-3)."""
+    """Why an update, or one property of it, was not applied (MSG-3).
+
+    ``index`` is its place in the batch, -1 for what is of no single update.
+    """
 
     index: int
     distinct_id: str | None

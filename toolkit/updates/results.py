@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, field, fields
 from functools import cached_property
+from typing import Final
 
 import pandas as pd
 
 from toolkit.base import count, glimpse, html, printable
+from toolkit.columns import cell_frame, objects
 from toolkit.updates.messages import Rejection
+from toolkit.updates.outcome import CellChange, Outcome, Planned
+
+# A report shows so many of what was left out, and of what was overwritten.
+_SHOWN_ROWS: Final = 5
 
 
 def rejection_frame(rejected: Iterable[Rejection]) -> pd.DataFrame:
@@ -26,8 +32,8 @@ def _shown(value: object) -> str | None:
     return printable(value) if isinstance(value, str) else glimpse(value)
 
 
-@dataclass(frozen=True, eq=False)
-class ApplyResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class ApplyResult(Outcome):
     """What became of a batch of messages (MSG-3).
 
     Attributes
@@ -45,14 +51,12 @@ class ApplyResult:
         The batch in the log, None if nothing was accepted.
     """
 
-    applied: int
-    created: int
-    updated: int
-    deleted: int
-    unchanged: int
-    rejections: Sequence[Rejection] = ()
     cautions: Sequence[Rejection] = ()
-    batch_id: int | None = None
+
+    @classmethod
+    def of(cls, outcome: Outcome, cautions: Sequence[Rejection] = ()) -> ApplyResult:
+        """Return an outcome as the result of messages."""
+        return cls(**vars(outcome), cautions=cautions)
 
     # Frames are made when somebody looks: a single update takes microseconds,
     # a DataFrame a millisecond.
@@ -102,8 +106,97 @@ class ApplyResult:
         return html.card("Batch applied", *parts)
 
 
-@dataclass(frozen=True, eq=False)
-class ChangeReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class ColumnsResult(Outcome):
+    """What became of a ``$set`` of whole columns.
+
+    Attributes
+    ----------
+    rows
+        How many rows were given.
+    created, updated, unchanged
+        Profiles new, changed, or as they were before.
+    changed_cells
+        Cells that held another value (or null) before.
+    changes
+        The first of those.
+    batch_id
+        The batch in the log; None if nothing was written.
+    notes
+        What one should know of the reading, as sentences.
+    left_out
+        The columns that were not imported, each with the reason.
+    """
+
+    rows: int = 0
+    changed_cells: int = 0
+    changes: list[CellChange] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def rejected(self) -> list[tuple[str, str, str]]:
+        """The distinct ID, property and reason of each cell left out."""
+        return [
+            (each.distinct_id or "", each.property or "", each.reason) for each in self.rejections
+        ]
+
+    @classmethod
+    def of(cls, outcome: Outcome, planned: Planned) -> ColumnsResult:
+        """Return what became of columns that were planned."""
+        return cls(
+            **vars(outcome),
+            rows=outcome.applied,
+            changed_cells=planned.changed_cells,
+            changes=planned.changes,
+        )
+
+    def _summary(self) -> str:
+        return (
+            f"{count(self.rows, 'row')}: {count(self.created, 'profile')} created, "
+            f"{self.updated:,} updated, {self.unchanged:,} unchanged"
+        )
+
+    def _notes(self) -> list[str]:
+        """Return the sentences below the counts."""
+        notes = list(self.notes)
+        if self.changed_cells:
+            notes.append(f"{count(self.changed_cells, 'stored value')} overwritten.")
+        if self.left_out:
+            told = (f'"{name}" ({reason})' for name, reason in self.left_out.items())
+            notes.append(f"{count(len(self.left_out), 'column')} left out: {', '.join(told)}.")
+        return notes
+
+    def __repr__(self) -> str:
+        lines = [f"<ColumnsResult: {self._summary()}>", *(f"  {note}" for note in self._notes())]
+        lines += [
+            f"  left out: {key} {name}: {reason}"
+            for key, name, reason in self.rejected[:_SHOWN_ROWS]
+        ]
+        if (more := len(self.rejected) - _SHOWN_ROWS) > 0:
+            lines.append(f"  … and {more:,} more left out")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        parts = [html.paragraph(self._summary() + "."), html.notes(self._notes())]
+        for title, titles, rows, total in (
+            ("Left out", ("distinct_id", "property", "reason"), self.rejected, len(self.rejected)),
+            ("Overwritten values", CellChange._fields, self.changes, self.changed_cells),
+        ):
+            if rows:
+                cells = zip(*rows, strict=True)
+                frame = cell_frame(
+                    {t: objects(list(c)) for t, c in zip(titles, cells, strict=True)}
+                )
+                parts += [
+                    html.paragraph(f"{title}:"),
+                    html.table(frame, rows=_SHOWN_ROWS, total=total),
+                ]
+        return html.card("Rows imported", *parts)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ChangeReport(Outcome):
     """What a change of many profiles did, or in a dry run would do.
 
     Attributes
@@ -118,8 +211,6 @@ class ChangeReport:
     changes
         The first 100 differences: ``distinct_id``, ``property``, ``change`` (``"added"``,
         ``"changed"``, ``"removed"``), ``old`` and ``new`` (NaN where there is nothing).
-    rejected
-        DataFrame of what was left out: ``distinct_id``, ``property``, ``reason``.
     notes
         What is worth knowing, in sentences.
     dry_run
@@ -129,21 +220,22 @@ class ChangeReport:
     """
 
     matched: int
-    created: int
-    updated: int
-    deleted: int
-    unchanged: int
     properties: pd.DataFrame
     changes: pd.DataFrame
-    rejected: pd.DataFrame
     notes: tuple[str, ...] = ()
     dry_run: bool = False
-    batch_id: int | None = None
+
+    @cached_property
+    def rejected(self) -> pd.DataFrame:
+        """A row for each cell or message left out: ``distinct_id``, ``property``, ``reason``."""
+        rows = [
+            (_shown(each.distinct_id or ""), _shown(each.property), _shown(each.reason))
+            for each in self.rejections
+        ]
+        return pd.DataFrame(rows, columns=["distinct_id", "property", "reason"], dtype=object)
 
     def _sentence(self) -> str:
-        names = ("created", "updated", "deleted", "unchanged")
-        counts = [(getattr(self, name), name) for name in names]
-        told = ", ".join(f"{number:,} {name}" for number, name in counts if number)
+        told = ", ".join(f"{number:,} {name}" for name, number in self.effects.items() if number)
         parts = [f"{count(self.matched, 'profile')}: {told}" if told else "no profiles"]
         if self.dry_run:
             parts.append("dry run, nothing written")
@@ -178,9 +270,3 @@ class ChangeReport:
             parts += [html.paragraph("Left out:"), html.table(self.rejected)]
         parts.append(html.notes(self.notes))
         return html.card("What would change" if self.dry_run else "What changed", *parts)
-
-
-def left_out_frame(rows: Iterable[tuple[str, str | None, str]]) -> pd.DataFrame:
-    """Return (distinct ID, property, reason) of what was left out as a DataFrame."""
-    shown = [tuple(map(_shown, row)) for row in rows]
-    return pd.DataFrame(shown, columns=["distinct_id", "property", "reason"], dtype=object)

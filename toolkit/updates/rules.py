@@ -114,7 +114,10 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
             "not a distinct ID. Updates to it are rejected, reading it is refused, and in a "
             "column of events or groups it does not count as an ID, with a warning. Smaller "
             "float types have a lower limit (float32: 2**24). Integers and text have no such "
-            "limit."
+            "limit. But a text such as `1.23457E+17` is how a spreadsheet writes a long number "
+            "whose digits it dropped: in a CSV its row is rejected (CSV-2); elsewhere it is an ID "
+            "like any other text, with a warning, because it may match nobody. `1E5`, without a "
+            "plus, is a code."
         ),
         "MSG-5": (
             "If nothing of a message is left after rejections, it has no effect: `$set` of "

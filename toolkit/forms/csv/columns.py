@@ -162,8 +162,8 @@ def _hint(choice: ColumnChoice, by_case: Mapping[str, str]) -> str:
     name = choice.name
     if choice.misfits:
         return (
-            f"{count(choice.misfits, 'cell')} {'does' if choice.misfits == 1 else 'do'} not fit the type "
-            f"{choice.type}; {'its row' if choice.misfits == 1 else 'their rows'} "
+            f"{count(choice.misfits, 'cell')} {'does' if choice.misfits == 1 else 'do'} not fit "
+            f"the type {choice.type}; {'its row' if choice.misfits == 1 else 'their rows'} "
             "would not be imported."
         )
     if name == TIME:

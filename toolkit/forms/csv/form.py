@@ -142,5 +142,9 @@ def _steps(now: str) -> Html:
     for at, step in enumerate(STEPS):
         kind = "now" if at == place else "done" if at < place else "later"
         current = ' aria-current="step"' if at == place else ""
-        items.append(f'<li class="tk-step-{kind}"{current}>{at + 1} {escape(_TITLES[step])}</li>')
+        # A list counts by itself, also where there is no style, as in a saved notebook.
+        words = (
+            f"<strong>{escape(_TITLES[step])}</strong>" if at == place else escape(_TITLES[step])
+        )
+        items.append(f'<li class="tk-step-{kind}"{current}>{words}</li>')
     return Html(f'<ol class="tk-steps">{"".join(items)}</ol>')

@@ -161,9 +161,9 @@ def _trial(
     if message is not None:
         planned = plan(state, [(index, message)], arrival)
         state.install(planned.change)
-        rejected += planned.rejected
-        counts = ("created", "updated", "deleted", "unchanged")
-        verdict = next((name for name in counts if getattr(planned, name)), "rejected")
+        rejected += planned.outcome.rejections
+        effects = planned.outcome.effects
+        verdict = next((name for name, number in effects.items() if number), "rejected")
     row = state.row(address[1])
     return Trial(
         index,

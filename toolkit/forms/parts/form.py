@@ -101,9 +101,11 @@ class Form(guarded.VBox):
 
         In an output of its own: of one output a page shows the form or nothing.
         """
+        from toolkit.forms.parts.still import HERE  # it knows the parts, which know this
+
         saved: Any = _display(self._saved(), raw=True, display_id=True)
         live = self._repr_mimebundle_() or {}
-        _display({**live, "text/plain": ""}, raw=True)
+        _display({**live, "text/html": HERE, "text/plain": ""}, raw=True)
         for chart in charts(self):
             # A report is there some time after its form; without a page there is no handle.
             if saved is not None:

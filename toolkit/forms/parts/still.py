@@ -15,6 +15,8 @@ from toolkit.forms.parts.chart import Chart
 from toolkit.forms.parts.code import Code
 from toolkit.forms.parts.grid import Grid
 
+#: What is in the place of the form itself where it cannot be shown: nothing to be seen.
+HERE: Final = '<span class="tk-here"></span>'
 #: Finished HTML, or a field: its label and what it holds.
 _Piece: TypeAlias = Html | tuple[str, str]
 
@@ -24,6 +26,8 @@ _LONGEST: Final = 2_000
 # is seen. A page without it (it is taken out on public sites) shows both.
 _STYLE: Final = """<style>
 .jp-OutputArea-child:has(.tk-saved):has(+ .jp-OutputArea-child .tk-form) { display: none; }
+.jp-OutputArea-child:has(> .jp-OutputArea-output .tk-here),
+.output_area:has(.tk-here) { display: none; }
 @keyframes tk-saved { from, to { max-height: 0; overflow: hidden; visibility: hidden; } }
 @media screen { .tk-saved { animation: tk-saved 4s; } }
 </style>"""
@@ -71,7 +75,9 @@ def _pieces(widget: Any) -> Iterator[_Piece]:
         return
     if isinstance(widget, guarded.HTML):
         # A picture from elsewhere would be loaded by whoever opens the notebook.
-        if words := re.sub(r"<img [^>]*>", "", widget.value):
+        words = Html(re.sub(r"<img [^>]*>", "", widget.value))
+        # How far the work was at that moment is of no use later.
+        if (_bare(words) or "").strip() and 'role="progressbar"' not in words:
             yield Html(f"<div>{words}</div>")
     elif isinstance(widget, Grid):
         yield _table(widget)
@@ -88,8 +94,11 @@ def _pieces(widget: Any) -> Iterator[_Piece]:
         if widget.selected_index is not None:
             yield from _pieces(widget.children[widget.selected_index])
     elif isinstance(widget, guarded.Box | guarded.VBox):
-        for child in widget.children:
-            yield from _pieces(child)
+        pieces = [piece for child in widget.children for piece in _pieces(child)]
+        # What introduces buttons introduces nothing here.
+        if pieces and (_bare(pieces[-1]) or "").endswith(":"):
+            pieces.pop()
+        yield from pieces
     elif isinstance(widget, guarded.ValueWidget) and (told := _held(widget)):
         yield widget.description or widget.tooltip, told[:_LONGEST]
 

@@ -412,6 +412,7 @@ class ReportBuilderState(HasTraits):
         """Return a message with the labels of fields in place of arguments."""
         for field in self.declaration.fields:
             argument = rf"\b{re.escape(field.name)}="
+            message = re.sub(rf"{argument}None\b", f"{field.label}: nothing", message)
             message = re.sub(rf"{argument}(?=[\s.,;)]|$)", field.label, message)
             message = re.sub(argument, f"{field.label} ", message)
         return message

@@ -38,7 +38,7 @@ _TYPES: Final[dict[type, str]] = {
 _SINCE: Final = {"same": "", "changed": "changed since", "removed": "removed since"}
 
 
-class PropertyRow(NamedTuple):
+class PagePropertyRow(NamedTuple):
     """A property as it was at the moment shown.
 
     ``since`` says what became of it since: nothing, changed, removed; or that it came
@@ -93,7 +93,7 @@ class ProfilePage(HasTraits):
     when
         The moment shown, in words.
     properties
-        The properties then, each a :class:`PropertyRow`.
+        The properties then, each a :class:`PagePropertyRow`.
     opened, changes
         The property whose history is shown, and that: :class:`ChangeRow` each, newest first.
     events, event_count
@@ -308,18 +308,18 @@ def value_text(value: Any) -> str:
     return value if isinstance(value, str) else dumps(value)
 
 
-def _property_rows(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[PropertyRow]:
+def _property_rows(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[PagePropertyRow]:
     rows = []
     for name in sorted({*then, *now}, key=lambda each: (not each.startswith("$"), each.lower())):
         if name in HIDDEN:
             continue
         value = then.get(name, ABSENT)
         if value is ABSENT:
-            row = PropertyRow(name, display_name(name), "", "", "came later")
+            row = PagePropertyRow(name, display_name(name), "", "", "came later")
         else:
             after = now.get(name, ABSENT)
             since = "removed" if after is ABSENT else "same" if _same(value, after) else "changed"
-            row = PropertyRow(
+            row = PagePropertyRow(
                 name, display_name(name), value_text(value), _TYPES[type(value)], _SINCE[since]
             )
         rows.append(row)

@@ -8,7 +8,7 @@ from typing import Any
 from toolkit.base import Html, escape
 from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.grid import Grid, GridRow
-from toolkit.forms.users.profile import ChangeRow, EventRow, ProfilePage, PropertyRow
+from toolkit.forms.users.profile import ChangeRow, EventRow, PagePropertyRow, ProfilePage
 
 
 class UserPage(guarded.Box):
@@ -134,7 +134,7 @@ class UserPage(guarded.Box):
         )
 
 
-def _property_row(row: PropertyRow, is_past: bool) -> GridRow:
+def _property_row(row: PagePropertyRow, is_past: bool) -> GridRow:
     value = '""' if row.type == "text" and not row.value else row.value
     about = row.since if is_past else row.type
     return {"id": row.name, "cells": [row.label, value or None, about or None]}

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import pandas as pd
 
 from toolkit.base import (
@@ -21,11 +20,11 @@ from toolkit.base import (
     times,
 )
 from toolkit.events import AnyEvents, At, Profiles
-from toolkit.expressions import Expression, Property, as_expression
+from toolkit.expressions import Expression, Property
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.flows import sankey
-from toolkit.reports.flows.numbers import Numbers
-from toolkit.reports.flows.paths import Count, Plan, Question
+from toolkit.reports.flows.numbers import FlowAnswer
+from toolkit.reports.flows.paths import Count, FlowPlan, FlowQuestion
 from toolkit.reports.form.fields import (
     AT,
     RANGE,
@@ -38,9 +37,9 @@ from toolkit.reports.form.fields import (
     PropertyField,
     TextField,
 )
-from toolkit.reports.question import remarks
-from toolkit.reports.question.breakdowns import By, as_breakdown
-from toolkit.reports.question.periods import Moment, periods
+from toolkit.reports.question.breakdowns import By
+from toolkit.reports.question.periods import Moment
+from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import AnyStep
 from toolkit.reports.report import Report
@@ -157,7 +156,7 @@ def flows(
     1     1  View  (drop-off)      1
     """
     check_number("top", top)
-    plan = Plan.of(
+    plan = FlowPlan.of(
         event,
         before=before,
         after=after,
@@ -168,31 +167,11 @@ def flows(
         expand=expand,
         count=count,
     )
-    prop = as_breakdown(by)
-    condition = None if where is None else as_expression(where)
-    everything = Selection.of(events, profiles, at)
-    events, visible = everything.events, everything.visible
-    range_ = periods(None, start, end, tz, visible.observed)
-    chosen = visible.where(condition)
-    for hidden in plan.hide:
-        chosen = _without(chosen, hidden.event, hidden.where)
-    question = Question(visible, chosen.with_id(), plan, prop, range_)
-    numbers = Numbers.of(question, top)
-    conditions = [plan.anchor.where, condition, *(each.where for each in plan.hide)]
-    asked = [plan.anchor.event, *(each.event for each in plan.hide)]
-    asked += [name for name in plan.expand if name is not None]
-    anchors = chosen.named(plan.anchor.event).where(plan.anchor.where)
-    notes = [
-        *remarks.unknown_names(asked, events.names),
-        *remarks.empty_range(start, end, range_, visible),
-        *remarks.never_true(everything, conditions),
-        *remarks.of_users(anchors.between(range_.start, range_.end), prop, conditions),
-        *_hidden(visible.where(condition), chosen),
-        *remarks.left_out(everything, [None], range_),
-        *_cut(question),
-    ]
+    scope = ReportScope.of(events, profiles, by=by, where=where, start=start, end=end, tz=tz, at=at)
+    question = FlowQuestion(scope, plan, scope.periods(None))
+    numbers = FlowAnswer.of(question, top)
     definition = {
-        "event": plan.anchor.label if plan.anchor.where is not None else plan.anchor.event,
+        "event": plan.anchor.asked,
         "before": plan.before,
         "after": plan.after,
         "window": in_words(plan.window),
@@ -202,33 +181,37 @@ def flows(
         "hide": [each.label for each in plan.hide],
         "expand": {name: each.label for name, each in plan.expand.items()},
         "top": top,
-        "by": None if prop is None else prop.label,
-        "where": None if condition is None else condition.text,
-        "start": start,
-        "end": end,
-        "tz": None if tz is None else str(tz),
-        "at": at,
+        **scope.definition,
     }
-    return Flows(numbers, definition, notes)
+    return Flows(numbers, definition, _notes(question))
 
 
-def _without(selection: Selection, name: str | None, where: Expression | None) -> Selection:
-    """Return the selected events but those of a name for which a condition is true."""
-    found = selection.named(name).where(where)
-    marks = np.zeros(len(selection.events), np.bool_)
-    marks[slice(None) if found.positions is None else found.positions] = True
-    there = slice(None) if selection.positions is None else selection.positions
-    return selection.keep(~marks[there])
+def _notes(question: FlowQuestion) -> list[str]:
+    """Return what one should know before trusting the numbers, as sentences."""
+    plan, range_ = question.plan, question.range
+    anchors = question.events.named(plan.anchor.event).where(plan.anchor.where)
+    notes = question.scope.notes(
+        range_,
+        anchors.between(range_.start, range_.end),
+        [
+            *(plan.anchor.event, *(each.event for each in plan.hide)),
+            *(name for name in plan.expand if name is not None),
+        ],
+        [plan.anchor.where, question.scope.where, *(each.where for each in plan.hide)],
+        own=_hidden(question.filtered, question.events),
+        left_out_of=[None],
+    )
+    return [*notes, *_cut(question)]
 
 
 class Flows(Report):
     """What users did before and after an event; made by :func:`flows`."""
 
     def __init__(
-        self, numbers: Numbers, definition: Mapping[str, object], notes: list[str]
+        self, numbers: FlowAnswer, definition: Mapping[str, object], notes: list[str]
     ) -> None:
         self._numbers = numbers
-        title = _title(numbers.question.plan, definition)
+        title = _title(numbers.question)
         super().__init__(title, definition, numbers.table(), notes)
 
     @property
@@ -340,7 +323,7 @@ class Flows(Report):
         if place is not None:
             title = f"{numbers.ranked.names[place]}: {title}"
         elif numbers.ranked.by is not None:
-            title = _title(numbers.question.plan, {**self.definition, "by": None})
+            title = _title(numbers.question.together)
         return sankey.draw(
             ax,
             numbers.columns,
@@ -358,11 +341,11 @@ class Flows(Report):
         )
 
 
-def _noun(plan: Plan) -> str:
+def _noun(plan: FlowPlan) -> str:
     return "users" if plan.count == "uniques" else "paths"
 
 
-def _limits(plan: Plan) -> str:
+def _limits(plan: FlowPlan) -> str:
     """Return in words how far a path goes."""
     limits = f"within {in_words(plan.window)}"
     if plan.gap is not None:
@@ -370,20 +353,15 @@ def _limits(plan: Plan) -> str:
     return limits
 
 
-def _title(plan: Plan, definition: Mapping[str, object]) -> str:
+def _title(question: FlowQuestion) -> str:
+    plan = question.plan
     sides = [side for side in ("before", "after") if getattr(plan, side)]
     title = f"{' and '.join(sides)} {plan.anchor}: paths of {_noun(plan)} {_limits(plan)}"
     if plan.count == "totals":
         title = f"{' and '.join(sides)} {plan.anchor}: all paths {_limits(plan)}"
     if plan.hide:
         title += f", without {', '.join(each.label for each in plan.hide)}"
-    if definition["by"] is not None:
-        title += f" by {definition['by']}"
-    if definition["where"] is not None:
-        title += f", where {definition['where']}"
-    if definition["at"] != "latest" and definition["by"] is not None:
-        title += f" at {definition['at']}"
-    return title[0].upper() + title[1:]
+    return question.scope.titled(title[0].upper() + title[1:])
 
 
 def _hidden(before: Selection, after: Selection) -> list[str]:
@@ -392,9 +370,9 @@ def _hidden(before: Selection, after: Selection) -> list[str]:
     return [f"Passed over, for hide=: {counted(number, 'event')}."] if number else []
 
 
-def _cut(question: Question) -> list[str]:
+def _cut(question: FlowQuestion) -> list[str]:
     """Return sentences if paths may go on where nothing was observed."""
-    plan, observed = question.plan, question.visible.observed
+    plan, observed = question.plan, question.scope.observed
     if observed is None or not len(question.whole):
         return []
     begun, open_ = question.track.are_cut(question.anchors, question.whole, plan, observed)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from toolkit.base import ReportError, count, did_you_mean, is_text, is_whole, listed, quoted
 from toolkit.columns import Mask, Positions
-from toolkit.reports.flows.paths import DROP_OFF, OTHER, START, Paths, Question
+from toolkit.reports.flows.paths import DROP_OFF, OTHER, START, FlowQuestion, Paths
 from toolkit.reports.question.periods import MOST_ROWS
 from toolkit.reports.question.ranked import Ranked
 
@@ -61,7 +61,7 @@ class Columns:
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class FlowPlaces:
     """Paths, a cell each: where each is at each step.
 
     Attributes
@@ -113,7 +113,7 @@ class Links:
     sizes: Positions
 
     @classmethod
-    def of(cls, paths: Places, columns: Columns, sizes: Positions) -> Links:
+    def of(cls, paths: FlowPlaces, columns: Columns, sizes: Positions) -> Links:
         """Count the links in the order of the table."""
         parts: list[tuple[Any, ...]] = []
         rows = 0
@@ -163,7 +163,7 @@ class Links:
 
 
 @dataclass(frozen=True, eq=False)
-class Numbers:
+class FlowAnswer:
     """A flow in numbers.
 
     Attributes
@@ -176,14 +176,14 @@ class Numbers:
         Those of the segments; the same without a breakdown.
     """
 
-    question: Question
+    question: FlowQuestion
     columns: Columns
     ranked: Ranked
-    whole: Places
-    paths: Places
+    whole: FlowPlaces
+    paths: FlowPlaces
 
     @classmethod
-    def of(cls, question: Question, top: int | None) -> Numbers:
+    def of(cls, question: FlowQuestion, top: int | None) -> FlowAnswer:
         """Count what is asked for, with the *top* events of each step under their names."""
         whole = question.whole
         paths, ranked, segments = whole, Ranked.whole(), np.zeros(len(whole), np.int64)
@@ -192,7 +192,7 @@ class Numbers:
             codes = paths.segments if paths.segments is not None else np.zeros(0, np.int32)
             sizes = np.bincount(codes, minlength=len(of))
             used = np.flatnonzero(sizes)
-            ranked = Ranked.of(question.by, of, used, sizes[used])
+            ranked = Ranked.of(question.by, of.values, used, sizes[used])
             segments = ranked.places(codes, len(of))
         labels = question.track.labels
         shown, named = [], []
@@ -202,10 +202,10 @@ class Numbers:
             named.append(names)
         columns = Columns(question.plan.steps, named)
         all_alike = np.zeros(len(whole), np.int64)
-        of_all = Places(whole.users, _places(whole, shown, columns), all_alike)
+        of_all = FlowPlaces(whole.users, _places(whole, shown, columns), all_alike)
         if question.by is None:
             return cls(question, columns, ranked, of_all, of_all)
-        each = Places(paths.users, _places(paths, shown, columns), segments)
+        each = FlowPlaces(paths.users, _places(paths, shown, columns), segments)
         return cls(question, columns, ranked, of_all, each)
 
     @cached_property
@@ -370,7 +370,7 @@ class Numbers:
             chosen &= paths.segments == place
         return self._texts(paths.users[chosen])
 
-    def _is_at(self, paths: Places, column: int, name: str | None, *, with_end: bool) -> Mask:
+    def _is_at(self, paths: FlowPlaces, column: int, name: str | None, *, with_end: bool) -> Mask:
         places = paths.places[column]
         if name is None:
             width = len(self.columns.labels[column]) + with_end
@@ -381,7 +381,7 @@ class Numbers:
         same: Mask = places == wanted
         return same
 
-    def _has_link(self, paths: Places, column: int, from_: str | None, to: str | None) -> Mask:
+    def _has_link(self, paths: FlowPlaces, column: int, from_: str | None, to: str | None) -> Mask:
         inner = self.columns.inner(column)
         if self.columns.steps[column] < 0:
             from_, to = to, from_
@@ -392,7 +392,7 @@ class Numbers:
 
     def _texts(self, users: Any) -> list[str]:
         known = np.unique(users).astype(np.int64)
-        texts = self.question.visible.events.ids.texts.take(pa.array(known))
+        texts = self.question.scope.visible.events.ids.texts.take(pa.array(known))
         found: list[str] = sorted(texts.to_pylist())
         return found
 

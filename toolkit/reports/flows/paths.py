@@ -7,7 +7,7 @@ so each step is one look at whole columns, never user by user.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
@@ -18,6 +18,7 @@ from toolkit.base import ReportError, as_duration, check_choice, check_flag, dum
 from toolkit.columns import Codes, Mask, Microseconds, Positions
 from toolkit.reports.question.breakdowns import Breakdown, as_breakdown
 from toolkit.reports.question.periods import Periods
+from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.question.segments import NOT_SET, Segments
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import Step, as_step
@@ -36,7 +37,7 @@ _DEFAULT_STEPS: Final = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class FlowPlan:
     """What makes a path.
 
     Attributes
@@ -80,7 +81,7 @@ class Plan:
         hide: Any,
         expand: Any,
         count: Any,
-    ) -> Plan:
+    ) -> FlowPlan:
         """Return the plan of some arguments of the report.
 
         Raises
@@ -168,7 +169,7 @@ class Paths:
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class FlowTrack:
     """The events that paths are made of, by user and time.
 
     Attributes
@@ -201,7 +202,7 @@ class Track:
         return len(self.rows)
 
     @classmethod
-    def of(cls, selection: Selection, plan: Plan) -> Track:
+    def of(cls, selection: Selection, plan: FlowPlan) -> FlowTrack:
         """Return the track of selected events."""
         timelines = selection.events.timelines
         rows, users, times = timelines.rows, timelines.ids, timelines.times
@@ -241,14 +242,14 @@ class Track:
         found: Positions = ends[runs]
         return found
 
-    def paths(self, anchors: Positions, plan: Plan) -> Paths:
+    def paths(self, anchors: Positions, plan: FlowPlan) -> Paths:
         """Return the paths around some events."""
         runs = self.runs[anchors]
         after = [self._step(anchors, runs, number, plan) for number in range(1, plan.after + 1)]
         before = [self._step(anchors, runs, -number, plan) for number in range(plan.before, 0, -1)]
         return Paths(self.users[anchors], (*before, self.nodes[anchors], *after))
 
-    def _step(self, anchors: Positions, runs: Positions, number: int, plan: Plan) -> Any:
+    def _step(self, anchors: Positions, runs: Positions, number: int, plan: FlowPlan) -> Any:
         """Return what is so many steps from each anchor, -1 for nothing."""
         found = np.full(len(anchors), -1, self.nodes.dtype)
         wanted = runs + number
@@ -265,7 +266,7 @@ class Track:
         return found
 
     def are_cut(
-        self, anchors: Positions, paths: Paths, plan: Plan, observed: tuple[int, int]
+        self, anchors: Positions, paths: Paths, plan: FlowPlan, observed: tuple[int, int]
     ) -> tuple[Mask, Mask]:
         """Return of each path whether it may go on where nothing was observed.
 
@@ -293,7 +294,9 @@ class Track:
         return cut[0], cut[1]
 
 
-def _nodes(selection: Selection, rows: Positions, names: Any, plan: Plan) -> tuple[Any, list[str]]:
+def _nodes(
+    selection: Selection, rows: Positions, names: Any, plan: FlowPlan
+) -> tuple[Any, list[str]]:
     """Return what each event is as a step, and what to call these."""
     texts = selection.events.event_names.texts.to_pylist()
     labels = [*texts, NOT_SET]
@@ -347,29 +350,64 @@ def _distinct(labels: Sequence[str], unnamed: int) -> list[str]:
     return result
 
 
+def _without(selection: Selection, hidden: Step) -> Selection:
+    """Return the selected events but those that are a step."""
+    found = selection.named(hidden.event).where(hidden.where)
+    marks = np.zeros(len(selection.events), np.bool_)
+    marks[slice(None) if found.positions is None else found.positions] = True
+    there = slice(None) if selection.positions is None else selection.positions
+    return selection.keep(~marks[there])
+
+
 @dataclass(frozen=True, eq=False)
-class Question:
+class FlowQuestion:
     """Which paths are asked for.
 
     Attributes
     ----------
-    visible
-        All events that take part in reports.
-    chosen
-        Those of them that paths are made of.
+    scope
+        Of whose events, broken down by what.
+    plan
+        What makes a path.
     range
         When an anchor is one.
     """
 
-    visible: Selection
-    chosen: Selection
-    plan: Plan
-    by: Breakdown | None
+    scope: ReportScope
+    plan: FlowPlan
     range: Periods
 
+    @property
+    def by(self) -> Breakdown | None:
+        """The breakdown."""
+        return self.scope.by
+
+    @property
+    def together(self) -> FlowQuestion:
+        """The same without a breakdown."""
+        return replace(self, scope=self.scope.together)
+
     @cached_property
-    def track(self) -> Track:
-        return Track.of(self.chosen, self.plan)
+    def filtered(self) -> Selection:
+        """The events that take part in reports and meet the filter."""
+        return self.scope.visible.where(self.scope.where)
+
+    @cached_property
+    def events(self) -> Selection:
+        """Those of them that paths are made of, where none is ignored."""
+        found = self.filtered
+        for hidden in self.plan.hide:
+            found = _without(found, hidden)
+        return found
+
+    @cached_property
+    def chosen(self) -> Selection:
+        """Those of them that have a distinct ID."""
+        return self.events.with_id()
+
+    @cached_property
+    def track(self) -> FlowTrack:
+        return FlowTrack.of(self.chosen, self.plan)
 
     @cached_property
     def candidates(self) -> Positions:

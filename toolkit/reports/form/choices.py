@@ -76,7 +76,7 @@ class Suggestions:
 
 
 @dataclass(frozen=True)
-class Choice:
+class PropertyChoice:
     """A property or a saved cohort to choose, and what a person calls it."""
 
     property: Property | Members
@@ -131,12 +131,12 @@ class Choices:
         return () if self.events is None else self.events.names
 
     @cached_property
-    def properties(self) -> dict[str, Choice]:
+    def properties(self) -> dict[str, PropertyChoice]:
         """All properties by their labels, ``event.item`` and ``user.plan``; events first.
 
         The saved cohorts come last, as ``cohort.Paying``.
         """
-        found: list[Choice] = []
+        found: list[PropertyChoice] = []
         if self.events is not None and not self.only_users:
             events = self.events
             own = {
@@ -146,7 +146,7 @@ class Choices:
             }
             names = [*events.properties, *own]
             found += [
-                Choice(
+                PropertyChoice(
                     Property("event", name),
                     f"Event {own[name]}" if name in own else f"Event: {name}",
                 )
@@ -164,10 +164,10 @@ class Choices:
             names += [name for name in (*computed, "$distinct_id") if name not in names]
             whose = "" if self.only_users else f"{_whose(side)}: "
             found += [
-                Choice(Property(side, name), f"{whose}{label}")
+                PropertyChoice(Property(side, name), f"{whose}{label}")
                 for name, label in display_names(names).items()
             ]
-        found += [Choice(Members(name), f"Cohort: {name}") for name in self.cohorts]
+        found += [PropertyChoice(Members(name), f"Cohort: {name}") for name in self.cohorts]
         return {label_of(choice.property): choice for choice in found}
 
     def about(self, prop: Property | Members) -> Suggestions:
@@ -226,9 +226,8 @@ class Choices:
 
 
 def _whose(side: Side) -> str:
-    """Return whose properties those of a side are, as a person reads it."""
-    key = group_key_of(side) or side
-    return f"{key[:1].upper()}{key[1:]}"
+    """Return whose properties those of a side are; a group key is a name, shown as it is."""
+    return group_key_of(side) or side.capitalize()
 
 
 def type_of(column: Column) -> Type:

@@ -18,3 +18,9 @@ DECLARED: Final[dict[str, Declaration]] = {
     each.title: each
     for each in (SEGMENTATION, FUNNEL, RETENTION, FREQUENCY, LIFECYCLE, FLOWS, PROFILE_REPORT)
 }
+
+
+def declare(declaration: Declaration) -> Declaration:
+    """Offer a report of one's own in the form of all reports; return its declaration."""
+    DECLARED[declaration.title] = declaration
+    return declaration

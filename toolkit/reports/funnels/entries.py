@@ -4,7 +4,7 @@ Every first step is tried at once, on whole columns: that gives an attempt each,
 its steps and its end. Which attempts are entries is then a matter of following, in each
 lane, from the end of one to the beginning of the next.
 
-An event serves one entry only. Grace lets a step be a little before the one it
+An event serves one entry only. Grace lets a step are a little before the one it
 follows, so an attempt may reach back beyond its own first step, to an event that the entry
 before has used. There a second attempt counts, which begins at the first step and
 does not reach back.
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.columns import Mask, Positions
-from toolkit.reports.funnels.plan import Plan
-from toolkit.reports.funnels.track import Track, is_new
+from toolkit.reports.funnels.plan import FunnelPlan
+from toolkit.reports.funnels.track import FunnelTrack, is_new
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -69,7 +69,9 @@ class Attempts:
         )
 
 
-def entries(track: Track, plan: Plan, start: int, end: int, *, only_first: bool) -> Attempts:
+def entries(
+    track: FunnelTrack, plan: FunnelPlan, start: int, end: int, *, only_first: bool
+) -> Attempts:
     """Return the entries into a funnel, in the order of the track.
 
     Parameters
@@ -95,7 +97,7 @@ def entries(track: Track, plan: Plan, start: int, end: int, *, only_first: bool)
     return _one_after_the_other(track, _both(track, plan, starts))
 
 
-def _first_of_users(track: Track, starts: Positions) -> Positions:
+def _first_of_users(track: FunnelTrack, starts: Positions) -> Positions:
     """Return the first of the positions of each user."""
     if track.ranks is None:
         return starts[is_new(track.ids[starts])]
@@ -107,8 +109,8 @@ def _first_of_users(track: Track, starts: Positions) -> Positions:
 
 
 def attempts(
-    track: Track,
-    plan: Plan,
+    track: FunnelTrack,
+    plan: FunnelPlan,
     starts: Positions,
     *,
     reaches_back: bool = True,
@@ -178,7 +180,7 @@ def attempts(
 class _Search:
     """Finds the next step of many attempts at once."""
 
-    def __init__(self, track: Track, plan: Plan) -> None:
+    def __init__(self, track: FunnelTrack, plan: FunnelPlan) -> None:
         self._track = track
         self._excluding = [
             tuple(
@@ -271,7 +273,7 @@ class _Both:
         return np.where(self.earliest[which] > after, which, self.without[which])
 
 
-def _both(track: Track, plan: Plan, starts: Positions) -> _Both:
+def _both(track: FunnelTrack, plan: FunnelPlan, starts: Positions) -> _Both:
     tried = attempts(track, plan, starts)
     used = np.where(tried.at < 0, len(track), tried.at)
     earliest = used.min(axis=0, initial=len(track))
@@ -300,7 +302,7 @@ def _reached(following: Positions, begins: Positions) -> Mask:
     return met
 
 
-def _one_after_the_other(track: Track, both: _Both) -> Attempts:
+def _one_after_the_other(track: FunnelTrack, both: _Both) -> Attempts:
     """Return the entries of which each begins after the end of the one before."""
     if not len(both.starts):
         return both.tried
@@ -317,7 +319,7 @@ def _one_after_the_other(track: Track, both: _Both) -> Attempts:
     return tried.take(chosen[np.argsort(tried.starts[chosen], kind="stable")])
 
 
-def _optimized(track: Track, plan: Plan, both: _Both) -> Attempts:
+def _optimized(track: FunnelTrack, plan: FunnelPlan, both: _Both) -> Attempts:
     """Return the entries if every first step is tried, whatever else is in progress.
 
     When an attempt converts, the others in progress end with it and are not entries; those

@@ -22,7 +22,7 @@ from toolkit.base import (
     times,
 )
 from toolkit.events import AnyEvents, At, Profiles
-from toolkit.expressions import Expression, Property, as_expression
+from toolkit.expressions import Expression, Property
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.form.fields import (
     AT,
@@ -35,12 +35,12 @@ from toolkit.reports.form.fields import (
     TextField,
 )
 from toolkit.reports.funnels import plot as funnel_plot
-from toolkit.reports.funnels.numbers import Entries, Numbers, Question
-from toolkit.reports.funnels.plan import MOST_HELD, Attribution, Count, Order, Plan, Reentry
-from toolkit.reports.funnels.track import Track, track_of
-from toolkit.reports.question import remarks
-from toolkit.reports.question.breakdowns import By, as_breakdown
-from toolkit.reports.question.periods import Moment, periods
+from toolkit.reports.funnels.numbers import FunnelAnswer, FunnelEntries, FunnelQuestion
+from toolkit.reports.funnels.plan import MOST_HELD, Attribution, Count, FunnelPlan, Order, Reentry
+from toolkit.reports.funnels.track import FunnelTrack
+from toolkit.reports.question.breakdowns import By
+from toolkit.reports.question.periods import Moment
+from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.question.segments import NOT_SET
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import AnyStep
@@ -151,7 +151,7 @@ def funnel(
     0     1  View      2         1.0
     1     2   Buy      1         0.5
     """
-    plan = Plan.of(
+    plan = FunnelPlan.of(
         steps,
         window=window,
         grace=grace,
@@ -162,15 +162,9 @@ def funnel(
         hold=hold,
         attribution=attribution,
     )
-    prop = as_breakdown(by, tz)
-    condition = None if where is None else as_expression(where)
-    everything = Selection.of(events, profiles, at)
-    visible = everything.visible
-    range_ = periods(None, start, end, tz, visible.observed)
-    question = Question(visible, plan, prop, condition, range_)
-    tried = question.tried(track_of(visible, plan))
-    numbers = question.answer(tried)
-    notes = _notes(everything, question, tried, numbers, start, end)
+    scope = ReportScope.of(events, profiles, by=by, where=where, start=start, end=end, tz=tz, at=at)
+    question = FunnelQuestion(scope, plan, scope.periods(None))
+    numbers = question.answer(question.count())
     definition = {
         "steps": [each.label for each in plan.steps],
         "window": in_words(plan.window),
@@ -179,16 +173,11 @@ def funnel(
         "reentry": reentry,
         "exclude": [each.label for each in plan.exclude],
         "hold": [each.label for each in plan.hold],
-        "by": None if prop is None else prop.label,
         "attribution": attribution,
-        "where": None if condition is None else condition.text,
-        "start": start,
-        "end": end,
-        "tz": None if tz is None else str(tz),
-        "at": at,
         "grace": in_words(plan.grace),
+        **scope.definition,
     }
-    return Funnel(question, numbers, definition, notes)
+    return Funnel(question, numbers, definition, _notes(question))
 
 
 class Funnel(Report):
@@ -196,14 +185,14 @@ class Funnel(Report):
 
     def __init__(
         self,
-        question: Question,
-        numbers: Numbers,
+        question: FunnelQuestion,
+        numbers: FunnelAnswer,
         definition: Mapping[str, object],
         notes: list[str],
     ) -> None:
-        self._events = question.visible.events
+        self._question = question
         self._numbers = numbers
-        super().__init__(_title(numbers.plan, definition), definition, numbers.table(), notes)
+        super().__init__(_title(question), definition, numbers.table(), notes)
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -222,7 +211,7 @@ class Funnel(Report):
     @property
     def is_empty(self) -> bool:
         """Whether nobody entered."""
-        return not len(self._numbers.overall)
+        return self._numbers.is_empty
 
     def users(self, *, step: int = 1, segment: Json = None, dropped: bool = False) -> list[str]:
         """Return the distinct IDs behind a row of the table, sorted.
@@ -253,8 +242,9 @@ class Funnel(Report):
                 f"before step 1; give step=2 to {steps}"
             )
         place = self._numbers.ranked.find(segment)
-        found = self._numbers.users(place, int(step), dropped=dropped)
-        texts = self._events.ids.texts.take(pa.array(found, pa.int64()))
+        code = None if place is None else int(self._numbers.ranked.codes[place])
+        found = self._question.counted.users(code, int(step), dropped=dropped)
+        texts = self._question.visible.events.ids.texts.take(pa.array(found, pa.int64()))
         ids: list[str] = sorted(texts.to_pylist())
         return ids
 
@@ -300,56 +290,42 @@ class Funnel(Report):
         )
 
 
-def _noun(plan: Plan) -> str:
+def _noun(plan: FunnelPlan) -> str:
     return "users" if plan.count == "uniques" else "entries"
 
 
-def _title(plan: Plan, definition: Mapping[str, object]) -> str:
+def _title(question: FunnelQuestion) -> str:
+    plan = question.plan
     names = [step.name for step in plan.steps]
     title = " → ".join(names) if plan.order == "specific" else f"{', '.join(names)} in any order"
-    title += f": {_noun(plan)} within {definition['window']}"
+    title += f": {_noun(plan)} within {in_words(plan.window)}"
     if plan.hold:
         title += f", same {', '.join(each.label for each in plan.hold)}"
     if plan.exclude:
         title += f", without {', '.join(each.label for each in plan.exclude)}"
-    if definition["by"] is not None:
-        title += f" by {definition['by']}"
-    if definition["where"] is not None:
-        title += f", where {definition['where']}"
-    if definition["at"] != "latest" and definition["by"] is not None:
-        title += f" at {definition['at']}"
-    return title
+    return question.scope.titled(title)
 
 
-def _notes(
-    everything: Selection,
-    question: Question,
-    tried: Entries,
-    numbers: Numbers,
-    start: Moment | None,
-    end: Moment | None,
-) -> list[str]:
+def _notes(question: FunnelQuestion) -> list[str]:
     """Return what one should know before trusting the numbers, as sentences."""
     plan, visible = question.plan, question.visible
     asked = (*plan.steps, *plan.exclude)
-    names = [each.event for each in asked]
-    conditions = [question.where, *(each.where for each in asked)]
+    conditions = [question.scope.where, *(each.where for each in asked)]
     nobody = visible.keep(np.zeros(len(visible), np.bool_))
+    own = [
+        *_without_profile(question, conditions),
+        *_without_id(visible, plan),
+        *_unheld(question.tried.track, plan),
+        *_open(visible, plan, question.counted.overall),
+    ]
+    names = [each.event for each in asked]
     return [
         *_order_notes(plan),
-        *remarks.unknown_names(names, everything.events.names),
-        *remarks.empty_range(start, end, question.range, visible),
-        *remarks.never_true(everything, conditions),
-        *remarks.of_users(nobody, question.by, conditions),
-        *_without_profile(tried, question, conditions),
-        *_without_id(visible, plan),
-        *_unheld(tried.track, plan),
-        *_open(visible, plan, numbers),
-        *remarks.left_out(everything, names, question.range),
+        *question.scope.notes(question.range, nobody, names, conditions, own=own),
     ]
 
 
-def _order_notes(plan: Plan) -> list[str]:
+def _order_notes(plan: FunnelPlan) -> list[str]:
     """Return what a row counts where it is not what its number says."""
     notes = []
     row = 1
@@ -365,7 +341,7 @@ def _order_notes(plan: Plan) -> list[str]:
 
 
 def _without_profile(
-    tried: Entries, question: Question, conditions: Sequence[Expression | None]
+    question: FunnelQuestion, conditions: Sequence[Expression | None]
 ) -> list[str]:
     """Return a sentence if user properties are looked at and some users have no profile."""
     visible = question.visible
@@ -375,13 +351,14 @@ def _without_profile(
     if visible.snapshot is None or not is_of_users:
         return []
     lacks = visible.events.rows(visible.snapshot) < 0
-    number = len(np.unique(tried.ids[lacks[tried.ids]]))
+    ids = question.tried.ids
+    number = len(np.unique(ids[lacks[ids]]))
     if not number:
         return []
     return [f"Without a profile, so {NOT_SET} in every user property: {count(number, 'user')}."]
 
 
-def _without_id(visible: Selection, plan: Plan) -> list[str]:
+def _without_id(visible: Selection, plan: FunnelPlan) -> list[str]:
     """Return a sentence if steps have no distinct ID."""
     if not (visible.ids < 0).any():
         return []
@@ -393,7 +370,7 @@ def _without_id(visible: Selection, plan: Plan) -> list[str]:
     return [f"Without a distinct ID, so in no funnel: {count(number, 'event')}."]
 
 
-def _unheld(track: Track, plan: Plan) -> list[str]:
+def _unheld(track: FunnelTrack, plan: FunnelPlan) -> list[str]:
     """Return a sentence if events are left out for want of what is held constant."""
     if not track.unheld:
         return []
@@ -401,9 +378,8 @@ def _unheld(track: Track, plan: Plan) -> list[str]:
     return [f"Left out, for want of {names}: {count(track.unheld, 'event')}."]
 
 
-def _open(visible: Selection, plan: Plan, numbers: Numbers) -> list[str]:
+def _open(visible: Selection, plan: FunnelPlan, entries: FunnelEntries) -> list[str]:
     """Return a sentence if the window of some entries reaches beyond the last event."""
-    entries = numbers.overall
     if not len(entries):
         return []
     last = int(visible.times.max())

@@ -15,12 +15,15 @@ from toolkit.base import NO_TIME, ReportError
 from toolkit.columns import Codes, Column, Mask, Positions
 from toolkit.expressions import Expression, Instants, Spread, Tally, conjuncts, mask_of
 from toolkit.reports.funnels.entries import Attempts, entries
-from toolkit.reports.funnels.plan import Plan
-from toolkit.reports.funnels.track import Track
+from toolkit.reports.funnels.plan import FunnelPlan
+from toolkit.reports.funnels.track import FunnelTrack, track_of
+from toolkit.reports.numbers.counted import Samples, Sums
+from toolkit.reports.numbers.measures import distinct
+from toolkit.reports.numbers.tally import ReportPlan, ReportTally
 from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.periods import MOST_ROWS, Periods
-from toolkit.reports.question.ranked import Ranked
-from toolkit.reports.question.segments import Segments
+from toolkit.reports.question.scope import ReportScope
+from toolkit.reports.question.segments import Segments, occurring
 from toolkit.reports.question.selection import Selection, segments_beside
 
 #: Of fewer entries nothing is said about chance.
@@ -28,7 +31,7 @@ FEWEST: Final = 30
 
 
 @dataclass(frozen=True, eq=False)
-class Entries:
+class FunnelEntries:
     """The entries that count, before any breakdown.
 
     Attributes
@@ -39,7 +42,7 @@ class Entries:
         The entries: their steps are positions in the track.
     """
 
-    track: Track
+    track: FunnelTrack
     found: Attempts
 
     def __len__(self) -> int:
@@ -55,9 +58,9 @@ class Entries:
         """The row of the event of each first step."""
         return self.track.rows[self.found.starts]
 
-    def take(self, chosen: Positions) -> Entries:
+    def take(self, chosen: Positions) -> FunnelEntries:
         """Return some of the entries."""
-        return Entries(self.track, self.found.take(chosen))
+        return FunnelEntries(self.track, self.found.take(chosen))
 
     def seconds(self, chosen: Positions, step: int, since: int) -> Any:
         """Return how long some took from a step (from 0) to a later one, both of which they did."""
@@ -67,27 +70,36 @@ class Entries:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class FunnelQuestion(ReportPlan):
     """What is counted.
 
     Attributes
     ----------
-    visible
-        All events that take part in reports.
-    plan, by, where, range
+    scope
+        Of whose events, broken down by what.
+    plan, range
         What was asked.
     """
 
-    visible: Selection
-    plan: Plan
-    by: Breakdown | None
-    where: Expression | None
+    scope: ReportScope
+    plan: FunnelPlan
     range: Periods
+
+    @property
+    def visible(self) -> Selection:
+        """All events that take part in reports."""
+        return self.scope.visible
+
+    @property
+    def by(self) -> Breakdown | None:
+        """The breakdown."""
+        return self.scope.by
 
     @cached_property
     def _parts(self) -> tuple[list[Expression], list[Expression]]:
         """The conditions on events and the groups they name, and those on users alone."""
-        parts = [] if self.where is None else list(conjuncts(self.where))
+        where = self.scope.where
+        parts = [] if where is None else list(conjuncts(where))
         of_events = [part for part in parts if part.sides - {"user"}]
         return of_events, [part for part in parts if not part.sides - {"user"}]
 
@@ -96,10 +108,12 @@ class Question:
         """Whether an entry's segment depends on its events."""
         return self.by is not None and self.by.is_by_event
 
-    def tried(self, track: Track) -> Entries:
-        """Return the entries, before any condition on them and any breakdown."""
+    @cached_property
+    def tried(self) -> FunnelEntries:
+        """The entries, before any condition on them and any breakdown."""
+        track = track_of(self.visible, self.plan)
         start, end = self.range.start, self.range.end
-        return Entries(
+        return FunnelEntries(
             track, entries(track, self.plan, start, end, only_first=self._is_of_first_entries)
         )
 
@@ -110,20 +124,21 @@ class Question:
         is_by_event = self.is_by_event or bool(self._parts[0])
         return self.plan.count == "uniques" and self.plan.reentry == "first" and not is_by_event
 
-    def answer(self, tried: Entries) -> Numbers:
-        """Return the numbers."""
+    @cached_property
+    def counted(self) -> CountedEntries:
+        """The entries that count, and in which segments."""
         of_events, of_users = self._parts
         is_unique = self.plan.count == "uniques"
-        every = self._kept(tried, of_events)
+        every = self._kept(self.tried, of_events)
         # Of an event property a user is in each segment once, of all else once.
         is_chosen = not is_unique or self._is_of_first_entries
         counted = every if is_chosen else every.take(self._chosen(every, None))
         overall = self._kept(counted, of_users)
         if self.by is None:
-            return Numbers(self.plan, overall, None, overall, None, None)
+            return CountedEntries(overall, overall, np.arange(len(overall)), None, None)
         if not self.is_by_event:
             owners, codes, segments = self._segments(overall)
-            return Numbers(self.plan, overall, self.by, overall, owners, (codes, segments))
+            return CountedEntries(overall, overall, owners, codes, segments)
         owners, codes, segments = self._segments(every)
         if is_unique:
             chosen = self._chosen(every.take(owners), codes)
@@ -131,19 +146,63 @@ class Question:
         each = every.take(owners)
         kept = np.flatnonzero(self._mask(each, of_users))
         each, codes = each.take(kept), codes[kept]
-        return Numbers(self.plan, overall, self.by, each, np.arange(len(each)), (codes, segments))
+        return CountedEntries(overall, each, np.arange(len(each)), codes, segments)
 
-    def _kept(self, among: Entries, parts: list[Expression]) -> Entries:
+    def count(self) -> ReportTally:
+        """Return how many entries got how far, how long that took, and how many there are in all.
+
+        In each segment: the entries that did each step; the seconds of each step from the one
+        before, and last of the last step from the first. Overall: entries and conversions, of
+        the funnel without a breakdown and of those of all segments together.
+        """
+        entries, steps = self.counted, len(self.plan)
+        reach = entries.each.found.reach
+        used, places = np.zeros(1, np.int64), np.zeros(len(entries.owners), np.int64)
+        if entries.codes is not None and entries.segments is not None:
+            used, places = occurring(entries.codes, len(entries.segments))
+            self._check(len(used))
+        size, width = len(used), steps + 1
+        did = np.bincount(places * width + reach[entries.owners], minlength=size * width)
+        did = did.reshape(size, width)[:, :0:-1].cumsum(axis=1)[:, ::-1]
+        pairs = [*((step, step - 1) for step in range(1, steps)), (steps - 1, 0)]
+        seconds = []
+        for step, since in pairs if steps > 2 else pairs[:1]:
+            on = np.flatnonzero(reach[entries.owners] > step)
+            taken = entries.each.seconds(entries.owners[on], step, since)
+            seconds.append(Samples(50.0, taken, places[on], (size, 1)))
+        starts = entries.each.found.starts[entries.owners]
+        converted = starts[reach[entries.owners] == steps]
+        # An entry in several segments, as by a list, is one of them all.
+        of_all = [len(distinct(at, len(entries.each.track))) for at in (starts, converted)]
+        overall = entries.overall.found.reach
+        totals = [[len(overall), int((overall == steps).sum())], of_all]
+        values = None if entries.segments is None else entries.segments.values
+        return ReportTally(values, used, (Sums(did), *seconds), (Sums(np.array([totals])),))
+
+    def answer(self, tally: ReportTally) -> FunnelAnswer:
+        """Return the numbers of the report of what was counted."""
+        self._check(len(tally))
+        return FunnelAnswer(self.plan, self.by, tally)
+
+    def _check(self, segments: int) -> None:
+        steps = len(self.plan)
+        if segments * steps > MOST_ROWS and self.by is not None:
+            raise ReportError(
+                f"the table would have {segments * steps:,} rows: {segments:,} segments, "
+                f"each with {steps} steps; filter with where="
+            )
+
+    def _kept(self, among: FunnelEntries, parts: list[Expression]) -> FunnelEntries:
         return among.take(np.flatnonzero(self._mask(among, parts))) if parts else among
 
-    def _mask(self, among: Entries, parts: list[Expression]) -> Mask:
+    def _mask(self, among: FunnelEntries, parts: list[Expression]) -> Mask:
         mask = np.ones(len(among), np.bool_)
         scope = _EntryScope(self, among)
         for part in parts:
             mask &= mask_of(part, scope)
         return mask
 
-    def _chosen(self, among: Entries, codes: Codes | None) -> Positions:
+    def _chosen(self, among: FunnelEntries, codes: Codes | None) -> Positions:
         """Return which entry of each user counts, or of each user in each segment.
 
         The first; of optimized ones the one that got furthest, of those the one that was
@@ -163,7 +222,7 @@ class Question:
 
     # -- values beside an entry -----------------------------------------------------------
 
-    def _segments(self, among: Entries) -> tuple[Positions, Codes, Segments]:
+    def _segments(self, among: FunnelEntries) -> tuple[Positions, Codes, Segments]:
         """Return which entries fall in which segments."""
         assert self.by is not None
         scope = _EntryScope(self, among)
@@ -171,13 +230,13 @@ class Question:
         owners = segments.owners
         return np.arange(len(among)) if owners is None else owners, segments.codes, segments
 
-    def user_cells(self, among: Entries, name: str) -> Column | Instants:
+    def user_cells(self, among: FunnelEntries, name: str) -> Column | Instants:
         """Return a user property next to each entry, of the past as of its first step."""
         if self.visible.past is not None:
             return self.visible.past.cells(name, among.rows)
         return self.visible.user_column(name).take(among.ids.astype(np.int64))
 
-    def event_cells(self, among: Entries, name: str) -> Column | Instants:
+    def event_cells(self, among: FunnelEntries, name: str) -> Column | Instants:
         """Return an event property next to each entry, of the event it is attributed to."""
         visible = self.visible
         cells = visible.at_rows(None).event_column(name)
@@ -187,11 +246,11 @@ class Question:
             has_value = cells.has_value
         return cells.take(self._attributed(among, has_value))
 
-    def groups_at(self, among: Entries, key: str) -> Positions:
+    def groups_at(self, among: FunnelEntries, key: str) -> Positions:
         """Return the event that each entry has its groups from, -1 for none (GROUP-4)."""
         return self._attributed(among, self.visible.groups[key].names_any)
 
-    def _attributed(self, among: Entries, has_value: Mask) -> Positions:
+    def _attributed(self, among: FunnelEntries, has_value: Mask) -> Positions:
         """Return the event of each entry that a property is attributed to, -1 for none."""
         at, rows = among.found.at, among.track.rows
         attribution = self.plan.attribution
@@ -211,8 +270,8 @@ class Question:
 class _EntryScope:
     """What a condition on entries sees."""
 
-    question: Question
-    among: Entries
+    question: FunnelQuestion
+    among: FunnelEntries
 
     def __len__(self) -> int:
         return len(self.among)
@@ -243,21 +302,49 @@ class _EntryScope:
 # -- counted ------------------------------------------------------------------------------
 
 
-class Numbers:
+@dataclass(frozen=True, eq=False)
+class CountedEntries:
+    """The entries that count, and in which segments.
+
+    Attributes
+    ----------
+    overall
+        Those that count without a breakdown.
+    each
+        Those that count in the segments.
+    owners, codes
+        Which of *each* stands for the n-th code; None if there is no breakdown.
+    segments
+        What the codes are.
+    """
+
+    overall: FunnelEntries
+    each: FunnelEntries
+    owners: Positions
+    codes: Codes | None
+    segments: Segments | None
+
+    def users(self, code: int | None, step: int, *, dropped: bool) -> list[int]:
+        """Return who, in a segment, did a step, or the one before and not it: codes of IDs."""
+        reach = self.each.found.reach[self.owners]
+        chosen = reach == step - 1 if dropped else reach >= step
+        if code is not None and self.codes is not None:
+            chosen &= self.codes == code
+        known: list[int] = np.unique(self.each.ids[self.owners[chosen]]).tolist()
+        return known
+
+
+class FunnelAnswer:
     """How many entries got how far, and how long it took them, by segment.
 
     Parameters
     ----------
     plan
         The steps.
-    overall
-        The entries that count without a breakdown.
     by
         What they are broken down by.
-    each
-        The entries that count in the segments.
-    owners, segments
-        Which of *each* stands for the n-th code; the codes and the segments.
+    tally
+        What was counted.
 
     Attributes
     ----------
@@ -267,44 +354,18 @@ class Numbers:
         ``int64``, one row per segment and one column per step.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        overall: Entries,
-        by: Breakdown | None,
-        each: Entries,
-        owners: Positions | None,
-        segments: tuple[Codes, Segments] | None,
-    ) -> None:
+    def __init__(self, plan: FunnelPlan, by: Breakdown | None, tally: ReportTally) -> None:
+        counts = tally.counted[0].values()
         self.plan = plan
-        self.overall = overall
-        self.each = each
-        if by is None or owners is None or segments is None:
-            self._owners, self._places = np.arange(len(each)), np.zeros(len(each), np.int64)
-            self.ranked = Ranked.whole()
-            self.counts = self._counted(self._owners, self._places, 1)
-            return
-        codes, known = segments
-        used = np.flatnonzero(np.bincount(codes, minlength=len(known)))
-        if len(used) * len(plan) > MOST_ROWS:
-            raise ReportError(
-                f"the table would have {len(used) * len(plan):,} rows: {len(used):,} segments, "
-                f"each with {len(plan)} steps; filter with where="
-            )
-        compact = np.zeros(len(known), np.int64)
-        compact[used] = np.arange(len(used))
-        self._owners = owners
-        counts = self._counted(owners, compact[codes], len(used))
-        self.ranked = Ranked.of(by, known, used, counts[:, 0])
+        self.ranked = tally.ranked(by, counts[:, 0])
         self.counts = counts[self.ranked.order]
-        self._places = self.ranked.places(codes, len(known))
+        self._seconds = tally.counted[1:]
+        self.overall, self._distinct = tally.overall[0].values()[0]
 
-    def _counted(self, owners: Positions, places: Positions, size: int) -> Positions:
-        width = len(self.plan) + 1
-        reach = self.each.found.reach[owners]
-        counted = np.bincount(places * width + reach, minlength=size * width)
-        counted = counted.reshape(size, width)[:, 1:]
-        return np.cumsum(counted[:, ::-1], axis=1)[:, ::-1]
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody entered."""
+        return not self.overall[0]
 
     def table(self) -> pd.DataFrame:
         """Return the table of the report."""
@@ -320,16 +381,17 @@ class Numbers:
         average = np.full((segments, steps), np.nan)
         median = average.copy()
         for step in range(1, steps):
-            average[:, step], median[:, step] = self.seconds(step, step - 1)
+            average[:, step], median[:, step] = self._averages(step - 1)
         columns["average_seconds"] = average.ravel()
         columns["median_seconds"] = median.ravel()
         return pd.DataFrame(columns)
 
-    def seconds(self, step: int, since: int) -> tuple[Any, Any]:
-        """Return the average and the median time between two steps, from 0, a segment."""
-        on = np.flatnonzero(self.each.found.reach[self._owners] > step)
-        taken = self.each.seconds(self._owners[on], step, since)
-        return _averages(taken, self._places[on], len(self.ranked))
+    def _averages(self, which: int) -> tuple[Any, Any]:
+        """Return the average and the median of some times, one per segment."""
+        taken = self._seconds[which]
+        assert isinstance(taken, Samples)
+        averages = _averages(taken.numbers, taken.cells, taken.shape[0])
+        return averages[0][self.ranked.order], averages[1][self.ranked.order]
 
     def summary(self) -> pd.DataFrame:
         """Return one row per segment: entries, conversions, time to convert and p-value."""
@@ -337,39 +399,17 @@ class Numbers:
         columns["entries"] = self.counts[:, 0]
         columns["conversions"] = self.counts[:, -1]
         columns["conversion"] = _ratio(self.counts[:, -1], self.counts[:, 0])
-        average, median = self.seconds(len(self.plan) - 1, 0)
+        average, median = self._averages(-1)
         columns["average_seconds"], columns["median_seconds"] = average, median
         if self.ranked.by is not None:
-            reach = self.overall.found.reach
-            converted, all_ = int((reach == len(self.plan)).sum()), len(reach)
-            columns["overall_conversion"] = _ratio(np.array([converted]), np.array([all_]))[0]
-            others = self._others()
+            columns["overall_conversion"] = _ratio(self.overall[1:], self.overall[:1])[0]
+            others = self._distinct - self.counts[:, [0, -1]]
             columns["others_conversion"] = _ratio(others[:, -1], others[:, 0])
             columns["p_value_against_others"] = [
                 p_value(int(count[-1]), int(count[0]), int(other[-1]), int(other[0]))
                 for count, other in zip(self.counts, others, strict=True)
             ]
         return pd.DataFrame(columns)
-
-    def _others(self) -> Positions:
-        """Return the entries and the conversions that count in other segments and not in each.
-
-        An entry in several segments, as by a list, is one of the others once.
-        """
-        _, first = np.unique(self.each.found.starts[self._owners], return_index=True)
-        reach = self.each.found.reach[self._owners[first]]
-        everybody = np.array([len(reach), (reach == len(self.plan)).sum()])
-        others: Positions = everybody - self.counts[:, [0, -1]]
-        return others
-
-    def users(self, place: int | None, step: int, *, dropped: bool) -> list[int]:
-        """Return who, in a segment, did a step, or the one before and not it: codes of IDs."""
-        reach = self.each.found.reach[self._owners]
-        chosen = reach == step - 1 if dropped else reach >= step
-        if place is not None:
-            chosen &= self._places == place
-        known: list[int] = np.unique(self.each.ids[self._owners[chosen]]).tolist()
-        return known
 
 
 def _ratio(part: Any, whole: Any) -> Any:

@@ -32,7 +32,7 @@ MOST_STEPS: Final = 60
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class FunnelPlan:
     """What a funnel counts, checked.
 
     Attributes
@@ -70,7 +70,7 @@ class Plan:
         exclude: Sequence[AnyStep] | AnyStep,
         hold: Sequence[str | Property] | str | Property,
         attribution: Attribution,
-    ) -> Plan:
+    ) -> FunnelPlan:
         """Return the checked arguments of a funnel.
 
         Raises

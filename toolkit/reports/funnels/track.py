@@ -11,14 +11,14 @@ import numpy as np
 from toolkit.base import ABSENT, NO_TIME, key
 from toolkit.columns import Codes, Column, Mask, Positions
 from toolkit.expressions import Instants
-from toolkit.reports.funnels.plan import Plan
+from toolkit.reports.funnels.plan import FunnelPlan
 from toolkit.reports.question.segments import Segments
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import Step
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class FunnelTrack:
     """The events of a funnel, sorted by lane and time.
 
     A lane is a user, or where properties are held constant, a user and their values: an
@@ -131,7 +131,7 @@ class Track:
         return low
 
 
-def track_of(visible: Selection, plan: Plan) -> Track:
+def track_of(visible: Selection, plan: FunnelPlan) -> FunnelTrack:
     """Return the events a funnel looks at.
 
     Parameters
@@ -144,7 +144,7 @@ def track_of(visible: Selection, plan: Plan) -> Track:
     timelines = visible.events.timelines
     asked = (*plan.steps, *plan.exclude)
     names = [each.event for each in plan.steps]
-    track = Track(
+    track = FunnelTrack(
         timelines.rows,
         timelines.ids,
         timelines.times,
@@ -173,7 +173,7 @@ def _found(visible: Selection, step: Step) -> Positions:
     return positions[is_kept[events.timelines.rows[positions]]]
 
 
-def _held(track: Track, visible: Selection, plan: Plan) -> Track:
+def _held(track: FunnelTrack, visible: Selection, plan: FunnelPlan) -> FunnelTrack:
     """Return the track with a lane for each user and values of the held properties."""
     positions = track.where(tuple(range(len(track.found))))
     at_rows = visible.at_rows(track.rows[positions])
@@ -201,7 +201,7 @@ def _held(track: Track, visible: Selection, plan: Plan) -> Track:
     chosen, lanes = np.concatenate([held, copies]), np.concatenate([lanes, copied_lanes])
     order = np.lexsort((chosen, lanes))
     chosen, lanes = chosen[order], lanes[order]
-    return Track(
+    return FunnelTrack(
         track.rows[chosen],
         track.ids[chosen],
         track.times[chosen],

@@ -29,12 +29,15 @@ class Amounts:
         The number of cells.
     refused
         Which cells hold something that does not count.
+    column
+        Of distinct values: what each number stands for.
     """
 
     values: Any
     owners: Positions | None
     length: int
     refused: Mask
+    column: Column | None = None
 
     @classmethod
     def numbers(cls, column: Column | Instants) -> Amounts:
@@ -78,7 +81,8 @@ class Amounts:
         at = counts[segments.codes]
         owners = np.arange(segments.length) if segments.owners is None else segments.owners
         refused = np.zeros(segments.length, np.bool_)
-        return cls(segments.codes[at].astype(np.int64), owners[at], segments.length, refused)
+        codes = segments.codes[at].astype(np.int64)
+        return cls(codes, owners[at], segments.length, refused, cells)
 
     def beside(self, cells: Any) -> tuple[Positions | None, Any]:
         """Return the values next to many rows, each of which belongs to a cell.

@@ -12,6 +12,15 @@ import numpy as np
 from toolkit.base import ReportError, listed, quoted
 from toolkit.columns import Codes, Positions
 from toolkit.reports.numbers.amounts import Amounts
+from toolkit.reports.numbers.counted import (
+    Counted,
+    DistinctValues,
+    Extremes,
+    Quotients,
+    Samples,
+    Sums,
+    divided,
+)
 
 #: The days that end with a bucket's last in which a user has to have been there.
 WINDOWS: Final = {"dau": 1, "wau": 7, "mau": 30}
@@ -25,8 +34,6 @@ _PERCENTILE: Final = re.compile(r"p(\d{1,2}(?:\.\d{1,6})?|100)")
 # Up to this many (user, cell) pairs are ticked off in memory, a byte each: three
 # times as fast as sorting.
 _TICKED: Final = 2**28
-# Percentiles of up to so many cells are found cell by cell.
-_FEW_CELLS: Final = 2**14
 
 _NOUNS: Final = {
     **{"total": "events", "unique": "users", "sessions": "sessions", "per_user": "events per user"},
@@ -186,30 +193,15 @@ def distinct(keys: Codes | Positions, size: int) -> Positions:
     return keys[is_first]
 
 
-def sizes(measure: str, happened: Happened, amounts: Amounts | None, *, of_users: bool) -> Any:
-    """Return how large each segment is.
-
-    Values of counts and sums are added up over the buckets; another measure is that of the
-    range as a whole.
-    """
-    if measure in _ADDED:
-        if amounts is not None and of_users:
-            happened = happened.as_a_whole()
-        return values(measure, happened, amounts, of_users=of_users).sum(axis=1)
-    whole = happened.as_a_whole()
-    measure = "unique" if measure in WINDOWS else measure
-    return values(measure, whole, amounts, of_users=of_users)[:, 0]
-
-
-def values(
+def counted(
     measure: str,
     happened: Happened,
     amounts: Amounts | None = None,
     *,
     of_users: bool = False,
     cumulative: bool = False,
-) -> Any:
-    """Return the number of each cell, one row per segment and one column per bucket.
+) -> Counted:
+    """Return what the number of each cell is made of, one row per segment.
 
     Parameters
     ----------
@@ -225,15 +217,14 @@ def values(
         In each bucket what happened from the first one on; each user once from there on.
     """
     if measure in ("total", "count"):
-        return _added(np.bincount(happened.cells, minlength=happened.size), happened, cumulative)
+        return _counts(happened.cells, happened, cumulative)
     if measure in ("unique", "sessions"):
-        _, cells = happened.pairs(cumulative=cumulative)
-        return _added(np.bincount(cells, minlength=happened.size), happened, cumulative)
+        return _counts(happened.pairs(cumulative=cumulative)[1], happened, cumulative)
     if measure == "per_user":
-        events, users = (
-            values(each, happened, cumulative=cumulative) for each in ("total", "unique")
+        users = happened.pairs(cumulative=cumulative)[1]
+        return Quotients(
+            _counts(happened.cells, happened, cumulative), _counts(users, happened, cumulative)
         )
-        return divided(events, users)
     assert amounts is not None
     if of_users:
         ids, cells = happened.pairs(cumulative=cumulative)
@@ -242,63 +233,57 @@ def values(
         cells = happened.cells
         rows, numbers = amounts.beside(happened.rows)
     cells = cells if rows is None else cells[rows]
-    return _of_numbers(measure, numbers, cells, happened, cumulative)
-
-
-def _of_numbers(
-    measure: str, numbers: Any, cells: Positions, happened: Happened, cumulative: bool
-) -> Any:
-    shape, size = happened.shape, happened.size
     if measure == "distinct":
+        assert amounts.column is not None
         # Each value takes the place of a user.
-        alone = replace(
-            happened, ids=numbers, buckets=cells, segments=None, shape=(1, size), once=False,
-            people=int(numbers.max(initial=0)) + 1,
-        )  # fmt: skip
-        found, at = alone.pairs()
-        if cumulative:
-            whole = replace(
-                alone, ids=found, buckets=at % shape[1], segments=at // shape[1], shape=shape
-            )
-            _, at = whole.pairs(cumulative=True)
-        return _added(np.bincount(at, minlength=size), happened, cumulative)
+        size = max(happened.size, 1)
+        keys = distinct(numbers * size + cells, (int(numbers.max(initial=0)) + 1) * size)
+        codes, cells = keys // size, keys % size
+        return DistinctValues(amounts.column, codes, cells, happened.shape, cumulative)
     if measure in ("sum", "average"):
-        total = _added(_sums(numbers, cells, size), happened, cumulative)
+        total = _added(_sums(numbers, cells, happened.size), happened, cumulative)
         if measure == "sum":
             return total
-        return divided(total, _added(np.bincount(cells, minlength=size), happened, cumulative))
+        return Quotients(total, _counts(cells, happened, cumulative))
     if measure in ("min", "max"):
-        least = measure == "min"
-        result = np.full(size, np.inf if least else -np.inf)
-        (np.minimum if least else np.maximum).at(result, cells, numbers.astype(np.float64))
-        result = result.reshape(shape)
-        if cumulative:
-            result = (np.minimum if least else np.maximum).accumulate(result, axis=1)
-        return np.where(np.isinf(result), np.nan, result)
+        return _extremes(measure == "min", numbers, cells, happened, cumulative)
     place = percentile(measure)
     assert place is not None
-    if not cumulative:
-        return _percentiles(place, numbers, cells, size).reshape(shape)
-    result = np.full(shape, np.nan)
-    segments, buckets = np.divmod(cells, max(shape[1], 1))
-    for bucket in range(shape[1]):
-        until = buckets <= bucket
-        result[:, bucket] = _percentiles(place, numbers[until], segments[until], shape[0])
-    return result
+    return Samples(place, numbers, cells, happened.shape, cumulative)
 
 
-def _added(flat: Any, happened: Happened, cumulative: bool) -> Any:
-    found = flat.reshape(happened.shape)
-    return found.cumsum(axis=1) if cumulative else found
+def sizes(measure: str, happened: Happened, amounts: Amounts | None, *, of_users: bool) -> Counted:
+    """Return how large each segment is, to be added up over the buckets there are.
+
+    Counts and sums have those of the report, another measure that of the range as a whole.
+    """
+    if measure not in _ADDED or (amounts is not None and of_users):
+        happened = happened.as_a_whole()
+    measure = "unique" if measure in WINDOWS else measure
+    return counted(measure, happened, amounts, of_users=of_users)
 
 
-def divided(total: Any, number: Any) -> Any:
-    """Return a quotient, NaN where the number is 0."""
-    return np.divide(total, number, out=np.full(number.shape, np.nan), where=number > 0)
+def _counts(cells: Positions, happened: Happened, cumulative: bool) -> Sums:
+    return _added(np.bincount(cells, minlength=happened.size), happened, cumulative)
+
+
+def _added(flat: Any, happened: Happened, cumulative: bool) -> Sums:
+    found = Sums(flat.reshape(happened.shape))
+    return found.cumulated() if cumulative else found
+
+
+def _extremes(
+    is_least: bool, numbers: Any, cells: Positions, happened: Happened, cumulative: bool
+) -> Extremes:
+    nearer = np.minimum if is_least else np.maximum
+    result = np.full(happened.size, np.inf if is_least else -np.inf)
+    nearer.at(result, cells, numbers.astype(np.float64))
+    result = result.reshape(happened.shape)
+    return Extremes(nearer.accumulate(result, axis=1) if cumulative else result, is_least)
 
 
 def _sums(numbers: Any, cells: Positions, size: int) -> Any:
-    """Return the sum of each cell: of integers exact, ``int64`` if all of them are."""
+    """Return the sum of each cell: of integers exact, ``int64`` if that holds them."""
     if numbers.dtype != np.int64:
         return np.bincount(cells, weights=numbers, minlength=size)
     largest = max(abs(int(numbers.min(initial=0))), abs(int(numbers.max(initial=0))))
@@ -312,35 +297,8 @@ def _sums(numbers: Any, cells: Positions, size: int) -> Any:
         added = np.bincount(cells, weights=part, minlength=size)
         whole = whole + np.array([int(each) << shift for each in added.tolist()], object)
         rest = rest >> 21
-    if all(-(2**63) <= each < 2**63 for each in whole):
-        return whole.astype(np.int64)
-    return whole.astype(np.float64)
-
-
-def _percentiles(place: float, numbers: Any, cells: Positions, size: int) -> Any:
-    """Return the percentile of each cell, between two numbers in proportion; NaN of none."""
-    floats = numbers.astype(np.float64)
-    counts = np.bincount(cells, minlength=size)
-    first = np.cumsum(counts) - counts
-    exact = (counts - 1) * (place / 100)
-    below = np.floor(exact)
-    some = counts > 0
-    # Numbers of 16 bits are sorted by counting, several times as fast as any others.
-    narrow = cells.astype(np.min_scalar_type(max(size - 1, 0)))
-    if size <= _FEW_CELLS:
-        # One cell after the other, of which only the two numbers asked for need their place.
-        floats = floats[np.argsort(narrow, kind="stable")]
-        for cell in np.flatnonzero(some).tolist():
-            wanted = np.unique([int(below[cell]), int(np.ceil(exact[cell]))])
-            floats[first[cell] : first[cell] + counts[cell]].partition(wanted)
-    else:
-        order = np.argsort(floats)
-        floats = floats[order][np.argsort(narrow[order], kind="stable")]
-    low = floats[(first + below.astype(np.int64))[some]]
-    high = floats[(first + np.ceil(exact).astype(np.int64))[some]]
-    result = np.full(size, np.nan)
-    result[some] = low + (high - low) * (exact - below)[some]
-    return result
+    fits = all(-(2**63) <= each < 2**63 for each in whole)
+    return whole.astype(np.int64) if fits else whole
 
 
 def in_window(days: int, happened: Happened, ends: Positions) -> Any:

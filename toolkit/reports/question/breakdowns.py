@@ -157,8 +157,9 @@ class ByCohorts(Breakdown):
         for at, cohort in enumerate(self.cohorts):
             codes[:, at] = 2 * at + ~mask_of(cohort, scope)
         names = [f"{word} {cohort.name}" for cohort in self.cohorts for word in ("In", "Not in")]
+        places = [(at,) for at in range(len(names))]
         owners = None if many == 1 else np.repeat(np.arange(size), many)
-        return Segments(codes.ravel(), Ordered(names), owners, size)
+        return Segments(codes.ravel(), Ordered(names, places), owners, size)
 
 
 #: What a report takes as ``by=``.

@@ -163,7 +163,9 @@ class _Cut(Breakdown):
             empty = np.flatnonzero(is_list)[[not each for each in lists[is_list]]]
             codes[empty] = len(names) - 3
         codes[at] = found
-        return codes, Ordered(names)
+        # What can be in no bucket comes after all buckets.
+        places = [*((0, key) for key in used.tolist()), (1,), (2,), (3,)]
+        return codes, Ordered(names, places)
 
     @abstractmethod
     def _keys(self, cells: Cells) -> tuple[Mask, Any, Callable[[Any], list[str]]]:

@@ -13,7 +13,7 @@ import pandas as pd
 from toolkit.base import ReportError, check_number, did_you_mean, dumps, listed, quoted
 from toolkit.columns import Mask, Positions
 from toolkit.reports.question.breakdowns import Breakdown
-from toolkit.reports.question.segments import NOT_SET, OTHER, Level, Segments, label
+from toolkit.reports.question.segments import NOT_SET, OTHER, Level, Values, label
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Ranked:
     def of(
         cls,
         by: Breakdown,
-        segments: Segments,
+        values: Values,
         used: Positions,
         sizes: Any,
         *,
@@ -64,8 +64,8 @@ class Ranked:
 
         Parameters
         ----------
-        by, segments
-            The breakdown, and its segments.
+        by, values
+            The breakdown, and what its segments are.
         used
             The codes that occur, ascending.
         sizes
@@ -73,7 +73,7 @@ class Ranked:
         by_size
             Whether this counts even where segments have an order of their own.
         """
-        levels = segments.values.levels(used)
+        levels = values.levels(used)
         sizes = np.asarray(sizes, np.float64)
         order = _order(levels, sizes, by_size=by_size)
         labels = tuple(tuple(level.labels[at] for at in order.tolist()) for level in levels)
@@ -81,6 +81,11 @@ class Ranked:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def beyond(self, top: int) -> Positions:
+        """Return the codes of all but the largest, those of which nothing is set not among them."""
+        found: Positions = self.codes[~self.is_unset][top:]
+        return found
 
     @cached_property
     def names(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,15 @@ class Values(Protocol):
     def levels(self, chosen: Positions) -> list[Level]:
         """Return what some of them are, by each thing a report is broken down by."""
 
+    def identities(self) -> list[Hashable]:
+        """Return what each is: the same for the same segment of other users."""
+
+    def take(self, chosen: Positions) -> Self:
+        """Return some of them."""
+
+    def followed_by(self, other: Any) -> Self:
+        """Return these, then those of other users by the same breakdown."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Distinct:
@@ -62,39 +71,93 @@ class Distinct:
     def levels(self, chosen: Positions) -> list[Level]:
         return [Level(chosen, _labels(self.cells.take(chosen).cells()))]
 
+    def identities(self) -> list[Hashable]:
+        return [key(None if cell is ABSENT else cell) for cell in self.cells.cells()]
+
+    def take(self, chosen: Positions) -> Distinct:
+        return Distinct(self.cells.take(chosen))
+
+    def followed_by(self, other: Distinct) -> Distinct:
+        return Distinct(self.cells.followed_by(other.cells))
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Ordered:
-    """Segments with names and an order of their own, such as ranges of a number."""
+    """Segments with names and an order of their own, such as ranges of a number.
+
+    Attributes
+    ----------
+    names
+        What each is called.
+    places
+        Where each is in their order: tuples that can be compared, of a range its number.
+    """
 
     names: Sequence[str]
+    places: Sequence[tuple[Any, ...]]
 
     def __len__(self) -> int:
         return len(self.names)
 
     def levels(self, chosen: Positions) -> list[Level]:
-        return [Level(chosen, [self.names[at] for at in chosen.tolist()], is_ordered=True)]
+        names = [self.names[at] for at in chosen.tolist()]
+        places = [self.places[at] for at in chosen.tolist()]
+        ranks = {place: rank for rank, place in enumerate(sorted(set(places)))}
+        codes = np.array([ranks[place] for place in places], np.int64)
+        return [Level(codes, names, is_ordered=True)]
+
+    def identities(self) -> list[Hashable]:
+        return list(self.places)
+
+    def take(self, chosen: Positions) -> Ordered:
+        at = chosen.tolist()
+        return Ordered([self.names[each] for each in at], [self.places[each] for each in at])
+
+    def followed_by(self, other: Ordered) -> Ordered:
+        return Ordered([*self.names, *other.names], [*self.places, *other.places])
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class WithOther:
-    """Some segments, and after them one for all that are not shown one by one."""
+    """Some segments, and one for all that are not shown one by one.
+
+    Attributes
+    ----------
+    shown
+        The segments that are shown.
+    places
+        Which of these each is; -1 for the one of all others.
+    """
 
     shown: Values
+    places: Positions
 
     def __len__(self) -> int:
-        return len(self.shown) + 1
+        return len(self.places)
 
     def levels(self, chosen: Positions) -> list[Level]:
-        is_shown = chosen < len(self.shown)
+        places = self.places[chosen]
+        is_shown = places >= 0
         found = []
-        for level in self.shown.levels(chosen[is_shown]):
+        for level in self.shown.levels(places[is_shown]):
             codes = np.full(len(chosen), len(self.shown), np.int64)
             codes[is_shown] = level.codes
             labels = np.full(len(chosen), OTHER, object)
             labels[is_shown] = level.labels
             found.append(Level(codes, labels.tolist(), level.is_ordered))
         return found
+
+    def identities(self) -> list[Hashable]:
+        shown = self.shown.identities()
+        return [(shown[place],) if place >= 0 else () for place in self.places.tolist()]
+
+    def take(self, chosen: Positions) -> WithOther:
+        return WithOther(self.shown, self.places[chosen])
+
+    def followed_by(self, other: WithOther) -> WithOther:
+        places = np.where(other.places < 0, -1, other.places + len(self.shown))
+        shown = self.shown.followed_by(other.shown)
+        return WithOther(shown, np.concatenate([self.places, places]))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -123,6 +186,33 @@ class Combined:
                 labels = [level.labels[at] for at in back.tolist()]
                 found.append(Level(level.codes[back], labels, level.is_ordered))
         return found
+
+    def identities(self) -> list[Hashable]:
+        each = [part.identities() for part in self.parts]
+        columns = zip(each, self.places.T.tolist(), strict=True)
+        return list(zip(*([keys[at] for at in places] for keys, places in columns), strict=True))
+
+    def take(self, chosen: Positions) -> Combined:
+        return Combined(self.parts, self.places[chosen])
+
+    def followed_by(self, other: Combined) -> Combined:
+        pairs = list(zip(self.parts, other.parts, strict=True))
+        shifted = other.places + np.array([len(mine) for mine, _ in pairs])
+        parts = [mine.followed_by(theirs) for mine, theirs in pairs]
+        return Combined(parts, np.concatenate([self.places, shifted]))
+
+
+def joined(first: Values, second: Values) -> tuple[Values, Positions]:
+    """Return the segments of two groups of users, each once, and which of these each is.
+
+    Those of the first group are before those of the second among the latter.
+    """
+    both = first.followed_by(second)
+    known: dict[Hashable, int] = {}
+    each = [known.setdefault(one, len(known)) for one in both.identities()]
+    which = np.array(each, np.int64)
+    _, at = np.unique(which, return_index=True)
+    return both.take(at), which
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -227,6 +317,14 @@ class Segments:
         owners, found = keys // max(len(values), 1), keys % max(len(values), 1)
         return Segments(found.astype(np.int32), values, owners, self.length)
 
+    def with_other(self, others: Positions) -> Segments:
+        """Return the segments, some of them as one for all that are not shown one by one."""
+        if not len(others):
+            return self
+        codes = np.arange(len(self))
+        codes[others] = len(self)
+        return self.recoded(codes, WithOther(self.values, np.append(np.arange(len(self)), -1)))
+
     def of_rows(self, cells: Positions | Codes) -> Segments:
         """Return the segments of many rows, each of which belongs to a cell."""
         rows, codes = self.beside(cells)
@@ -253,6 +351,14 @@ class Segments:
         keys = np.unique(rows * len(self) + found.codes)
         codes = (keys % len(self)).astype(np.int32)
         return Segments(codes, self.values, keys // len(self), length)
+
+
+def occurring(codes: Any, size: int) -> tuple[Positions, Positions]:
+    """Return which of *size* codes occur, ascending, and where each of *codes* is among these."""
+    used = np.flatnonzero(np.bincount(codes, minlength=size))
+    places = np.zeros(size, np.int64)
+    places[used] = np.arange(len(used))
+    return used, places[codes]
 
 
 def spread(owners: Positions, length: int, cells: Any) -> tuple[Positions, Positions]:

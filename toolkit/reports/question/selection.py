@@ -56,8 +56,8 @@ from toolkit.expressions import (
 from toolkit.profiles import saved_ids
 from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.periods import Periods
-from toolkit.reports.question.scopes import ColumnScope, EveryScope, ProfileScope, added_up
 from toolkit.reports.question.segments import Segments
+from toolkit.updates import is_number
 
 # Properties that are not a column of the profiles, whatever a profile says.
 _WORKED_OUT: Final = (FIRST_SEEN, LAST_SEEN, "$distinct_id")
@@ -272,10 +272,10 @@ class Selection:
         coded = snapshot.coded(names.pop()) if len(names) == 1 else None
         if coded is not None:
             codes, texts = coded
-            of_texts = mask_of(condition, ColumnScope(texts))
+            of_texts = mask_of(condition, _ColumnScope(texts))
             return np.append(of_texts.take(codes), of_texts[-1])
-        of_nobody = mask_of(condition, ColumnScope(Column.absent(1)))
-        return np.append(mask_of(condition, ProfileScope(snapshot)), of_nobody)
+        of_nobody = mask_of(condition, _ColumnScope(Column.absent(1)))
+        return np.append(mask_of(condition, _ProfileScope(snapshot)), of_nobody)
 
     def _is_stored(self, names: list[str]) -> bool:
         """Whether there are some user properties, all of them columns of the profiles."""
@@ -330,7 +330,7 @@ class Selection:
         if snapshot is None or not self._is_stored([prop.name for prop in by.properties]):
             return by.segments(UserScope(self))
         # Of profiles, then looked up as numbers: that moves no text.
-        return by.segments(EveryScope(snapshot)).of_rows(self._profile_rows)
+        return by.segments(_EveryScope(snapshot)).of_rows(self._profile_rows)
 
     def event_segments(self, by: Breakdown) -> Segments:
         """Return the segments of every selected event."""
@@ -358,7 +358,7 @@ class Selection:
         size = len(self.events.ids.texts) + 1
         if node.of is None:
             return Column.of_array(np.bincount(found.ids, minlength=size))
-        return added_up(evaluate(node.of, _EventScope(found)), found.ids, size)
+        return _added_up(evaluate(node.of, _EventScope(found)), found.ids, size)
 
     def period_of(self, node: Tally) -> tuple[int, int]:
         """Return from when until before when a tally counts, in microseconds since 1970 UTC."""
@@ -493,6 +493,48 @@ class Selection:
 
 
 @dataclass(frozen=True, eq=False)
+class _ProfileScope:
+    """What an expression sees that is worked out once a profile."""
+
+    snapshot: Snapshot
+
+    def __len__(self) -> int:
+        return len(self.snapshot)
+
+    def column(self, side: str, name: str) -> Column | Instants:
+        assert side == "user"
+        return self.snapshot.column(name)
+
+
+@dataclass(frozen=True, eq=False)
+class _ColumnScope:
+    """What an expression sees of users of whom every property it asks for is the same column."""
+
+    cells: Column
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def column(self, side: str, name: str) -> Column | Instants:
+        assert side == "user"
+        return self.cells
+
+
+@dataclass(frozen=True, eq=False)
+class _EveryScope:
+    """What a breakdown sees that is worked out once a profile, and last for no profile."""
+
+    snapshot: Snapshot
+
+    def __len__(self) -> int:
+        return len(self.snapshot) + 1
+
+    def column(self, side: str, name: str) -> Column | Instants:
+        assert side == "user"
+        return self.snapshot.column(name).followed_by(Column.absent(1))
+
+
+@dataclass(frozen=True, eq=False)
 class UserScope:
     """What an expression sees that is worked out once a distinct ID."""
 
@@ -576,3 +618,23 @@ def segments_beside(
     if spread is not None:
         return by.segments(spread.scope).of_groups(spread.cells, spread.owners, len(scope))
     return by.segments(scope)
+
+
+def _added_up(column: Column, ids: Codes, size: int) -> Column:
+    """Return the sum of the numbers of each ID, 0 where there are none."""
+    if column.kind == "json":
+        numbers = [cell if is_number(cell) else 0 for cell in column.cells()]
+        column = Column.of(numbers) if len(numbers) else Column.absent(0)
+    if column.kind == "json":  # integers of any size
+        sums = [0] * size
+        for owner, number in zip(ids.tolist(), column.cells(), strict=True):
+            sums[owner] += number
+        return Column.of(sums)
+    if column.kind not in ("int", "float"):
+        return Column.of_array(np.zeros(size, np.int64))
+    values = np.where(column.has_value, column.values, 0)
+    if column.kind == "int" and np.abs(values.astype(np.float64)).sum() < 2**62:
+        exact = np.zeros(size, np.int64)
+        np.add.at(exact, ids, values)
+        return Column.of_array(exact)
+    return Column.of_array(np.bincount(ids, weights=values, minlength=size))

@@ -48,6 +48,11 @@ class Step:
         parts += [] if self.between is None else ["between steps {} and {}".format(*self.between)]
         return " ".join(parts)
 
+    @property
+    def asked(self) -> str | None:
+        """What a definition calls it: its name, None for any event; with a condition its label."""
+        return self.event if self.where is None else self.label
+
     def __str__(self) -> str:
         return self.label
 

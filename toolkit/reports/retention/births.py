@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import tzinfo
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -12,9 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit.base import ReportError, check_choice, count
-from toolkit.columns import Positions
-from toolkit.events import AnyEvents, At, Profiles
-from toolkit.expressions import Expression, as_expression
+from toolkit.columns import Mask, Positions
 from toolkit.reports.form.fields import (
     AT,
     RANGE,
@@ -24,10 +20,10 @@ from toolkit.reports.form.fields import (
     FilterField,
     PropertyField,
 )
-from toolkit.reports.question import remarks
-from toolkit.reports.question.breakdowns import Breakdown, as_breakdown
-from toolkit.reports.question.periods import MOST_ROWS, Moment, Periods, periods
-from toolkit.reports.question.ranked import Ranked
+from toolkit.reports.question.breakdowns import Breakdown
+from toolkit.reports.question.periods import MOST_ROWS, Moment, Periods
+from toolkit.reports.question.scope import ReportScope
+from toolkit.reports.question.segments import Values, occurring
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import AnyStep, Step, as_step
 from toolkit.reports.retention.brackets import Brackets, Mode, RetentionUnit, brackets
@@ -37,86 +33,134 @@ BirthMode: TypeAlias = Literal["any", "first"]
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class BirthPlan:
     """What retention and frequency have in common: births, returns, cohorts, buckets.
 
     Attributes
     ----------
-    births, returns
-        The events that are; births before the range too if only the first counts.
+    scope
+        Of whose events, broken down by what.
     birth, back
-        What they are.
-    by
-        The breakdown.
-    first_only
-        Whether only the first birth of a user counts.
+        What births and returns are.
     brackets
         The buckets; their range holds the cohorts.
-    definition
-        The arguments, by name.
-    notes
-        What one should know.
+    first_only
+        Whether only the first birth of a user counts.
     """
 
-    births: Selection
-    returns: Selection
+    scope: ReportScope
     birth: Step
     back: Step
-    by: Breakdown | None
-    first_only: bool
     brackets: Brackets
-    definition: Mapping[str, object]
-    notes: list[str]
+    first_only: bool
+
+    @property
+    def by(self) -> Breakdown | None:
+        """The breakdown."""
+        return self.scope.by
 
     @property
     def range(self) -> Periods:
         """The range, whose buckets are the cohorts."""
         return self.brackets.range
 
+    @property
+    def _inside(self) -> Selection:
+        visible, range_ = self.scope.visible, self.range
+        return visible.between(range_.start, range_.end) if self.scope.is_ranged else visible
+
+    @cached_property
+    def births(self) -> Selection:
+        """The events that are births; those before the range too if only the first counts."""
+        among = self._inside
+        if self.first_only and self.scope.start is not None:
+            among = self.scope.visible.keep(self.scope.visible.times < self.range.end)
+        return among.named(self.birth.event).where(self.birth.where).where(self.scope.where)
+
     @cached_property
     def course(self) -> Course:
         """Who enters which cohort, and their returns."""
-        return course(self.births, self.returns, self.range, by=self.by, first_only=self.first_only)
+        back = self.back
+        returns = self._inside.named(back.event).where(back.where).where(self.scope.where)
+        births, came = self.births.with_id(), returns.with_id()
+        return course(births, came, self.range, by=self.by, first_only=self.first_only)
 
     @cached_property
-    def together(self) -> Asked:
+    def together(self) -> BirthPlan:
         """The same without a breakdown."""
-        return self if self.by is None else replace(self, by=None)
+        return self if self.by is None else replace(self, scope=self.scope.together)
 
-    def grouped(self) -> tuple[Ranked, Positions, Positions]:
+    def notes(self) -> list[str]:
+        """Return what one should know before trusting the numbers, as sentences."""
+        range_ = self.range
+        return [
+            *self.scope.notes(
+                range_,
+                self.births.between(range_.start, range_.end),
+                [self.birth.event, self.back.event],
+                [self.birth.where, self.back.where, self.scope.where],
+            ),
+            *([] if self.scope.start is None else _first_cohort(range_)),
+        ]
+
+    @property
+    def definition(self) -> dict[str, object]:
+        """The arguments, by name."""
+        return {
+            "birth": self.birth.asked,
+            "back": self.back.asked,
+            "unit": self.brackets.unit,
+            "mode": self.brackets.mode,
+            "birth_mode": "first" if self.first_only else "any",
+            **self.scope.definition,
+        }
+
+    def grouped(self) -> tuple[Values | None, Positions, Positions, Positions]:
         """Return the entries in groups, one for each segment and cohort.
 
         Returns
         -------
-        ranked
-            The segments that occur, in the order of the table.
+        values, codes
+            What the segments are, and which of them occur.
         groups
-            The group of each entry: segments as in the table, in each all cohorts.
+            The group of each entry: segments ascending by code, in each all cohorts.
         sizes
             How many entries there are, one row per segment and one column per cohort.
         """
         entries, segments = self.course.entries, self.course.segments
         cohorts = len(self.range)
-        if entries.segments is None or segments is None or self.by is None:
+        if entries.segments is None or segments is None:
             sizes = np.bincount(entries.cohorts, minlength=cohorts).reshape(1, cohorts)
-            return Ranked.whole(), entries.cohorts, sizes
-        counted = np.bincount(entries.segments, minlength=len(segments))
-        used = np.flatnonzero(counted)
-        check_rows(len(used) * int(self.brackets.has_begun.sum()), len(used))
-        ranked = Ranked.of(self.by, segments, used, counted[used])
-        groups = ranked.places(entries.segments, len(segments)) * cohorts + entries.cohorts
+            return None, np.zeros(1, np.int64), entries.cohorts, sizes
+        used, places = occurring(entries.segments, len(segments))
+        self.check(len(used))
+        groups = places * cohorts + entries.cohorts
         sizes = np.bincount(groups, minlength=len(used) * cohorts).reshape(len(used), cohorts)
-        return ranked, groups, sizes
+        return segments.values, used, groups, sizes
+
+    def check(self, segments: int) -> None:
+        """Refuse a table too large to read.
+
+        Raises
+        ------
+        ReportError
+            If it is.
+        """
+        check_rows(segments * int(self.brackets.has_begun.sum()), segments)
 
     def entries(self, segment: int | None, cohort: int | None) -> Entries:
         """Return the entries of a segment and a cohort, None for all."""
+        return self.course.entries.take(self.chosen(segment, cohort))
+
+    def chosen(self, segment: int | None, cohort: int | None) -> Mask:
+        """Return which entries are of a segment and a cohort, None for all."""
         entries = self.course.entries
         chosen = np.ones(len(entries), np.bool_)
         if cohort is not None:
             chosen &= entries.cohorts == cohort
         if segment is not None and entries.segments is not None:
             chosen &= entries.segments == segment
-        return entries.take(chosen)
+        return chosen
 
     def ids(self, entries: Entries) -> list[str]:
         """Return the distinct IDs of entries, sorted."""
@@ -151,9 +195,8 @@ def check_rows(rows: int, segments: int) -> None:
         )
 
 
-def ask(
-    events: AnyEvents,
-    profiles: Profiles | None,
+def birth_plan(
+    scope: ReportScope,
     birth: AnyStep,
     back: AnyStep,
     *,
@@ -161,71 +204,17 @@ def ask(
     buckets: Any,
     mode: Mode,
     birth_mode: BirthMode,
-    by: Any,
-    where: str | Expression | None,
-    start: Moment | None,
-    end: Moment | None,
-    tz: str | tzinfo | None,
-    at: At,
-) -> Asked:
+) -> BirthPlan:
     """Return what a report on births and returns is about; arguments as for retention."""
     check_choice("unit", unit, get_args(RetentionUnit))
     check_choice("mode", mode, get_args(Mode))
     check_choice("birth_mode", birth_mode, get_args(BirthMode))
     born, came = as_step(birth, "birth"), as_step(back, "back")
-    prop = as_breakdown(by, tz)
-    condition = None if where is None else as_expression(where)
-    everything = Selection.of(events, profiles, at)
-    visible = everything.visible
-    range_ = periods(unit, start, end, tz, visible.observed)
+    range_ = scope.periods(unit)
     brackets_ = brackets(buckets, unit, mode, range_)
     check_rows(len(range_) * len(brackets_) // 10, 1)
     check_rows(int(brackets_.has_begun.sum()), 1)
-
-    inside = visible
-    if start is not None or end is not None:
-        inside = visible.between(range_.start, range_.end)
-    first_only = birth_mode == "first"
-    before = inside
-    if first_only and start is not None:
-        before = visible.keep(visible.times < range_.end)
-    births = before.named(born.event).where(born.where).where(condition)
-    returns = inside.named(came.event).where(came.where).where(condition)
-    conditions = [born.where, came.where, condition]
-    names = [born.event, came.event]
-    notes = [
-        *remarks.unknown_names(names, everything.events.names),
-        *remarks.empty_range(start, end, range_, visible),
-        *remarks.never_true(everything, conditions),
-        *remarks.of_users(births.between(range_.start, range_.end), prop, conditions),
-        *remarks.left_out(everything, names, range_),
-        *([] if start is None else _first_cohort(range_)),
-    ]
-    definition = {
-        "birth": born.label if born.where is not None else born.event,
-        "back": came.label if came.where is not None else came.event,
-        "unit": unit,
-        "buckets": buckets,
-        "mode": mode,
-        "birth_mode": birth_mode,
-        "by": None if prop is None else prop.label,
-        "where": None if condition is None else condition.text,
-        "start": start,
-        "end": end,
-        "tz": None if tz is None else str(tz),
-        "at": at,
-    }
-    return Asked(
-        births.with_id(),
-        returns.with_id(),
-        born,
-        came,
-        prop,
-        first_only,
-        brackets_,
-        definition,
-        notes,
-    )
+    return BirthPlan(scope, born, came, brackets_, birth_mode == "first")
 
 
 def _first_cohort(range_: Periods) -> list[str]:

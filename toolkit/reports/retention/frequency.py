@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
@@ -26,23 +26,26 @@ from toolkit.expressions import Expression
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.form.fields import ChoiceField, Declaration, NumberField
+from toolkit.reports.numbers.counted import Sums, divided
+from toolkit.reports.numbers.tally import ReportPlan, ReportTally
 from toolkit.reports.question.breakdowns import By
 from toolkit.reports.question.periods import Moment
 from toolkit.reports.question.ranked import Ranked
+from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.question.steps import AnyStep
 from toolkit.reports.report import Report
 from toolkit.reports.retention import triangles
 from toolkit.reports.retention.births import (
-    Asked,
     BirthMode,
-    ask,
+    BirthPlan,
     birth_fields,
+    birth_plan,
     check_rows,
     further_fields,
 )
 from toolkit.reports.retention.brackets import Mode, RetentionUnit
 from toolkit.reports.retention.criteria import Retaining
-from toolkit.reports.retention.retained import averaged, divided
+from toolkit.reports.retention.retained import averaged
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,27 +124,22 @@ def frequency(
     """
     check_choice("unit", unit, get_args(RetentionUnit))
     check_choice("count", count, get_args(HowMany))
-    asked = ask(
-        events,
-        profiles,
+    scope = ReportScope.of(events, profiles, by=by, where=where, start=start, end=end, tz=tz, at=at)
+    births = birth_plan(
+        scope,
         birth,
         back,
         unit=unit,
         buckets=_WINDOW[unit] if buckets is None else buckets,
         mode=mode,
         birth_mode=birth_mode,
-        by=by,
-        where=where,
-        start=start,
-        end=end,
-        tz=tz,
-        at=at,
     )
-    return Frequency(asked, count, {**asked.definition, "buckets": buckets, "count": count})
+    definition = {**births.definition, "buckets": buckets, "count": count}
+    return Frequency(FrequencyPlan(births, count), definition)
 
 
 @dataclass(frozen=True, eq=False)
-class _Numbers:
+class FrequencyAnswer:
     """Users, one row per segment, in each a cohort, in each a number of units."""
 
     ranked: Ranked
@@ -150,36 +148,60 @@ class _Numbers:
     first: int
 
 
+@dataclass(frozen=True, eq=False)
+class FrequencyPlan(ReportPlan):
+    """What is counted: births, and on how many units users came back."""
+
+    births: BirthPlan
+    how_many: HowMany
+
+    @property
+    def scope(self) -> ReportScope:  # type: ignore[override]
+        """Of whose events, broken down by what."""
+        return self.births.scope
+
+    def on(self, scope: ReportScope) -> FrequencyPlan:
+        return replace(self, births=replace(self.births, scope=scope))
+
+    @cached_property
+    def visited(self) -> Positions:
+        """In how many buckets each entry came back."""
+        course = self.births.course
+        return Retaining(course.returns, self.births.brackets, "on").visited(course.entries)
+
+    def count(self) -> ReportTally:
+        """Return the users of each cohort, and those who came back in so many buckets."""
+        values, codes, groups, sizes = self.births.grouped()
+        width = len(self.births.brackets) + 1
+        check_rows(sizes.size * width, len(codes))
+        users = np.bincount(groups * width + self.visited, minlength=sizes.size * width)
+        return ReportTally(values, codes, (Sums(sizes), Sums(users.reshape(*sizes.shape, width))))
+
+    def answer(self, tally: ReportTally) -> FrequencyAnswer:
+        """Return the numbers of the report of what was counted."""
+        sizes, users = (each.values() for each in tally.counted)
+        check_rows(users.size, len(tally))
+        if self.how_many == "at_least":
+            users = users[:, :, ::-1].cumsum(axis=2)[:, :, ::-1][:, :, 1:]
+        ranked = tally.ranked(self.births.by, sizes.sum(axis=1))
+        order, first = ranked.order, int(self.how_many == "at_least")
+        return FrequencyAnswer(ranked, sizes[order], users[order], first)
+
+
 class Frequency(Report):
     """On how many days, weeks or months users came back; made by :func:`frequency`."""
 
-    def __init__(self, asked: Asked, count: HowMany, definition: Mapping[str, object]) -> None:
-        self._asked = asked
-        self._count = count
-        self._numbers = self._counted()
-        notes = [*asked.notes, *self._incomplete()]
-        super().__init__(_title(asked, count, definition), definition, self._rows(), notes)
-
-    @cached_property
-    def _visited(self) -> Positions:
-        """In how many buckets each entry came back."""
-        course = self._asked.course
-        return Retaining(course.returns, self._asked.brackets, "on").visited(course.entries)
-
-    def _counted(self) -> _Numbers:
-        ranked, groups, sizes = self._asked.grouped()
-        width = len(self._asked.brackets) + 1
-        check_rows(sizes.size * width, len(ranked))
-        cells = groups * width + self._visited
-        users = np.bincount(cells, minlength=sizes.size * width).reshape(*sizes.shape, width)
-        if self._count == "at_least":
-            users = users[:, :, ::-1].cumsum(axis=2)[:, :, ::-1][:, :, 1:]
-        return _Numbers(ranked, sizes, users, int(self._count == "at_least"))
+    def __init__(self, plan: FrequencyPlan, definition: Mapping[str, object]) -> None:
+        self._plan = plan
+        self._births = plan.births
+        self._numbers = plan.answer(plan.count())
+        notes = [*self._births.notes(), *self._incomplete()]
+        super().__init__(_title(plan), definition, self._rows(), notes)
 
     @property
     def _is_over(self) -> Any:
         """Whether all the units of each cohort are over."""
-        return self._asked.brackets.is_over.all(axis=1)
+        return self._births.brackets.is_over.all(axis=1)
 
     def _incomplete(self) -> list[str]:
         cut = int((~self._is_over).sum())
@@ -188,12 +210,12 @@ class Frequency(Report):
         return [
             f"Incomplete, so left out of averages: {cut:,} of "
             f"{counted_words(len(self._is_over), 'cohort')}, whose {self._window} are not over at "
-            f"the end of the range, {self._asked.range.span}."
+            f"the end of the range, {self._births.range.span}."
         ]
 
     @property
     def _window(self) -> str:
-        brackets = self._asked.brackets
+        brackets = self._births.brackets
         units = int(brackets.lasts[-1]) + 1 if len(brackets) else 0
         return counted_words(units, brackets.unit)
 
@@ -206,7 +228,7 @@ class Frequency(Report):
         segments, cohorts, width = numbers.users.shape
         columns = numbers.ranked.columns(cohorts * width)
         places = np.tile(np.repeat(np.arange(cohorts), width), segments)
-        columns["cohort"] = self._asked.range.starts[places]
+        columns["cohort"] = self._births.range.starts[places]
         columns["size"] = np.repeat(numbers.sizes.ravel(), width)
         columns["units"] = np.tile(self._units, segments * cohorts)
         columns["users"] = numbers.users.ravel()
@@ -257,22 +279,18 @@ class Frequency(Report):
         ReportError
             If the report has no such cohort, number of units or segment.
         """
-        numbers, entries = self._numbers, self._asked.course.entries
+        numbers = self._numbers
         place = numbers.ranked.find(segment)
-        wanted = self._asked.find(cohort)
-        chosen = np.ones(len(entries), np.bool_)
-        if wanted is not None:
-            chosen &= entries.cohorts == wanted
-        if place is not None and entries.segments is not None:
-            chosen &= entries.segments == numbers.ranked.codes[place]
+        code = None if place is None else int(numbers.ranked.codes[place])
+        chosen = self._births.chosen(code, self._births.find(cohort))
         if units is not None:
             if not is_whole(units) or units not in self._units:
                 raise ReportError(
                     f"units={quoted(units)}; the report has {numbers.first} to {self._units[-1]}"
                 )
-            is_exact = self._count == "exactly"
-            chosen &= (self._visited == units) if is_exact else (self._visited >= units)
-        return self._asked.ids(entries.take(chosen))
+            is_exact = self._plan.how_many == "exactly"
+            chosen &= (self._plan.visited == units) if is_exact else (self._plan.visited >= units)
+        return self._births.ids(self._births.course.entries.take(chosen))
 
     def cell(self, row: int) -> Cell:
         """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
@@ -303,14 +321,14 @@ class Frequency(Report):
         rates = self.average["rate"].to_numpy(np.float64).reshape(shape)
         shown, legend = ranked.drawn(top, plots.MOST_LINES)
         names = [f"{units}" for units in self._units]
-        few = self._count == "exactly"
+        few = self._plan.how_many == "exactly"
         return triangles.curves(
             ax,
             names if few else [f"{name}+" for name in names],
             [(ranked.names[at] or "average", rates[at]) for at in shown],
             title=self.title,
             of="share of users",
-            over=f"{self._asked.brackets.unit}s on which they came back, of {self._window}",
+            over=f"{self._births.brackets.unit}s on which they came back, of {self._window}",
             by=legend,
             is_share=True,
             cell=self._at_units,
@@ -322,16 +340,10 @@ class Frequency(Report):
         return {"units": int(self._units[place]), **ranked.cell(segment)}
 
 
-def _title(asked: Asked, count: HowMany, definition: Mapping[str, object]) -> str:
-    words = count.replace("_", " ")
-    title = f"{asked.birth}, then {asked.back}: users back on {words} n {asked.brackets.unit}s"
-    if definition["by"] is not None:
-        title += f" by {definition['by']}"
-    if definition["where"] is not None:
-        title += f", where {definition['where']}"
-    if definition["at"] != "latest" and definition["by"] is not None:
-        title += f" at {definition['at']}"
-    return begun(title)
+def _title(plan: FrequencyPlan) -> str:
+    births, words = plan.births, plan.how_many.replace("_", " ")
+    units = f"users back on {words} n {births.brackets.unit}s"
+    return plan.scope.titled(begun(f"{births.birth}, then {births.back}: {units}"))
 
 
 DECLARATION: Final = Declaration(

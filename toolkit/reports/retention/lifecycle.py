@@ -15,7 +15,7 @@ import pyarrow as pa
 from toolkit.base import Json, ReportError, begun, check_choice, count, listed, times
 from toolkit.columns import Codes, Positions
 from toolkit.events import AnyEvents, At, Profiles
-from toolkit.expressions import Expression, as_expression
+from toolkit.expressions import Expression
 from toolkit.reports.drawing import stacks
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.form.fields import (
@@ -27,11 +27,13 @@ from toolkit.reports.form.fields import (
     PropertyField,
     unit_field,
 )
-from toolkit.reports.question import remarks
-from toolkit.reports.question.breakdowns import Breakdown, By, as_breakdown
+from toolkit.reports.numbers.counted import Sums
+from toolkit.reports.numbers.tally import ReportPlan, ReportTally
+from toolkit.reports.question.breakdowns import Breakdown, By
 from toolkit.reports.question.periods import MOST_ROWS, Moment, Periods, Unit, periods
 from toolkit.reports.question.ranked import Ranked
-from toolkit.reports.question.segments import Segments
+from toolkit.reports.question.scope import ReportScope
+from toolkit.reports.question.segments import Segments, occurring
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import AnyStep, Step, as_step
 from toolkit.reports.report import Report
@@ -125,83 +127,75 @@ def lifecycle(
     if unit is None:
         raise ReportError(f"unit=None; a lifecycle needs periods: {listed(get_args(Unit))}")
     active = as_step(event, "event")
-    prop = as_breakdown(by, tz)
-    condition = None if where is None else as_expression(where)
-    everything = Selection.of(events, profiles, at)
-    events, visible = everything.events, everything.visible
-    observed = visible.observed
-    asked = periods(unit, start, end, tz, observed)
-    range_, first = _with_past(asked, observed, end, tz)
-    until = visible.keep(visible.times < range_.end)
-    chosen = until.named(active.event).where(active.where).where(condition)
-    question = _Question(chosen.with_id(), prop, range_, first)
-    conditions = [active.where, condition]
-    notes = [
-        *remarks.unknown_names([active.event], events.names),
-        *remarks.empty_range(start, end, asked, visible),
-        *remarks.never_true(everything, conditions),
-        *remarks.of_users(chosen.between(asked.start, asked.end), prop, conditions),
-        *remarks.left_out(everything, [active.event], asked),
-        *_range_notes(question),
-    ]
-    definition = {
-        "event": active.label if active.where is not None else active.event,
-        "unit": unit,
-        "by": None if prop is None else prop.label,
-        "where": None if condition is None else condition.text,
-        "start": start,
-        "end": end,
-        "tz": None if tz is None else str(tz),
-        "at": at,
-    }
-    return Lifecycle(question, active, definition, notes)
+    scope = ReportScope.of(events, profiles, by=by, where=where, start=start, end=end, tz=tz, at=at)
+    asked = scope.periods(unit)
+    plan = LifecyclePlan(scope, active, *_with_past(asked, scope))
+    names, conditions = [active.event], [active.where, scope.where]
+    shown = plan.active.between(asked.start, asked.end)
+    notes = [*scope.notes(asked, shown, names, conditions), *_range_notes(plan)]
+    return Lifecycle(plan, {"event": active.asked, "unit": unit, **scope.definition}, notes)
 
 
-def _with_past(
-    asked: Periods, observed: tuple[int, int] | None, end: Moment | None, tz: Any
-) -> tuple[Periods, int]:
+def _with_past(asked: Periods, scope: ReportScope) -> tuple[Periods, int]:
     """Return the periods from the first event on, and which of them is the first asked for."""
-    range_ = asked
+    range_, observed = asked, scope.observed
     if len(asked) and observed is not None and observed[0] < asked.edges[0]:
-        range_ = periods(asked.unit, times.timestamp(observed[0]), end, tz, observed)
+        first = times.timestamp(observed[0])
+        range_ = periods(asked.unit, first, scope.end, scope.tz, observed)
     if not len(range_):
         return range_, 0
-    first = int(np.searchsorted(range_.edges, asked.edges[0])) if len(asked) else 0
-    return replace(range_, start=int(range_.edges[0])), first
+    first_asked = int(np.searchsorted(range_.edges, asked.edges[0])) if len(asked) else 0
+    return replace(range_, start=int(range_.edges[0])), first_asked
 
 
-def _range_notes(question: _Question) -> list[str]:
+def _range_notes(plan: LifecyclePlan) -> list[str]:
     notes = []
-    shown = question.range.starts[question.first :]
-    if len(shown) and not question.first:
+    shown = plan.range.starts[plan.first :]
+    if len(shown) and not plan.first:
         notes.append(
-            f"In the first {question.range.unit} ({shown[0]:%Y-%m-%d}) everybody is new: there are "
+            f"In the first {plan.range.unit} ({shown[0]:%Y-%m-%d}) everybody is new: there are "
             "no events before it."
         )
-    if question.incomplete:
+    if plan.incomplete:
         notes.append(
-            f"The last {question.range.unit} ({shown[-1]:%Y-%m-%d}) is incomplete: the range ends "
+            f"The last {plan.range.unit} ({shown[-1]:%Y-%m-%d}) is incomplete: the range ends "
             "inside of it, so some who seem dormant in it may still come."
         )
     return notes
 
 
 @dataclass(frozen=True, eq=False)
-class _Question:
+class LifecyclePlan(ReportPlan):
     """Whose life it is: active events, their breakdown, and the periods.
 
     Attributes
     ----------
+    scope
+        Of whose events, broken down by what.
+    step
+        What makes a user active.
     range
         From the first event of all on.
     first
         The first of its periods that was asked for.
     """
 
-    selection: Selection
-    by: Breakdown | None
+    scope: ReportScope
+    step: Step
     range: Periods
     first: int
+
+    @cached_property
+    def active(self) -> Selection:
+        """The events that make users active."""
+        visible = self.scope.visible
+        until = visible.keep(visible.times < self.range.end)
+        return until.named(self.step.event).where(self.step.where).where(self.scope.where)
+
+    @property
+    def by(self) -> Breakdown | None:
+        """The breakdown."""
+        return self.scope.by
 
     @property
     def incomplete(self) -> list[int]:
@@ -211,7 +205,7 @@ class _Question:
 
     def statuses(self) -> tuple[Codes, Positions, Positions, Any, Segments | None]:
         """Return users, periods and statuses, a cell each, then segments and what they are."""
-        selection = self.selection
+        selection = self.active.with_id()
         rows = sorted_rows(selection)
         users = selection.events.ids.codes[rows]
         at = self.range.index(selection.events.times[rows])
@@ -248,31 +242,35 @@ class _Question:
                 users, status, at = users[owners], status[owners], at[owners]
         return users, at, status, codes, segments
 
-    def count(self) -> _Numbers:
+    def count(self) -> ReportTally:
+        """Return the users of each period and status."""
         _, at, status, codes, segments = self.statuses()
         shown = len(self.range) - self.first
-        cells = at * len(STATUSES) + status
-        width = shown * len(STATUSES)
-        if codes is None or segments is None:
-            used = np.zeros(1, np.int64)
-        else:
-            used = np.flatnonzero(np.bincount(codes, minlength=len(segments)))
-            if len(used) * width > MOST_ROWS:
-                raise ReportError(
-                    f"the table would have {len(used) * width:,} rows: {len(used):,} segments, "
-                    f"each with {count(shown, 'period')}; filter with where=, or choose a longer "
-                    "unit="
-                )
-            place = np.zeros(len(segments), np.int64)
-            place[used] = np.arange(len(used)) * width
-            cells = place[codes] + cells
-        values = np.bincount(cells, minlength=len(used) * width)
-        values = values.reshape(len(used), shown, len(STATUSES))
-        if self.by is None or segments is None:
-            return _Numbers(Ranked.whole(), values)
-        active = values[:, :, :_DORMANT].sum(axis=(1, 2))
-        ranked = Ranked.of(self.by, segments, used, active)
-        return _Numbers(ranked, values[ranked.order])
+        used, places = np.zeros(1, np.int64), np.zeros(len(at), np.int64)
+        if codes is not None and segments is not None:
+            used, places = occurring(codes, len(segments))
+            self._check(len(used))
+        shape = (len(used), shown, len(STATUSES))
+        cells = (places * shown + at) * len(STATUSES) + status
+        values = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
+        return ReportTally(None if segments is None else segments.values, used, (Sums(values),))
+
+    def answer(self, tally: ReportTally) -> LifecycleAnswer:
+        """Return the numbers of the report of what was counted."""
+        self._check(len(tally))
+        values = tally.counted[0].values()
+        ranked = tally.ranked(self.by, values[:, :, :_DORMANT].sum(axis=(1, 2)))
+        return LifecycleAnswer(ranked, values[ranked.order])
+
+    def _check(self, segments: int) -> None:
+        shown = len(self.range) - self.first
+        rows = segments * shown * len(STATUSES)
+        if rows > MOST_ROWS and self.by is not None:
+            raise ReportError(
+                f"the table would have {rows:,} rows: {segments:,} segments, "
+                f"each with {count(shown, 'period')}; filter with where=, or choose a longer "
+                "unit="
+            )
 
     def users(self, segment: int | None, period: int | None, status: int | None) -> list[str]:
         users, at, statuses, codes, _ = self.statuses()
@@ -284,13 +282,13 @@ class _Question:
         if segment is not None and codes is not None:
             chosen &= codes == segment
         known = np.flatnonzero(np.bincount(users[chosen], minlength=1))
-        texts = self.selection.events.ids.texts.take(pa.array(known))
+        texts = self.active.events.ids.texts.take(pa.array(known))
         found: list[str] = sorted(texts.to_pylist())
         return found
 
 
 @dataclass(frozen=True, eq=False)
-class _Numbers:
+class LifecycleAnswer:
     """Users, one row per segment, in each a period, in each a status."""
 
     ranked: Ranked
@@ -301,20 +299,15 @@ class Lifecycle(Report):
     """Who is new, returning, resurrecting or dormant; made by :func:`lifecycle`."""
 
     def __init__(
-        self,
-        question: _Question,
-        active: Step,
-        definition: Mapping[str, object],
-        notes: list[str],
+        self, plan: LifecyclePlan, definition: Mapping[str, object], notes: list[str]
     ) -> None:
-        self._question = question
-        self._active = active
-        self._numbers = question.count()
-        super().__init__(_title(active, definition), definition, self._rows(), notes)
+        self._plan = plan
+        self._numbers = plan.answer(plan.count())
+        super().__init__(_title(plan), definition, self._rows(), notes)
 
     @property
     def _starts(self) -> pd.DatetimeIndex:
-        return self._question.range.starts[self._question.first :]
+        return self._plan.range.starts[self._plan.first :]
 
     def _rows(self) -> pd.DataFrame:
         segments, shown, _ = self._numbers.values.shape
@@ -350,12 +343,12 @@ class Lifecycle(Report):
         """
         check_choice("status", status, (*STATUSES, None))
         place = self._numbers.ranked.find(segment)
-        period = None if time is None else self._question.range.find(time) - self._question.first
+        period = None if time is None else self._plan.range.find(time) - self._plan.first
         if period is not None and period < 0:
             raise ReportError(
                 f"time={time!s} is before the report, which begins at {self._starts[0]:%Y-%m-%d}"
             )
-        return self._question.users(
+        return self._plan.users(
             None if place is None else int(self._numbers.ranked.codes[place]),
             period,
             None if status is None else STATUSES.index(status),
@@ -388,20 +381,20 @@ class Lifecycle(Report):
         numbers, title = self._numbers, self.title
         if place is not None:
             title = f"{numbers.ranked.names[place]}: {title}"
-        elif self._question.by is not None:
-            numbers, title = self._together, _title(self._active, {**self.definition, "by": None})
+        elif self._plan.by is not None:
+            numbers, title = self._together, _title(self._plan.on(self._plan.scope.together))
         values = numbers.values[place or 0]
         ranked = numbers.ranked
         return stacks.stacked(
             ax,
             self._starts,
-            self._question.range.edges[self._question.first :],
+            self._plan.range.edges[self._plan.first :],
             [(status, values[:, at]) for at, status in enumerate(STATUSES)],
             below=("dormant",),
             title=title,
-            of=f"users per {self._question.range.unit}",
+            of=f"users per {self._plan.range.unit}",
             by="status",
-            incomplete=self._question.incomplete,
+            incomplete=self._plan.incomplete,
             cell=lambda status, period: {
                 "time": self._starts[period],
                 "status": status,
@@ -410,19 +403,14 @@ class Lifecycle(Report):
         )
 
     @cached_property
-    def _together(self) -> _Numbers:
-        return replace(self._question, by=None).count()
+    def _together(self) -> LifecycleAnswer:
+        together = self._plan.on(self._plan.scope.together)
+        return together.answer(together.count())
 
 
-def _title(active: Step, definition: Mapping[str, object]) -> str:
-    title = f"{active}: users by their lifecycle per {definition['unit']}"
-    if definition["by"] is not None:
-        title += f" by {definition['by']}"
-    if definition["where"] is not None:
-        title += f", where {definition['where']}"
-    if definition["at"] != "latest" and definition["by"] is not None:
-        title += f" at {definition['at']}"
-    return begun(title)
+def _title(plan: LifecyclePlan) -> str:
+    unit = plan.range.unit
+    return plan.scope.titled(begun(f"{plan.step}: users by their lifecycle per {unit}"))
 
 
 DECLARATION: Final = Declaration(

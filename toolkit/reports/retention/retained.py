@@ -10,9 +10,12 @@ import pandas as pd
 
 from toolkit.base import ReportError
 from toolkit.expressions import Instants, Property
+from toolkit.reports.numbers.counted import Counted, Quotients, Sums, divided
+from toolkit.reports.numbers.tally import ReportPlan, ReportTally
 from toolkit.reports.question.ranked import Ranked
+from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.question.selection import Selection
-from toolkit.reports.retention.births import Asked
+from toolkit.reports.retention.births import BirthPlan
 from toolkit.reports.retention.brackets import Brackets
 from toolkit.reports.retention.criteria import Criteria, Retaining
 
@@ -20,7 +23,7 @@ RetentionMeasure: TypeAlias = Literal["rate", "users", "sum", "average"]
 
 
 @dataclass(frozen=True, eq=False)
-class Numbers:
+class RetentionAnswer:
     """What was counted, one row per segment, in each a cohort, in each a bucket.
 
     Attributes
@@ -131,43 +134,56 @@ def averaged(sizes: Any, users: Any, is_over: Any) -> Average:
     )
 
 
-def divided(numerators: Any, denominators: Any) -> Any:
-    """Return quotients, NaN where the denominator is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(denominators == 0, np.nan, numerators / denominators)
-
-
 @dataclass(frozen=True, eq=False)
-class Question:
+class RetentionPlan(ReportPlan):
     """What is counted: births and returns, and what of them."""
 
-    asked: Asked
+    births: BirthPlan
     criteria: Criteria
     measure: RetentionMeasure
     number: Property | None
 
     @property
-    def retaining(self) -> Retaining:
-        """Which entries are retained in which buckets."""
-        return Retaining(self.asked.course.returns, self.asked.brackets, self.criteria)
+    def scope(self) -> ReportScope:  # type: ignore[override]
+        """Of whose events, broken down by what."""
+        return self.births.scope
 
-    def count(self) -> Numbers:
-        asked = self.asked
-        ranked, groups, sizes = asked.grouped()
-        entries, retaining = asked.course.entries, self.retaining
-        shape = (*sizes.shape, len(asked.brackets))
-        retained = retaining.count(entries, groups, sizes.size).reshape(shape)
-        values = None
-        if self.number is not None:
-            rows = asked.course.returns.rows
-            cells = Selection(asked.births.events, None, rows).event_column(self.number.name)
-            if isinstance(cells, Instants):
-                raise ReportError(f"of={self.number.label} is a time; give a property of numbers")
-            sums, counted = retaining.add_up(entries, groups, sizes.size, cells)
-            values = (sums if self.measure == "sum" else divided(sums, counted)).reshape(shape)
-        return Numbers(ranked, sizes, retained, values, asked.brackets)
+    def on(self, scope: ReportScope) -> RetentionPlan:
+        return replace(self, births=replace(self.births, scope=scope))
 
     @property
-    def together(self) -> Question:
+    def retaining(self) -> Retaining:
+        """Which entries are retained in which buckets."""
+        return Retaining(self.births.course.returns, self.births.brackets, self.criteria)
+
+    def count(self) -> ReportTally:
+        """Return the users of each cohort, those retained, and the sums or averages."""
+        births, retaining = self.births, self.retaining
+        values, codes, groups, sizes = births.grouped()
+        entries = births.course.entries
+        shape = (*sizes.shape, len(births.brackets))
+        retained = retaining.count(entries, groups, sizes.size).reshape(shape)
+        counted: list[Counted] = [Sums(sizes), Sums(retained)]
+        if self.number is not None:
+            rows = births.course.returns.rows
+            cells = Selection(births.births.events, None, rows).event_column(self.number.name)
+            if isinstance(cells, Instants):
+                raise ReportError(f"of={self.number.label} is a time; give a property of numbers")
+            found = retaining.add_up(entries, groups, sizes.size, cells)
+            sums, number = (Sums(each.reshape(shape)) for each in found)
+            counted.append(sums if self.measure == "sum" else Quotients(sums, number))
+        return ReportTally(values, codes, tuple(counted))
+
+    def answer(self, tally: ReportTally) -> RetentionAnswer:
+        """Return the numbers of the report of what was counted."""
+        self.births.check(len(tally))
+        sizes, retained, *values = (each.values() for each in tally.counted)
+        ranked = tally.ranked(self.births.by, sizes.sum(axis=1))
+        order = ranked.order
+        shown = values[0][order] if values else None
+        return RetentionAnswer(ranked, sizes[order], retained[order], shown, self.births.brackets)
+
+    @property
+    def together(self) -> RetentionPlan:
         """The same without a breakdown."""
-        return replace(self, asked=self.asked.together)
+        return replace(self, births=self.births.together)

@@ -33,13 +33,14 @@ from toolkit.reports.form.fields import (
 )
 from toolkit.reports.question.breakdowns import By, as_breakdown
 from toolkit.reports.question.periods import Moment
+from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.question.steps import AnyStep
 from toolkit.reports.report import Report
 from toolkit.reports.retention import triangles
-from toolkit.reports.retention.births import BirthMode, ask, birth_fields, further_fields
+from toolkit.reports.retention.births import BirthMode, birth_fields, birth_plan, further_fields
 from toolkit.reports.retention.brackets import Mode, RetentionUnit
 from toolkit.reports.retention.criteria import CRITERIA, Criteria, Floats
-from toolkit.reports.retention.retained import Numbers, Question, RetentionMeasure
+from toolkit.reports.retention.retained import RetentionAnswer, RetentionMeasure, RetentionPlan
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -161,27 +162,19 @@ def retention(
     check_choice("unit", unit, get_args(RetentionUnit))
     check_choice("criteria", criteria, tuple(CRITERIA))
     check_choice("measure", measure, get_args(RetentionMeasure))
-    definition: dict[str, object] = {"criteria": criteria, "measure": measure}
-    asked = ask(
-        events,
-        profiles,
-        birth,
-        back,
-        unit=unit,
-        buckets=buckets,
-        mode=mode,
-        birth_mode=birth_mode,
-        by=by,
-        where=where,
-        start=start,
-        end=end,
-        tz=tz,
-        at=at,
+    scope = ReportScope.of(events, profiles, by=by, where=where, start=start, end=end, tz=tz, at=at)
+    births = birth_plan(
+        scope, birth, back, unit=unit, buckets=buckets, mode=mode, birth_mode=birth_mode
     )
     number = _as_number(of, measure)
-    question = Question(asked, criteria, measure, number)
-    definition |= {"of": None if number is None else number.label}
-    return Retention(question, {**asked.definition, **definition})
+    definition = {
+        **births.definition,
+        "buckets": buckets,
+        "criteria": criteria,
+        "measure": measure,
+        "of": None if number is None else number.label,
+    }
+    return Retention(RetentionPlan(births, criteria, measure, number), definition)
 
 
 def _as_number(of: Any, measure: RetentionMeasure) -> Property | None:
@@ -201,13 +194,12 @@ def _as_number(of: Any, measure: RetentionMeasure) -> Property | None:
 class Retention(Report):
     """Of those who did one thing, how many came back, and when; made by :func:`retention`."""
 
-    def __init__(self, question: Question, definition: Mapping[str, object]) -> None:
-        self._question = question
-        self._asked = question.asked
-        self._numbers = question.count()
-        notes = [*self._asked.notes, *self._incomplete()]
-        table = self._numbers.table()
-        super().__init__(_title(question, definition), definition, table, notes)
+    def __init__(self, plan: RetentionPlan, definition: Mapping[str, object]) -> None:
+        self._plan = plan
+        self._births = plan.births
+        self._numbers = plan.answer(plan.count())
+        notes = [*self._births.notes(), *self._incomplete()]
+        super().__init__(_title(plan), definition, self._numbers.table(), notes)
 
     def _incomplete(self) -> list[str]:
         brackets = self._numbers.brackets
@@ -270,7 +262,7 @@ class Retention(Report):
         check_flag("retained", retained)
         place = self._numbers.ranked.find(segment)
         code = None if place is None else int(self._numbers.ranked.codes[place])
-        entries = self._asked.entries(code, self._asked.find(cohort))
+        entries = self._births.entries(code, self._births.find(cohort))
         if bucket is not None:
             brackets = self._numbers.brackets
             if not is_whole(bucket) or not 0 <= bucket < len(brackets):
@@ -278,11 +270,11 @@ class Retention(Report):
                     f"bucket={quoted(bucket)}; the report has {count(len(brackets), 'bucket')}, "
                     "from 0"
                 )
-            is_retained = self._question.retaining.is_retained(entries, bucket)
+            is_retained = self._plan.retaining.is_retained(entries, bucket)
             # What has not begun is no cell, although it can be known who is in it.
             has_begun = brackets.has_begun[entries.cohorts, bucket]
             entries = entries.take(has_begun & (is_retained == retained))
-        return self._asked.ids(entries)
+        return self._births.ids(entries)
 
     def cell(self, row: int) -> Cell:
         """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
@@ -333,15 +325,15 @@ class Retention(Report):
         return self._curve(ax, place, top)
 
     def _curve(self, ax: Axes | None, place: int | None, top: int | None) -> Axes:
-        asked, brackets = self._asked, self._numbers.brackets
-        measure = self._question.measure
+        brackets = self._numbers.brackets
+        measure = self._plan.measure
         averages = self._averages()
         ranked = self._numbers.ranked
         shown, legend = ranked.drawn(top, plots.MOST_LINES)
         if place is not None:
             shown = [place]
         faint = []
-        if asked.by is None and 1 < len(brackets.range) <= triangles.MOST_ROWS:
+        if self._births.by is None and 1 < len(brackets.range) <= triangles.MOST_ROWS:
             values = self._numbers.shown(measure)[0]
             faint = list(np.where(brackets.is_over, values, np.nan))
         return triangles.curves(
@@ -359,7 +351,7 @@ class Retention(Report):
 
     def _averages(self) -> Floats:
         """Return the average of what is measured, one row per segment and one column per bucket."""
-        column = {"rate": "rate", "users": "retained"}.get(self._question.measure, "value")
+        column = {"rate": "rate", "users": "retained"}.get(self._plan.measure, "value")
         shape = (len(self._numbers.ranked), len(self._numbers.brackets))
         averages: Floats = self.average[column].to_numpy(np.float64).reshape(shape)
         return averages
@@ -372,14 +364,14 @@ class Retention(Report):
     def _triangle(self, ax: Axes | None, place: int | None) -> Axes:
         numbers = self._numbers
         title = self.title
-        if self._asked.by is not None and place is None:
+        if self._births.by is not None and place is None:
             numbers, place = self._together, 0
-            title = _title(self._question.together, {**self.definition, "by": None})
+            title = _title(self._plan.together)
         elif place is not None:
             title = f"{numbers.ranked.names[place]}: {title}"
         brackets, row = numbers.brackets, place or 0
         begun = brackets.has_begun
-        values = np.where(begun, numbers.shown(self._question.measure)[row], np.nan)
+        values = np.where(begun, numbers.shown(self._plan.measure)[row], np.nan)
         return triangles.triangle(
             ax,
             brackets.range.starts,
@@ -391,7 +383,7 @@ class Retention(Report):
             of=self._words,
             over=self._axis,
             unit=brackets.unit,
-            is_share=self._question.measure == "rate",
+            is_share=self._plan.measure == "rate",
             cell=lambda cohort, bucket: {
                 "cohort": brackets.range.starts[cohort],
                 "bucket": bucket,
@@ -400,13 +392,14 @@ class Retention(Report):
         )
 
     @cached_property
-    def _together(self) -> Numbers:
-        return self._question.together.count()
+    def _together(self) -> RetentionAnswer:
+        together = self._plan.together
+        return together.answer(together.count())
 
     @property
     def _words(self) -> str:
         """What the values are, for an axis."""
-        measure, number = self._question.measure, self._question.number
+        measure, number = self._plan.measure, self._plan.number
         if number is not None:
             return f"{measure} of {number.label}"
         return "share of users retained" if measure == "rate" else "users retained"
@@ -415,7 +408,7 @@ class Retention(Report):
     def _axis(self) -> str:
         """What the buckets are, for an axis."""
         brackets = self._numbers.brackets
-        birth = self._asked.birth.event or "the first event"
+        birth = self._births.birth.event or "the first event"
         if brackets.mode == "calendar":
             return f"calendar {brackets.unit}s after that of {birth} ({brackets.range.zone})"
         days = {"day": "24 hours", "week": "7 days", "month": "30 days"}[brackets.unit]
@@ -434,7 +427,7 @@ class Retention(Report):
 
     def _wide(self) -> pd.DataFrame:
         """Return averages and, without a breakdown, cohorts, as text: one column per bucket."""
-        brackets, measure = self._numbers.brackets, self._question.measure
+        brackets, measure = self._numbers.brackets, self._plan.measure
         shown = min(len(brackets), _BUCKETS_SHOWN)
         averages = self._averages()
         sizes = [f"{size:,}" for size in self._numbers.sizes.sum(axis=1).tolist()]
@@ -443,7 +436,7 @@ class Retention(Report):
             [name, size, *(self._text(value) for value in row[:shown])]
             for name, size, row in zip(names, sizes, averages, strict=True)
         ]
-        if self._asked.by is None:
+        if self._births.by is None:
             values = self._numbers.shown(measure)[0]
             for cohort in range(len(brackets.range)):
                 cells = [
@@ -454,31 +447,24 @@ class Retention(Report):
                 ]
                 start = f"{brackets.range.starts[cohort]:%Y-%m-%d}"
                 rows.append([start, f"{self._numbers.sizes[0, cohort]:,}", *cells])
-        first = "cohort" if self._asked.by is None else self._asked.by.label
+        first = "cohort" if self._births.by is None else self._births.by.label
         return pd.DataFrame(rows, columns=[first, "users", *brackets.labels[:shown]], dtype="str")
 
     def _text(self, value: float, *, is_over: bool = True) -> str:
         star = "" if is_over else "*"
         if np.isnan(value):
             return f"–{star}"
-        is_share = self._question.measure == "rate"
+        is_share = self._plan.measure == "rate"
         return (f"{value:.1%}" if is_share else html.cell_text(float(value))) + star
 
 
-def _title(question: Question, definition: Mapping[str, object]) -> str:
-    asked = question.asked
-    words = CRITERIA[question.criteria]
-    counted = {"rate": "retention", "users": "users retained"}.get(question.measure)
-    if question.number is not None:
-        counted = f"{question.measure} of {question.number.label}"
-    title = f"{asked.birth}, then {asked.back}: {counted} {words} each {definition['unit']}"
-    if definition["by"] is not None:
-        title += f" by {definition['by']}"
-    if definition["where"] is not None:
-        title += f", where {definition['where']}"
-    if definition["at"] != "latest" and definition["by"] is not None:
-        title += f" at {definition['at']}"
-    return begun(title)
+def _title(plan: RetentionPlan) -> str:
+    births = plan.births
+    counted = {"rate": "retention", "users": "users retained"}.get(plan.measure)
+    if plan.number is not None:
+        counted = f"{plan.measure} of {plan.number.label}"
+    words = f"{counted} {CRITERIA[plan.criteria]} each {births.brackets.unit}"
+    return plan.scope.titled(begun(f"{births.birth}, then {births.back}: {words}"))
 
 
 DECLARATION: Final = Declaration(

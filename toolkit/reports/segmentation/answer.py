@@ -24,7 +24,7 @@ from toolkit.reports.drawing import plots, stacks
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.question.periods import Moment
 from toolkit.reports.report import Report
-from toolkit.reports.segmentation.counting import Numbers, Question
+from toolkit.reports.segmentation.counting import SegmentationAnswer, SegmentationPlan
 from toolkit.reports.segmentation.metrics import named
 
 if TYPE_CHECKING:
@@ -41,22 +41,22 @@ class Segmentation(Report):
 
     def __init__(
         self,
-        question: Question,
-        numbers: Numbers,
+        plan: SegmentationPlan,
+        numbers: SegmentationAnswer,
         definition: Mapping[str, object],
         notes: list[str],
     ) -> None:
-        self._question = question
+        self._plan = plan
         self._numbers = numbers
-        if question.formula is not None:
-            self._metrics = [question.formula.text]
+        if plan.formula is not None:
+            self._metrics = [plan.formula.text]
         else:
-            self._metrics = named(question.metrics)
+            self._metrics = named(plan.metrics)
         super().__init__(self._title(definition), definition, self._rows(), notes)
 
     def _rows(self) -> pd.DataFrame:
         """Return the table: of each segment each metric, of each metric each bucket."""
-        numbers, range_ = self._numbers, self._question.range
+        numbers, range_ = self._numbers, self._plan.range
         metrics, buckets = len(self._metrics), len(range_)
         segments = len(numbers.ranked)
         columns = numbers.ranked.columns(metrics * buckets)
@@ -105,17 +105,17 @@ class Segmentation(Report):
         """
         place = self._numbers.ranked.find(segment)
         wanted = None if place is None else int(self._numbers.ranked.codes[place])
-        question = self._question
-        if time is not None and question.range.unit is None:
+        plan = self._plan
+        if time is not None and plan.range.unit is None:
             raise ReportError("time= needs buckets, and the report has none (unit=None)")
-        if check_flag("previous", previous) and question.before is None:
+        if check_flag("previous", previous) and plan.before is None:
             raise ReportError("previous=True needs a period to compare with, and compare is None")
-        bucket = None if time is None else question.range.find(time)
-        return question.users(self._numbers_of(metric), wanted, bucket, before=previous)
+        bucket = None if time is None else plan.range.find(time)
+        return plan.users(self._numbers_of(metric), wanted, bucket, before=previous)
 
     def _numbers_of(self, metric: str | None) -> Sequence[int]:
         """Return which metrics are behind one that the table names."""
-        formula = self._question.formula
+        formula = self._plan.formula
         if metric is not None and (not is_text(metric) or metric not in self._metrics):
             raise ReportError(
                 f'no metric "{glimpse(metric)}"; there are {listed(self._metrics)}.'
@@ -135,7 +135,7 @@ class Segmentation(Report):
             If the table has no such row.
         """
         # A segment has a row for each bucket of each metric.
-        rest, bucket = divmod(self._checked(row), len(self._question.range))
+        rest, bucket = divmod(self._checked(row), len(self._plan.range))
         place, metric = divmod(rest, len(self._metrics))
         return self._cell(place, metric, bucket)
 
@@ -144,8 +144,8 @@ class Segmentation(Report):
         cell = self._numbers.ranked.cell(place)
         if len(self._metrics) > 1:
             cell["metric"] = self._metrics[metric]
-        if self._question.range.unit is not None:
-            cell["time"] = self._question.range.starts[bucket]
+        if self._plan.range.unit is not None:
+            cell["time"] = self._plan.range.starts[bucket]
         return {**cell, "previous": True} if previous else cell
 
     # -- the picture ----------------------------------------------------------------------
@@ -169,7 +169,7 @@ class Segmentation(Report):
             ``"bar"``.
         """
         check_number("top", top)
-        unit = self._question.range.unit
+        unit = self._plan.range.unit
         allowed = ("line", "stacked") if unit is not None else ("bar",)
         check_choice("kind", kind, (*allowed, None))
         if kind == "stacked" and not self._adds_up:
@@ -194,39 +194,39 @@ class Segmentation(Report):
         if unit is None:
             totals = [(label, values[0]) for label, values in drawn]
             before = [None if each is None else each[0] for _, _, each, _ in shown]
-            compared = before if self._question.before is not None else None
+            compared = before if self._plan.before is not None else None
             return plots.bars(ax, totals, of=self._noun, before=compared, **look)
-        look |= {"incomplete": self._question.range.incomplete, "of": f"{self._noun} per {unit}"}
-        starts = self._question.range.starts
+        look |= {"incomplete": self._plan.range.incomplete, "of": f"{self._noun} per {unit}"}
+        starts = self._plan.range.starts
         if kind == "stacked":
-            edges = self._question.range.edges
+            edges = self._plan.range.edges
             return stacks.stacked(ax, starts, edges, drawn, below=(), **look)
         dashed = [each for _, _, each, _ in shown] if self._numbers.previous is not None else None
         return plots.lines(ax, starts, drawn, before=dashed, **look)
 
     @property
     def _adds_up(self) -> bool:
-        question = self._question
-        segments = question.segments
+        plan = self._plan
+        segments = plan.segments
         return (
-            question.formula is None
-            and len(question.metrics) == 1
-            and question.metrics[0].measure in _STACKED
-            and not question.metrics[0].is_of_users
-            and question.rolling is None
+            plan.formula is None
+            and len(plan.metrics) == 1
+            and plan.metrics[0].measure in _STACKED
+            and not plan.metrics[0].is_of_users
+            and plan.rolling is None
             and (segments is None or segments.owners is None)
         )
 
     @property
     def _noun(self) -> str:
         """What the values are, in words."""
-        question = self._question
-        if question.formula is not None:
-            return question.formula.text
-        nouns = list(dict.fromkeys(each.noun for each in question.metrics))
+        plan = self._plan
+        if plan.formula is not None:
+            return plan.formula.text
+        nouns = list(dict.fromkeys(each.noun for each in plan.metrics))
         found = nouns[0] if len(nouns) == 1 else "value"
-        found = f"mean {found}" if question.rolling is not None else found
-        return f"{found} so far" if question.cumulative else found
+        found = f"mean {found}" if plan.rolling is not None else found
+        return f"{found} so far" if plan.cumulative else found
 
     def _legend(self, drawn: int) -> str:
         ranked, metrics = self._numbers.ranked, len(self._metrics)
@@ -242,12 +242,12 @@ class Segmentation(Report):
     @cached_property
     def _is_added(self) -> bool:
         """Whether segments that are not drawn are added up."""
-        question = self._question
+        plan = self._plan
         return (
-            question.formula is None
-            and question.rolling is None
-            and (question.segments is None or question.segments.owners is None)
-            and all(each.measure == "total" for each in question.metrics)
+            plan.formula is None
+            and plan.rolling is None
+            and (plan.segments is None or plan.segments.owners is None)
+            and all(each.measure == "total" for each in plan.metrics)
         )
 
     def _drawn(self, most: int) -> list[tuple[str, Any, Any, tuple[int, int] | None]]:
@@ -259,13 +259,13 @@ class Segmentation(Report):
         unset = [pair for pair in pairs if is_unset[pair[0]]]
         named_ = [pair for pair in pairs if not is_unset[pair[0]]]
         others: list[tuple[int, int]] = []
-        if self._question.by is not None and len(named_) > most + self._is_added:
+        if self._plan.by is not None and len(named_) > most + self._is_added:
             large = set(ranked.largest(max(most // len(self._metrics), 1)))
             others = [pair for pair in named_ if pair[0] not in large]
             named_ = [pair for pair in named_ if pair[0] in large]
 
         def label(place: int, metric: int) -> str:
-            if self._question.by is None:
+            if self._plan.by is None:
                 return self._metrics[metric] if several else self._noun
             name = ranked.names[place]
             return f"{name}, {self._metrics[metric]}" if several else name
@@ -290,24 +290,18 @@ class Segmentation(Report):
         return found
 
     def _title(self, definition: Mapping[str, object]) -> str:
-        question = self._question
-        if question.formula is not None:
-            title = question.formula.text
-        elif len(question.metrics) == 1:
-            title = f"{question.metrics[0].subject}: {question.metrics[0].noun}"
+        plan = self._plan
+        if plan.formula is not None:
+            title = plan.formula.text
+        elif len(plan.metrics) == 1:
+            title = f"{plan.metrics[0].subject}: {plan.metrics[0].noun}"
         else:
-            nouns = {each.noun for each in question.metrics}
+            nouns = {each.noun for each in plan.metrics}
             title = ", ".join(self._metrics)
             title += f": {nouns.pop()}" if len(nouns) == 1 else ""
-        if definition["unit"] is not None:
-            title += f" per {definition['unit']}"
-        title += ", cumulative" if question.cumulative else ""
-        if question.rolling is not None:
-            title += f", mean of {question.rolling} {definition['unit']}s"
-        if definition["by"] is not None:
-            title += f" by {definition['by']}"
-        if definition["where"] is not None:
-            title += f", where {definition['where']}"
-        if definition["at"] != "latest" and definition["by"] is not None:
-            title += f" at {definition['at']}"
-        return title
+        unit = definition["unit"]
+        title += "" if unit is None else f" per {unit}"
+        title += ", cumulative" if plan.cumulative else ""
+        if plan.rolling is not None:
+            title += f", mean of {plan.rolling} {unit}s"
+        return plan.scope.titled(title)

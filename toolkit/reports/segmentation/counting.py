@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from toolkit.base import DAY, ReportError, count, times
 from toolkit.columns import Column, Mask, Positions
-from toolkit.expressions import Expression, Instants
+from toolkit.expressions import Instants
 from toolkit.reports.numbers import measures, streams
 from toolkit.reports.numbers.amounts import Amounts
+from toolkit.reports.numbers.counted import Counted, Sums
 from toolkit.reports.numbers.measures import Happened
+from toolkit.reports.numbers.tally import ReportPlan, ReportTally
 from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.periods import (
     MOST_ROWS,
@@ -26,7 +28,8 @@ from toolkit.reports.question.periods import (
     when_shown,
 )
 from toolkit.reports.question.ranked import Ranked
-from toolkit.reports.question.segments import NOT_SET, OTHER, Segments, WithOther
+from toolkit.reports.question.scope import ReportScope
+from toolkit.reports.question.segments import NOT_SET, OTHER, Segments
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.segmentation.metrics import Formula, Metric
 
@@ -35,7 +38,7 @@ SESSION_GAP: Final = 30 * 60 * 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class MetricEvents:
     """The events that one metric counts in one period.
 
     Attributes
@@ -58,7 +61,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Numbers:
+class SegmentationAnswer:
     """The numbers of a report.
 
     Attributes
@@ -80,60 +83,69 @@ class Numbers:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class SegmentationPlan(ReportPlan):
     """What is counted.
 
     Attributes
     ----------
-    visible
-        The events that take part in reports.
+    scope
+        Of whose events, broken down by what.
     metrics
         What is counted of them.
     formula
         What is shown in place of the metrics; None for themselves.
-    where
-        What has to be true of an event; None is nothing.
-    by
-        The breakdown.
     range, before
         The period, and the one to compare it with or None.
     top
         How many segments of each breakdown are shown, the largest; None for all.
     cumulative, rolling
         How the numbers of buckets become those shown.
+    largest
+        Of each breakdown the segments that *top* shows, where those of all users are known;
+        None where they are the largest of the users counted.
     """
 
-    visible: Selection
+    scope: ReportScope
     metrics: tuple[Metric, ...]
     formula: Formula | None
-    where: Expression | None
-    by: Breakdown | None
     range: Periods
     before: Periods | None
     top: int | None
     cumulative: bool
     rolling: int | None
-    is_ranged: bool
+    largest: tuple[frozenset[Hashable], ...] | None = None
+
+    @property
+    def visible(self) -> Selection:
+        """The events that take part in reports."""
+        return self.scope.visible
+
+    @property
+    def by(self) -> Breakdown | None:
+        """The breakdown."""
+        return self.scope.by
 
     # -- events ---------------------------------------------------------------------------
 
     @cached_property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[MetricEvents]:
         """A part a metric; those of the period to compare with after the others."""
         ranges = [self.range, *([] if self.before is None else [self.before])]
         return [self._part(metric, range_) for range_ in ranges for metric in self.metrics]
 
-    def _part(self, metric: Metric, range_: Periods) -> Part:
+    def _part(self, metric: Metric, range_: Periods) -> MetricEvents:
         days = None
         selection = self.visible.named(metric.event)
         window = measures.WINDOWS.get(metric.measure)
         if window is not None and len(range_) and range_.start < range_.end:
             days = _days(range_, window)
             selection = selection.between(int(days[0].edges[0]), range_.end)
-        elif self.is_ranged or range_ is self.before:
+        elif self.scope.is_ranged or range_ is self.before:
             selection = selection.between(range_.start, range_.end)
-        selection = selection.where(self.where).where(metric.where)
-        return Part(metric, range_, days, selection.with_id() if metric.needs_id else selection)
+        selection = selection.where(self.scope.where).where(metric.where)
+        return MetricEvents(
+            metric, range_, days, selection.with_id() if metric.needs_id else selection
+        )
 
     @cached_property
     def _together(self) -> tuple[Selection, list[Positions | None]]:
@@ -164,7 +176,8 @@ class Question:
             return None
         if self.top is None:
             return self._segments(self.by)
-        return self._crossed([self._topped(part) for part in self.by.parts])
+        each = [self._topped(*part) for part in enumerate(self.by.parts)]
+        return each[0] if len(each) == 1 else Segments.crossed(each)
 
     def _segments(self, by: Breakdown) -> Segments:
         if self._is_of_users:
@@ -172,23 +185,37 @@ class Question:
         together, _ = self._together
         return together.event_segments(by)
 
-    @staticmethod
-    def _crossed(each: list[Segments]) -> Segments:
-        return each[0] if len(each) == 1 else Segments.crossed(each)
-
-    def _topped(self, by: Breakdown) -> Segments:
+    def _topped(self, number: int, by: Breakdown) -> Segments:
         """Return the segments of one breakdown, all but the largest as one."""
         segments = self._segments(by)
-        assert self.top is not None
+        if self.largest is None:
+            return segments.with_other(self._beyond(by, self._count_sizes(segments)))
+        keys = segments.values.identities()
+        shown = self.largest[number]
+        return segments.with_other(np.flatnonzero([key not in shown for key in keys]))
+
+    def sizes(self) -> list[ReportTally]:
+        """Return how large the segments of each breakdown are, to find those *top* shows."""
+        parts = () if self.by is None or self.top is None else self.by.parts
+        return [self._count_sizes(self._segments(part)) for part in parts]
+
+    def with_largest(self, sizes: Sequence[ReportTally]) -> SegmentationPlan:
+        """Return the plan that shows the largest segments by the sizes among all users."""
+        if self.by is None or self.top is None:
+            return self
+        pairs = zip(self.by.parts, sizes, strict=True)
+        largest = tuple(each.without(self._beyond(by, each)) for by, each in pairs)
+        return replace(self, largest=largest)
+
+    def _count_sizes(self, segments: Segments) -> ReportTally:
         happened = [self._happened(number, segments) for number in range(len(self.parts))]
         used = self._used(happened, len(segments))
-        ranked = Ranked.of(by, segments, used, self._sizes(happened)[used], by_size=True)
-        others = ranked.codes[~ranked.is_unset][self.top :]
-        if not len(others):
-            return segments
-        codes = np.arange(len(segments))
-        codes[others] = len(segments)
-        return segments.recoded(codes, WithOther(segments.values))
+        return ReportTally(segments.values, used, tuple(self._sizes(_compact(happened, used))))
+
+    def _beyond(self, by: Breakdown, sizes: ReportTally) -> Positions:
+        """Return the codes of the segments that *top* does not show."""
+        assert self.top is not None
+        return sizes.ranked(by, self._size(sizes.counted), by_size=True).beyond(self.top)
 
     # -- counting -------------------------------------------------------------------------
 
@@ -234,7 +261,7 @@ class Question:
             found[each.segments] = True
         return np.flatnonzero(found)
 
-    def _amounts(self, part: Part) -> Amounts | None:
+    def _amounts(self, part: MetricEvents) -> Amounts | None:
         prop = part.metric.of
         if prop is None:
             return None
@@ -251,49 +278,45 @@ class Question:
         """The values of the property of each part."""
         return [self._amounts(part) for part in self.parts]
 
-    def _sizes(self, happened: Sequence[Happened]) -> Any:
-        """Return how large each segment is, by the first metric, or by the formula."""
-        numbers = []
-        shown = [0] if self.formula is None else range(len(self.metrics))
-        for at in shown:
+    def _sizes(self, happened: Sequence[Happened]) -> list[Counted]:
+        """Return how large each segment is, by the first metric, or by those of the formula."""
+        sizes = []
+        for at in [0] if self.formula is None else range(len(self.metrics)):
             part, metric = self.parts[at], self.parts[at].metric
             if part.days is not None:
-                numbers.append(self._values(at, happened[at]).sum(axis=1))
+                sizes.append(self._counted(at, happened[at]))
                 continue
-            numbers.append(
+            sizes.append(
                 measures.sizes(
                     metric.measure, happened[at], self.amounts[at], of_users=metric.is_of_users
                 )
             )
+        return sizes
+
+    def _size(self, counted: Sequence[Counted]) -> Any:
+        numbers = [each.values().sum(axis=1) for each in counted]
         return numbers[0] if self.formula is None else self.formula.work_out(numbers)
 
-    def count(self) -> Numbers:
-        """Return the numbers."""
+    def count(self) -> ReportTally:
+        """Return what is counted: of each metric its cells, then how large the segments are."""
         quick = self._in_one_go()
         if quick is not None:
             return quick
-        segments, buckets = self.segments, len(self.range)
+        segments = self.segments
         happened = [self._happened(number, segments) for number in range(len(self.parts))]
-        if self.by is None or segments is None:
-            ranked, size = Ranked.whole(), 1
-        else:
-            used = self._used(happened, len(segments))
-            size = len(used)
-            self._check(size, buckets)
-            compact = np.zeros(len(segments), np.int32)
-            compact[used] = np.arange(size)
-            happened = [
-                replace(each, segments=compact[each.segments], shape=(size, each.shape[1]))
-                for each in happened
-            ]
-            ranked = Ranked.of(self.by, segments, used, self._sizes(happened))
-        return self._shown(ranked, [self._values(*each) for each in enumerate(happened)])
+        if segments is None:
+            return ReportTally.whole(*(self._counted(*each) for each in enumerate(happened)))
+        used = self._used(happened, len(segments))
+        self._check(len(used))
+        happened = _compact(happened, used)
+        counted = [self._counted(*each) for each in enumerate(happened)]
+        return ReportTally(segments.values, used, (*counted, *self._sizes(happened)))
 
-    def _in_one_go(self) -> Numbers | None:
-        """Return the numbers of events or users by what they are as users, None of all else."""
+    def _in_one_go(self) -> ReportTally | None:
+        """Return the tally of events or users by what they are as users, None of all else."""
         (metric, *others), by = self.metrics, self.by
         is_unique = metric.measure == "unique"
-        has_filter = self.where is not None or metric.where is not None
+        has_filter = self.scope.where is not None or metric.where is not None
         is_plain = not others and metric.measure in ("total", "unique")
         if not is_plain or (is_unique and has_filter) or (by is not None and not self._is_of_users):
             return None
@@ -314,17 +337,23 @@ class Question:
             values = streams.uniques(self.visible, metric.event, self.range, codes, shape)
         else:
             values = streams.totals(self.parts[0].selection, self.range, codes, shape)
-        if by is None or segments is None:
-            return self._shown(Ranked.whole(), [values])
+        if segments is None:
+            return ReportTally.whole(Sums(values))
         used = np.flatnonzero(values.any(axis=1))
-        self._check(len(used), buckets)
-        values = values[used]
-        return self._shown(Ranked.of(by, segments, used, values.sum(axis=1)), [values])
+        self._check(len(used))
+        counted = Sums(values[used])
+        return ReportTally(segments.values, used, (counted, counted))
 
-    def _shown(self, ranked: Ranked, found: list[Any]) -> Numbers:
-        """Return the numbers that the report shows of those of its parts."""
-        number, undefined = len(self.metrics), 0
+    def answer(self, tally: ReportTally) -> SegmentationAnswer:
+        """Return the numbers that the report shows of a tally."""
+        self._check(len(tally))
+        number, both = len(self.metrics), len(self.metrics) * (1 if self.before is None else 2)
+        ranked = Ranked.whole()
+        if self.by is not None:
+            ranked = tally.ranked(self.by, self._size(tally.counted[both:]))
+        found = [each.values() for each in tally.counted[:both]]
         periods = [found[:number], *([] if self.before is None else [found[number:]])]
+        undefined = 0
         if self.formula is not None:
             formula = self.formula
             periods = [[formula.work_out(each)] for each in periods]
@@ -333,24 +362,26 @@ class Question:
             last = self.rolling
             periods = [[measures.rolled(values, last) for values in each] for each in periods]
         periods = [[values[ranked.order] for values in each] for each in periods]
-        return Numbers(ranked, periods[0], None if self.before is None else periods[1], undefined)
+        previous = None if self.before is None else periods[1]
+        return SegmentationAnswer(ranked, periods[0], previous, undefined)
 
-    def _check(self, segments: int, buckets: int) -> None:
+    def _check(self, segments: int) -> None:
+        buckets = len(self.range)
         rows = segments * buckets * (1 if self.formula is not None else len(self.metrics))
-        if rows > MOST_ROWS:
+        if rows > MOST_ROWS and self.by is not None:
             raise ReportError(
                 f"the table would have {rows:,} rows: {segments:,} segments, "
                 f"each with {count(buckets, 'bucket')}; filter with where=, choose a "
                 "longer unit=, or the largest segments with top="
             )
 
-    def _values(self, number: int, happened: Happened) -> Any:
+    def _counted(self, number: int, happened: Happened) -> Counted:
         part = self.parts[number]
         measure = part.metric.measure
         if part.days is not None:
-            return measures.in_window(measures.WINDOWS[measure], happened, part.days[1])
+            return Sums(measures.in_window(measures.WINDOWS[measure], happened, part.days[1]))
         measure = "unique" if measure in measures.WINDOWS else measure  # of no time at all
-        return measures.values(
+        return measures.counted(
             measure,
             happened,
             self.amounts[number],
@@ -392,7 +423,7 @@ class Question:
         users: list[int] = np.flatnonzero(np.bincount(ids[chosen])).tolist()
         return users
 
-    def _in_bucket(self, part: Part, happened: Happened, bucket: int | None) -> Mask:
+    def _in_bucket(self, part: MetricEvents, happened: Happened, bucket: int | None) -> Mask:
         if bucket is None:
             if part.days is not None:  # in the window of some bucket
                 window = measures.WINDOWS[part.metric.measure]
@@ -413,7 +444,7 @@ class Question:
 
     # -- what to know ---------------------------------------------------------------------
 
-    def notes(self, numbers: Numbers) -> list[str]:
+    def notes(self, numbers: SegmentationAnswer) -> list[str]:
         """Return what one should know before trusting the numbers."""
         found = []
         for part, amounts in zip(self.parts[: len(self.metrics)], self.amounts, strict=False):
@@ -468,7 +499,7 @@ class Question:
         which = f"first {early:,} {self.range.unit or 'bucket'}s" if early > 1 else "first one"
         return [f"The {window} days up to the {which} begin before the first event."]
 
-    def _of_segments(self, numbers: Numbers) -> list[str]:
+    def _of_segments(self, numbers: SegmentationAnswer) -> list[str]:
         if self.by is None or self.segments is None:
             return []
         found = []
@@ -488,6 +519,16 @@ class Question:
                 f"counted together, each user once, as {OTHER}."
             )
         return found
+
+
+def _compact(happened: Sequence[Happened], used: Positions) -> list[Happened]:
+    """Return what is counted in the segments that occur alone."""
+    places = np.zeros(int(used.max(initial=0)) + 1, np.int32)
+    places[used] = np.arange(len(used))
+    return [
+        replace(each, segments=places[each.segments], shape=(len(used), each.shape[1]))
+        for each in happened
+    ]
 
 
 def _days(range_: Periods, window: int) -> tuple[Periods, Positions]:

@@ -237,7 +237,7 @@ class Formula:
     def work_out(self, numbers: Sequence[Any]) -> Any:
         """Return its value in each cell, ``float64``, NaN where it has none."""
         shape = numbers[0].shape
-        scope = _Numbers([np.ravel(each) for each in numbers])
+        scope = _MetricScope([np.ravel(each) for each in numbers])
         cells = Cells.of(evaluate(self.expression, scope))
         result = np.full(scope.numbers[0].shape, np.nan)
         for _, at, held in cells.only("int", "float"):
@@ -248,7 +248,7 @@ class Formula:
 
 
 @dataclass(frozen=True, eq=False)
-class _Numbers:
+class _MetricScope:
     """The numbers of metrics, as the rows of an expression."""
 
     numbers: list[Any]

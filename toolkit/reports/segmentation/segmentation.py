@@ -8,11 +8,12 @@ from typing import Final, get_args
 
 from toolkit.base import ReportError, check_flag, check_number
 from toolkit.events import AnyEvents, At, Profiles
-from toolkit.expressions import Expression, Property, as_expression
-from toolkit.reports.form.breakdown_field import OF_PROPERTY, BreakdownField
+from toolkit.expressions import Expression, Property
 from toolkit.reports.form.fields import (
     AT,
+    OF_PROPERTY,
     RANGE,
+    BreakdownField,
     ChoiceField,
     Declaration,
     EventField,
@@ -22,13 +23,12 @@ from toolkit.reports.form.fields import (
     unit_field,
 )
 from toolkit.reports.numbers import measures
-from toolkit.reports.question import remarks
-from toolkit.reports.question.breakdowns import By, as_breakdown
-from toolkit.reports.question.periods import Moment, Unit, periods
-from toolkit.reports.question.selection import Selection
+from toolkit.reports.question.breakdowns import By
+from toolkit.reports.question.periods import Moment, Unit
+from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.segmentation.answer import Segmentation
 from toolkit.reports.segmentation.comparing import Compare, as_compare, earlier
-from toolkit.reports.segmentation.counting import Question
+from toolkit.reports.segmentation.counting import SegmentationPlan
 from toolkit.reports.segmentation.metrics import AnyMetric, Formula, Metric, as_metrics
 
 # What a form offers: any percentile may be asked for in Python.
@@ -158,58 +158,30 @@ def segmentation(
     """
     metrics = as_metrics(event, measure, of)
     shown = None if formula is None else Formula.of(formula, metrics)
-    breakdown = as_breakdown(by, tz)
-    condition = None if where is None else as_expression(where)
     compare = as_compare(compare)
-    _check_views(metrics, breakdown is None, top, unit, cumulative, rolling, at)
-    everything = Selection.of(events, profiles, at)
-    visible = everything.visible
-    range_ = periods(unit, start, end, tz, visible.observed)
-    question = Question(
-        visible,
-        metrics,
-        shown,
-        condition,
-        breakdown,
-        range_,
-        None if compare is None else earlier(range_, compare),
-        top,
-        bool(cumulative),
-        rolling,
-        is_ranged=start is not None or end is not None,
-    )
-    numbers = question.count()
+    scope = ReportScope.of(events, profiles, by=by, where=where, start=start, end=end, tz=tz, at=at)
+    _check_views(metrics, scope.by is None, top, unit, cumulative, rolling, at)
+    range_ = scope.periods(unit)
+    before = None if compare is None else earlier(range_, compare)
+    plan = SegmentationPlan(scope, metrics, shown, range_, before, top, bool(cumulative), rolling)
+    numbers = plan.answer(plan.count())
     names = [each.event for each in metrics]
-    conditions = [condition, *(each.where for each in metrics)]
-    named_ = visible.any_of(names)
-    if question.is_ranged:
+    conditions = [scope.where, *(each.where for each in metrics)]
+    named_ = scope.visible.any_of(names)
+    if scope.is_ranged:
         named_ = named_.between(range_.start, range_.end)
     notes = [
-        *remarks.unknown_names(names, everything.events.names),
-        *remarks.empty_range(start, end, range_, visible),
-        *remarks.never_true(everything, conditions),
-        *remarks.of_users(
+        *scope.notes(
+            range_,
             named_,
-            breakdown,
+            names,
             conditions,
             before_filter=any(each is not None for each in conditions),
             further=[each.of for each in metrics if each.of is not None],
         ),
-        *remarks.left_out(everything, names, range_),
         *range_.notes(),
-        *question.notes(numbers),
+        *plan.notes(numbers),
     ]
-    definition = {
-        "event": names[0] if len(names) == 1 else names,
-        "measure": metrics[0].measure if len(metrics) == 1 else [e.measure for e in metrics],
-        "by": None if breakdown is None else breakdown.label,
-        "unit": unit,
-        "where": None if condition is None else condition.text,
-        "start": start,
-        "end": end,
-        "tz": None if tz is None else str(tz),
-        "at": at,
-    }
     further = {
         "of": [each.of.label for each in metrics if each.of is not None],
         "formula": formula,
@@ -218,8 +190,14 @@ def segmentation(
         "rolling": rolling,
         "compare": compare,
     }
-    definition |= {name: value for name, value in further.items() if value}
-    return Segmentation(question, numbers, definition, notes)
+    definition = {
+        "event": names[0] if len(names) == 1 else names,
+        "measure": metrics[0].measure if len(metrics) == 1 else [e.measure for e in metrics],
+        "unit": unit,
+        **scope.definition,
+        **{name: value for name, value in further.items() if value},
+    }
+    return Segmentation(plan, numbers, definition, notes)
 
 
 def _check_views(

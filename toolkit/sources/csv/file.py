@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base import LAST_SEEN, CsvError, Progress, argument, count, listed, silent
+from toolkit.base import LAST_SEEN, CsvError, Progress, argument, count, listed, rounded, silent
 from toolkit.sources.csv.defuse import restored_texts
 from toolkit.sources.csv.dialect import HeaderGuess
 from toolkit.sources.csv.mapping import (
@@ -30,7 +30,6 @@ from toolkit.sources.csv.types import (
     TypedColumn,
     infer_type,
     is_filled,
-    is_rounded,
     typed,
 )
 from toolkit.updates import name_refusal
@@ -219,7 +218,7 @@ class CsvFile:
         if identifier is None or self.columns.is_exported:
             return []
         cells = self.columns.cells[identifier]
-        doubtful = np.flatnonzero(is_rounded(cells))
+        doubtful = np.flatnonzero(rounded(cells))
         if not len(doubtful):
             return []
         return [

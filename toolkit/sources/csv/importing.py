@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from os import PathLike
 from time import perf_counter
 from typing import Final, Literal
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from toolkit.base import (
     ArgumentError,
@@ -20,6 +17,7 @@ from toolkit.base import (
     check_flag,
     count,
     parse_time,
+    watched_by,
 )
 from toolkit.columns import series
 from toolkit.profiles import ProfileTable, ProfileView
@@ -52,8 +50,6 @@ from toolkit.sources.csv.source import Source
 from toolkit.updates import CellChange
 
 _SHOWN_REJECTIONS: Final = 5
-# A progress bar appears once the import has run for so many seconds.
-_PATIENCE: Final = 1.0
 
 
 def preview_csv(
@@ -199,10 +195,8 @@ def import_csv(
     if on_error not in ("raise", "skip"):
         raise CsvError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
     check_flag("dry_run", dry_run, ArgumentError)
-    if not callable(progress):
-        check_flag("progress", progress, ArgumentError)
     started = perf_counter()
-    with _watched_by(progress) as notice:
+    with watched_by(progress) as notice:
         file = _opened(
             source,
             _of_key(key) if mapping is None else mapping,
@@ -395,20 +389,3 @@ def _opened(
         mapping=mapping,
         progress=progress,
     )
-
-
-@contextmanager
-def _watched_by(progress: bool | Progress) -> Iterator[Progress]:
-    """Hand out what to tell how far the import is: a bar, nobody, or whom the caller named."""
-    if callable(progress):
-        yield progress
-        return
-    with tqdm(total=0, unit=" rows", delay=_PATIENCE, disable=not progress, leave=False) as bar:
-
-        def show(stage: str, done: int, total: int, /) -> None:
-            bar.total = total or None
-            # To set a description would show the bar, however little time has passed.
-            bar.set_description(stage, refresh=False)
-            bar.update(done - bar.n)
-
-        yield show

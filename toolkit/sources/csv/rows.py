@@ -12,12 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.base import NO_TIME, PLACEHOLDERS, Progress, count, listed, no_time, silent
+from toolkit.base import NO_TIME, PLACEHOLDERS, Progress, count, listed, no_time, rounded, silent
 from toolkit.columns import Column, Mask, Positions, Snapshot, last_of_each, series
 from toolkit.sources.csv.file import CsvFile
 from toolkit.sources.csv.mapping import MappedColumns
 from toolkit.sources.csv.reading import CsvText
-from toolkit.sources.csv.types import ColumnType, TypedColumn, is_filled, is_rounded
+from toolkit.sources.csv.types import ColumnType, TypedColumn, is_filled
 from toolkit.updates import zone_notes
 
 _TEXT: Final = pa.large_string()
@@ -129,7 +129,7 @@ def typed_rows(
 
 
 def _note_rounded(reasons: dict[int, list[str]], ids: pa.Array, id_name: str) -> None:
-    for row in np.flatnonzero(is_rounded(ids)).tolist():
+    for row in np.flatnonzero(rounded(ids)).tolist():
         reasons[row].insert(
             0,
             f'the {id_name} "{ids[row].as_py()[:40]}" is what a spreadsheet left of a long number: '

@@ -26,8 +26,6 @@ _TEXT: Final = pa.large_string()
 
 # No leading zeros and no plus: such digits are codes or telephone numbers.
 _NUMBER: Final = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
-# With a plus, as spreadsheets and R write it; "4e10" may be a code.
-_ROUNDED: Final = r"^-?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+$"
 _INTEGER: Final = r"^-?[0-9]+$"
 _EXPONENT: Final = r"[eE].*$"
 #: Floats hold all integers up to here, and 17 digits are the most that tell two apart.
@@ -146,15 +144,6 @@ def looks_like(text: str) -> ColumnType:
 def is_filled(texts: pa.Array) -> Mask:
     """Return which cells are not empty."""
     return np.asarray(pc.binary_length(texts).to_numpy(zero_copy_only=False) > 0)
-
-
-def is_rounded(cells: pa.Array) -> Mask:
-    """Return which cells are what a spreadsheet leaves of a long number: digits are lost (ID-1).
-
-    >>> is_rounded(pa.array(["1.23457E+17", "4e10", "123457"], pa.large_string())).tolist()
-    [True, False, False]
-    """
-    return _matches(pc.utf8_trim_whitespace(cells), _ROUNDED)
 
 
 def is_key(cells: pa.Array) -> bool:

@@ -81,7 +81,7 @@ def import_frame(
     rows = read_frame(frame, distinct_id if key is None else key, time)
     columns = {name: column for name, column in rows.columns.items() if column.is_present.any()}
     result = profiles.set_columns(rows.ids, columns, source=source, row_times=rows.times)
-    refused = {name for _, name, _ in rows.left_out}
+    refused = {each.property for each in rows.left_out}
     left_out = {LAST_SEEN: "the table keeps it itself"} if LAST_SEEN in frame.columns else {}
     left_out |= {
         name: "no cell can be stored" if name in refused else "all cells are missing"
@@ -91,7 +91,7 @@ def import_frame(
     return replace(
         result,
         rows=len(frame),
-        rejected=[*rows.left_out, *result.rejected],
+        rejections=[*rows.left_out, *result.rejections],
         notes=rows.notes,
         left_out=left_out,
     )

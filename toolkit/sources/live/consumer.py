@@ -9,7 +9,7 @@ import pandas as pd
 from toolkit.base import MessageError, completed_by_dir, completions, listed
 from toolkit.events import Events
 from toolkit.profiles import ProfileTable
-from toolkit.sources.live.receiver import Outcome, Receiver, Tally
+from toolkit.sources.live.receiver import ArrivalCounts, Outcome, Receiver
 from toolkit.sources.live.wire import read_records
 from toolkit.updates import Locator
 
@@ -83,7 +83,7 @@ class Consumer:
         return self.receiver.log()
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> ArrivalCounts:
         """How much arrived so far: ``updates``, ``events``, ``rejected``."""
         return self.receiver.tally
 

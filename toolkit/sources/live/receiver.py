@@ -72,7 +72,7 @@ class Arrival(NamedTuple):
     reason: str  # empty if all of it was taken
 
 
-class Tally(NamedTuple):
+class ArrivalCounts(NamedTuple):
     """How much arrived so far."""
 
     updates: int = 0
@@ -115,7 +115,7 @@ class Receiver:
         self._group_key = group_key
         self.kept = ArrivingEvents()
         self._lock = threading.Lock()
-        self._tally = Tally()
+        self._tally = ArrivalCounts()
         self._notes: Counter[str] = Counter()
         self._recent: deque[Arrival] = deque(maxlen=REMEMBERED)
         self._rejections: deque[Arrival] = deque(maxlen=REJECTIONS_REMEMBERED)
@@ -202,9 +202,11 @@ class Receiver:
             field = " ".join(filter(None, [each.operator, each.property]))
             faults.append(Fault(messages[each.index][0], field, each.reason, each.distinct_id))
         self.add_notes(
-            f"{each.operator} {each.property}: {each.reason}"
+            each.reason
+            if each.operator is None
+            else f"{each.operator} {each.property}: {each.reason}"
             for each in result.cautions
-            if each.property is not None
+            if each.operator is None or each.property is not None
         )
         return result.applied
 
@@ -234,7 +236,7 @@ class Receiver:
             reasons.setdefault(fault.index, _shown(f"{field}{fault.reason}", 2 * _SHORT))
         with self._lock:
             first = self._tally.messages + 1
-            self._tally = Tally(
+            self._tally = ArrivalCounts(
                 self._tally.updates + len(told) - events,
                 self._tally.events + events,
                 self._tally.rejected + len(reasons),
@@ -277,7 +279,7 @@ class Receiver:
         return note_words(self.notes)
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> ArrivalCounts:
         """How much arrived so far."""
         return self._tally
 

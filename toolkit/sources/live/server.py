@@ -32,7 +32,7 @@ from toolkit.events import Events
 from toolkit.profiles import ProfileTable
 from toolkit.sources.live.guard import Guard, is_loopback
 from toolkit.sources.live.handlers import GRACE, Intake
-from toolkit.sources.live.receiver import Receiver, Tally
+from toolkit.sources.live.receiver import ArrivalCounts, Receiver
 from toolkit.sources.live.segment import GROUP_KEY
 from toolkit.updates import Locator
 
@@ -138,7 +138,7 @@ class Server:
         return self.receiver.notes
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> ArrivalCounts:
         """How much arrived so far: ``updates``, ``events``, ``rejected``."""
         return self.receiver.tally
 
