@@ -275,14 +275,14 @@ def test_all_text_is_escaped(profiles: tk.ProfileTable) -> None:
         ),
         (lambda p: tk.did("Buy", within="soon"), '"soon" is not a period'),
         (lambda p: tk.did("Buy", within=("2026-05-02", "2026-05-01")), "ends before it begins"),
-        (lambda p: tk.did("Buy", at_least=-1), "no number of times"),
+        (lambda p: tk.did("Buy", at_least=-1), "not a number of times"),
         (lambda p: tk.did("Buy", at_least=1, exactly=2), "exactly= says it all"),
         (lambda p: tk.did(7), "an event is named by text"),
         (lambda p: tk.total_of(user["age"], "Buy"), "is not a property of the event"),
         (lambda p: tk.cohort_of("ann", "A"), "give a list"),
         (lambda p: tk.cohort_of(["ann"], " "), "is called by a text"),
         (lambda p: tk.cohorts(p).save(["ann"]), "is not a cohort"),
-        (lambda p: tk.cohorts(SHOP), "beside a ProfileTable"),
+        (lambda p: tk.cohorts(SHOP), "saved with a ProfileTable"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_can(

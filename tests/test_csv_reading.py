@@ -620,13 +620,13 @@ def test_CSV_1_a_header_is_detected_and_the_reason_given(content: str, reason: s
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("ann@b.cc,Ann\nbob@b.cc,Bob", '"ann@b.cc" is an e-mail address, no name'),
-        ("1,Ann\n2,Bob", '"1" is a number, no name'),
+        ("ann@b.cc,Ann\nbob@b.cc,Bob", '"ann@b.cc" is an e-mail address, not a name'),
+        ("1,Ann\n2,Bob", '"1" is a number, not a name'),
         ("pro,Oslo\npro,Rome", '"pro" occurs again below'),
         ("Ann,Oslo\nBob,Rome", "nothing in it looks like the name of a column"),
-        ("true,x\nfalse,y", '"true" is a boolean, no name'),
+        ("true,x\nfalse,y", '"true" is a boolean, not a name'),
         ("u1,Ann\nu2,Bob", "nothing in it looks like the name of a column"),
-        ("https://a.bc,x\nhttps://d.ef,y", '"https://a.bc" is a web address, no name'),
+        ("https://a.bc,x\nhttps://d.ef,y", '"https://a.bc" is a web address, not a name'),
     ],
 )
 def test_CSV_1_no_header_is_expected_where_nothing_speaks_for_one(

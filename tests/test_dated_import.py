@@ -317,7 +317,7 @@ def test_the_report_of_a_DataFrame_says_what_was_imported_and_what_was_not() -> 
     told = repr(result)
     for part in (
         "3 rows: 1 profile created, 1 updated, 0 unchanged",
-        "1 row of an ID that stands there before",
+        "1 row with an ID from an earlier row",
         "1 stored value overwritten",
         '3 columns left out: "$last_seen" (the table keeps it itself), "nothing" (all cells are '
         'missing), "codes" (no cell can be stored)',

@@ -340,7 +340,7 @@ def test_CSV_5_a_type_that_does_not_fit_says_how_many_rows_it_costs(
     state.set_column(1, type="number")
 
     state.set_column(1, type="colour")  # type: ignore[arg-type]
-    assert "no type" in state.error
+    assert "not a type" in state.error
     go(state, "check")
     assert state.dry is not None
     assert len(state.dry.rejected) == 2

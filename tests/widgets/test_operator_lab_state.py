@@ -143,9 +143,9 @@ def test_messages_behind_one_that_cannot_be_read_wait_for_it() -> None:
 
 
 def test_a_rejected_message_shows_its_reason(state: OperatorLabState) -> None:
-    state.load_preset("$delete beside another operator")
+    state.load_preset("$delete with another operator")
     assert (state.trial.verdict, state.trial.before) == ("rejected", state.trial.after)
-    assert "beside another operator" in state.trial.rejections[0].reason
+    assert "combined with another operator" in state.trial.rejections[0].reason
 
 
 # The cases
@@ -183,7 +183,7 @@ TAUGHT = {
     '1, 1.0, true and "1"': ["REMOVE-1", "EQUAL"],
     '$union of 1.0, true and "1"': ["UNION-1", "EQUAL"],
     "$unset of the last property": ["UNSET-1"],
-    "$delete beside another operator": ["MSG-1"],
+    "$delete with another operator": ["MSG-1"],
     "$delete, then a write": ["SET-1", "DELETE-1"],
     "Several operators in one message": ["MSG-1"],
     "An operator that does not exist": ["MSG-4"],
@@ -194,7 +194,7 @@ TAUGHT = {
     "Updated At: set by hand": ["SEEN-1"],
     "A number as distinct ID": ["ADD-1"],
     "A float as distinct ID": ["ID-1"],
-    "What SDKs send beside the operators": ["MSG-4", "SET-1", "MSG-3"],
+    "What SDKs send next to the operators": ["MSG-4", "SET-1", "MSG-3"],
     "A group profile": ["GROUP-1"],
 }
 

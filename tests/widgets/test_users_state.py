@@ -165,7 +165,7 @@ def test_values_are_looked_at_once_for_each_state_of_the_profiles(
     [
         ('user["plan"] = "pro"', "=="),
         ('user["plan"]', "is a value, not a condition"),
-        ('event["plan"] == "pro"', "here stand users"),
+        ('event["plan"] == "pro"', "here are users"),
         ('any(user["plan"])', "needs a comparison"),
         ('user["$mp_first_event_time"] > "2026-01-01"', "none were given"),
     ],
@@ -449,7 +449,7 @@ def test_much_work_can_be_stopped_and_changes_nothing(
     assert state.job.running
     state.ask_add_property("a", "1", to="all")
     state.confirm()
-    assert "under way" in state.message
+    assert "in progress" in state.message
     asked = time.monotonic()
     state.job.cancel()
     assert state.job.wait(5)

@@ -1264,7 +1264,7 @@ def _several_ids(given: object) -> list[Any] | None:
     """Return the distinct IDs if several are given, each once; None if it is one (MANY-1)."""
     if isinstance(given, pd.DataFrame):
         raise ArgumentError(
-            'a DataFrame is not a distinct ID; give its column of them, such as frame["distinct_id"]'
+            'a DataFrame is not a distinct ID; give a column of it, such as frame["distinct_id"]'
         )
     if isinstance(given, str | bytes | bytearray | Mapping) or not isinstance(given, Iterable):
         return None

@@ -303,7 +303,7 @@ class Connection:
             )
         for suffix, identity in self._identities.items():
             if self._identity(suffix) != identity:
-                raise StoreError(f"{next to(self.path, suffix)} {_lost(suffix)}")
+                raise StoreError(f"{beside(self.path, suffix)} {_lost(suffix)}")
 
     def copy_to(self, path: Path, progress: Progress) -> None:
         """Copy the file as it is at this moment, inside a transaction; the copy is one file."""

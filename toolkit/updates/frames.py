@@ -118,7 +118,7 @@ def read_frame(
         ids, columns, rows = last_of_each(ids, columns)
         if repeated := int(rows.sum()) - len(ids):
             told = count(repeated, "row")
-            notes.append(f"{told} of an ID that is there before: the last cell wins (CSV-8).")
+            notes.append(f"{told} with an ID from an earlier row: the last cell wins (CSV-8).")
     return FrameRows(ids, columns, times, left_out, notes)
 
 

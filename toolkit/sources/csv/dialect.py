@@ -160,7 +160,7 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
         if kind != "text":
             against.append(f'"{_short(name)}" is a {kind}, no name')
         elif what := _value(name):
-            against.append(f'"{_short(name)}" is {what}, no name')
+            against.append(f'"{_short(name)}" is {what}, not a name')
         elif cell in cells:
             against.append(f'"{_short(name)}" occurs again below')
         elif reason := _reason_for(name, cells):

@@ -28,10 +28,12 @@ _FLOAT: Final = r"^-?[0-9]+\.0+$"
 _ROUNDED: Final = r"^-?[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+$"
 
 _MISFIT: Final[Mapping[ColumnType, str]] = {
-    "number": "no number that is kept exactly (no leading zeros, + or spaces; at most 17 digits)",
+    "number": (
+        "not a number that is kept exactly (no leading zeros, + or spaces; at most 17 digits)"
+    ),
     "boolean": "neither true nor false",
-    "date": "no ISO 8601 date or time",
-    "json": "no JSON list or object",
+    "date": "not an ISO 8601 date or time",
+    "json": "not a JSON list or object",
 }
 
 

@@ -206,7 +206,7 @@ def _read(entry: Any) -> Any:
         try:
             entry = loads(entry)
         except json.JSONDecodeError as error:
-            raise ValueError(f"no JSON ({error.msg} at character {error.colno})") from None
+            raise ValueError(f"not JSON ({error.msg} at character {error.colno})") from None
         except RecursionError:
             raise ValueError("nested too deeply") from None
     return entry

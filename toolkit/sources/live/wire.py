@@ -340,4 +340,4 @@ def _value(text: str, at: int) -> tuple[Any, int]:
 
 def _no_json(error: json.JSONDecodeError) -> RequestError:
     where = f"line {error.lineno:,}, column {error.colno:,}"
-    return RequestError(400, f"no JSON: {error.msg} at {where}")
+    return RequestError(400, f"invalid JSON: {error.msg} at {where}")
