@@ -492,7 +492,7 @@ def _times_of_text(texts: pa.Array) -> Times:
 def times_of_cells(texts: pa.Array) -> Times:
     """Return text cells as times, ``NO_TIME`` where one is not a time.
 
-    As :func:`times`, but for a table of text, such as a CSV: digits are unix time.
+    As :func:`times`, for a table of text, such as a CSV: digits are unix time.
     """
     read = _times_of_text(texts)
     moments = read.microseconds

@@ -293,7 +293,7 @@ class ProfileTable:
         ----------
         distinct_id
             Text or a number. Several of them (a list, tuple, set, Index, Series …) are
-            updated alike, as one batch, each once (MANY-1). Or a DataFrame: a row a
+            updated alike, as one batch, each once (MANY-1). Or a DataFrame: one row per
             profile, one column per property.
         properties
             Names and JSON values; None is null. Not for a DataFrame.

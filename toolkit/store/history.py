@@ -2,8 +2,8 @@
 
 Two orders are kept apart. *Arrival* is the order of the log; the latest state
 is what its updates lead to in that order. *Effective time* is when an update
-says it happened: its ``$time``, else its arrival. The past is told in effective
-time: an update that arrived late, or was imported with older times, is part of
+says it happened: its ``$time``, else its arrival. The past follows effective time
+: an update that arrived late, or was imported with older times, is part of
 the past from the time it names.
 """
 

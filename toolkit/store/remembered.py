@@ -25,7 +25,7 @@ class Remembered(MutableMapping[str, Any]):
     """JSON values by name, those remembered last at the end.
 
     They are in the SQLite file of the profiles, so they go where it goes and other
-    processes see them; a table in memory forgets them with its profiles. They are no
+    processes see them; a table in memory forgets them with its profiles. They are not
     profiles: no log holds them, and no undo brings them back.
     """
 

@@ -87,7 +87,7 @@ class CsvImportState(HasTraits):
 
     Long work (reading a file, the dry run, the import, its undo) runs in :attr:`job`:
     an action begins it and returns; :meth:`wait` waits for its end. Whatever goes
-    wrong is told in :attr:`error`.
+    wrong is in :attr:`error`.
 
     Attributes
     ----------

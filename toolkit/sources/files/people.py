@@ -43,7 +43,7 @@ def write_people(
         A table, or the profiles picked out by ``profiles.where``. The profiles of group
         keys are left out; ``profiles.groups(key)`` can be written to a file of its own.
     path
-        The file to write, one profile a line; gzipped if it ends in ``.gz``, one JSON
+        The file to write, one profile per line; gzipped if it ends in ``.gz``, one JSON
         array if it ends in ``.json``. A file
         that is there is written over, once the new one is whole.
     progress
