@@ -176,7 +176,7 @@ MALFORMED = [
     ("[" * 100_000, "nested too deeply|invalid JSON"),
     ('{"a":' * 100_000, "nested too deeply"),
     ('[{"a":' + "[" * 50_000 + "]" * 50_000 + "}]", "nested too deeply"),
-    ('"text"', "not a JSON object"),
+    ('"text"', "invalid JSON"),
     ('"\\"text\\""', "not a JSON object or array"),
 ]
 
