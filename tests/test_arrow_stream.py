@@ -12,7 +12,7 @@ import pytest
 
 import toolkit
 from toolkit.base.errors import CsvError
-from toolkit.sources.csv.importing import arrow_stream
+from toolkit.sources.csv import arrow_stream
 from toolkit.sources.csv.reading import read_csv_text
 from toolkit.sources.csv.source import CsvSource
 

@@ -19,11 +19,11 @@ import pytest
 
 import toolkit
 from tests.optional import of_unix
-from toolkit import store
 from toolkit.base.notation import written
 from toolkit.cli import PROGRAM, _as_option, main
 from toolkit.demo import run_demo
 from toolkit.profiles.table import ProfileTable
+from toolkit.store import connection
 
 EVENTS = "event,distinct_id,time\nPurchase,ann,2026-05-01T10:00:00Z\nNA,NA,2026-05-02T10:00:00Z\n"
 #: Of a system user, or in a container. Windows goes by USERPROFILE.
@@ -387,11 +387,11 @@ def test_a_mapping_without_a_column_is_refused_without_advice_that_is_refused_in
     assert "looks reversed" not in told
 
 
-@pytest.mark.parametrize("suffix", store._FILES)
+@pytest.mark.parametrize("suffix", connection._FILES)
 def test_what_is_said_of_lost_files_is_for_who_reads_it(suffix: str) -> None:
-    in_python = store._lost(suffix)
+    in_python = connection._lost(suffix)
     with written(_as_option):
-        at_the_shell = store._lost(suffix)
+        at_the_shell = connection._lost(suffix)
     assert "profiles." not in at_the_shell
     assert "profile-toolkit" not in in_python
     assert bool(suffix) == ("`profile-toolkit check`" in at_the_shell)

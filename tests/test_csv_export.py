@@ -15,8 +15,8 @@ from hypothesis import given, settings, strategies as st
 
 import toolkit as tk
 from tests.effort import examples
+from toolkit.sources.csv import export as csv_export
 from toolkit.sources.csv.export import export_csv
-from toolkit.sources.csv.importing import export as csv_export
 from toolkit.sources.sample import sample_files
 from toolkit.updates.names import name_refusal
 

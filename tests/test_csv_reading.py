@@ -15,8 +15,8 @@ from hypothesis import given, settings, strategies as st
 
 from tests.effort import examples
 from toolkit.base.errors import CsvEncodingError, CsvError, CsvFileError, CsvFileNotFoundError
+from toolkit.sources.csv import reading as csv_reading, source as csv_source
 from toolkit.sources.csv.dialect import guess_header, sniff
-from toolkit.sources.csv.importing import reading as csv_reading, source as csv_source
 from toolkit.sources.csv.quotes import AFTER_QUOTE, BACKSLASH, BEFORE_QUOTE, QuoteCheck
 from toolkit.sources.csv.reading import CsvText, read_csv_text
 from toolkit.sources.csv.source import CsvSource, Source, Utf8Stream

@@ -142,3 +142,19 @@ def test_the_tour_in_the_README_runs_as_pasted_and_prints_what_it_says(
             promised += 1
     assert promised >= 6
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_functions_that_the_walks_name_are_where_they_say() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    steps = re.findall(r"`([\w/]+\.py)`\s+`([\w.]+)`", text)
+    assert len(steps) > 20
+    for path, name in steps:
+        tree: ast.AST = ast.parse((ROOT / "toolkit" / path).read_text(encoding="utf-8"))
+        for part in name.split("."):
+            inside = {
+                each.name: each
+                for each in ast.iter_child_nodes(tree)
+                if isinstance(each, ast.FunctionDef | ast.ClassDef)
+            }
+            assert part in inside, f"{path}: {name}"
+            tree = inside[part]

@@ -61,6 +61,12 @@ TAKEN: list[tuple[Any, Any]] = [
     (timedelta(days=1), 86_400.0),
     ([np.timedelta64(90, "s")], [90.0]),
     (Decimal("1.5"), 1.5),
+    (Decimal("19.90"), 19.9),
+    (Decimal("3.00"), 3.0),
+    (Decimal("9007199254740993"), 9007199254740993),
+    (Decimal("-9007199254740993.00"), -9007199254740993),
+    (Decimal("1e999"), 10**999),
+    ([Decimal(2**70)], [2**70]),
     ([Decimal("NaN")], [None]),
     (pd.Period("2026-01"), "2026-01"),
     (pd.Interval(0, 1), "(0, 1]"),
@@ -83,7 +89,9 @@ REFUSED: list[tuple[Any, str]] = [
     ([float("-inf")], "in it, an infinity is not a JSON number"),
     (np.array([np.inf]), "infinity"),
     (Decimal("Infinity"), "infinity"),
-    (Decimal("1e999"), "infinity"),
+    (Decimal("1e4300"), "digits"),
+    (Decimal("0.1234567890123456789"), "more digits than a float keeps"),
+    ([Decimal("9007199254740993.5")], "more digits than a float keeps"),
     (["\ud800"], "surrogate"),
     ({"\ud800": 1}, "surrogate"),
     (10**5000, "digits"),
@@ -129,7 +137,7 @@ def test_CELL_1_what_is_no_JSON_is_left_out_with_its_row_and_column(cell: Any, w
         assert profiles["1"] == {"x": "stored"}
         assert profiles["2"] == {"x": [1]}
     events = tk.Events(frame.assign(event="View", time="2026-01-01"))
-    if isinstance(cell, float | Decimal):  # an infinity
+    if word == "infinity" and isinstance(cell, float | Decimal):
         assert events.column("x").cells() == ["text", ABSENT, [1]]
         return
     with pytest.warns(InvalidCellsWarning, match=rf'1 cell of "x".*row 1.*{word}'):
@@ -167,6 +175,14 @@ def by_set_that_unsets(profiles: tk.ProfileTable, frame: pd.DataFrame) -> list[t
         (pa.map_(pa.string(), pa.int64()), [[("k", 1)], None], [{"k": 1}, ABSENT]),
         (pa.list_(pa.timestamp("ns")), [[datetime(2026, 1, 1)]], [["2026-01-01T00:00:00Z"]]),
         (pa.list_(pa.decimal128(5, 2)), [[Decimal("1.50")]], [[1.5]]),
+        (pa.decimal128(5, 2), [Decimal("1.50"), None], [1.5, ABSENT]),
+        (
+            pa.decimal128(38, 2),
+            [Decimal("1.50"), Decimal(2**53 + 1), None],
+            [1.5, 2**53 + 1, ABSENT],
+        ),
+        (pa.decimal128(38, 20), [Decimal("1.50"), None], [1.5, ABSENT]),
+        (pa.decimal256(60, 0), [Decimal(2**100), Decimal(3)], [2**100, 3.0]),
         (pa.duration("s"), [timedelta(seconds=5), None], [5.0, ABSENT]),
         (pa.time64("us"), [time(1, 2), None], ["01:02:00", ABSENT]),
         (pa.uint64(), [2**64 - 1], [2**64 - 1]),
@@ -182,6 +198,7 @@ def test_CELL_1_the_types_of_Arrow_are_read(dtype: Any, given_cells: Any, expect
     ("dtype", "given_cells", "word"),
     [
         (pa.binary(), [b"x"], "bytes"),
+        (pa.decimal128(38, 20), [Decimal("0.12345678901234567891")], "more digits"),
         (pa.list_(pa.binary()), [[b"x"]], "bytes"),
         (pa.map_(pa.int64(), pa.int64()), [[(1, 1)]], "keys are text"),
         (pa.map_(pa.string(), pa.int64()), [[("k", 1), ("k", 2)]], "a key twice"),
@@ -273,6 +290,25 @@ def test_CELL_1_any_JSON_in_any_disguise_comes_back(given_cells: list[Any], data
     ],
 )
 def test_CELL_2_arrays_and_scalars_of_NumPy_are_taken_in_a_call(value: Any, expected: Any) -> None:
+    is_taken_in_a_call(value, expected)
+
+
+SCALARS = (time, timedelta, np.timedelta64, Decimal, pd.Period, pd.Interval, UUID)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *((cell, json_value) for cell, json_value in TAKEN if isinstance(cell, SCALARS)),
+        (np.array([5], "m8[s]"), [5.0]),
+    ],
+    ids=repr,
+)
+def test_CELL_2_what_a_cell_may_be_is_taken_in_a_call(value: Any, expected: Any) -> None:
+    is_taken_in_a_call(value, expected)
+
+
+def is_taken_in_a_call(value: Any, expected: Any) -> None:
     profiles = tk.ProfileTable()
     profiles.set("1", {"x": value})
     assert json.dumps(profiles["1"]["x"]) == json.dumps(expected)
@@ -285,8 +321,8 @@ def test_CELL_2_arrays_and_scalars_of_NumPy_are_taken_in_a_call(value: Any, expe
     [
         *(NAN, pd.NA, pd.NaT, [NAN], np.array([1.0, NAN]), [pd.NA], {"a": pd.NaT}),
         *(np.datetime64("NaT", "us"), np.array(["NaT"], "M8[ns]")),
-        *(np.timedelta64(5, "D"), np.array([5], "m8[ns]"), timedelta(1), Decimal(1), UUID(int=1)),
-        *({1}, b"x", 1j, {1: 2}, pd.Period("2026-01"), pd.Interval(0, 1), time(1), object()),
+        *(np.timedelta64("NaT", "s"), np.timedelta64(5, "M"), {1}, b"x", 1j, {1: 2}, object()),
+        *(Decimal("NaN"), Decimal("Infinity"), Decimal("1e999999999"), Decimal("0." + "123" * 9)),
     ],
     ids=lambda value: re.sub(" at 0x.*", "", repr(value)),
 )

@@ -25,7 +25,7 @@ from toolkit.reports.drawing import plots
 from toolkit.reports.form.choices import Choices
 from toolkit.reports.form.declared import DECLARED
 from toolkit.reports.question.segments import label
-from toolkit.reports.retention.retention import entries
+from toolkit.reports.retention import entries
 
 mpl.use("Agg")
 

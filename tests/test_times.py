@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 import toolkit as tk
+from tests.effort import examples
 from tests.moments import START
 from toolkit import user
 from toolkit.base import durations, errors, times
@@ -246,6 +247,7 @@ AT_NOON = [
     *("2024-01-05 12:00:00 +0000", "2024-01-05 12:00:00 +0000 UTC", "2024-01-05 12:00:00+00"),
     *("2024-01-05 14:00:00 +02:00", "2024-01-05T14:00:00+0200", "2024-01-05 07:00 -0500"),
     *("20240105T120000Z", "Fri, 05 Jan 2024 12:00:00 GMT", "Fri, 5 Jan 2024 14:00:00 +0200"),
+    *("fri, 5 jan 2024 14:00:00 +02:00", "Fri, 05 JAN 2024 12:00:00 -0000"),
     *(" 2024-01-05 12:00:00 UTC ", "2024-01-05 12:00:00", "2024-01-05T12:00"),
 ]
 MIDNIGHTS = [
@@ -258,7 +260,46 @@ NO_TEXTS = [
     *("2024-01-05 12:00:00 +0200 UTC", "2024-01-05 12:00:00 UTC+2", "UTC", " GMT", "Z"),
     *("2024-01-05 12:00:00 CEST", "2024-01-05x12:00", "12:00 UTC", "05.01.2024", "1700000000"),
     *("2024-01-05 12:00:00+02:00 +02:00", "2024", "2024-01", "Fri, 99 Jan 2024 12:00:00 GMT"),
+    *(
+        "Fri, 05 Jxn 2024 12:00:00 GMT",
+        "Fri, 30 Feb 2024 12:00:00 GMT",
+        "Fri, 05 Jan 24 12:00:00 GMT",
+    ),
 ]
+
+
+HTTP_DATES = st.builds(
+    "{}, {} {} {} {}:{:02}:{:02}{}".format,
+    st.sampled_from(["Mon", "fri", "Xyz", "Mo"]),
+    st.integers(0, 32) | st.sampled_from(["01", "09", "001"]),
+    st.sampled_from(["Jan", "FEB", "feb", "Sept", "Dec", "Jxn"]),
+    st.integers(1, 9999).map("{:04}".format) | st.just("24"),
+    st.sampled_from(["00", "7", "23", "24"]),
+    *(st.integers(0, 60), st.integers(0, 60)),
+    st.sampled_from([" GMT", " UTC", "Z", " +0200", "-09:30", " -0000", " +9999", "", " CET"]),
+)
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(st.lists(HTTP_DATES, max_size=20))
+def test_TIME_2_a_column_of_dates_of_HTTP_reads_them_as_one_by_one(texts: list[str]) -> None:
+    def alone(text: str) -> int:
+        try:
+            return parse_time(text)
+        except errors.InvalidTimeError:
+            return NO_TIME
+
+    found = series.times(pd.Series(texts, dtype=object)).microseconds
+    assert found.tolist() == [alone(text) for text in texts]
+
+
+def test_TIME_2_a_column_of_dates_of_HTTP_is_read_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(series, "_parsed", lambda value: pytest.fail(f"{value} alone"))
+    days = pd.date_range("2024-01-01", periods=400, freq="D", tz="UTC")
+    texts = pd.Series(days.strftime("%a, %d %b %Y %H:%M:%S GMT"))
+    assert series.times(texts).microseconds.tolist() == [parse_time(str(day)) for day in days]
 
 
 def every_reader(text: str) -> list[int | None]:
@@ -351,7 +392,7 @@ def lengths_read(text: Any) -> list[int | None]:
             return None
 
     def kept() -> int:
-        from toolkit.store.file.compaction import _moment  # what compact(keep=) asks
+        from toolkit.store.compaction import _moment  # what compact(keep=) asks
 
         return -_moment(text, 0)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from toolkit.base.errors import InvalidTimeError
 from toolkit.base.values import glimpse
@@ -36,8 +37,24 @@ _ALLOWED: Final = f'unix seconds, unix milliseconds or ISO 8601 text are, such a
 _ISO: Final = re.compile(
     r"(\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d(?:-?\d)?)(?:[T ]\d.*)?", re.ASCII | re.IGNORECASE
 )
-_OF_HTTP: Final = re.compile(
-    r"[A-Z]{3}, \d{1,2} [A-Z]{3} \d{4} \d\d:\d\d:\d\d ?[+-]\d\d:?\d\d", re.ASCII | re.IGNORECASE
+# "Fri, 05 Jan 2024 12:00:00+00:00", for Python and for pyarrow.
+_OF_HTTP: Final = (
+    r"(?i)^[A-Z]{3}, (?P<day>[0-9]{1,2}) (?P<month>[A-Z]{3}) (?P<year>[0-9]{4}) "
+    r"(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2}) ?(?P<zone>[+-][0-9]{2}:?[0-9]{2})$"
+)
+_MONTHS: Final = (
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
 )
 #: Patterns and replacements that bring the zone of a time into the one form that all
 #: readers know; for Python and for pyarrow (TIME-2).
@@ -120,11 +137,31 @@ def parse_text(text: str) -> datetime:
         raise InvalidTimeError(f"{glimpse(bare)!r} is text; send unix time as a number")
     for pattern, replacement in ZONE_FORMS:
         bare = re.sub(pattern, replacement, bare, flags=re.ASCII)
-    if _OF_HTTP.fullmatch(bare):
-        return parsedate_to_datetime(bare)
+    if (http := re.match(_OF_HTTP, bare, re.ASCII)) and http["month"].lower() in _MONTHS:
+        month = _MONTHS.index(http["month"].lower()) + 1
+        bare = f"{http['year']}-{month:02}-{http['day']:0>2}T{http['time']}{http['zone']}"
     if not _ISO.fullmatch(bare):
         raise ValueError(f"{glimpse(text)!r} is not a time")
     return datetime.fromisoformat(bare)
+
+
+def http_as_iso(texts: pa.Array) -> pa.Array:
+    """Return texts in which a date of HTTP is ISO 8601, with a zone such as ``+00:00``.
+
+    >>> http_as_iso(pa.array(["Fri, 5 Jan 2024 12:00:00+00:00", "x"])).to_pylist()
+    ['2024-01-05T12:00:00+00:00', 'x']
+    """
+    parts = pc.extract_regex(texts, pattern=_OF_HTTP)
+    if parts.null_count == len(parts):
+        return texts
+    day, month, year, time, zone = parts.flatten()
+    numbers = pa.array([f"{at:02}" for at in range(1, 13)], texts.type)
+    at = pc.index_in(pc.utf8_lower(month), value_set=pa.array(_MONTHS, texts.type))
+    date = pc.binary_join_element_wise(
+        year, numbers.take(at), pc.utf8_lpad(day, 2, padding="0"), pa.scalar("-", texts.type)
+    )
+    found = pc.binary_join_element_wise(date, time, pa.scalar("T", texts.type))
+    return pc.coalesce(pc.binary_join_element_wise(found, zone, pa.scalar("", texts.type)), texts)
 
 
 def of_numbers(numbers: Any) -> Microseconds:

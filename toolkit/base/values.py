@@ -10,8 +10,10 @@ import json
 import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, Final, TypeAlias, TypeGuard
+from uuid import UUID
 
 import numpy as np
 import orjson
@@ -29,6 +31,9 @@ MAX_DEPTH: Final = 200
 
 #: Python refuses to write longer integers as text.
 MAX_DIGITS: Final = 4_300
+
+# Up to here a float has all whole numbers.
+_EXACT: Final = 2**53
 
 #: The least integer too large to store.
 TOO_LARGE: Final = 10**MAX_DIGITS
@@ -53,7 +58,8 @@ def as_json(value: object) -> Json:
     """Return *value* as JSON, in containers of its own.
 
     Numpy and pandas scalars become the Python number or text they stand for,
-    tuples become lists, dates and times ISO 8601 text.
+    tuples become lists, dates and times ISO 8601 text, durations seconds, decimals
+    numbers (:func:`of_decimal`); periods, intervals and UUIDs their usual text.
 
     Raises
     ------
@@ -125,7 +131,53 @@ def _as_json_scalar(value: object, depth: int) -> Json:
         # Of times, tolist() makes bare numbers.
         is_of_times = value.ndim and value.dtype.kind in "mM"
         return _as_json(list(value) if is_of_times else value.tolist(), depth)
+    if isinstance(value, Decimal):
+        return of_decimal(value)
+    if isinstance(value, timedelta | np.timedelta64):
+        return _seconds(value)
+    if isinstance(value, time):
+        return value.isoformat()
+    if isinstance(value, pd.Period | pd.Interval | UUID):
+        return str(value)
     raise InvalidValueError(f"{_named(value)} is not a JSON value")
+
+
+def of_decimal(value: Decimal) -> int | float:
+    """Return the number that a decimal is: a float that reads as it does, else an integer.
+
+    Raises
+    ------
+    InvalidValueError
+        If a float would round it, and it is not an integer that can be stored.
+
+    Examples
+    --------
+    >>> of_decimal(Decimal("19.90")), of_decimal(Decimal(2**53 + 1))
+    (19.9, 9007199254740993)
+    """
+    if not value.is_finite():
+        raise InvalidValueError(f"{value!r} is not a JSON number")
+    # Before it is an integer: of a hundred characters it can be one of a billion digits.
+    if value.adjusted() >= MAX_DIGITS:
+        raise InvalidValueError(f"an integer of more than {MAX_DIGITS:,} digits cannot be stored")
+    number = float(value)
+    if abs(value) < _EXACT and Decimal(repr(number)) == value:
+        return number
+    if value == value.to_integral_value():
+        return int(value)
+    raise InvalidValueError(
+        f"{_named(value)} has more digits than a float keeps; round it, or give it as text"
+    )
+
+
+def _seconds(value: timedelta | np.timedelta64) -> float:
+    try:
+        found: Any = pd.Timedelta(value) if isinstance(value, np.timedelta64) else value
+    except (ValueError, OverflowError):  # of months, say, which have no length
+        raise InvalidValueError(f"{_named(value)} is not a JSON value") from None
+    if found is pd.NaT:
+        raise InvalidValueError(f"{value!r} is not a JSON value; use None for null")
+    return float(found.total_seconds())
 
 
 def _moment(value: datetime) -> str:

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
 from typing import Any, Final, TypeAlias, TypeVar
@@ -33,10 +33,12 @@ from toolkit.base import (
     Json,
     Microseconds as Microseconds,
     as_json,
+    http_as_iso,
     is_inexact,
     is_text,
     iso,
     normalise_id,
+    of_decimal,
     of_numbers,
     parse_time,
 )
@@ -283,13 +285,11 @@ def _coded_objects(series: pd.Series) -> Coded:
 
 def _id_text(value: object) -> str | None:
     """Return the normalised ID, None if *value* is not one."""
-    if isinstance(value, Decimal) and value.is_finite():
-        value = int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, UUID):
-        value = str(value)
     try:
-        return normalise_id(value)
-    except InvalidIdError:
+        if isinstance(value, Decimal) and value.is_finite():
+            value = of_decimal(value)
+        return normalise_id(str(value) if isinstance(value, UUID) else value)
+    except (InvalidIdError, InvalidValueError):
         return None
 
 
@@ -471,6 +471,7 @@ def _times_of_text(texts: pa.Array) -> Times:
     if not regular.all():
         for pattern, replacement in ZONE_FORMS:
             distinct = pc.replace_substring_regex(distinct, pattern, replacement)
+        distinct = http_as_iso(distinct)
         regular = pc.match_substring_regex(distinct, _REGULAR).to_numpy(zero_copy_only=False)
     moments = np.full(len(distinct), NO_TIME, np.int64)
     read = pd.to_datetime(
@@ -588,7 +589,7 @@ def cells(series: pd.Series) -> Cells:
 
     A missing cell (NaN, None, NaT, NA) is absent; a missing value inside a list or an
     object is null. Arrays become lists, structs and maps objects, times ISO 8601 text in
-    UTC, dates without a time stay dates, durations become seconds, decimals floats, and
+    UTC, dates without a time stay dates, durations become seconds, decimals numbers, and
     periods, intervals and UUIDs their usual text.
 
     >>> found = cells(pd.Series([[1.0, float("nan")], {1, 2}, float("nan")]))
@@ -620,6 +621,8 @@ def cells(series: pd.Series) -> Cells:
     if pa.types.is_boolean(array.type):
         truths = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
         return Cells(Column.of_array(truths, present), [])
+    if pa.types.is_decimal(array.type) and not _has_few_digits(array):
+        return _read_cells(array.to_pylist())
     if pa.types.is_decimal(array.type) or pa.types.is_floating(array.type):
         numbers = pc.fill_null(array.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
         infinite = [(at, INFINITE) for at in np.flatnonzero(np.isinf(numbers)).tolist()]
@@ -630,6 +633,15 @@ def cells(series: pd.Series) -> Cells:
     if pa.types.is_null(array.type):
         return Cells(Column.absent(len(array)), [])
     return _read_cells(_nested(array))
+
+
+def _has_few_digits(decimals: pa.Array) -> bool:
+    """Return whether floats keep every digit of a column of decimals: 15 are kept of each."""
+    try:
+        decimals.cast(pa.decimal128(15, min(decimals.type.scale, 15)))
+    except pa.ArrowException:
+        return False
+    return True
 
 
 #: Why an infinity is refused.
@@ -730,15 +742,13 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def _plain_scalar(value: Any, depth: int) -> Any:
-    if isinstance(value, float | np.floating | Decimal):
-        number = float(value)
-        if math.isinf(number):
-            raise InvalidValueError(f"in it, {INFINITE}" if depth else INFINITE)
-        return number
+    is_infinite = (
+        value.is_infinite()
+        if isinstance(value, Decimal)
+        else isinstance(value, float | np.floating) and math.isinf(value)
+    )
+    if is_infinite:
+        raise InvalidValueError(f"in it, {INFINITE}" if depth else INFINITE)
     if isinstance(value, np.datetime64 | datetime):
         return iso(parse_time(pd.Timestamp(value) if isinstance(value, np.datetime64) else value))
-    if isinstance(value, timedelta | np.timedelta64):
-        return pd.Timedelta(value).total_seconds()
-    if isinstance(value, time):
-        return value.isoformat()
-    return str(value) if isinstance(value, pd.Period | pd.Interval | UUID) else value
+    return value
