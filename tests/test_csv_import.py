@@ -950,7 +950,7 @@ def test_the_ids_of_groups_are_told_as_such(profiles: ProfileTable) -> None:
     assert report.rejected["reason"].tolist() == ["no group ID"]
     told = repr(report)
     assert "1 group ID in several rows" in told
-    assert 'Group IDs that look like placeholders for none: "null"' in told
+    assert 'Group IDs that look like placeholders for a missing ID: "null"' in told
     assert "istinct ID" not in told
     without = import_csv(table, data, {1: "plan"}, header=False)
     assert any("No column is the group ID" in each for each in without.warnings)

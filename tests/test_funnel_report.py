@@ -256,7 +256,7 @@ def test_hidden_events_and_those_without_a_time_are_left_out_and_said_to_be() ->
     report = tk.funnel(df, None, ["A", "B"])
     assert counts(report) == [1, 1]
     assert report.table["average_seconds"][1] == 120
-    assert "Hidden, for a value in $bucket or bucket: 1 event." in report.notes
+    assert "Hidden, because of a value in $bucket or bucket: 1 event." in report.notes
     assert "Left out because their time cannot be read: 1 event." in report.notes
 
 

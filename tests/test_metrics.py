@@ -178,7 +178,7 @@ def test_what_is_no_number_is_left_out_and_noted(profiles: tk.ProfileTable) -> N
     report = tk.segmentation(frame, None, "Buy", measure="sum", of="x", unit=None)
     assert values(report) == [12.5]
     assert (
-        "Left out of the sum of event.x, for a value that is not a number: 3 events."
+        "Left out of the sum of event.x, because of a value that is not a number: 3 events."
         in report.notes
     )
     distinct = tk.segmentation(frame, None, "Buy", measure="distinct", of="x", unit=None)

@@ -53,7 +53,7 @@ def test_a_property_is_measured(profiles: tk.ProfileTable, measure: str, value: 
     report = tk.profile_report(profiles, measure=measure, of=user["age"])
     assert rows(report) == [(pytest.approx(value),)]
     assert report.users() == ["ann", "bob"]
-    assert any("for a value that is not a number: 1 user." in note for note in report.notes)
+    assert any("because of a value that is not a number: 1 user." in note for note in report.notes)
 
 
 def test_distinct_values_are_of_any_type(profiles: tk.ProfileTable) -> None:

@@ -573,7 +573,7 @@ def test_hidden_and_timeless_events_disappear_and_are_counted(shop: pd.DataFrame
     report = tk.segmentation(shop, None, "Buy", unit=None)
     assert values(report) == [2]
     assert report.notes == [
-        "Hidden, for a value in $bucket or bucket: 1 event.",
+        "Hidden, because of a value in $bucket or bucket: 1 event.",
         "Left out because their time cannot be read: 1 event.",
     ]
     assert tk.segmentation(shop, None, "View", unit=None).notes == []

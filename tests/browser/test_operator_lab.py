@@ -130,7 +130,7 @@ def test_a_message_is_composed_typed_and_stepped_through(
     book.sees("Message 2 of 3")
     stores({"n": None})
     book.form.get_by_role("table", name="Messages").get_by_text("$delete").click()
-    book.sees("There is no profile any more.")
+    book.sees("The profile no longer exists.")
     stores(None)
     book.picture("4-deleted")
     book.button("‹ Back").click()

@@ -223,7 +223,7 @@ def test_it_fits_a_narrow_dark_page_and_says_why_nothing_is_there(
     )
     book.fits()
     book.picture("funnel")
-    book.page.get_by_title("Drop the filter of Step 2").click()
+    book.page.get_by_title("Remove the filter of Step 2").click()
     counted(book)
     expect(book.field("Python of this report")).to_contain_text('["View", "Buy"]')
 

@@ -136,7 +136,7 @@ def test_a_change_has_a_sign_and_a_word_beside_its_colour() -> None:
         ({"a": "x"}, {"$add": {"a": 1, "b": 1}}, "Written. A part was rejected."),
         ({"a": "x"}, {"$add": {"a": 1}}, "the stored value is the text 'x'"),
         ({"a": 1}, {"$delete": ""}, "The profile was deleted."),
-        ({"a": 1}, {"$delete": ""}, "There is no profile any more."),
+        ({"a": 1}, {"$delete": ""}, "The profile no longer exists."),
         ({"a": 1}, {"$set": {"a": 2}}, "moves from 1970-01-01 00:00 to 1970-01-01 00:01"),
         ({"a": 1}, {"$set": {"a": 2}, "$ignore_time": True}, "stays 1970-01-01 00:00"),
         (None, {"$set": {"a": 2}, "$ignore_time": True}, "stays never"),

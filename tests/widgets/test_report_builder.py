@@ -224,11 +224,11 @@ def test_what_is_only_asked_for_is_not_marked_as_wrong(builder: ReportBuilder) -
     steps = next(each for each in builder._fields.children if each.state.field.name == "steps")
     assert 'tk-field-asks" role="status">Choose 2 to 20 events.<' in texts(steps)
     assert "tk-invalid" not in steps.children[0]._dom_classes
-    assert "Choose what is asked for; the report below is the one before." in texts(builder)
+    assert "Choose what is asked for; the report below is the previous one." in texts(builder)
     builder.state.fields["steps"].raw = ["Buy"]
     assert 'tk-field-error" role="alert">1 event; choose 2 to 20 of them.<' in texts(steps)
     assert "tk-invalid" in steps.children[0]._dom_classes
-    assert "Correct what is marked; the report below is the one before." in texts(builder)
+    assert "Correct what is marked; the report below is the previous one." in texts(builder)
 
 
 def test_refreshing_offers_what_the_profiles_have_now(

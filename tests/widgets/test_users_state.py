@@ -539,7 +539,7 @@ def test_a_cohort_needs_a_name_and_a_sound_filter(profiles: tk.ProfileTable) -> 
     assert state.problems["cohort"] == "A cohort needs a name."
     state.filter.show("nonsense(")
     assert state.save_cohort("a") is None
-    assert state.problems["cohort"] == "Mend the filter first."
+    assert state.problems["cohort"] == "Correct the filter first."
     assert state.cohorts == {}
 
 

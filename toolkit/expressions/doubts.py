@@ -74,7 +74,7 @@ def warn_of_profiles(condition: Expression, snapshot: Snapshot, *, stacklevel: i
 
 
 def user_property(node: Property, snapshot: Snapshot) -> Column | Instants | None:
-    """Return a property of all profiles, None if it is worked out from events."""
+    """Return a property of all profiles, None if it is calculated from events."""
     if node.side == "event" or node.name == FIRST_SEEN:
         return None
     if node.name == LAST_SEEN:

@@ -228,7 +228,7 @@ class SnapshotScope:
             return Column.of_array(self._snapshot.ids)
         if name == FIRST_SEEN and name not in self._snapshot.columns:
             raise ExpressionError(
-                f'user["{name}"] (First Seen) is worked out from events, and profiles alone '
+                f'user["{name}"] (First Seen) is calculated from events, and profiles alone '
                 "have none; use it in a report"
             )
         return self._snapshot.column(name)

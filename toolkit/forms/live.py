@@ -63,9 +63,9 @@ class LiveView(Form):
         self._counts = parts.block()
         self._notes = parts.Note()
         self._table = parts.block()
-        self._pause = parts.button("Pause", self.state.pause, tooltip="Let the view pause")
+        self._pause = parts.button("Pause", self.state.pause, tooltip="Pause the view")
         self._clear = parts.button(
-            "Clear", self.state.clear, tooltip="Empty the view; nothing is lost"
+            "Clear", self.state.clear, tooltip="Clear the view; nothing is lost"
         )
         only = parts.checkbox("Only rejected")
         link((self.state, "only_rejected"), (only, "value"))
@@ -120,7 +120,7 @@ class LiveView(Form):
 
 async def _tick(found: weakref.ref[LiveView]) -> None:
     while (view := found()) is not None:
-        with view.guard("Looking for what arrived"):
+        with view.guard("Checking for what has arrived"):
             view.state.refresh()
         if not view.state.running:
             return

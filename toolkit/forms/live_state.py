@@ -112,7 +112,7 @@ class LiveState(HasTraits):
         return (total - before) / (now - began) if now > began else 0.0
 
     def pause(self) -> None:
-        """Let the view pause, or go on."""
+        """Pause the view, or go on."""
         self.paused = not self.paused
 
     def _turned(self, change: Any) -> None:

@@ -277,7 +277,7 @@ def cohort_of(ids: Iterable[object], name: str) -> Cohort:
 
 def _as_name(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
-        raise ArgumentError(f"name={quoted(name):.60}; a cohort is called by a text")
+        raise ArgumentError(f"name={quoted(name):.60}; give the name of a cohort as text")
     as_json(name)
     return name.strip()
 
@@ -348,7 +348,7 @@ def _notes(everything: Selection, condition: Expression, members: pa.Array) -> l
     if lengths and everything.now is None and observed is not None:
         notes.append(
             f"{listed(dict.fromkeys(lengths))} counted back from the last event, "
-            f"{times.iso(observed[1])}; now= says another moment."
+            f"{times.iso(observed[1])}; now= sets another moment."
         )
     if snapshot is not None and names:
         without = int((snapshot.positions(members) < 0).sum())

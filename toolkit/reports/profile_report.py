@@ -150,7 +150,7 @@ def profile_report(
                 f'profiles.groups("{prop.group_key}"), or on events, which name groups'
             )
         if prop.name == FIRST_SEEN and people.events is None:
-            raise ReportError(f"{prop.text} (First Seen) is worked out from events; give events=")
+            raise ReportError(f"{prop.text} (First Seen) is calculated from events; give events=")
     plan = ProfilePlan(people, terms, measure, number, top)
     definition = {
         "measure": measure,
@@ -174,9 +174,7 @@ def profile_report(
 def _property(measure: str, of: Any) -> Property | None:
     if measure in _COUNTS:
         if of is not None:
-            raise ReportError(
-                f'measure="count" is of no property, and of={quoted(of):.40} is given'
-            )
+            raise ReportError(f'measure="count" uses no property, and of={quoted(of):.40} is given')
         return None
     if of is None:
         raise ReportError(f'measure="{measure}" needs of=, a property such as user["age"]')
@@ -408,7 +406,7 @@ class ProfileReport(Report):
         amounts = plan.amounts
         if amounts is not None and (number := int(amounts.refused[plan.chosen].sum())):
             found.append(
-                f"Left out of the {self._noun}, for a value that is not a number: "
+                f"Left out of the {self._noun}, because of a value that is not a number: "
                 f"{count(number, 'user')}."
             )
         if len(plan.people.strangers):
@@ -421,7 +419,9 @@ class ProfileReport(Report):
                 if (odd := getattr(part, "odd", "")) and odd in labels:
                     found.append(f"What is set and fits no bucket of {part.label} is in {odd}.")
                 if OTHER in labels:
-                    found.append(f"Beside the {plan.top} largest of {part.label} is {OTHER}.")
+                    found.append(
+                        f"In addition to the {plan.top} largest of {part.label} is {OTHER}."
+                    )
         return found
 
     def users(self, *, segment: Json = None) -> list[str]:
@@ -485,7 +485,7 @@ DECLARATION: Final = Declaration(
     title="Profiles",
     function=profile_report,
     call="tk.profile_report",
-    about="How many profiles there are, or what of a property of theirs.",
+    about="How many profiles there are, or a measure of one of their properties.",
     inputs=("profiles",),
     fields=(
         ChoiceField(

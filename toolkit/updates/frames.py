@@ -165,7 +165,7 @@ def _advice_without_id(given: pd.Series, rows: Positions, is_index: bool) -> str
 
 
 def zone_notes(read: series.Times, title: str) -> list[str]:
-    """Return in a sentence whether times of a column were read as UTC for want of a zone."""
+    """Return in a sentence whether times of a column were read as UTC for lack of a zone."""
     if not read.without_zone:
         return []
     return [

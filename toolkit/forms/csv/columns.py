@@ -167,7 +167,7 @@ def _hint(choice: ColumnChoice, by_case: Mapping[str, str]) -> str:
             "would not be imported."
         )
     if name == TIME:
-        return "When each row happened; no property. Rows apply in the order of their times."
+        return "When each row happened; not a property. Rows apply in the order of their times."
     meant = meant_name(name) or _BY_DISPLAY_NAME.get(name.lower())
     if meant is not None and meant not in (name, DISTINCT_ID):
         return f"A property of its own. The reserved one is {meant}."

@@ -333,7 +333,7 @@ class CsvImportState(HasTraits):
             )
         return (
             "No column is chosen and none is an e-mail address, so each row gets a random "
-            f"{self.id_name}. Another import of the file would make all the profiles again.{better}"
+            f"{self.id_name}. Importing the file again would create all the profiles again.{better}"
         )
 
     @property

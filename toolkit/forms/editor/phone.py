@@ -54,7 +54,7 @@ def doubt(phone: str, country_code: str | None = None) -> str | None:
     code = str(phonenumbers.country_code_for_region((country_code or "").upper()))
     if not phone.strip().startswith("+") and phone.strip().startswith(code):
         return (
-            f"Messages would go to {called}: the calling code of {country_code} is there "
-            "already, and put before it."
+            f"Messages would go to {called}: the calling code of {country_code} is already there, "
+            "but is added again."
         )
     return f"{called} is too long or too short for a phone number of its country."

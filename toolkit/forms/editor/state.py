@@ -147,7 +147,7 @@ class EditorState(HasTraits):
         """Return what is odd about the distinct ID, empty if nothing is."""
         typed = self.distinct_id
         if typed != typed.strip() or not typed.isprintable():
-            return "Spaces around the ID and signs that cannot be seen are part of it."
+            return "Spaces around the ID and invisible characters are part of it."
         return ""
 
     def problems(self) -> dict[int, str]:

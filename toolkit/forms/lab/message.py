@@ -100,7 +100,7 @@ def _refusal(message: object) -> str:
         elif is_meta(operator, argument):
             continue
         elif operator not in OPERATORS:
-            return f"The form knows no {sayable(operator[:40])}; edit it as JSON."
+            return f"The form does not know {sayable(operator[:40])}; edit it as JSON."
         elif operator == "$unset":
             if _names(argument) is None or not argument:
                 return "The form cannot show this $unset; edit it as JSON."

@@ -267,7 +267,7 @@ class OperatorLabState(HasTraits):
     def edit(self, **changed: Any) -> None:
         """Change the message as a form does: ``id``, ``time``, ``ignore_time``, ``rows``."""
         if self.message_error or self.parts.refusal:
-            self.note = self.parts.refusal or "Mend the message's JSON first."
+            self.note = self.parts.refusal or "Correct the message's JSON first."
             return
         if "rows" in changed:
             changed["rows"] = tuple(Row(*row) for row in changed["rows"])

@@ -55,7 +55,7 @@ def verdict(trial: Trial) -> Html:
     if trial.verdict == "updated":
         changes = {each.change for each in differences(trial.before, trial.after)}
         if changes <= {"kept"} and not hidden_in(trial.after):
-            words = "Written, with values equal to those there were."
+            words = "Written, with values equal to the old ones."
     if trial.rejections and trial.verdict != "rejected":
         words += " A part was rejected."
     return Html(f'<p class="tk-lab-verdict"><strong>{escape(words)}</strong></p>')
@@ -75,7 +75,7 @@ def profile_after(trial: Trial) -> Html:
     lines = differences(trial.before, trial.after)
     parts: list[str] = []
     if trial.after is None:
-        parts.append(_empty("There is no profile any more."))
+        parts.append(_empty("The profile no longer exists."))
     elif not shown_of(trial.after):
         parts.append(_empty("An empty profile: {}"))
     if lines:

@@ -55,7 +55,7 @@ class EventChoice:
         self.filter.on_change(self._picked_filter)
         self._add = parts.button("Filter", self._open, kind="plain", tooltip=f"Filter of {label}")
         self._drop = parts.button(
-            "Without filter", self._leave, kind="plain", tooltip=f"Drop the filter of {label}"
+            "Without filter", self._leave, kind="plain", tooltip=f"Remove the filter of {label}"
         )
         self._rows: FilterRows | None = None
         self.widget: Any = parts.column()

@@ -66,7 +66,7 @@ class PropertyPanel(Panel):
 
     def __init__(self, state: UsersState) -> None:
         super().__init__(state)
-        self.name = parts.combobox("Property", placeholder="a new one, or one there is")
+        self.name = parts.combobox("Property", placeholder="a new one, or an existing one")
         self.value = parts.text("Value", placeholder="pro, 12, true, [1, 2]")
         self.kind = parts.dropdown(
             "Read it as",
@@ -75,7 +75,7 @@ class PropertyPanel(Panel):
             width="320px",
         )
         self.to = parts.dropdown("Write it to", [("", "found")], "found", width="360px")
-        self.keep = parts.checkbox("Leave values that are there already")
+        self.keep = parts.checkbox("Keep values that are already there")
         self._errors = {
             "property": parts.FieldError(self.name),
             "value": parts.FieldError(self.value),
@@ -177,7 +177,7 @@ class ExportPanel(Panel):
             "As",
             [
                 ("CSV, for spreadsheets and CSV import", "csv"),
-                ("JSON Lines of messages, loses nothing", "jsonl"),
+                ("JSON Lines of messages, which lose nothing", "jsonl"),
             ],
             "csv",
             width="460px",
@@ -310,7 +310,7 @@ class Refusal(guarded.Box):
         self._batches = state.batches
         self._told = parts.block()
         rest = parts.button("Undo the untouched ones", self._batches.undo_untouched)
-        rest.tooltip = "Leave what later updates wrote to, and take the rest back"
+        rest.tooltip = "Keep what later updates wrote, and undo the rest"
         super().__init__(
             [
                 self._told,

@@ -163,7 +163,7 @@ class Rows:
             result[rows[rows >= 0]] = first[rows >= 0]
             return Instants(result)
         if name == FIRST_SEEN and name not in self.snapshot.columns:
-            raise ExpressionError("First Seen is worked out from events, and none were given")
+            raise ExpressionError("First Seen is calculated from events, and none were given")
         cells: Column | Instants = (
             Instants(self.snapshot.last_seen) if name == LAST_SEEN else self.snapshot.column(name)
         )

@@ -367,7 +367,7 @@ def _title(question: FlowQuestion) -> str:
 def _hidden(before: Selection, after: Selection) -> list[str]:
     """Return a sentence if events are ignored."""
     number = len(before) - len(after)
-    return [f"Passed over, for hide=: {counted(number, 'event')}."] if number else []
+    return [f"Ignored because of hide=: {counted(number, 'event')}."] if number else []
 
 
 def _cut(question: FlowQuestion) -> list[str]:

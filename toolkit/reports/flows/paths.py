@@ -106,7 +106,7 @@ class FlowPlan:
         hidden = tuple(as_step(each, "hide") for each in listed_)
         for each in hidden:
             if each.event is None and each.where is None:
-                raise ReportError("hide= has any event at all; name those to pass over")
+                raise ReportError("hide= has any event at all; name those to ignore")
             if each.event == one.event and each.where is None:
                 raise ReportError(
                     f'hide= has "{each.event}", and the paths are those around it; leave one out'
@@ -332,7 +332,7 @@ def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
     if segments.owners is not None:
         raise ReportError(
             f"expand={by.label} holds lists: an event would be several steps at once; "
-            "choose a property with one value an event"
+            "choose a property with one value per event"
         )
     return segments
 

@@ -44,7 +44,7 @@ class FunnelTrack:
     ranks
         Where each event is among all of its user; None if positions say so.
     unheld
-        How many steps were left out for want of a held property.
+        How many steps were left out for lack of a held property.
     """
 
     rows: Positions

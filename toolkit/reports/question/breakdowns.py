@@ -190,7 +190,7 @@ def as_breakdown(by: Any, tz: str | tzinfo | None = None) -> Breakdown | None:
     names = [each.name for each in dict.fromkeys(cohorts)]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ReportError(
-            f'by= has two cohorts called "{twice[0]:.60}"; call one otherwise with '
+            f'by= has two cohorts called "{twice[0]:.60}"; rename one with '
             '.named("…"), so that their segments can be told apart'
         )
     parts: list[Breakdown] = []

@@ -419,7 +419,7 @@ class Selection:
         hidden = named.keep(named._of(events.is_hidden)).between(start, end)
         if len(hidden):
             notes.append(
-                f"Hidden, for a value in $bucket or bucket: {count(len(hidden), 'event')}."
+                f"Hidden, because of a value in $bucket or bucket: {count(len(hidden), 'event')}."
             )
         if timeless := int((named.times == NO_TIME).sum()):
             notes.append(f"Left out because their time cannot be read: {count(timeless, 'event')}.")
@@ -458,7 +458,7 @@ class Selection:
         owners, places = groups.ids.beside(self.each_row)
         if owners is not None and len(owners) > len(self):
             raise ReportError(
-                f"events name several groups of {key}, so that there is no one value of "
+                f"events name several groups of {key}, so there is no single value of "
                 f"{Property(group_side(key), name).label}; use it in by= or in a comparison"
             )
         return groups.cells_at(name, places)

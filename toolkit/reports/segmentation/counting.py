@@ -456,14 +456,14 @@ class SegmentationPlan(ReportPlan):
             if number := int(refused.sum()):
                 whose = "distinct ID" if part.metric.is_of_users else "event"
                 found.append(
-                    f"Left out of the {part.metric.noun}, for a value that is not a number: "
+                    f"Left out of the {part.metric.noun}, because of a value that is not a number: "
                     f"{count(number, whose)}."
                 )
         found += self._of_windows() + self._of_segments(numbers)
         if numbers.undefined and self.formula is not None:
             found.append(
                 f"The formula has no value in {numbers.undefined:,} of "
-                f"{count(numbers.values[0].size, 'cell')}, for a division by zero or for want of "
+                f"{count(numbers.values[0].size, 'cell')}, for a division by zero or for lack of "
                 "a number in it; there it is NaN."
             )
         if self.rolling is not None and self.rolling > 1:
@@ -515,8 +515,9 @@ class SegmentationPlan(ReportPlan):
                 )
         if self.top is not None and any(OTHER in level for level in numbers.ranked.levels):
             found.append(
-                f"Beside the {self.top} largest of {self.by.label}, all others but {NOT_SET} are "
-                f"counted together, each user once, as {OTHER}."
+                f"In addition to the {self.top} largest of {self.by.label}, "
+                f"all others but {NOT_SET} "
+                f"are counted together, each user once, as {OTHER}."
             )
         return found
 

@@ -120,7 +120,7 @@ def _property(measure: str, of: str | Property | None) -> Property | None:
     if not measures.needs_property(measure):
         if of is not None:
             raise ReportError(
-                f'measure="{measure}" is of no property, and of={quoted(of):.40} is given; choose '
+                f'measure="{measure}" uses no property, and of={quoted(of):.40} is given; choose '
                 'a measure such as "sum" or "average", or leave of= out'
             )
         return None

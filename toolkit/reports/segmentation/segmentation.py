@@ -239,7 +239,7 @@ DECLARATION: Final = Declaration(
     title="Segmentation",
     function=segmentation,
     call="tk.segmentation",
-    about="How often an event happened, to how many users, or what of it, over time.",
+    about="How often an event happened, for how many users, or a measure of its properties.",
     fields=(
         EventField(name="event", label="Event", is_positional=True, may_be_filtered=True),
         ChoiceField(

@@ -76,7 +76,7 @@ class CsvExport:
             return self.losses
         return (
             f"An apostrophe before {count(self.defused, 'cell')}, since a spreadsheet would run "
-            "the text as a formula. An import takes it off again.",
+            "the text as a formula. An import removes it again.",
             *self.losses,
         )
 
@@ -260,7 +260,7 @@ class _Losses:
             )
         if self.mixed:
             told.append(
-                f"Values that come back as text, for the column holds several types or very "
+                f"Values that come back as text, because the column holds several types or very "
                 f"large numbers: {_named(self.mixed)}."
             )
         if self.left_out:

@@ -239,13 +239,13 @@ def _laid_out(text: CsvText, forced: bool | None, mapping: ColumnMapping | None)
         named = mapping if isinstance(mapping, Mapping) else {}
         return find_header(text, frozenset(key.strip() for key in named if isinstance(key, str)))
     if not forced:
-        return LaidOut(HeaderGuess(False, "row 1 is data, as was given"), None, text)
+        return LaidOut(HeaderGuess(False, "row 1 is data, as given"), None, text)
     if not text.has_wide_first_row:
         raise CsvError(
             f"row 1 cannot be the header: {text.ragged[0].reason}. "
             f"Correct it, or pass {argument('header', False)}"
         )
-    return with_header(text, "row 1 is a header, as was given")
+    return with_header(text, "row 1 is a header, as given")
 
 
 def _restored(header: Sequence[str], below: CsvText) -> tuple[tuple[str | None, ...], CsvText]:
@@ -263,7 +263,7 @@ def _restored(header: Sequence[str], below: CsvText) -> tuple[tuple[str | None, 
     if changed:
         notes += (
             f"This is the CSV of a table: the apostrophe before what a spreadsheet would run as "
-            f"a formula was taken off in {count(changed, 'cell')}.",
+            f"a formula was removed in {count(changed, 'cell')}.",
         )
     return (
         tuple(name if name.strip() else None for name in names.to_pylist()),

@@ -172,7 +172,7 @@ def import_csv(
     Raises
     ------
     ColumnMappingError
-        If the mapping, or for want of one the header, cannot be used.
+        If the mapping, or for lack of one the header, cannot be used.
     CsvRowsError
         If rows cannot be imported and *on_error* is ``"raise"``; they are in its
         ``rejected``.
@@ -285,8 +285,9 @@ def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[
         warnings.append("The file holds a header and no rows.")
     if mapped.identifier is None:
         warnings.append(
-            f"No column is the {mapped.id_name}, so each row got a random one, and another import "
-            f"of the file would make the profiles again. {_better(file.columns, mapped)}"
+            f"No column is the {mapped.id_name}, so each row got a random one, and "
+            f"importing the file again would create the profiles "
+            f"again. {_better(file.columns, mapped)}"
         )
         if mapped.identifier_reason is not None and " is not " in mapped.identifier_reason:
             warnings.append(sentence(mapped.identifier_reason.partition(";")[0]))
@@ -297,7 +298,7 @@ def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[
             f"{file.columns.title(mapped.identifier)}, is used. {_better(file.columns, mapped)}"
         )
     if len(merged.ids) and not any(column.has_value.any() for column in merged.columns.values()):
-        warnings.append("No row holds anything but an ID: profiles that are new are empty.")
+        warnings.append("No row holds anything but an ID: new profiles are empty.")
     return [*warnings, *id_warnings(merged.ids, mapped.id_name)]
 
 
@@ -307,7 +308,7 @@ def _better(columns: FileColumns, mapped: MappedColumns) -> str:
         return f"If a column holds the IDs, pass {argument('key')}."
     given = argument("key", columns.key(mapped.candidate))
     return (
-        f"{sentence(columns.title(mapped.candidate)).removesuffix('.')} may be it, for "
+        f"{sentence(columns.title(mapped.candidate)).removesuffix('.')} may be it, because "
         f"{candidate_reason(columns, mapped.candidate)}: if it is the {mapped.id_name}, "
         f"pass {given}."
     )

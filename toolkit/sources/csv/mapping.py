@@ -114,7 +114,7 @@ class MappedColumns:
     notes
         What was left out or guessed, in sentences.
     renamed
-        {name in the header: property} of the columns that, for want of a mapping,
+        {name in the header: property} of the columns that, for lack of a mapping,
         got another name than they have.
     identifier_reason
         Why a column was, or was not, guessed to be the identifier, in words.
@@ -287,7 +287,7 @@ def suggest_names(
             identifier, reason = _first_as_identifier(columns)
     else:
         identifier = columns.position(key)
-        reason = f"{columns.title(identifier)} is the identifier, as was given"
+        reason = f"{columns.title(identifier)} is the identifier, as given"
     suggested: list[str | None] = []
     for position, name in enumerate(columns.names):
         if position == identifier:
@@ -405,12 +405,13 @@ def _fallback(
     """Return why no column is the identifier by its name, and what is in its place."""
     parts = [] if doubt is None else [doubt]
     if email is not None:
-        parts.append(f"the e-mail, {columns.title(email)}, is the identifier for want of another")
+        parts.append(f"the e-mail, {columns.title(email)}, is the identifier for lack of another")
     else:
         parts.append("no column is the identifier, so each row gets a random ID")
     if candidate is not None:
         parts.append(
-            f"{columns.title(candidate)} may be it, for {candidate_reason(columns, candidate)}: "
+            f"{columns.title(candidate)} may be it, because "
+            f"{candidate_reason(columns, candidate)}: "
             f"pass {argument('key', columns.key(candidate))}"
         )
     elif email is None:
@@ -491,7 +492,7 @@ def _ids_as_properties(
     """Return in sentences which columns are called the identifier, where ``key=`` names another."""
     return [
         f'{sentence(columns.title(at)).removesuffix(".")} became the property "{name}", for '
-        f"{columns.title(identifier)} is the identifier, as was given. If it is the identifier, "
+        f"{columns.title(identifier)} is the identifier, as given. If it is the identifier, "
         f"pass {argument('key', columns.key(at))}; else leave it out with "
         f"{argument('mapping')}."
         for at, name in properties.items()

@@ -164,7 +164,7 @@ def read_csv_text(
     at_most
         Of so many rows the cells are kept.
     progress
-        Told how many rows were read, and how many there seem to be.
+        Called with how many rows were read, and how many there seem to be.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def _read(
         notes = (
             *notes,
             r"Quotes within cells are escaped by backslashes (\"), where CSV writes them twice; "
-            r"they were read so, and \\ as one backslash.",
+            r"they were read that way, and \\ as one backslash.",
         )
     if not texts:
         assert failure is not None

@@ -73,7 +73,7 @@ class CsvPreview:
     candidate
         The column that may be meant where no column is named like an identifier: no cell
         is empty, and no two are alike. ``key=`` takes it. A column that only seems to
-        count the rows is it for want of another.
+        count the rows is it for lack of another.
     candidate_reason
         Why, and what speaks against it; empty where there is no candidate.
     encoding, delimiter
@@ -269,7 +269,7 @@ class ImportReport:
         if len(self.placeholder_ids):
             shown = listed((f'"{each}"' for each in self.placeholder_ids["distinct_id"]), 5)
             those = f"{self.id_name[:1].upper()}{self.id_name[1:]}s"
-            notes.append(f"{those} that look like placeholders for none: {shown}.")
+            notes.append(f"{those} that look like placeholders for a missing ID: {shown}.")
         for number, what in ((self.same_email, "$email"), (self.same_name, "$name")):
             if number:
                 notes.append(
