@@ -245,7 +245,7 @@ def test_notes_say_what_one_should_know(profiles: tk.ProfileTable) -> None:
     assert "7d counted back from the last event, 2026-05-31T10:00:00Z" in said
     assert "Times without a time zone are read as UTC." in said
     assert "Without a profile: 1 user of the cohort." in said
-    assert tk.cohort(hidden, profiles, tk.did("Buy")).notes[0].startswith("Hidden, for a value")
+    assert tk.cohort(hidden, profiles, tk.did("Buy")).notes[0].startswith("Hidden, because of a value")
 
 
 def test_all_text_is_escaped(profiles: tk.ProfileTable) -> None:
@@ -280,7 +280,7 @@ def test_all_text_is_escaped(profiles: tk.ProfileTable) -> None:
         (lambda p: tk.did(7), "an event is named by text"),
         (lambda p: tk.total_of(user["age"], "Buy"), "is not a property of the event"),
         (lambda p: tk.cohort_of("ann", "A"), "give a list"),
-        (lambda p: tk.cohort_of(["ann"], " "), "is called by a text"),
+        (lambda p: tk.cohort_of(["ann"], " "), "give the name of a cohort as text"),
         (lambda p: tk.cohorts(p).save(["ann"]), "is not a cohort"),
         (lambda p: tk.cohorts(SHOP), "saved with a ProfileTable"),
     ],

@@ -205,7 +205,7 @@ def test_an_unknown_measure_is_refused(shop: pd.DataFrame, measure: Any) -> None
 def test_a_measure_of_a_property_needs_one_and_others_take_none(shop: pd.DataFrame) -> None:
     with pytest.raises(errors.ReportError, match="needs of="):
         tk.segmentation(shop, None, "Buy", measure="sum")
-    with pytest.raises(errors.ReportError, match="is of no property"):
+    with pytest.raises(errors.ReportError, match="uses no property"):
         tk.segmentation(shop, None, "Buy", of="amount")
     with pytest.raises(errors.ReportError, match="its own measure"):
         tk.segmentation(shop, None, REVENUE, measure="unique")

@@ -109,7 +109,7 @@ def test_no_profiles_make_no_segments() -> None:
     [
         ({"measure": "total"}, "allowed are count, sum"),
         ({"measure": "sum"}, "needs of="),
-        ({"of": "age"}, "is of no property"),
+        ({"of": "age"}, "uses no property"),
         ({"by": event["item"]}, "is of events"),
         ({"where": event["item"] == 1}, "is of events"),
         ({"by": group("company")["plan"]}, "is of groups"),

@@ -322,7 +322,7 @@ def test_doubtful_phones_and_names_are_told(profiles: ProfileTable) -> None:
     state.add_row("$country_code").text = "NO"
     state.add_row("Email").text = "a@b.c"
     told = state.cautions()
-    assert "is there already" in told[5]
+    assert "is already there" in told[5]
     assert "$email (Email)" in told[7]
     assert state.save()  # they are only told
     assert profiles["1"]["$phone"] == "4790012345"

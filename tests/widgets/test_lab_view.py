@@ -128,7 +128,7 @@ def test_a_change_has_a_sign_and_a_word_beside_its_colour() -> None:
         (None, {"$set": {"a": 1}}, "A profile was created."),
         (None, {"$set": {}}, "An empty profile: {}"),
         (None, {"$remove": {"a": 1}}, "There is no profile."),
-        ({"a": 1}, {"$set": {"a": 1}}, "values equal to those there were"),
+        ({"a": 1}, {"$set": {"a": 1}}, "values equal to the old ones"),
         ({"a": 1}, {"$set_once": {"a": 1}}, "nothing had to be written"),
         ({"a": 1}, {"$set_once": {"a": 1}}, "No property differs."),
         ({"a": 1}, {"$set": {"a": 1.0}}, "equal, written differently"),
