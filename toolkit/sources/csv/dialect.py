@@ -158,7 +158,7 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
         if not name:
             continue
         if kind != "text":
-            against.append(f'"{_short(name)}" is a {kind}, no name')
+            against.append(f'"{_short(name)}" is a {kind}, not a name')
         elif what := _value(name):
             against.append(f'"{_short(name)}" is {what}, not a name')
         elif cell in cells:
