@@ -25,6 +25,7 @@ PACKAGES = (
     "nbconvert",
     "nbformat",
     "nbval",
+    "phonenumbers",
     "playwright",
     "requests",
     "segment",

@@ -23,7 +23,7 @@ from tests.test_undo import everything, past
 from toolkit.base import errors
 from toolkit.cli import main
 from toolkit.profiles.table import ProfileTable
-from toolkit.store import connection, file as store, undo
+from toolkit.store import connection, file as store, log, undo
 from toolkit.store.pending import beside
 
 KILLED = """
@@ -309,7 +309,8 @@ def test_a_writer_and_many_openers_take_nobodys_wal_for_foreign(path: Path) -> N
 
 
 def test_a_large_undo_in_memory_is_backed_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(undo, "_AS_MESSAGES_AT_MOST", 1)
+    for module in (undo, log):
+        monkeypatch.setattr(module, "_AS_MESSAGES_AT_MOST", 1)
     profiles = ProfileTable()
     profiles.apply([{"$distinct_id": n, "$set": {"n": n}} for n in range(5)])
     profiles.undo(1)

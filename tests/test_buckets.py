@@ -169,11 +169,19 @@ def test_every_report_is_broken_down_by_buckets() -> None:
             tk.retention(frame, profiles, "View", by=by, tz="Europe/Oslo"),
             tk.frequency(frame, profiles, "View", by=by, tz="Europe/Oslo"),
             tk.lifecycle(frame, profiles, by=by, tz="Europe/Oslo"),
+            tk.flows(frame, profiles, "View", by=by, tz="Europe/Oslo"),
         ]
         for report in others:
             assert report.table.iloc[:, 0].unique().tolist() == names
             assert report.users(**report.cell(0)) is not None
     assert names == ["2026", "(not set)"]  # in Oslo it is 2026 already
+
+
+def test_flows_split_events_by_the_calendar_of_the_report() -> None:
+    frame = events_of(("View", "ann", "2026-05-01T20:00Z"), ("Buy", "ann", "2026-05-01T21:00Z"))
+    by = tk.bucket(event["time"], "hour of day")
+    report = tk.flows(frame, None, "View", after=1, expand=by, tz="Asia/Tokyo")
+    assert report.table[["from", "to"]].values.tolist()[0] == ["View: 05:00", "Buy: 06:00"]
 
 
 # -- elements of lists ----------------------------------------------------------------------

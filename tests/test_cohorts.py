@@ -245,7 +245,9 @@ def test_notes_say_what_one_should_know(profiles: tk.ProfileTable) -> None:
     assert "7d counted back from the last event, 2026-05-31T10:00:00Z" in said
     assert "Times without a time zone are read as UTC." in said
     assert "Without a profile: 1 user of the cohort." in said
-    assert tk.cohort(hidden, profiles, tk.did("Buy")).notes[0].startswith("Hidden, because of a value")
+    assert (
+        tk.cohort(hidden, profiles, tk.did("Buy")).notes[0].startswith("Hidden, because of a value")
+    )
 
 
 def test_all_text_is_escaped(profiles: tk.ProfileTable) -> None:

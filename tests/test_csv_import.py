@@ -732,7 +732,7 @@ def test_CSV_7_a_table_that_fails_to_write_stays_as_it_was(
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(writer.Moment, "_commit", interrupted)
+    monkeypatch.setattr(writer.Moment, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         import_csv(profiles, USERS)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -159,3 +162,88 @@ def test_numbers_stand_right_and_booleans_do_not() -> None:
 
 def test_no_notes_are_no_list() -> None:
     assert html.notes([]) == ""
+
+
+# -- what is finished HTML, and what is not ---------------------------------------------------
+
+TOOLKIT = Path(html.__file__).parents[1]
+# Opening and closing tags; in an f-string one whose name is put in, too.
+TAG = re.compile(r"(?<!\?P)</?[a-z]+[0-9]?[\s>/]")
+OPEN_TAG = re.compile(rf"{TAG.pattern}|</$")
+#: What is taken for finished HTML though it is no text in the code, and why it is.
+FINISHED = {
+    "Html(css)",  # a file of ours
+    "Html(re.sub('<img [^>]*>', '', widget.value))",  # of a widget whose value is finished
+    "Html(html.card(name, *parts))",
+}
+
+
+def unescaped(source: str) -> Iterator[str]:
+    """Yield HTML that is not made by the formatting of a literal ``Html("…")``."""
+    literals, known = set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            known.add(node.value.lineno)  # a docstring
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Html", "html.Html"):
+            for part in node.args:
+                choice = [part.body, part.orelse] if isinstance(part, ast.IfExp) else [part]
+                if all(isinstance(each, ast.Constant) for each in choice):
+                    literals |= {ast.dump(each, include_attributes=True) for each in choice}
+                elif ast.unparse(node) not in FINISHED:
+                    yield ast.unparse(node)
+        if isinstance(node, ast.JoinedStr):
+            texts = [each.value for each in node.values if isinstance(each, ast.Constant)]
+            if any(OPEN_TAG.search(text) for text in texts):
+                yield ast.unparse(node)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            is_literal = ast.dump(node, include_attributes=True) in literals
+            if TAG.search(node.value) and not is_literal and node.lineno not in known:
+                yield ast.unparse(node)
+
+
+def test_no_value_is_put_into_html_without_being_escaped() -> None:
+    found = {
+        (path.relative_to(TOOLKIT).as_posix(), text)
+        for path in TOOLKIT.rglob("*.py")
+        for text in unescaped(path.read_text(encoding="utf-8"))
+    }
+    # The first is a pattern, the second what a library in Go writes for nothing.
+    assert found == {
+        ("forms/parts/still.py", repr("<img [^>]*>")),
+        ("sources/live/arriving_events.py", repr("<nil>")),
+    }
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'f"<b>{value}</b>"',
+        'f"<{tag}>{value}</{tag}>"',
+        'Html(f"<b>{value}</b>")',
+        '"<b>%s</b>" % value',
+        '"<b>{}</b>".format(value)',
+        '"<b>" + value + "</b>"',
+        "Html(value)",
+        'Html("<b>" + value)',
+        'Html("<b>{}</b>" if value else value)',
+    ],
+)
+def test_html_made_in_any_other_way_is_noticed(source: str) -> None:
+    assert list(unescaped(source))
+    assert not list(unescaped('Html("<b>{}</b>").format(value)'))
+    assert not list(unescaped('Html("<b>{}</b>" if value else "").format(value)'))
+
+
+def test_what_is_put_into_html_is_escaped_once() -> None:
+    inner = html.Html("<b>{}</b>").format("<&\ud800>")
+    assert inner == "<b>&lt;&amp;\\ud800&gt;</b>"
+    assert html.Html("<p>{}{:,}</p>").format(inner, 1_000) == f"<p>{inner}1,000</p>"
+    assert html.Html(", ").join(["<", inner]) == f"&lt;, {inner}"
+    assert html.Html("<p>") + "<" == "<p>&lt;"
+    assert html.Html('<p title="%s">') % "\"'" == '<p title="&quot;&#x27;">'
+
+
+def test_a_card_leaves_the_toolkit_as_plain_text() -> None:
+    assert "<h1>Mine</h1>" + html.card("A") == f"<h1>Mine</h1>{html.card('A')}"
+    assert type(html.card("A")) is str

@@ -230,7 +230,11 @@ def test_DEFUSE_nothing_writes_CSV_by_another_way() -> None:
         )
     }
     # The export, what is defused, rows of a file for people to read, and our own sample.
-    assert found == {"sources/csv_defuse.py", "sources/csv_reading.py", "sample.py"}
+    assert found == {
+        "sources/csv/defuse.py",
+        "sources/csv/reading.py",
+        "sources/sample.py",
+    }
 
 
 def test_what_was_exported_comes_back(profiles: ProfileTable, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import toolkit as tk
 from tests.effort import examples
 from tests.test_table_reference import exactly
 from toolkit.base.errors import ArgumentError, FrameError, ReadOnlyError
+from toolkit.store import log
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -270,3 +271,28 @@ def test_an_hourly_script_from_a_real_database(tmp_path: Path) -> None:
         assert profiles["50"] == {"$email": "new@x.org", "plan": "free", "seats": 1}
         assert profiles.batches["source"].tolist() == ["customers", "customers"]
         assert profiles.check().problems == ()
+
+
+def test_a_large_frame_that_unsets_is_logged_in_columns_to_the_same_effect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    for at_most in (0, 1_000):
+        monkeypatch.setattr(log, "_AS_MESSAGES_AT_MOST", at_most)
+        with tk.ProfileTable(tmp_path / f"{at_most}.db") as table:
+            frame = pd.DataFrame({"distinct_id": list("abcd"), "n": range(4), "t": ["x"] * 4})
+            table.set(frame, time="2026-01-01")
+            frame["t"] = [None, "y", None, "x"]
+            report = table.set(frame, missing="unset", time="2026-02-01")
+            assert (report.updated, report.unchanged) == (3, 1)
+            [updates] = table._engine.log.updates(2)
+            assert isinstance(updates, list) == (at_most == 1_000)
+            assert table.check().problems == ()
+            batches = table.batches.drop(columns="time").to_numpy().tolist()
+            states = [table.frame, table.as_of("2026-01-15").frame, table.as_of("2026-02-15").frame]
+            assert table.as_of("2026-02-15").last_seen("a") == pd.Timestamp("2026-02-01", tz="UTC")
+            history = [table.history(each).drop(columns="arrived") for each in "abcd"]
+            undone = [table.undo(2).updated, table.frame]
+            told.append([batches, [each.to_dict() for each in (*states, *history)], undone[0]])
+            assert undone[1]["t"].tolist() == ["x"] * 4
+    assert str(told[0]) == str(told[1])

@@ -279,7 +279,7 @@ print(profiles.apply(big).created, profiles.check().problems)
 
 AS_NOBODY = """
 import os, sys, toolkit as tk
-tk.ProfileTable().set("1", {}), tk.ProfileTable().frame  # which may lie where nobody can read
+tk.ProfileTable().set("1", {}), tk.ProfileTable().frame  # loads what nobody may read later
 if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

@@ -1,3 +1,4 @@
+from . import errors as errors, operators as operators
 from .base import RejectedUpdateWarning as RejectedUpdateWarning, ToolkitError as ToolkitError
 from .events import Events as Events, MatchReport as MatchReport, join as join, match as match
 from .expressions import (

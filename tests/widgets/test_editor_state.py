@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -325,6 +326,18 @@ def test_doubtful_phones_and_names_are_told(profiles: ProfileTable) -> None:
     assert "is already there" in told[5]
     assert "$email (Email)" in told[7]
     assert state.save()  # they are only told
+    assert profiles["1"]["$phone"] == "4790012345"
+
+
+def test_without_the_extra_a_phone_number_is_stored_and_a_note_names_the_extra(
+    profiles: ProfileTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "phonenumbers", None)
+    monkeypatch.delitem(sys.modules, "toolkit.forms.editor.phone", raising=False)
+    editor = ProfileEditor(profiles, "1")
+    editor.state.add_row("$phone").text = "4790012345"
+    assert "pip install 'profile-toolkit[phone]'" in editor.state.cautions()[5]
+    assert editor.state.save()
     assert profiles["1"]["$phone"] == "4790012345"
 
 

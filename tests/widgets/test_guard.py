@@ -29,6 +29,7 @@ from tests.widgets.page import (
     widgets,
 )
 from toolkit.base.errors import ArgumentError, WorkCancelled
+from toolkit.base.html import Html
 from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.failure import Failure
 from toolkit.forms.parts.failure_note import FailureNote
@@ -413,3 +414,13 @@ def test_nothing_fails_in_whatever_order_a_form_is_used(
         settle(form)
         assert failures(form) == [], "\n".join(done)
         assert overheard == [], "\n".join(done)
+
+
+def test_text_that_is_not_finished_html_is_escaped_by_the_widget_that_shows_it() -> None:
+    shown = parts.block(XSS)
+    assert shown.value == "&lt;img src=x onerror=alert(1)&gt;"
+    shown.value = f"<b>{XSS}</b>"
+    assert shown.value == "&lt;b&gt;&lt;img src=x onerror=alert(1)&gt;&lt;/b&gt;"
+    shown.value = Html("<b>{}</b>").format(XSS)
+    assert shown.value == "<b>&lt;img src=x onerror=alert(1)&gt;</b>"
+    assert shown.get_state("value") == {"value": "<b>&lt;img src=x onerror=alert(1)&gt;</b>"}

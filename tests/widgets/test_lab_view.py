@@ -53,7 +53,7 @@ def trial_of(before: Any, message: dict[str, Any]) -> Trial:
 
 
 def read(before: Any, message: dict[str, Any]) -> str:
-    reader = Reader(lab_view.result(trial_of(before, message)))
+    reader = Reader(str(lab_view.result(trial_of(before, message))))
     assert reader.tags <= TAGS
     return reader.text
 
@@ -174,7 +174,7 @@ def test_a_long_text_is_cut() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_shows_all_its_words(rule: str) -> None:
-    shown = Reader(lab_view.rules([rule]))
+    shown = Reader(str(lab_view.rules([rule])))
     words = re.sub(r"\s+", "", shown.text)
     assert words == re.sub(r"\s+", "", f"{rule}{RULES[rule]}".replace("`", ""))
 

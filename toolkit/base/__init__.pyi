@@ -69,13 +69,7 @@ from .errors import (
     WorkCancelled as WorkCancelled,
     WriteError as WriteError,
 )
-from .html import (
-    NO_MATHS as NO_MATHS,
-    Html as Html,
-    cell_text as cell_text,
-    escape as escape,
-    notes as notes,
-)
+from .html import NO_MATHS as NO_MATHS, Html as Html, cell_text as cell_text, notes as notes
 from .ids import (
     PLACEHOLDERS as PLACEHOLDERS,
     ROUNDED as ROUNDED,

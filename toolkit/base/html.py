@@ -1,8 +1,8 @@
 """HTML for notebooks: cards, tables and figures in which every text is escaped.
 
-Property values and names come from outside and are never trusted. A piece of
-finished HTML is an :data:`Html`, made only by the functions here; whatever is
-still plain text goes through :func:`escape` on its way in.
+Property values and names come from outside and are never trusted. A piece of finished
+HTML is an :class:`Html`, which begins as text that is written in the code; whatever is
+put into it by ``format``, ``join`` or ``+`` is escaped, unless it is finished HTML itself.
 
 Colours are JupyterLab's variables where there are any; elsewhere they are
 inherited or translucent, so they suit a light page and a dark one. Nothing is
@@ -15,15 +15,13 @@ import base64
 import html
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, NewType
+from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from toolkit.base.values import dumps, printable
-
-#: Finished HTML: all untrusted text in it is escaped.
-Html = NewType("Html", str)
 
 #: Longer texts are cut in a table cell; the rest shows when pointed at.
 CELL_LENGTH: Final = 120
@@ -38,6 +36,23 @@ _TOOLTIP_LENGTH: Final = 1_000
 #: Classes of what MathJax leaves alone, in all its versions: two ``$`` in a value, or in a
 #: sentence about ``$set`` and ``$name``, would be a formula to JupyterLab.
 NO_MATHS: Final = ("mathjax_ignore", "tex2jax_ignore")
+
+
+class Html(Markup):
+    """Finished HTML: what is put into it is escaped unless it is finished, too.
+
+    >>> Html("<b>{}</b>").format('<script>"plan" & more')
+    Html('<b>&lt;script&gt;&quot;plan&quot; &amp; more</b>')
+    """
+
+    @classmethod
+    def escape(cls, value: Any, /) -> Self:
+        """Return the text of *value* with everything that HTML gives a meaning escaped."""
+        if hasattr(value, "__html__"):
+            return cls(value)
+        # Named entities, and text that can be written: half a surrogate pair as its escape.
+        return cls(html.escape(printable(str(value))))
+
 
 _STYLE: Final = Html(
     """<style>
@@ -82,34 +97,26 @@ _STYLE: Final = Html(
 )
 
 
-def escape(value: object) -> Html:
-    """Return the text of *value* with everything that HTML gives a meaning escaped.
-
-    >>> escape('<script>"plan" & more')
-    '&lt;script&gt;&quot;plan&quot; &amp; more'
-    """
-    return Html(html.escape(printable(str(value)), quote=True))
-
-
-def card(title: str, *parts: Html) -> Html:
+def card(title: str, *parts: Html) -> str:
     """Return a bordered box: the title, then the parts one below the other.
 
     Whatever is shown in a notebook is in one: it keeps its text from being read as maths.
+    It leaves the toolkit as plain text, which others may put together as they like.
     """
-    heading = f'<div class="tk-title">{escape(title)}</div>'
+    box = Html('{}\n<div class="{}"><div class="tk-title">{}</div>{}</div>')
     kinds = " ".join(("tk-card", *NO_MATHS))
-    return Html(f'{_STYLE}\n<div class="{kinds}">{heading}{"".join(parts)}</div>')
+    return str(box.format(_STYLE, kinds, title, Html().join(parts)))
 
 
 def paragraph(text: str) -> Html:
     """Return a paragraph of plain text."""
-    return Html(f'<p class="tk-text">{escape(text)}</p>')
+    return Html('<p class="tk-text">{}</p>').format(text)
 
 
 def notes(sentences: Iterable[str]) -> Html:
     """Return a list of sentences in small print, nothing if there are none."""
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return Html(f'<ul class="tk-notes">{items}</ul>' if items else "")
+    items = Html().join(map(Html("<li>{}</li>").format, sentences))
+    return Html('<ul class="tk-notes">{}</ul>').format(items) if items else items
 
 
 def facts(values: Mapping[str, object]) -> Html:
@@ -119,10 +126,9 @@ def facts(values: Mapping[str, object]) -> Html:
 
 def pairs(values: Iterable[tuple[str, object]]) -> Html:
     """Return the same for names of which some may be alike."""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>{_cell(value)}</tr>' for name, value in values
-    )
-    return _scrolling(f"<tbody>{rows}</tbody>")
+    row = Html('<tr><th scope="row">{}</th>{}</tr>')
+    rows = Html().join(row.format(name, _cell(value)) for name, value in values)
+    return _scrolling(Html("<tbody>{}</tbody>").format(rows))
 
 
 def rows_shown(total: int, rows: int) -> int:
@@ -151,20 +157,21 @@ def table(frame: pd.DataFrame, *, rows: int = 10, total: int | None = None) -> H
     shown = frame.iloc[: rows_shown(total, rows)]
     columns = [shown.iloc[:, position] for position in range(shown.shape[1])]
     are_numbers = [_holds_numbers(column) for column in columns]
-    head = "".join(map(_header, (column.name for column in columns), are_numbers))
-    body = "".join(
-        "<tr>" + "".join(map(_cell, cells, are_numbers)) + "</tr>"
+    head = Html().join(map(_header, (column.name for column in columns), are_numbers))
+    body = Html().join(
+        Html("<tr>{}</tr>").format(Html().join(map(_cell, cells, are_numbers)))
         for cells in zip(*(column.array for column in columns), strict=True)
     )
-    result = _scrolling(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>")
+    result = _scrolling(Html("<thead><tr>{}</tr></thead><tbody>{}</tbody>").format(head, body))
     if total > len(shown):
-        result = Html(f'{result}<div class="tk-more">{len(shown):,} of {total:,} rows</div>')
+        result += Html('<div class="tk-more">{:,} of {:,} rows</div>').format(len(shown), total)
     return result
 
 
-def _scrolling(rows: str) -> Html:
+def _scrolling(rows: Html) -> Html:
     """Return a table that scrolls sideways inside its card rather than squeeze its columns."""
-    return Html(f'<div class="tk-scroll" tabindex="0"><table class="tk-table">{rows}</table></div>')
+    wide = Html('<div class="tk-scroll" tabindex="0"><table class="tk-table">{}</table></div>')
+    return wide.format(rows)
 
 
 def picture(png: bytes, description: str, *, width: int) -> Html:
@@ -180,9 +187,8 @@ def picture(png: bytes, description: str, *, width: int) -> Html:
         In CSS pixels, whatever the image's resolution.
     """
     data = base64.b64encode(png).decode("ascii")
-    return Html(
-        f'<img src="data:image/png;base64,{data}" alt="{escape(description)}" width="{width:d}">'
-    )
+    image = Html('<img src="data:image/png;base64,{}" alt="{}" width="{:d}">')
+    return image.format(data, description, width)
 
 
 def cell_text(value: Any) -> str:
@@ -218,27 +224,27 @@ def _time_text(moment: datetime) -> str:
 
 
 def _header(name: object, is_number: bool) -> Html:
-    kind = ' class="tk-number"' if is_number else ""
+    kind = Html(' class="tk-number"' if is_number else "")
     text = str(name)
-    tooltip = ""
+    tooltip = Html()
     if len(text) > HEADER_LENGTH:
-        tooltip = f' title="{escape(text[:_TOOLTIP_LENGTH])}"'
+        tooltip = Html(' title="{}"').format(text[:_TOOLTIP_LENGTH])
         text = text[: HEADER_LENGTH - 1] + "…"
-    return Html(f'<th scope="col"{kind}{tooltip}>{escape(text)}</th>')
+    return Html('<th scope="col"{}{}>{}</th>').format(kind, tooltip, text)
 
 
 def _cell(value: Any, is_number: bool = False) -> Html:
     """Return a cell; *is_number* says where a missing one is."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
-        return Html(f'<td class="tk-missing{" tk-number" if is_number else ""}">–</td>')
+        return Html('<td class="tk-missing{}">–</td>').format(" tk-number" if is_number else "")
     text = cell_text(value)
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        return Html(f'<td class="tk-number">{escape(text)}</td>')
-    kind = ' class="tk-long"' if len(text) > _LINE_LENGTH else ""
+        return Html('<td class="tk-number">{}</td>').format(text)
+    kind = Html(' class="tk-long"' if len(text) > _LINE_LENGTH else "")
     if len(text) <= CELL_LENGTH:
-        return Html(f"<td{kind}>{escape(text)}</td>")
-    tooltip = escape(text[:_TOOLTIP_LENGTH])
-    return Html(f'<td{kind} title="{tooltip}">{escape(text[: CELL_LENGTH - 1])}…</td>')
+        return Html("<td{}>{}</td>").format(kind, text)
+    cut = Html('<td{} title="{}">{}…</td>')
+    return cut.format(kind, text[:_TOOLTIP_LENGTH], text[: CELL_LENGTH - 1])
 
 
 def _holds_numbers(column: pd.Series) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from traitlets import link
 
-from toolkit.base import ArgumentError, Html, escape
+from toolkit.base import ArgumentError, Html
 from toolkit.forms.live_state import LiveState, Source
 from toolkit.forms.parts import parts
 from toolkit.forms.parts.form import ASSETS, Form
@@ -57,8 +57,6 @@ class LiveView(Form):
                 f"{type(source).__name__}"
             )
         self.state = LiveState(source)
-        style = parts.block(Html(f"<style>{_STYLE}</style>"))
-        style.add_class("tk-style")
         self._where = parts.block()
         self._counts = parts.block()
         self._notes = parts.Note()
@@ -72,7 +70,7 @@ class LiveView(Form):
         super().__init__(
             "Live view",
             [
-                style,
+                parts.style(_STYLE),
                 parts.heading("Live"),
                 self._where,
                 parts.row(self._pause, self._clear, only),
@@ -107,8 +105,8 @@ class LiveView(Form):
         if "://" not in state.where:
             where = f"From {state.where}"
         self._where.value = parts.hint_html(where)
-        self._counts.value = Html(
-            f'<div class="tk-live-counts" role="status">{escape(state.told)}</div>'
+        self._counts.value = Html('<div class="tk-live-counts" role="status">{}</div>').format(
+            state.told
         )
         self._notes.show(state.noted)
         self._pause.description = "Go on" if state.paused else "Pause"
@@ -131,26 +129,21 @@ async def _tick(found: weakref.ref[LiveView]) -> None:
 def _table(rows: list[Arrival], only_rejected: bool) -> Html:
     if not rows:
         told = "Nothing was rejected." if only_rejected else "Nothing has arrived yet."
-        return Html(f'<div class="tk-empty">{escape(told)}</div>')
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in _HEADINGS)
-    body = "".join(_row(row) for row in rows)
+        return parts.empty_html(told)
+    head = Html().join(map(Html('<th scope="col">{}</th>').format, _HEADINGS))
     return Html(
         '<div class="tk-scroll" tabindex="0">'
         '<table class="tk-plain-table tk-live" aria-label="Messages">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+    ).format(head, Html().join(map(_row, rows)))
 
 
 def _row(arrival: Arrival) -> Html:
     moment: Any = datetime.fromtimestamp(arrival.time / 1_000_000, UTC)
-    taken = '<span class="tk-live-taken">✓ taken</span>'
+    taken = Html('<span class="tk-live-taken">✓ taken</span>')
     if arrival.reason:
-        taken = f'<span class="tk-live-rejected">✗ {escape(arrival.reason)}</span>'
-    cells = (
-        f'<td class="tk-live-time">{moment:%H:%M:%S}</td>',
-        f"<td>{escape(arrival.source)}</td>",
-        f'<td class="tk-live-who">{escape(arrival.distinct_id)}</td>',
-        f"<td>{escape(arrival.what)}</td>",
-        f"<td>{taken}</td>",
-    )
-    return Html(f"<tr>{''.join(cells)}</tr>")
+        taken = Html('<span class="tk-live-rejected">✗ {}</span>').format(arrival.reason)
+    return Html(
+        '<tr><td class="tk-live-time">{:%H:%M:%S}</td><td>{}</td>'
+        '<td class="tk-live-who">{}</td><td>{}</td><td>{}</td></tr>'
+    ).format(moment, arrival.source, arrival.distinct_id, arrival.what, taken)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeVar, 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import sqlite_utils
 from tqdm.auto import tqdm
 
 from toolkit.base import (
@@ -220,6 +221,30 @@ class ProfileTable:
         """Whether the file was opened to read only, because it or its folder is write-protected."""
         store = self._engine.store
         return store is not None and bool(store.read_only)
+
+    @property
+    def database(self) -> sqlite_utils.Database:
+        """The file for questions in SQL: a `sqlite_utils.Database` that cannot write.
+
+        Each statement sees what is committed when it begins. The tables and columns, and
+        examples, are in ``docs/sql.md``. It is closed with the table.
+
+        Raises
+        ------
+        StoreError
+            If the table is in memory, or of the past.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with ProfileTable(folder + "/shop.db") as profiles:
+        ...         _ = profiles.set("1", {"plan": "pro"})
+        ...         sql = "select distinct_id, properties ->> '$.plan' as plan from profiles"
+        ...         list(profiles.database.query(sql))
+        [{'distinct_id': '1', 'plan': 'pro'}]
+        """
+        return self._engine.database()
 
     def check_writable(self) -> None:
         """Refuse a table whose file was opened to read only, before work that ends in a write.
@@ -632,8 +657,7 @@ class ProfileTable:
         with self._engine.lock, self._engine.writing() as batch:
             planned = batch.plan([valid], limited=self._limits is not None)
             outcome = batch.write(planned, source, refused=len(rejected))
-        rejections = sorted([*rejected, *outcome.rejections], key=lambda each: each.index)
-        return ApplyResult.of(replace(outcome, rejections=rejections), noted)
+        return ApplyResult.of(outcome, rejected, noted)
 
     def _parsed(
         self, messages: Iterable[Mapping[str, Any]], ignore_time: bool, progress: bool
@@ -811,7 +835,7 @@ class ProfileTable:
         """
         return tuple(name for name in self.snapshot().names if name not in HIDDEN)
 
-    def snapshot(self, progress: Progress | None = None) -> Snapshot:
+    def snapshot(self, progress: Progress = silent) -> Snapshot:
         """Return all profiles as columns: the same object until something changes.
 
         *progress* is called while they are read from the file; what it raises stops that.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import cached_property, partial
@@ -23,7 +23,7 @@ from toolkit.base import (
     count,
     quoted,
 )
-from toolkit.columns import Column, Positions, Snapshot
+from toolkit.columns import Column, Mask, Positions, Snapshot
 from toolkit.events import AnyEvents, Events, Profiles, as_events, as_snapshot
 from toolkit.expressions import (
     Expression,
@@ -52,7 +52,7 @@ from toolkit.reports.form.fields import (
 from toolkit.reports.numbers import measures
 from toolkit.reports.numbers.amounts import Amounts
 from toolkit.reports.numbers.measures import Happened
-from toolkit.reports.numbers.tally import ReportTally
+from toolkit.reports.numbers.tally import ReportTally, TopPlan
 from toolkit.reports.question.breakdowns import Breakdown, By, shown_property
 from toolkit.reports.question.ranked import Ranked
 from toolkit.reports.question.remarks import unknown_names
@@ -222,6 +222,13 @@ class _People:
         selection = Selection.of(events, profiles, "latest")
         return cls(snapshot, events, np.flatnonzero(is_strange), saved, selection)
 
+    def part(self, chosen: Mask) -> _People:
+        """Return some of the users, for each of them a truth."""
+        profiles, strangers = np.split(chosen, [len(self.snapshot)])
+        return replace(
+            self, snapshot=self.snapshot.keep(profiles), strangers=self.strangers[strangers]
+        )
+
     def __len__(self) -> int:
         return len(self.snapshot) + len(self.strangers)
 
@@ -267,7 +274,7 @@ class _People:
 
 
 @dataclass(frozen=True, eq=False)
-class ProfilePlan:
+class ProfilePlan(TopPlan):
     """What is counted of whom; by users, as :class:`ReportPlan` says.
 
     Attributes
@@ -278,10 +285,8 @@ class ProfilePlan:
         What they are broken down by and limited to.
     measure, number
         What is counted, and of which property.
-    top
-        How many segments of each breakdown are shown, the largest; None for all.
-    largest
-        Of each breakdown the segments that *top* shows, where those of all users are known.
+    top, largest
+        As for :class:`TopPlan`.
     """
 
     people: _People
@@ -307,43 +312,12 @@ class ProfilePlan:
             return np.arange(len(self.people))
         return np.flatnonzero(mask_of(self.terms.where, self.people))
 
-    @cached_property
-    def segments(self) -> Segments | None:
-        """The segments of everybody, those beyond the largest as one."""
-        if self.by is None:
-            return None
-        each = [self._topped(*part) for part in enumerate(self.by.parts)]
+    def _segments(self, by: Breakdown) -> Segments:
+        each = [part.segments(self.people) for part in by.parts]
         return each[0] if len(each) == 1 else Segments.crossed(each)
 
-    def _topped(self, number: int, by: Breakdown) -> Segments:
-        segments = by.segments(self.people)
-        if self.top is None:
-            return segments
-        if self.largest is None:
-            return segments.with_other(self._beyond(by, self._count(segments)))
-        shown = self.largest[number]
-        identities = segments.values.identities()
-        return segments.with_other(np.flatnonzero([each not in shown for each in identities]))
-
-    def sizes(self) -> list[ReportTally]:
-        """Return how large the segments of each breakdown are, to find those *top* shows."""
-        parts = () if self.by is None or self.top is None else self.by.parts
-        return [self._count(part.segments(self.people)) for part in parts]
-
-    def with_largest(self, sizes: Sequence[ReportTally]) -> ProfilePlan:
-        """Return the plan that shows the largest segments by the sizes among all users."""
-        if self.by is None or self.top is None:
-            return self
-        pairs = zip(self.by.parts, sizes, strict=True)
-        return replace(
-            self,
-            largest=tuple(each.without(self._beyond(by, each)) for by, each in pairs),
-        )
-
-    def _beyond(self, by: Breakdown, tally: ReportTally) -> Positions:
-        assert self.top is not None
-        values = tally.counted[0].values()[:, 0]
-        return tally.ranked(by, values, by_size=True).beyond(self.top)
+    def _size(self, tally: ReportTally) -> Any:
+        return tally.counted[0].values()[:, 0]
 
     @cached_property
     def amounts(self) -> Amounts | None:
@@ -366,9 +340,9 @@ class ProfilePlan:
 
     def count(self) -> ReportTally:
         """Return what is counted."""
-        return self._count(self.segments)
+        return replace(self._count_sizes(self.segments), is_closed=self._is_closed)
 
-    def _count(self, segments: Segments | None) -> ReportTally:
+    def _count_sizes(self, segments: Segments | None) -> ReportTally:
         who, codes = self._beside(segments)
         size, used = 1, np.zeros(1, np.int64)
         if segments is not None:
@@ -381,7 +355,7 @@ class ProfilePlan:
 
     def answer(self, tally: ReportTally) -> tuple[Ranked, Any]:
         """Return the segments in the order of the table, and the value of each."""
-        values = tally.counted[0].values()[:, 0]
+        values = self._size(tally)
         ranked = tally.ranked(self.by, values)
         return ranked, values[ranked.order]
 

@@ -23,14 +23,13 @@ from toolkit.base import (
 )
 from toolkit.store import parquet as bulk
 from toolkit.store.pending import beside, check_pending, has_pending, mark
+from toolkit.store.schema import MIGRATIONS, SCHEMA_VERSION, create
 from toolkit.store.store_errors import RESTORE, explained_error
 
 T = TypeVar("T")
 
 #: Marks a file as ours (``PRAGMA application_id``): "prof".
 APPLICATION_ID: Final = 0x70726F66
-#: The layout below (``PRAGMA user_version``).
-SCHEMA_VERSION: Final = 3
 #: Seconds a writer waits for another process to finish its transaction.
 TIMEOUT: Final = 30.0
 
@@ -38,45 +37,6 @@ TIMEOUT: Final = 30.0
 _STEPS_A_LOOK: Final = 10_000
 # Pages of a backup, some milliseconds.
 _PAGES_A_LOOK: Final = 1_000
-_SCHEMA: Final = """
-CREATE TABLE profiles (
-    distinct_id TEXT NOT NULL, properties TEXT NOT NULL, last_seen TEXT);
-CREATE UNIQUE INDEX profiles_distinct_id ON profiles (distinct_id);
-CREATE TABLE group_profiles (
-    group_key TEXT NOT NULL, group_id TEXT NOT NULL, properties TEXT NOT NULL, last_seen TEXT);
-CREATE UNIQUE INDEX group_profiles_group_id ON group_profiles (group_key, group_id);
-CREATE TABLE properties (
-    id INTEGER PRIMARY KEY, group_key TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (group_key, name));
-CREATE TABLE batches (
-    id INTEGER PRIMARY KEY, time TEXT NOT NULL, source TEXT NOT NULL, messages INTEGER NOT NULL,
-    created INTEGER NOT NULL, updated INTEGER NOT NULL, deleted INTEGER NOT NULL,
-    unchanged INTEGER NOT NULL, rejected INTEGER NOT NULL, undoes INTEGER REFERENCES batches (id));
-CREATE TABLE updates (
-    id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL REFERENCES batches (id),
-    position INTEGER NOT NULL, group_key TEXT NOT NULL, distinct_id TEXT NOT NULL,
-    time TEXT NOT NULL, message TEXT NOT NULL);
-CREATE INDEX updates_batch_id ON updates (batch_id);
-CREATE INDEX updates_distinct_id ON updates (group_key, distinct_id);
-CREATE TABLE bulk_updates (
-    id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL REFERENCES batches (id),
-    form TEXT NOT NULL, group_key TEXT NOT NULL, time TEXT, last_seen TEXT,
-    updates INTEGER NOT NULL, parquet BLOB NOT NULL);
-CREATE INDEX bulk_updates_batch_id ON bulk_updates (batch_id);
-CREATE TABLE checkpoints (
-    id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL REFERENCES batches (id),
-    group_key TEXT NOT NULL, profiles INTEGER NOT NULL, parquet BLOB NOT NULL);
-"""
-_COMPACTION: Final = """
-CREATE TABLE compactions (
-    id INTEGER PRIMARY KEY, time TEXT NOT NULL, batch_id INTEGER NOT NULL REFERENCES batches (id),
-    through_batch_id INTEGER NOT NULL);
-CREATE TABLE bases (
-    id INTEGER PRIMARY KEY, group_key TEXT NOT NULL, clock TEXT NOT NULL,
-    profiles INTEGER NOT NULL, parquet BLOB NOT NULL);
-"""
-#: What turns a layout into the next. Layout 3 has no other tables: it is what an older
-#: toolkit, which would take an undo in columns for an import, must not read.
-_MIGRATIONS: Final = {1: _COMPACTION, 2: ""}
 
 
 def _close(connection: sqlite3.Connection, process: int) -> None:
@@ -113,6 +73,7 @@ class Connection:
         self.is_closed = False
         # Whom to tell of what is written, and who may stop it.
         self._notice: Callable[[], None] | None = None
+        self._questions: sqlite_utils.Database | None = None
         # Cursors whose rows are read one after the other.
         self._scans: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         # Whether SQLite takes the file for one that nobody changes.
@@ -127,6 +88,7 @@ class Connection:
             if isinstance(error, StoreError):
                 raise
             raise StoreError(f"{self.path}: {error.strerror}. Nothing was changed.") from error
+        self._files = {suffix: beside(self.path, suffix) for suffix in _FILES}
         self._identities = {suffix: self._identity(suffix) for suffix in _FILES}
 
     def _refuse_no_path(self) -> None:
@@ -197,7 +159,7 @@ class Connection:
             self._refuse_tables()
             raise StoreError(f"{self.path} is empty, and cannot be written to. Give another path.")
         version = self._pragma("user_version")
-        if version in _MIGRATIONS:
+        if version in MIGRATIONS:
             raise StoreError(
                 f"{self.path} has layout {version} and must be brought up to date, but can only "
                 "be read. Copy it to where you may write, and open the copy."
@@ -229,11 +191,11 @@ class Connection:
                 return  # another process was faster
             self._back_up(version)
             for older in range(version, SCHEMA_VERSION):
-                self._run(_MIGRATIONS[older])
+                MIGRATIONS[older](self.database)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _check_version(self, version: int) -> None:
-        if version != SCHEMA_VERSION and version not in _MIGRATIONS:
+        if version != SCHEMA_VERSION and version not in MIGRATIONS:
             raise StoreError(
                 f"{self.path} has layout {version}; this toolkit reads layout {SCHEMA_VERSION}. "
                 "It was written by another version of the toolkit: use that one, or a later one."
@@ -260,17 +222,13 @@ class Connection:
                 backup.execute("PRAGMA journal_mode = DELETE")
             return
 
-    def _run(self, script: str) -> None:
-        for statement in script.split(";"):
-            self._connection.execute(statement)
-
     def _create(self) -> None:
         with self._written():
             if self._pragma("application_id") == APPLICATION_ID:
                 return  # another process was faster
             self._refuse_tables()
             mark(self._connection)  # no two files are alike from the start
-            self._run(_SCHEMA + _COMPACTION)
+            create(self.database)
             self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -285,7 +243,7 @@ class Connection:
     def _identity(self, suffix: str) -> tuple[int, ...] | None:
         """Return which file is there now, None for none."""
         try:
-            status = beside(self.path, suffix).stat()
+            status = self._files[suffix].stat()
         except FileNotFoundError:
             return None
         if self._is_fixed and not suffix:  # what changes it may not keep SQLite's locks
@@ -303,7 +261,7 @@ class Connection:
             )
         for suffix, identity in self._identities.items():
             if self._identity(suffix) != identity:
-                raise StoreError(f"{beside(self.path, suffix)} {_lost(suffix)}")
+                raise StoreError(f"{self._files[suffix]} {_lost(suffix)}")
 
     def copy_to(self, path: Path, progress: Progress) -> None:
         """Copy the file as it is at this moment, inside a transaction; the copy is one file."""
@@ -320,8 +278,26 @@ class Connection:
                     raise
                 raise explained_error(path, error, self._timeout) from error
 
+    def questions(self) -> sqlite_utils.Database:
+        """Return the file for questions in SQL, of a connection of its own that cannot write."""
+        self.check_usable(write=False)
+        if self._questions is None:
+            how = "immutable=1" if self._is_fixed else "mode=ro"
+            connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?{how}",
+                timeout=self._timeout,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
+            )
+            weakref.finalize(self, _close, connection, self._process).atexit = False
+            self._questions = sqlite_utils.Database(connection, execute_plugins=False)
+        return self._questions
+
     def close(self) -> None:
         """Close the file; a second call does nothing."""
+        if self._questions is not None:
+            self._questions.close()
         self._connection.close()
         self.is_closed = True
 
@@ -483,7 +459,7 @@ class Connection:
 
     def can_shrink(self) -> bool:
         """Return whether the file holds what was deleted."""
-        wal = beside(self.path, "-wal")
+        wal = self._files["-wal"]
         with self.explained():
             has_free_pages = self._pragma("freelist_count") > 0
         return has_free_pages or (wal.exists() and wal.stat().st_size > 0)

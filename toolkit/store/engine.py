@@ -9,6 +9,8 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
+import sqlite_utils
+
 from toolkit.base import Progress, ReadOnlyError, StoreError, times
 from toolkit.columns import Snapshot
 from toolkit.store.backup import BackupReport, write_backup
@@ -99,6 +101,18 @@ class Engine:
         """Return the group keys that have a table."""
         with self.lock, self.reading():
             return self._states.group_keys()
+
+    def database(self) -> sqlite_utils.Database:
+        """Return the file for questions in SQL, which cannot write."""
+        if self.moment_told is not None or self.store is None:
+            whose = self.moment_told or "in memory"
+            raise StoreError(
+                f"these profiles are {whose}, and SQL asks a file of the latest ones. "
+                'profiles.backup("shop.db") of the table itself writes one; then '
+                'tk.ProfileTable("shop.db").database asks it'
+            )
+        with self.lock, self.reading():
+            return self.store.questions()
 
     def check(self, *, repair: bool) -> CheckReport:
         """Return whether the file's state follows from its log; with *repair* make it so."""

@@ -6,15 +6,10 @@ All of it happens inside a moment of the engine.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from toolkit.base import StoreError, dumps, loads
 from toolkit.store.connection import Connection
-
-_TABLE: Final = (
-    "CREATE TABLE IF NOT EXISTS remembered ("
-    "kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, name))"
-)
 
 
 class Notes:
@@ -56,7 +51,13 @@ class Notes:
         if self._store is None:
             self._held.setdefault(kind, {})[name] = value
             return
-        self._store.execute(_TABLE)
+        self._store.database.create_table(
+            "remembered",
+            {"kind": str, "name": str, "value": str},
+            pk=("kind", "name"),
+            not_null={"kind", "name", "value"},
+            if_not_exists=True,
+        )
         self._store.execute(
             "INSERT INTO remembered (kind, name, value) VALUES (?, ?, ?)",
             [kind, name, dumps(value)],

@@ -91,7 +91,7 @@ class Moment:
         """Return the latest state of a table."""
         return self._states[group_key]
 
-    def snapshot(self, group_key: str, progress: Progress | None = None) -> Snapshot:
+    def snapshot(self, group_key: str, progress: Progress = silent) -> Snapshot:
         """Return all profiles of a table; *progress* is called while they are read from a file."""
         with self._watched("Loading", 0, progress):
             return self.state(group_key).snapshot()
@@ -147,7 +147,8 @@ class Moment:
         progress
             Called with how far it is. What it raises leaves everything as it was.
         """
-        outcome = sum((each.outcome for each in planned.values()), Outcome())
+        outcomes = [each.outcome for each in planned.values()] or [Outcome()]
+        outcome = sum(outcomes[1:], outcomes[0])
         messages: list[Indexed] = []
         parts: list[Updates] = []
         for each in planned.values():
@@ -155,10 +156,15 @@ class Moment:
                 parts.append(logged(each.accepted, self.arrival))
             else:
                 messages += each.accepted
+        if len(planned) > 1:
+            messages.sort(key=itemgetter(0))
         if messages:
-            parts.append(sorted(messages, key=itemgetter(0)))
+            parts.append(messages)
         if not parts and (planned or undoes is None):
             return outcome
+        changes = {key: each.change for key, each in planned.items()}
+        rows = sum(change.writes for change in changes.values())
+        progress("Writing", 0, rows)
         self._refuse_second_batch()
         batch = Batch(
             self.log.last() + 1,
@@ -169,9 +175,6 @@ class Moment:
             rejected=refused + len(outcome.rejections),
             undoes=undoes,
         )
-        changes = {key: each.change for key, each in planned.items()}
-        rows = sum(change.writes for change in changes.values())
-        progress("Writing", 0, rows)
         with self._watched("Writing", rows, progress):
             self.log.append(batch, parts, changes)
         if self._store is not None and rows:
@@ -223,14 +226,12 @@ class Moment:
                 "or a signal calls. Write before or after."
             )
 
-    def _watched(
-        self, stage: str, rows: int, progress: Progress | None
-    ) -> AbstractContextManager[None]:
+    def _watched(self, stage: str, rows: int, progress: Progress) -> AbstractContextManager[None]:
         """Tell *progress* how many rows the file has taken, while it is read or written inside.
 
         What *progress* raises stops that.
         """
-        if progress is None or self._store is None:
+        if progress is silent or self._store is None:
             return nullcontext()
         # A few rows more are written, of the log and of the checkpoint.
         return self._store.watched(lambda done: progress(stage, min(done, rows), rows))

@@ -52,8 +52,12 @@ class Outcome:
     @property
     def effects(self) -> dict[str, int]:
         """How many created, updated or deleted a profile, or left all unchanged."""
-        names = ("created", "updated", "deleted", "unchanged")
-        return {name: getattr(self, name) for name in names}
+        return {
+            "created": self.created,
+            "updated": self.updated,
+            "deleted": self.deleted,
+            "unchanged": self.unchanged,
+        }
 
     def __add__(self, other: Outcome) -> Outcome:
         counts = {name: number + getattr(other, name) for name, number in self.effects.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from functools import cached_property
+from operator import attrgetter
 from typing import Final
 
 import pandas as pd
@@ -54,9 +55,15 @@ class ApplyResult(Outcome):
     cautions: Sequence[Rejection] = ()
 
     @classmethod
-    def of(cls, outcome: Outcome, cautions: Sequence[Rejection] = ()) -> ApplyResult:
-        """Return an outcome as the result of messages."""
-        return cls(**vars(outcome), cautions=cautions)
+    def of(
+        cls,
+        outcome: Outcome,
+        refused: Sequence[Rejection] = (),
+        cautions: Sequence[Rejection] = (),
+    ) -> ApplyResult:
+        """Return the outcome of messages, of which some had been *refused* before."""
+        rejections = sorted([*refused, *outcome.rejections], key=attrgetter("index"))
+        return cls(**{**vars(outcome), "rejections": rejections}, cautions=cautions)
 
     # Frames are made when somebody looks: a single update takes microseconds,
     # a DataFrame a millisecond.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from toolkit.base import Html, count, escape
+from toolkit.base import Html, count
 from toolkit.forms.csv.columns import ColumnChoice
 from toolkit.forms.csv.state import CsvImportState
 from toolkit.forms.parts import guarded, parts
@@ -73,7 +73,7 @@ class ColumnRow(guarded.Box):
                 self.name.options = tuple(names)
             self.name.value = _named(self._state.id_name) if is_identifier else choice.name
             self.error.show(choice.error)
-            self.hint.value = Html(f'<p class="tk-hint">{escape(choice.hint)}</p>')
+            self.hint.value = parts.hint_html(choice.hint)
             self.hint.layout.display = "" if choice.hint and not choice.error else "none"
             (self.add_class if choice.ticked or is_identifier else self.remove_class)("tk-ticked")
         finally:
@@ -96,10 +96,8 @@ def _about(choice: ColumnChoice, is_identifier: bool) -> Html:
     if is_identifier:
         facts.append("the identifier")
     return Html(
-        f'<span class="tk-name">{escape(choice.title)}</span>'
-        f'<span class="tk-hint tk-samples" title="{escape(" · ".join(about.samples)[:500])}">'
-        f"{escape(' · '.join(facts))}</span>"
-    )
+        '<span class="tk-name">{}</span><span class="tk-hint tk-samples" title="{}">{}</span>'
+    ).format(choice.title, " · ".join(about.samples)[:500], " · ".join(facts))
 
 
 class ColumnRows(guarded.Box):
@@ -126,9 +124,7 @@ class ColumnRows(guarded.Box):
         self._after = parts.button("›", lambda: self._turn(1), tooltip="Columns after")
         self._range = parts.block()
         self._pager = parts.row(self._before, self._range, self._after)
-        head = guarded.Box(
-            [parts.block(escape(words)) for words in ("", "Column", "Type", "Property")]
-        )
+        head = guarded.Box([*map(parts.block, ("", "Column", "Type", "Property"))])
         head.add_class("tk-csv-column")
         head.add_class("tk-csv-head")
         super().__init__(
@@ -178,7 +174,7 @@ class ColumnRows(guarded.Box):
         told = f"{ticked:,} of {count(len(state.columns), 'column')} become properties"
         if state.problems:
             told += f"; {count(state.problems, 'column')} cannot be imported as it is"
-        self._count.value = Html(f'<span class="tk-hint">{escape(told)}.</span>')
-        self._range.value = escape(f"{start + 1:,}-{start + len(shown):,} of {len(found):,}")
+        self._count.value = Html('<span class="tk-hint">{}.</span>').format(told)
+        self._range.value = f"{start + 1:,}-{start + len(shown):,} of {len(found):,}"
         self._before.disabled, self._after.disabled = self._page == 0, self._page == pages - 1
         self._pager.layout.display = "" if pages > 1 else "none"

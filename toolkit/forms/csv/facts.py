@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from toolkit.base import Html, count, display_name, dumps, escape, listed
+from toolkit.base import Html, count, display_name, dumps, listed
 from toolkit.forms.csv.words import in_form
 from toolkit.forms.parts.grid import GridColumn, GridRow
 from toolkit.sources import CsvPreview, ImportReport, delimiter_name, left_out
@@ -38,26 +38,27 @@ def first_rows_table(rows: Sequence[Sequence[str]], has_header: bool) -> Html:
     body = []
     for number, cells in enumerate(rows):
         tag = "th" if has_header and number == 0 else "td"
-        more = f"<{tag}>…</{tag}>" if len(cells) > SHOWN_COLUMNS else ""
-        shown = "".join(f"<{tag}>{_cell(cell)}</{tag}>" for cell in cells[:SHOWN_COLUMNS])
-        body.append(f"<tr>{shown}{more}</tr>")
+        shown = [*map(_cell, cells[:SHOWN_COLUMNS]), *(["…"] if len(cells) > SHOWN_COLUMNS else [])]
+        marked = Html().join(Html("<{0}>{1}</{0}>").format(tag, cell) for cell in shown)
+        body.append(Html("<tr>{}</tr>").format(marked))
     head = body.pop(0) if has_header and body else ""
-    wide = ""
+    wide = Html()
     if rows and len(rows[0]) > SHOWN_COLUMNS:
         hidden = len(rows[0]) - SHOWN_COLUMNS
-        wide = f'<p class="tk-hint">{escape(count(hidden, "more column"))}.</p>'
+        wide = Html('<p class="tk-hint">{}.</p>').format(count(hidden, "more column"))
     return Html(
-        f'<div class="tk-scroll" tabindex="0"><table class="tk-plain-table tk-first-rows">'
-        f"<thead>{head}</thead><tbody>{''.join(body)}</tbody></table></div>{wide}"
-    )
+        '<div class="tk-scroll" tabindex="0"><table class="tk-plain-table tk-first-rows">'
+        "<thead>{}</thead><tbody>{}</tbody></table></div>{}"
+    ).format(head, Html().join(body), wide)
 
 
-def _cell(text: str) -> Html:
+def _cell(text: str) -> str:
+    """Return finished HTML, or the text as it is."""
     if not text:
         return Html('<span class="tk-hint">empty</span>')
     if len(text) <= _CELL:
-        return escape(text)
-    return Html(f'<span title="{escape(text[:1_000])}">{escape(text[: _CELL - 1])}…</span>')
+        return text
+    return Html('<span title="{}">{}…</span>').format(text[:1_000], text[: _CELL - 1])
 
 
 def facts(report: ImportReport) -> list[Fact]:
@@ -104,13 +105,14 @@ def _some(frame: pd.DataFrame) -> str:
 
 def facts_table(report: ImportReport) -> Html:
     """Return the counts as a table."""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(fact.label)}</th>'
-        f'<td class="tk-number">{fact.number:,}</td>'
-        f'<td class="tk-hint">{escape(fact.told if fact.number else "")}</td></tr>'
+    row = Html(
+        '<tr><th scope="row">{}</th><td class="tk-number">{:,}</td><td class="tk-hint">{}</td></tr>'
+    )
+    rows = Html().join(
+        row.format(fact.label, fact.number, fact.told if fact.number else "")
         for fact in facts(report)
     )
-    return Html(f'<table class="tk-plain-table tk-facts"><tbody>{rows}</tbody></table>')
+    return Html('<table class="tk-plain-table tk-facts"><tbody>{}</tbody></table>').format(rows)
 
 
 REJECTED_COLUMNS: Final[list[GridColumn]] = [

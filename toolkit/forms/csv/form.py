@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from toolkit.base import Html, count, escape
+from toolkit.base import Html, count
 from toolkit.forms.csv.state import STEPS, CsvImportState, Step
 from toolkit.forms.csv.steps import (
     CheckStep,
@@ -141,10 +141,8 @@ def _steps(now: str) -> Html:
     items = []
     for at, step in enumerate(STEPS):
         kind = "now" if at == place else "done" if at < place else "later"
-        current = ' aria-current="step"' if at == place else ""
+        current = Html(' aria-current="step"' if at == place else "")
         # A list counts by itself, also where there is no style, as in a saved notebook.
-        words = (
-            f"<strong>{escape(_TITLES[step])}</strong>" if at == place else escape(_TITLES[step])
-        )
-        items.append(f'<li class="tk-step-{kind}"{current}>{words}</li>')
-    return Html(f'<ol class="tk-steps">{"".join(items)}</ol>')
+        words = Html("<strong>{}</strong>" if at == place else "{}").format(_TITLES[step])
+        items.append(Html('<li class="tk-step-{}"{}>{}</li>').format(kind, current, words))
+    return Html('<ol class="tk-steps">{}</ol>').format(Html().join(items))

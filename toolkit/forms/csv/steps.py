@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from toolkit.base import Html, count, escape, listed, notes
+from toolkit.base import Html, count, listed, notes
 from toolkit.forms.csv.column_rows import ColumnRows
 from toolkit.forms.csv.facts import (
     CHANGES_COLUMNS,
@@ -116,7 +116,7 @@ class ChooseStep(StepView):
         )
         self.whose.layout.display = "" if len(tables) > 1 else "none"
         told = f"{name} is open. Next goes on with it." if name else ""
-        self._open_now.value = Html(f'<p class="tk-hint">{escape(told)}</p>')
+        self._open_now.value = parts.hint_html(told)
 
 
 def _nearby() -> list[str]:
@@ -158,7 +158,7 @@ class ReadStep(StepView):
         state, preview = self.state, self.state.preview
         if preview is None:
             return
-        self._told.value = Html(f"<p>{escape(file_told(preview))}</p>")
+        self._told.value = Html("<p>{}</p>").format(file_told(preview))
         self.encoding.placeholder = f"found: {preview.encoding}"
         self.encoding.value = state.encoding
         found = f"found: {delimiter_name(preview.delimiter)}"
@@ -180,7 +180,7 @@ class ReadStep(StepView):
             ],
             next(name for name, header in _HEADERS.items() if header == state.header),
         )
-        self._why.value = Html(f'<p class="tk-hint">{escape(sentence(preview.header_reason))}</p>')
+        self._why.value = parts.hint_html(sentence(preview.header_reason))
         self._rows.value = first_rows_table(state.first_rows, preview.header)
         self._problems.value = notes(map(in_form, preview.problems))
 
@@ -270,7 +270,7 @@ class ColumnsStep(StepView):
         self._note.show(state.template_note)
         self.forget.layout.display = "" if state.template_note.startswith("As ") else "none"
         told = state.identifier_told if state.identifier is None else ""
-        self._identifier.value = Html(f'<p class="tk-hint">{escape(told)}</p>' if told else "")
+        self._identifier.value = parts.hint_html(told)
         self._identifier.layout.display = "" if told else "none"
         self.rows.draw()
 

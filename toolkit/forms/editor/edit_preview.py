@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from toolkit.base import ABSENT, Html, display_name, escape
+from toolkit.base import ABSENT, Html, display_name
 from toolkit.forms.parts.json_text import json_text, laid_out
+from toolkit.forms.parts.parts import hint_html
 from toolkit.updates import Edit
 
 _SIGNS: Final = {"added": "+", "changed": "~", "removed": "−"}
@@ -20,18 +21,26 @@ def edit_table(edit: Edit) -> Html:
             if edit.creates
             else "Nothing has been changed."
         )
-        return Html(f'<p class="tk-hint">{escape(said)}</p>')
-    rows = "".join(
-        f'<tr><td><span class="tk-sign">{_SIGNS[each.kind]}</span>{each.kind}</td>'
-        f'<th scope="row">{escape(display_name(each.name))}</th>'
-        f"<td>{_value(each.old, 'removed')}</td><td>{_arrow(each)}</td>"
-        f"<td>{_value(each.new, each.kind)}</td></tr>"
+        return hint_html(said)
+    row = Html(
+        '<tr><td><span class="tk-sign">{}</span>{}</td><th scope="row">{}</th>'
+        "<td>{}</td><td>{}</td><td>{}</td></tr>"
+    )
+    rows = Html().join(
+        row.format(
+            _SIGNS[each.kind],
+            each.kind,
+            display_name(each.name),
+            _value(each.old, "removed"),
+            _arrow(each),
+            _value(each.new, each.kind),
+        )
         for each in edit.properties
     )
     return Html(
         '<div class="tk-scroll" tabindex="0"><table class="tk-plain-table tk-edit-table"><tbody>'
-        f"{rows}</tbody></table></div>"
-    )
+        "{}</tbody></table></div>"
+    ).format(rows)
 
 
 def _arrow(each: Any) -> str:
@@ -44,12 +53,12 @@ def _value(value: Any, kind: str) -> str:
     text = json_text(value)
     if len(text) > _SHOWN:
         text = text[: _SHOWN - 1] + "…"
-    return f'<span class="tk-{kind}">{escape(text)}</span>'
+    return Html('<span class="tk-{}">{}</span>').format(kind, text)
 
 
 def message_text(message: dict[str, Any]) -> Html:
     """Return a message as JSON to be read, opened on request."""
     return Html(
         "<details><summary>The message that is sent</summary>"
-        f'<pre class="tk-json">{escape(laid_out(message))}</pre></details>'
-    )
+        '<pre class="tk-json">{}</pre></details>'
+    ).format(laid_out(message))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from traitlets import link
 
-from toolkit.base import Html, display_name, escape
+from toolkit.base import Html, display_name
 from toolkit.forms.editor.property_row import KINDS, PropertyRow
 from toolkit.forms.parts import guarded, parts
 
@@ -120,14 +120,14 @@ class PropertyEditor(guarded.Box):
     def tell(self, problem: str, caution: str) -> None:
         """Show what is wrong with the row, and what is worth a look."""
         self.problem.show(problem)
-        self.caution.value = escape(caution)
+        self.caution.value = caution
         self.caution.layout.display = "" if caution else "none"
 
 
 def _fixed_name(name: str) -> Html:
     shown = display_name(name)
-    own = "" if shown == name else f' <span class="tk-hint">{escape(name)}</span>'
-    return Html(f'<span class="tk-name" title="{escape(name)}">{escape(shown)}{own}</span>')
+    own = "" if shown == name else Html(' <span class="tk-hint">{}</span>').format(name)
+    return Html('<span class="tk-name" title="{}">{}{}</span>').format(name, shown, own)
 
 
 def _lines(text: str) -> int:

@@ -17,7 +17,6 @@ from toolkit.base import (
     display_name,
     times,
 )
-from toolkit.forms.editor import phone
 from toolkit.forms.parts.json_text import laid_out, read_json
 from toolkit.updates import name_refusal
 
@@ -33,6 +32,11 @@ KINDS: Final[dict[Kind, str]] = {
     "json": "JSON",
     "null": "Null (not set)",
 }
+#: What is said of a phone number where the extra that checks it is not installed.
+NOT_CHECKED: Final = (
+    "The phone number is not checked. To have it checked, install the extra: "
+    "pip install 'profile-toolkit[phone]'."
+)
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -165,7 +169,11 @@ class PropertyRow(HasTraits):
         value = self.value()
         if self.name == "$phone" and isinstance(value, str):
             country = country_code if isinstance(country_code, str) else None
-            return phone.doubt(value, country) or ""
+            try:
+                from toolkit.forms.editor.phone import doubt
+            except ImportError:  # the extra is not installed
+                return NOT_CHECKED
+            return doubt(value, country) or ""
         if not self.is_stored:
             for reserved, shown in DISPLAY_NAMES.items():
                 if self.name.strip().lower() in (shown.lower(), reserved.lower(), reserved[1:]):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from traitlets import link
 
-from toolkit.base import ArgumentError, Html, check_flag, escape
+from toolkit.base import ArgumentError, Html, check_flag
 from toolkit.forms.lab import view as lab_view
 from toolkit.forms.lab.message import Row, value_hint
 from toolkit.forms.lab.presets import PRESETS
@@ -63,8 +63,7 @@ class OperatorLab(Form):
         self.state = OperatorLabState(preset)
         self.state.predict = check_flag("predict", predict, ArgumentError)
         self._drawing = False
-        style = parts.block(Html(f"<style>{_STYLE}</style>"))
-        style.add_class("tk-style")
+        style = parts.style(_STYLE)
         columns = guarded.Box([self._left(), self._middle(), self._right()])
         columns.add_class("tk-lab-columns")
         super().__init__(
@@ -324,14 +323,10 @@ class OperatorLab(Form):
     def _draw_top(self) -> None:
         state = self.state
         self._case.value = state.preset or _OWN
-        self._question.value = (
-            f'<p class="tk-lab-question">{escape(state.question)}</p>' if state.question else ""
-        )
-        self._score.value = (
-            f'<span class="tk-lab-score">{state.right} of {state.asked} right</span>'
-            if state.asked
-            else ""
-        )
+        question = Html('<p class="tk-lab-question">{}</p>' if state.question else "")
+        self._question.value = question.format(state.question)
+        score = Html('<span class="tk-lab-score">{} of {} right</span>' if state.asked else "")
+        self._score.value = score.format(state.right, state.asked)
         self._again.layout.display = "" if state.asked else "none"
         self._paste_error.show(state.load_error)
         many, at = len(state.texts), state.position
@@ -388,9 +383,9 @@ class OperatorLab(Form):
         self._guess_error.show(state.guess_error)
         self._mark.show(*_mark(state.mark, state.misses))
         if state.waiting:
-            self._result.value = f'<div class="tk-empty">{escape(state.waiting)}</div>'
+            self._result.value = parts.empty_html(state.waiting)
         elif state.trial is None:
-            self._result.value = '<div class="tk-empty">Hidden until you have guessed.</div>'
+            self._result.value = parts.empty_html("Hidden until you have guessed.")
         else:
             self._result.value = lab_view.result(state.trial)
 
@@ -441,11 +436,11 @@ class _RowView:
 
 
 def _before(state: OperatorLabState) -> Html:
-    seen = lab_view.moment(state.before_seen)
-    updated = f'<p class="tk-lab-seen">Updated at {escape(seen)}</p>'
-    told = '<p class="tk-hint">What the messages before led to. To change it, go back to 1.</p>'
-    return Html(
-        lab_view.profile_before(state.before) + (updated if state.before is not None else "") + told
+    seen = Html('<p class="tk-lab-seen">Updated at {}</p>' if state.before is not None else "")
+    return (
+        lab_view.profile_before(state.before)
+        + seen.format(lab_view.moment(state.before_seen))
+        + parts.hint_html("What the messages before led to. To change it, go back to 1.")
     )
 
 

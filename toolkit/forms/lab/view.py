@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from toolkit.base import NO_TIME, Html, escape, times
+from toolkit.base import NO_TIME, Html, times
 from toolkit.forms.lab.difference import Difference, Part, differences, hidden_in
 from toolkit.forms.lab.guess import moved, shown_of
 from toolkit.forms.lab.trial import Trial
 from toolkit.forms.parts.json_text import json_text, laid_out, sayable
+from toolkit.forms.parts.parts import hint_html
 from toolkit.updates import RULES, Profile, Rejection, headline
 
 _SIGNS: Final = {"added": "+", "changed": "~", "rewritten": "~", "removed": "−", "kept": " "}
@@ -40,7 +41,7 @@ SHORT_VERDICTS: Final = {
 
 def result(trial: Trial) -> Html:
     """Return the whole result: verdict, profile, Updated At, rejections, rules."""
-    return Html(
+    return (
         verdict(trial)
         + profile_after(trial)
         + updated_at(trial)
@@ -58,14 +59,14 @@ def verdict(trial: Trial) -> Html:
             words = "Written, with values equal to the old ones."
     if trial.rejections and trial.verdict != "rejected":
         words += " A part was rejected."
-    return Html(f'<p class="tk-lab-verdict"><strong>{escape(words)}</strong></p>')
+    return Html('<p class="tk-lab-verdict"><strong>{}</strong></p>').format(words)
 
 
 def profile_before(profile: Profile | None) -> Html:
     """Return a profile as it was."""
     if profile is None:
         return _empty("There is no profile.")
-    return Html(f'<pre class="tk-json">{escape(laid_out(shown_of(profile)))}</pre>')
+    return Html('<pre class="tk-json">{}</pre>').format(laid_out(shown_of(profile)))
 
 
 def profile_after(trial: Trial) -> Html:
@@ -73,22 +74,23 @@ def profile_after(trial: Trial) -> Html:
     if trial.before is None and trial.after is None:
         return _empty("There is no profile.")
     lines = differences(trial.before, trial.after)
-    parts: list[str] = []
+    parts: list[Html] = []
     if trial.after is None:
         parts.append(_empty("The profile no longer exists."))
     elif not shown_of(trial.after):
         parts.append(_empty("An empty profile: {}"))
     if lines:
         signs = {each.change for each in lines}
-        parts.append(f'<pre class="tk-json tk-lab-lines">{"".join(map(_line, lines))}</pre>')
+        marked = Html().join(map(_line, lines))
+        parts.append(Html('<pre class="tk-json tk-lab-lines">{}</pre>').format(marked))
         parts.append(_legend(signs))
     if hidden_in(trial.before, trial.after):
-        parts.append('<p class="tk-hint">A property that is never shown is stored too.</p>')
-    return Html("".join(parts))
+        parts.append(hint_html("A property that is never shown is stored too."))
+    return Html().join(parts)
 
 
 def _empty(words: str) -> Html:
-    return Html(f'<div class="tk-empty tk-lab-none">{escape(words)}</div>')
+    return Html('<div class="tk-empty tk-lab-none">{}</div>').format(words)
 
 
 def _legend(signs: set[str]) -> Html:
@@ -99,41 +101,42 @@ def _legend(signs: set[str]) -> Html:
         "removed": "removed",
     }
     said = ", ".join(f"{_SIGNS[sign]} {word}" for sign, word in words.items() if sign in signs)
-    return Html(f'<p class="tk-hint">{escape(said or "No property differs.")}</p>')
+    return hint_html(said or "No property differs.")
 
 
 def _line(each: Difference) -> Html:
     name = f"{json_text(each.property)}: "
     kind = "changed" if each.change == "rewritten" else each.change
     if each.change in ("added", "kept"):
-        value = escape(_cut(each.new))
+        value = _cut(each.new)
     elif each.change == "removed":
-        value = escape(_cut(each.old))
+        value = _cut(each.old)
     elif each.parts:
         value = _elements(each.parts)
     else:
-        value = Html(f"<del>{escape(_cut(each.old))}</del> → <ins>{escape(_cut(each.new))}</ins>")
+        value = Html("<del>{}</del> → <ins>{}</ins>").format(_cut(each.old), _cut(each.new))
     # Hearing people read the sign; others are told in a word.
-    told = "" if kind == "kept" else f'<span class="tk-lab-told">{kind}: </span>'
+    told = "" if kind == "kept" else Html('<span class="tk-lab-told">{}: </span>').format(kind)
     look = "" if kind == "kept" else f" tk-{kind}"
     return Html(
-        f'<span class="tk-lab-line{look}"><span class="tk-sign" aria-hidden="true">'
-        f"{_SIGNS[each.change]}</span>{told}"
-        f'<span class="tk-lab-what">{escape(name)}{value}</span></span>'
-    )
+        '<span class="tk-lab-line{}"><span class="tk-sign" aria-hidden="true">'
+        "{}</span>{}"
+        '<span class="tk-lab-what">{}{}</span></span>'
+    ).format(look, _SIGNS[each.change], told, name, value)
 
 
 def _elements(parts: Sequence[Part]) -> Html:
     """Return a list with its elements marked, long runs of unchanged ones cut short."""
-    shown: list[str] = []
+    shown: list[str] = []  # finished HTML, or text
     for change, run in groupby(parts, key=lambda part: part.change):
-        texts = [str(escape(_cut(part.value))) for part in run]
+        texts = [_cut(part.value) for part in run]
         if len(texts) > 2 * _RUN_ENDS + 1:
             more = f"… {len(texts) - 2 * _RUN_ENDS:,} more …"
             texts = [*texts[:_RUN_ENDS], more, *texts[-_RUN_ENDS:]]
         tag = {"added": "ins", "removed": "del"}.get(change)
-        shown += [f"<{tag}>{text}</{tag}>" if tag else text for text in texts]
-    return Html(f"[{', '.join(shown)}]")
+        marked = Html("<{0}>{1}</{0}>" if tag else "{1}")
+        shown += [marked.format(tag, text) for text in texts]
+    return Html("[{}]").format(Html(", ").join(shown))
 
 
 def _cut(value: Any) -> str:
@@ -147,12 +150,12 @@ def updated_at(trial: Trial) -> Html:
         return Html("")
     before, after = (moment(each) for each in (trial.seen_before, trial.seen_after))
     if not moved(trial):
-        words = Html(f"stays {escape(after)}")
+        words = Html("stays {}").format(after)
     elif trial.before is None:
-        words = Html(f"begins at <ins>{escape(after)}</ins>")
+        words = Html("begins at <ins>{}</ins>").format(after)
     else:
-        words = Html(f"moves from {escape(before)} to <ins>{escape(after)}</ins>")
-    return Html(f'<p class="tk-lab-seen">Updated at {words}</p>')
+        words = Html("moves from {} to <ins>{}</ins>").format(before, after)
+    return Html('<p class="tk-lab-seen">Updated at {}</p>').format(words)
 
 
 def moment(microseconds: int) -> str:
@@ -173,13 +176,12 @@ def rejections(rejected: Iterable[Rejection]) -> Html:
         parts = [each.operator or "", "" if each.property is None else json_text(each.property)]
         where = " ".join(filter(None, parts))
         told = f"{where}: {each.reason}" if where else _labelled(each.reason)
-        items.append(f"<li>{escape(sayable(told))}</li>")
+        items.append(Html("<li>{}</li>").format(sayable(told)))
     if not items:
-        return Html("")
+        return Html()
     return Html(
-        '<div class="tk-note tk-warning tk-lab-rejected"><strong>Rejected</strong>'
-        f"<ul>{''.join(items)}</ul></div>"
-    )
+        '<div class="tk-note tk-warning tk-lab-rejected"><strong>Rejected</strong><ul>{}</ul></div>'
+    ).format(Html().join(items))
 
 
 # What the form calls the fields of a message that have a field of their own there.
@@ -203,18 +205,17 @@ def rules(names: Iterable[str]) -> Html:
     The rest of those shows when they are opened.
     """
     shown = (_rule(name, whole=place == 0) for place, name in enumerate(names))
-    return Html(f'<div class="tk-lab-rules">{"".join(shown)}</div>')
+    return Html('<div class="tk-lab-rules">{}</div>').format(Html().join(shown))
 
 
 def _rule(name: str, *, whole: bool) -> Html:
     first = headline(name)
     rest = RULES[name][len(first) :].strip()
-    head = f"<strong>{escape(name)}</strong> {code(first)}"
+    head = Html("<strong>{}</strong> {}").format(name, code(first))
     if not rest:
-        return Html(f'<div class="tk-lab-rule">{head}</div>')
-    return Html(
-        f'<details class="tk-lab-rule"{" open" if whole else ""}><summary>{head}</summary>'
-        f"<p>{code(rest)}</p></details>"
+        return Html('<div class="tk-lab-rule">{}</div>').format(head)
+    return Html('<details class="tk-lab-rule"{}><summary>{}</summary><p>{}</p></details>').format(
+        " open" if whole else "", head, code(rest)
     )
 
 
@@ -222,6 +223,11 @@ def code(text: str) -> Html:
     """Return plain text as HTML, with `code` for what is in backticks.
 
     >>> code("`$set` & more")
-    '<code>$set</code> &amp; more'
+    Html('<code>$set</code> &amp; more')
     """
-    return Html(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
+    # Every second piece is between backticks.
+    pieces = re.split(r"`([^`]+)`", text)
+    return Html().join(
+        Html("<code>{}</code>").format(piece) if place % 2 else piece
+        for place, piece in enumerate(pieces)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from toolkit.base import Html, escape
+from toolkit.base import Html
 from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.choosing import Chooser
 from toolkit.forms.parts.filter_state import FilterRow, FilterState
@@ -64,10 +64,8 @@ class FilterRows(guarded.Box):
         (self._text.add_class if state.error else self._text.remove_class)("tk-invalid")
         # In a code font, so that the mark stands under the place.
         self._error.value = Html(
-            f'<pre class="tk-json tk-field-error" role="alert">{escape(state.error)}</pre>'
-            if state.error
-            else ""
-        )
+            '<pre class="tk-json tk-field-error" role="alert">{}</pre>' if state.error else ""
+        ).format(state.error)
         if state.mode == "text":
             shown: list[Any] = [self._text, self._error, self._to_rows]
         else:

@@ -9,7 +9,7 @@ from IPython.display import display
 from traitlets import Bool, List, Unicode
 
 from toolkit.base import NO_MATHS
-from toolkit.forms.parts import guarded
+from toolkit.forms.parts import guarded, parts as form_parts
 from toolkit.forms.parts.failure import Failure
 from toolkit.forms.parts.failure_note import FailureNote
 from toolkit.forms.parts.still import charts, still
@@ -78,10 +78,8 @@ class Form(guarded.VBox):
     ) -> None:
         given = {"Enter": on_enter, "Escape": on_escape}
         self.surroundings = Surroundings(name, {key: do for key, do in given.items() if do})
-        style = guarded.HTML(f"<style>{_STYLE}</style>")
-        style.add_class("tk-style")
         self._failure = FailureNote()
-        self._fixed = (style, self.surroundings, self._failure)
+        self._fixed = (form_parts.style(_STYLE), self.surroundings, self._failure)
         super().__init__([*self._fixed, *parts])
         for kind in ("tk-form", *NO_MATHS):
             self.add_class(kind)

@@ -16,8 +16,9 @@ from typing import Any, Final
 
 import anywidget
 import ipywidgets
-from traitlets import observe
+from traitlets import Unicode, observe
 
+from toolkit.base import Html
 from toolkit.forms.parts.failure import Failure
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -113,8 +114,17 @@ class Tab(Guarded, ipywidgets.Tab):
     """Parts of which one is in front."""
 
 
+class _Finished(Unicode[Html, Any]):
+    """Finished HTML; text that is not is escaped."""
+
+    def validate(self, obj: Any, value: Any) -> Html:
+        return value if isinstance(value, Html) else Html.escape(value)
+
+
 class HTML(Guarded, ipywidgets.HTML):
-    """Finished HTML."""
+    """Finished HTML; text that is not is escaped."""
+
+    value = _Finished("").tag(sync=True)
 
 
 class Button(Guarded, ipywidgets.Button):

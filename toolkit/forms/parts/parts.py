@@ -1,7 +1,7 @@
 """The parts forms are made of: labelled fields, buttons, messages, rows, progress.
 
 Text given to them is plain text, whatever it holds: what becomes HTML is escaped
-here. Finished HTML (:data:`toolkit.base.html.Html`) goes through :func:`block`.
+here. Finished HTML (:class:`toolkit.base.html.Html`) goes through :func:`block`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from traitlets import Bool, Unicode
 
-from toolkit.base import NO_MATHS, Html, escape
+from toolkit.base import NO_MATHS, Html
 from toolkit.forms.parts import guarded
 from toolkit.forms.parts.guarded import Widget
 from toolkit.forms.parts.job import Job
@@ -27,14 +27,16 @@ _LABEL_WIDTH: Final = "110px"
 _MATHS: Final = re.compile(r"\$.*\$|\\[(\[a-z$]", flags=re.DOTALL)
 
 
-def label_html(label: str, _: object = None) -> str:
+def label_html(label: str, _: object = None) -> Html:
     """Return the label of a field as it travels to the page, which typesets labels.
 
-    >>> label_html("Value of <b>"), label_html("From $5 to $10")
-    ('Value of &lt;b&gt;', '<span class="mathjax_ignore tex2jax_ignore">From $5 to $10</span>')
+    >>> label_html("Value of <b>")
+    Html('Value of &lt;b&gt;')
+    >>> label_html("From $5 to $10")
+    Html('<span class="mathjax_ignore tex2jax_ignore">From $5 to $10</span>')
     """
-    shown = escape(label)
-    return f'<span class="{" ".join(NO_MATHS)}">{shown}</span>' if _MATHS.search(label) else shown
+    template = Html('<span class="{1}">{0}</span>' if _MATHS.search(label) else "{0}")
+    return template.format(label, " ".join(NO_MATHS))
 
 
 @cache
@@ -182,21 +184,28 @@ def column(*parts: Widget) -> guarded.Box:
     return made
 
 
-def block(content: Html | None = None) -> guarded.HTML:
-    """Return finished HTML as a part; its ``value`` may be replaced, by finished HTML only."""
-    return guarded.HTML(content or "")
+def block(content: str = "") -> guarded.HTML:
+    """Return finished HTML as a part, or text, which is escaped; its ``value`` may be replaced."""
+    return guarded.HTML(content)
+
+
+def style(css: str) -> guarded.HTML:
+    """Return a part that is not seen: how others look, which is written in the code."""
+    made = block(Html("<style>{}</style>").format(Html(css)))
+    made.add_class("tk-style")
+    return made
 
 
 def heading(words: str) -> guarded.HTML:
     """Return the title of a form."""
     return block(
-        Html(f'<div class="tk-heading" role="heading" aria-level="2">{escape(words)}</div>')
+        Html('<div class="tk-heading" role="heading" aria-level="2">{}</div>').format(words)
     )
 
 
 def subheading_html(words: str) -> Html:
     """Return the title of a part of a form, for a block whose words change."""
-    return Html(f'<div class="tk-subheading" role="heading" aria-level="3">{escape(words)}</div>')
+    return Html('<div class="tk-subheading" role="heading" aria-level="3">{}</div>').format(words)
 
 
 def subheading(words: str) -> guarded.HTML:
@@ -206,7 +215,12 @@ def subheading(words: str) -> guarded.HTML:
 
 def hint_html(words: str) -> Html:
     """Return a sentence in small print, for a block whose words change; nothing for none."""
-    return Html(f'<p class="tk-hint">{escape(words)}</p>' if words else "")
+    return Html('<p class="tk-hint">{}</p>' if words else "").format(words)
+
+
+def empty_html(words: str) -> Html:
+    """Return what to say where there is nothing to show, for a block; nothing for no words."""
+    return Html('<div class="tk-empty">{}</div>' if words else "").format(words)
 
 
 def hint(words: str) -> guarded.HTML:
@@ -224,9 +238,8 @@ class Note(guarded.HTML):
     def show(self, words: str, kind: Kind = "info") -> None:
         """Say something; empty words take the message away."""
         role = "alert" if kind == "error" else "status"
-        self.value = (
-            f'<div class="tk-note tk-{kind}" role="{role}">{escape(words)}</div>' if words else ""
-        )
+        note = Html('<div class="tk-note tk-{}" role="{}">{}</div>' if words else "")
+        self.value = note.format(kind, role, words)
         self.layout.display = "" if words else "none"
 
 
@@ -247,7 +260,7 @@ class FieldError(guarded.HTML):
     def show(self, words: str, *, is_asked: bool = False) -> None:
         """Say what is wrong, or what is asked for; empty words take it away."""
         kind, role = ("tk-field-asks", "status") if is_asked else ("tk-field-error", "alert")
-        self.value = f'<span class="{kind}" role="{role}">{escape(words)}</span>'
+        self.value = Html('<span class="{}" role="{}">{}</span>').format(kind, role, words)
         self.layout.display = "" if words else "none"
         if self._field is not None:
             is_wrong = words and not is_asked
@@ -286,12 +299,12 @@ class ProgressBar(guarded.Box):
         if not job.running:
             return
         if job.fraction < 0:
-            bar = '<div class="tk-bar tk-unknown" role="progressbar"><div></div></div>'
+            bar = Html('<div class="tk-bar tk-unknown" role="progressbar"><div></div></div>')
         else:
             percent = round(job.fraction * 100)
-            bar = (
-                f'<div class="tk-bar" role="progressbar" aria-valuenow="{percent}">'
-                f'<div style="width:{percent}%"></div></div>'
-            )
+            bar = Html(
+                '<div class="tk-bar" role="progressbar" aria-valuenow="{0}">'
+                '<div style="width:{0}%"></div></div>'
+            ).format(percent)
         told = " · ".join(filter(None, [job.stage, job.detail])) or "Working"
-        self._picture.value = f'{bar}<div class="tk-hint">{escape(told)}</div>'
+        self._picture.value = Html('{}<div class="tk-hint">{}</div>').format(bar, told)

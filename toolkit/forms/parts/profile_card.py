@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from toolkit.base import Html, Json, escape, title
+from toolkit.base import Html, Json, title
 
 # Dark enough for white letters, and told apart by those who see colours differently.
 _COLOURS: Final = ("#0b5c94", "#8a4b00", "#00664f", "#8b2f6b", "#4f5560", "#5a4a9c")
@@ -66,26 +66,24 @@ def profile_card(
     name = title(known, distinct_id)
     address = avatar_address(known) if remote_images else None
     if address is not None:
-        picture = (
-            f'<img class="tk-avatar" src="{escape(address)}" alt="" referrerpolicy="no-referrer">'
-        )
+        picture = Html(
+            '<img class="tk-avatar" src="{}" alt="" referrerpolicy="no-referrer">'
+        ).format(address)
     else:
         colour = _COLOURS[zlib.crc32(distinct_id.encode("utf-8", "replace")) % len(_COLOURS)]
-        letters = escape(initials(name)) if name else "?"
-        picture = (
-            f'<span class="tk-avatar" aria-hidden="true" style="background:{colour}">'
-            f"{letters}</span>"
-        )
+        letters = initials(name) if name else "?"
+        picture = Html(
+            '<span class="tk-avatar" aria-hidden="true" style="background:{}">{}</span>'
+        ).format(colour, letters)
     if properties is None:
         told = "No profile yet" if distinct_id else "Give it an ID"
     elif last_seen is None:
         told = "Never updated by an application"
     else:
         told = f"Updated at {last_seen.strftime('%Y-%m-%d %H:%M:%S')} UTC"
-    shown = escape(name) if name else "New profile"
-    sub = f'<span class="tk-card-id">{escape(distinct_id)}</span> · ' if distinct_id else ""
+    sub = Html('<span class="tk-card-id">{}</span> · ' if distinct_id else "").format(distinct_id)
     return Html(
-        f'<div class="tk-person">{picture}<div class="tk-person-text">'
-        f'<div class="tk-person-title">{shown}</div>'
-        f'<div class="tk-hint">{sub}{escape(told)}</div></div></div>'
-    )
+        '<div class="tk-person">{}<div class="tk-person-text">'
+        '<div class="tk-person-title">{}</div>'
+        '<div class="tk-hint">{}{}</div></div></div>'
+    ).format(picture, name or "New profile", sub, told)

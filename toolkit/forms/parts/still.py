@@ -16,7 +16,7 @@ from toolkit.forms.parts.code import Code
 from toolkit.forms.parts.grid import Grid
 
 #: What is in the place of the form itself where it cannot be shown: nothing to be seen.
-HERE: Final = '<span class="tk-here"></span>'
+HERE: Final = Html('<span class="tk-here"></span>')
 #: Finished HTML, or a field: its label and what it holds.
 _Piece: TypeAlias = Html | tuple[str, str]
 
@@ -24,13 +24,13 @@ _RUN_IT: Final = "A form. To work with it, open the notebook in Jupyter and run 
 _LONGEST: Final = 2_000
 # Where the form itself is shown, right below, this makes room for it; while it loads, neither
 # is seen. A page without it (it is taken out on public sites) shows both.
-_STYLE: Final = """<style>
+_STYLE: Final = Html("""<style>
 .jp-OutputArea-child:has(.tk-saved):has(+ .jp-OutputArea-child .tk-form) { display: none; }
 .jp-OutputArea-child:has(> .jp-OutputArea-output .tk-here),
 .output_area:has(.tk-here) { display: none; }
 @keyframes tk-saved { from, to { max-height: 0; overflow: hidden; visibility: hidden; } }
 @media screen { .tk-saved { animation: tk-saved 4s; } }
-</style>"""
+</style>""")
 
 
 def still(form: guarded.Widget, name: str) -> Html:
@@ -45,11 +45,11 @@ def still(form: guarded.Widget, name: str) -> Html:
     """
     parts: list[Html] = [html.paragraph(_RUN_IT)]
     # What it is called is the title of the card already.
-    shown = (piece for piece in _pieces(form) if _bare(piece) != html.escape(name))
+    shown = (piece for piece in _pieces(form) if _bare(piece) != Html.escape(name))
     # Fields that follow each other make one table; two of one label are two rows of it.
     for _, pieces in groupby(shown, key=type):
         parts += _joined(list(pieces))
-    return Html(f'{_STYLE}<div class="tk-saved">{html.card(name, *parts)}</div>')
+    return Html('{}<div class="tk-saved">{}</div>').format(_STYLE, Html(html.card(name, *parts)))
 
 
 def charts(widget: Any) -> Iterator[Chart]:
@@ -67,7 +67,7 @@ def _bare(piece: _Piece) -> str | None:
 
 def _joined(pieces: list[_Piece]) -> list[Html]:
     fields = [piece for piece in pieces if isinstance(piece, tuple)]
-    return [html.pairs(fields)] if fields else [Html(str(piece)) for piece in pieces]
+    return [html.pairs(fields)] if fields else [each for each in pieces if isinstance(each, Html)]
 
 
 def _pieces(widget: Any) -> Iterator[_Piece]:
@@ -78,17 +78,17 @@ def _pieces(widget: Any) -> Iterator[_Piece]:
         words = Html(re.sub(r"<img [^>]*>", "", widget.value))
         # How far the work was at that moment is of no use later.
         if (_bare(words) or "").strip() and 'role="progressbar"' not in words:
-            yield Html(f"<div>{words}</div>")
+            yield Html("<div>{}</div>").format(words)
     elif isinstance(widget, Grid):
         yield _table(widget)
     elif isinstance(widget, Chart):
         if widget.png:
             drawn = html.picture(widget.png, widget.alt, width=widget.width)
             # It is transparent, and drawn for a page that may be darker or lighter than the next.
-            yield Html(f'<div style="background-color: {_ground(widget)}">{drawn}</div>')
+            yield Html('<div style="background-color: {}">{}</div>').format(_ground(widget), drawn)
     elif isinstance(widget, Code):
         if widget.code:
-            yield Html(f"<pre>{html.escape(widget.code)}</pre>")
+            yield Html("<pre>{}</pre>").format(widget.code)
     elif isinstance(widget, guarded.Tab):
         yield html.paragraph(" · ".join(widget.titles))
         if widget.selected_index is not None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from toolkit.base import Html, cell_text, count, escape
+from toolkit.base import Html, cell_text, count
 from toolkit.events import AnyEvents, Profiles
 from toolkit.forms.parts import parts
 from toolkit.forms.parts.chart import Chart
@@ -25,7 +25,7 @@ _PAGE: Final = 10
 # What the words between the fields and the answer follow.
 _WORDS: Final = ["error", "is_asking", "message", "python", "is_old"]
 # Only what the parts shared by all forms have no look for.
-_STYLE: Final = """<style>
+_STYLE: Final = """
 .tk-form .tk-report-field:has(.tk-is-wide) { grid-column: 1 / -1; }
 .tk-form .tk-event-choice > .tk-column { padding: 0 0 6px 118px; }
 .tk-form .tk-report-field .tk-event-choice.tk-column > button {
@@ -46,7 +46,7 @@ _STYLE: Final = """<style>
   background: var(--tk-ground); border: 1px solid var(--tk-line); border-radius: 4px;
 }
 .tk-form .tk-report-first { height: 60px; }
-</style>"""
+"""
 
 
 class ReportBuilder(Form):
@@ -121,12 +121,10 @@ class ReportBuilder(Form):
             self._keep,
             self._users.part,
         )
-        style = parts.block(Html(_STYLE))
-        style.add_class("tk-style")
         super().__init__(
             "Report builder",
             [
-                style,
+                parts.style(_STYLE),
                 parts.heading("Report builder"),
                 self._notices,
                 parts.row(
@@ -213,11 +211,7 @@ class ReportBuilder(Form):
                 f"{what}; the report below is the previous one.",
                 "info" if state.is_asking else "warning",
             )
-        self._message.value = Html(
-            f'<div class="tk-empty" role="status">{escape(state.message)}</div>'
-            if state.message
-            else ""
-        )
+        self._message.value = _message(state.message) if state.message else ""
         self._code.code = state.python
         self._python.layout.display = "" if state.python else "none"
         self._chart.old = state.is_old
@@ -234,10 +228,7 @@ class ReportBuilder(Form):
         self._notes.value = parts.hint_html(told)
         self._table.show(report)
         if report.is_empty and told:
-            self._message.value = Html(
-                f'<div class="tk-empty" role="status">{escape(self.state.message)}'
-                f'<p class="tk-hint">{escape(told)}</p></div>'
-            )
+            self._message.value = _message(self.state.message, parts.hint_html(told))
         # Last: with a new chart the form is saved in the notebook as it is.
         self._chart.show(picture, _described(report))
 
@@ -359,6 +350,10 @@ class _Users:
 
     def _save(self) -> None:
         self._download.offer("users.csv", self._state.users_csv(), "text/csv")
+
+
+def _message(words: str, hint: str = "") -> Html:
+    return Html('<div class="tk-empty" role="status">{}{}</div>').format(words, hint)
 
 
 def _described(report: Report) -> str:

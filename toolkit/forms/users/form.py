@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
-from toolkit.base import Html, display_name, display_names, escape
+from toolkit.base import Html, display_name, display_names
 from toolkit.events import AnyEvents, as_events
 from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.form import ASSETS, Form
@@ -65,8 +65,7 @@ class Users(Form):
         self.state = UsersState(profiles, None if events is None else as_events(events))
         super().__init__("Users", on_enter=self._enter, on_escape=self._escape)
         self._panel: Panel | None = None
-        self._style = parts.block(Html(f"<style>{_STYLE}</style>"))
-        self._style.add_class("tk-style")
+        self._style = parts.style(_STYLE)
         self._make_list()
         state = self.state
         state.observe(
@@ -259,7 +258,7 @@ class Users(Form):
                 page=state.page,
             )
             self.grid.selected = state.picked_on_page
-        self._summary.value = Html(f"<span>{escape(state.summary)}</span>")
+        self._summary.value = Html("<span>{}</span>").format(state.summary)
 
     def _head(self, name: str) -> GridColumn:
         label = self._labels.get(name, display_name(name))
@@ -284,7 +283,7 @@ class Users(Form):
         number = state.picked_count
         if self.grid.selected != state.picked_on_page:
             self.grid.selected = state.picked_on_page
-        self._count.value = Html(f"<span>{number:,} ticked</span>")
+        self._count.value = Html("<span>{:,} ticked</span>").format(number)
         self._count.layout.display = "" if number else "none"
         self._all.description = f"Tick all {state.matching:,} found"
         self._all.layout.display = "none" if number == state.matching else ""

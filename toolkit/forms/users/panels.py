@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from toolkit.base import Html, count, escape
+from toolkit.base import Html, count
 from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.download import Download
 from toolkit.forms.parts.filter_rows import FilterRows
@@ -52,13 +52,13 @@ class FilterPanel(guarded.Box):
             filter_.add()
 
     def _draw(self) -> None:
-        told = ""
+        told = Html()
         if self._state.expression:
-            code = f'<code class="tk-users-code">{escape(self._state.expression)}</code>'
-            told = f'<p class="tk-hint">In code: {code}</p>'
+            code = Html('<code class="tk-users-code">{}</code>').format(self._state.expression)
+            told = Html('<p class="tk-hint">In code: {}</p>').format(code)
         for sentence in self._state.notes:
-            told += f'<div class="tk-note tk-warning" role="status">{escape(sentence)}</div>'
-        self._told.value = Html(told)
+            told += Html('<div class="tk-note tk-warning" role="status">{}</div>').format(sentence)
+        self._told.value = told
 
 
 class PropertyPanel(Panel):
@@ -147,19 +147,21 @@ class CohortPanel(Panel):
     def update(self) -> None:
         """Look at what is ticked and found now."""
         self._whom.value = _whom(self.state)
-        rows = "".join(
-            f"<tr><td>{escape(cohort.name)}</td><td>{len(cohort):,}</td>"
-            f'<td><code class="tk-users-code">{escape(cohort.definition)}</code></td></tr>'
+        row = Html(
+            '<tr><td>{}</td><td>{:,}</td><td><code class="tk-users-code">{}</code></td></tr>'
+        )
+        rows = Html().join(
+            row.format(cohort.name, len(cohort), cohort.definition)
             for cohort in self.state.cohorts.values()
         )
         if rows:
-            head = "<thead><tr><th>Cohort</th><th>Users</th><th>How found</th></tr></thead>"
             self._known.value = Html(
-                f'<table class="tk-plain-table">{head}<tbody>{rows}</tbody></table>'
+                '<table class="tk-plain-table"><thead><tr><th>Cohort</th><th>Users</th>'
+                "<th>How found</th></tr></thead><tbody>{}</tbody></table>"
                 '<p class="tk-hint">In code: <code class="tk-users-code">'
                 'form.cohorts["…"]</code>, with <code class="tk-users-code">.ids</code> and '
                 '<code class="tk-users-code">.expression</code>.</p>'
-            )
+            ).format(rows)
 
     def submit(self) -> None:
         """Save it."""
@@ -273,7 +275,7 @@ class BatchPanel(Panel):
         )
         older = batches.total - len(batches.batches)
         words = f"And {count(older, 'older batch')}: profiles.batches lists all." if older else ""
-        self._older.value = Html(f'<p class="tk-hint">{escape(words)}</p>' if words else "")
+        self._older.value = parts.hint_html(words)
         chosen = self._chosen.id if self._chosen else 0
         self._show(next((each for each in batches.batches if each.id == chosen), None))
 
@@ -291,7 +293,7 @@ class BatchPanel(Panel):
             words += f" {chosen.status[:1].upper()}{chosen.status[1:]}."
         elif not chosen.action:
             words += " To take it back, redo the batch it undid."
-        self._told.value = Html(f"<span>{escape(words)}</span>")
+        self._told.value = Html("<span>{}</span>").format(words)
         self._act.layout.display = "" if chosen.action else "none"
         self._act.description = f"{chosen.action.capitalize()} batch {chosen.id}"
 
@@ -324,17 +326,16 @@ class Refusal(guarded.Box):
     def _draw(self) -> None:
         batches = self._batches
         self.layout.display = "" if batches.refused else "none"
-        rows = "".join(
-            f"<tr><td>{escape(key)}</td><td>{escape(name or 'the profile')}</td>"
-            f"<td>{escape(reason)}</td></tr>"
+        row = Html("<tr><td>{}</td><td>{}</td><td>{}</td></tr>")
+        rows = Html().join(
+            row.format(key, name or "the profile", reason)
             for key, name, reason in batches.conflicts
         )
         more = batches.conflict_count - len(batches.conflicts)
-        told = f'<p class="tk-hint">And {more:,} more.</p>' if more > 0 else ""
-        head = "<thead><tr><th>Profile</th><th>Property</th><th>Why not</th></tr></thead>"
         self._told.value = Html(
-            f'<table class="tk-plain-table">{head}<tbody>{rows}</tbody></table>{told}'
-        )
+            '<table class="tk-plain-table"><thead><tr><th>Profile</th><th>Property</th>'
+            "<th>Why not</th></tr></thead><tbody>{}</tbody></table>{}"
+        ).format(rows, parts.hint_html(f"And {more:,} more." if more > 0 else ""))
 
 
 def _batch_row(batch: BatchRow) -> GridRow:
@@ -350,4 +351,4 @@ def _whom(state: UsersState) -> Html:
         words = f"Whom: the ticked ({state.picked_count:,})."
     else:
         words = f"Whom: all that are found ({state.matching:,}). Tick rows for only those."
-    return Html(f'<p class="tk-hint">{escape(words)}</p>')
+    return parts.hint_html(words)

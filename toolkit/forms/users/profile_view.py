@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
-from toolkit.base import Html, escape
+from toolkit.base import Html
 from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.grid import Grid, GridRow
 from toolkit.forms.users.profile import ChangeRow, EventRow, PagePropertyRow, ProfilePage
@@ -94,14 +95,14 @@ class UserPage(guarded.Box):
 
     def _draw(self) -> None:
         page = self.page
-        self._card.value = Html(f'{page.card}<p class="tk-hint">{escape(page.facts)}</p>')
+        self._card.value = Html('{}<p class="tk-hint">{}</p>').format(page.card, page.facts)
         self._note.show(page.note)
         last = len(page.moments)
         with self.slider.hold_trait_notifications():
             self.slider.max = max(last, 1)
             self.slider.value = page.moment if last else 1
         self.slider.disabled = not last
-        self._when.value = Html(f"<span>{escape(page.when)}</span>")
+        self._when.value = Html("<span>{}</span>").format(page.when)
         self._now.layout.display = "none" if page.moment >= last else ""
         is_past = page.moment < last
         labels = ["Property", "Value", "Since then" if is_past else "Type"]
@@ -115,22 +116,21 @@ class UserPage(guarded.Box):
         page = self.page
         if not page.opened:
             hint = "Click a property to see its whole value and its history."
-            self._history.value = Html(
-                f'<p class="tk-hint">{escape(hint)}</p>' if page.properties else ""
-            )
+            self._history.value = parts.hint_html(hint if page.properties else "")
             return
         row = next((each for each in page.properties if each.name == page.opened), None)
         label = row.label if row else page.opened
-        value = ""
+        value = Html()
         if row and row.value:
-            value = f'<pre class="tk-json">{escape(row.value)}</pre>'
-        rows = "".join(map(_change, page.changes))
-        head = "<thead><tr><th>When (UTC)</th><th>What</th><th>From</th></tr></thead>"
+            value = Html('<pre class="tk-json">{}</pre>').format(row.value)
         self._history.value = Html(
-            f'<div class="tk-subheading" role="heading" aria-level="3">History of '
-            f"{escape(label)}</div>{value}"
-            f'<div class="tk-scroll" tabindex="0"><table class="tk-plain-table">{head}'
-            f"<tbody>{rows}</tbody></table></div>"
+            '{}{}<div class="tk-scroll" tabindex="0"><table class="tk-plain-table">'
+            "<thead><tr><th>When (UTC)</th><th>What</th><th>From</th></tr></thead>"
+            "<tbody>{}</tbody></table></div>"
+        ).format(
+            parts.subheading_html(f"History of {label}"),
+            value,
+            Html().join(map(_change, page.changes)),
         )
 
 
@@ -141,13 +141,14 @@ def _property_row(row: PagePropertyRow, is_past: bool) -> GridRow:
 
 
 def _change(row: ChangeRow) -> Html:
-    parts_ = []
+    values = []
     if row.old:
-        parts_.append(f'<span class="tk-removed">{escape(row.old)}</span>')
+        values.append(Html('<span class="tk-removed">{}</span>').format(row.old))
     if row.new:
-        parts_.append(f'<span class="tk-added">{escape(row.new)}</span>')
-    what = f"{escape(row.operator)} {' → '.join(parts_)}"
-    return Html(f"<tr><td>{escape(row.time)}</td><td>{what}</td><td>{escape(row.origin)}</td></tr>")
+        values.append(Html('<span class="tk-added">{}</span>').format(row.new))
+    return Html("<tr><td>{}</td><td>{} {}</td><td>{}</td></tr>").format(
+        row.time, row.operator, Html(" → ").join(values), row.origin
+    )
 
 
 class _Feed(guarded.Box):
@@ -206,23 +207,22 @@ class _Feed(guarded.Box):
         self._more.layout.display = "" if page.event_count > len(page.events) else "none"
         if not page.events:
             why = "No events." if not page.event_names else "No such events; choose another day."
-            self._list.value = Html(f'<div class="tk-empty">{escape(why)}</div>')
+            self._list.value = parts.empty_html(why)
             return
-        told, day = "", ""
-        for event in page.events:
-            if event.time[:10] != day:
-                told += "</ol>" if day else ""
-                day = event.time[:10]
-                told += f'<div class="tk-users-day">{escape(day)}</div><ol class="tk-users-feed">'
-            told += _event(event)
+        days = Html().join(
+            Html('<div class="tk-users-day">{}</div><ol class="tk-users-feed">{}</ol>').format(
+                day, Html().join(map(_event, events))
+            )
+            for day, events in groupby(page.events, key=lambda event: event.time[:10])
+        )
         shown = f"{len(page.events):,} of {page.event_count:,} events"
-        self._list.value = Html(f'{told}</ol><p class="tk-hint">{escape(shown)}</p>')
+        self._list.value = days + parts.hint_html(shown)
 
 
 def _event(event: EventRow) -> Html:
     what = " · ".join(f"{name}: {value}" for name, value in event.properties)
     return Html(
-        f'<li><span class="tk-users-event">{escape(event.name)}</span>'
-        f'<span class="tk-users-time">{escape(event.time[11:])}</span>'
-        f'<div class="tk-users-what">{escape(what)}</div></li>'
-    )
+        '<li><span class="tk-users-event">{}</span>'
+        '<span class="tk-users-time">{}</span>'
+        '<div class="tk-users-what">{}</div></li>'
+    ).format(event.name, event.time[11:], what)

@@ -23,8 +23,8 @@ from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression, Property
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.flows import sankey
-from toolkit.reports.flows.numbers import FlowAnswer
-from toolkit.reports.flows.paths import Count, FlowPlan, FlowQuestion
+from toolkit.reports.flows.numbers import FlowQuestion
+from toolkit.reports.flows.paths import Count, FlowPlan
 from toolkit.reports.form.fields import (
     AT,
     RANGE,
@@ -166,10 +166,10 @@ def flows(
         hide=hide,
         expand=expand,
         count=count,
+        tz=tz,
     )
     scope = ReportScope.of(events, profiles, by=by, where=where, start=start, end=end, tz=tz, at=at)
-    question = FlowQuestion(scope, plan, scope.periods(None))
-    numbers = FlowAnswer.of(question, top)
+    question = FlowQuestion(scope, plan, scope.periods(None), top)
     definition = {
         "event": plan.anchor.asked,
         "before": plan.before,
@@ -183,7 +183,7 @@ def flows(
         "top": top,
         **scope.definition,
     }
-    return Flows(numbers, definition, _notes(question))
+    return Flows(question, definition, _notes(question))
 
 
 def _notes(question: FlowQuestion) -> list[str]:
@@ -208,11 +208,11 @@ class Flows(Report):
     """What users did before and after an event; made by :func:`flows`."""
 
     def __init__(
-        self, numbers: FlowAnswer, definition: Mapping[str, object], notes: list[str]
+        self, question: FlowQuestion, definition: Mapping[str, object], notes: list[str]
     ) -> None:
-        self._numbers = numbers
-        title = _title(numbers.question)
-        super().__init__(title, definition, numbers.table(), notes)
+        self._question = question
+        self._numbers = question.answer(question.count())
+        super().__init__(_title(question), definition, self._numbers.table(), notes)
 
     @property
     def nodes(self) -> pd.DataFrame:
@@ -278,13 +278,15 @@ class Flows(Report):
                 raise ReportError(
                     f"path={quoted(path):.60}; give a path as a list or tuple of names"
                 )
-            return self._numbers.of_path(place, tuple(path))
+            chosen = self._numbers.of_path(place, tuple(path))
+            return self._question.ids(chosen, together=place is None)
         if is_link and event is not None:
             raise ReportError("event= is a node, and from_= and to= are a link; give one of both")
         self._numbers.check(step, [event, from_, to])
         if is_link and step == 0:
             raise ReportError("step=0 is the anchor; a link has the step that it leads to or from")
-        return self._numbers.users(place, step, event, from_, to)
+        chosen = self._numbers.paths_at(place, step, event, from_, to)
+        return self._question.ids(chosen, together=place is None)
 
     def cell(self, row: int) -> Cell:
         """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
@@ -323,7 +325,7 @@ class Flows(Report):
         if place is not None:
             title = f"{numbers.ranked.names[place]}: {title}"
         elif numbers.ranked.by is not None:
-            title = _title(numbers.question.together)
+            title = _title(self._question.together)
         return sankey.draw(
             ax,
             numbers.columns,
@@ -336,7 +338,7 @@ class Flows(Report):
             ranked=numbers.often,
             top=top,
             title=title,
-            of=_noun(numbers.question.plan),
+            of=_noun(self._question.plan),
             cell={} if place is None else numbers.ranked.cell(place),
         )
 

@@ -14,9 +14,24 @@ import pyarrow as pa
 
 from toolkit.base import ReportError, count, did_you_mean, is_text, is_whole, listed, quoted
 from toolkit.columns import Mask, Positions
-from toolkit.reports.flows.paths import DROP_OFF, OTHER, START, FlowQuestion, Paths
-from toolkit.reports.question.periods import MOST_ROWS
+from toolkit.reports.flows.paths import (
+    DROP_OFF,
+    OTHER,
+    START,
+    CountedPaths,
+    FlowPlan,
+    FlowTrack,
+    Paths,
+)
+from toolkit.reports.numbers.tally import ReportPlan, ReportTally
+from toolkit.reports.question.breakdowns import Breakdown
+from toolkit.reports.question.periods import MOST_ROWS, Periods
 from toolkit.reports.question.ranked import Ranked
+from toolkit.reports.question.scope import ReportScope
+from toolkit.reports.question.segments import Segments, occurring
+from toolkit.reports.question.selection import Selection
+from toolkit.reports.question.steps import Step
+from toolkit.reports.retention.entries import is_new
 
 #: How many whole paths a segment are told apart.
 MOST_PATHS: Final = 1_000
@@ -66,18 +81,26 @@ class FlowPlaces:
 
     Attributes
     ----------
-    users
-        Whose it is.
     places
         For each step a position in its labels; their number where the path ends, and -1
         beyond.
     segments
         The place of the segment in the table.
+    weights
+        How many such paths there are; None if each is one.
     """
 
-    users: Any
     places: list[Any]
     segments: Positions
+    weights: Positions | None
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    def times(self, keys: Any, size: int, of: Mask | None = None) -> Positions:
+        """Return how many paths have each key below *size*; *of* says which have one."""
+        weights = self.weights if of is None or self.weights is None else self.weights[of]
+        return np.bincount(keys, weights, minlength=size).astype(np.int64, copy=False)
 
     def links(self, columns: Columns, column: int) -> Any:
         """Return for each path which link it has between a step and the one next to it.
@@ -123,9 +146,9 @@ class Links:
             links = paths.links(columns, column)
             is_link = links >= 0
             span = len(columns.labels[inner]) * width
-            keys, found = counted(
-                paths.segments[is_link] * span + links[is_link], len(sizes) * span
-            )
+            of = paths.segments[is_link] * span + links[is_link]
+            weights = None if paths.weights is None else paths.weights[is_link]
+            keys, found = counted(of, len(sizes) * span, weights)
             ends = np.arange(len(columns.labels[inner])) * width + width - 1
             pairs = np.union1d(keys % max(span, 1), ends)
             rows += len(pairs) * len(sizes)
@@ -176,42 +199,38 @@ class FlowAnswer:
         Those of the segments; the same without a breakdown.
     """
 
-    question: FlowQuestion
     columns: Columns
     ranked: Ranked
     whole: FlowPlaces
     paths: FlowPlaces
 
     @classmethod
-    def of(cls, question: FlowQuestion, top: int | None) -> FlowAnswer:
-        """Count what is asked for, with the *top* events of each step under their names."""
-        whole = question.whole
-        paths, ranked, segments = whole, Ranked.whole(), np.zeros(len(whole), np.int64)
-        if question.by is not None:
-            paths, of = question.broken_down()
-            codes = paths.segments if paths.segments is not None else np.zeros(0, np.int32)
-            sizes = np.bincount(codes, minlength=len(of))
-            used = np.flatnonzero(sizes)
-            ranked = Ranked.of(question.by, of.values, used, sizes[used])
-            segments = ranked.places(codes, len(of))
-        labels = question.track.labels
+    def of(
+        cls, tally: ReportTally, by: Breakdown | None, steps: list[int], top: int | None
+    ) -> FlowAnswer:
+        """Return the numbers of a tally, with the *top* events of each step under their names."""
+        (paths,), (whole,) = tally.counted, tally.overall or tally.counted
+        assert isinstance(paths, CountedPaths)
+        assert isinstance(whole, CountedPaths)
+        ranked = tally.ranked(by, paths.values())
+        labels = whole.kinds.labels()
         shown, named = [], []
-        for step in range(len(whole.nodes)):
-            kept, names = _kept(whole.nodes[step], paths.nodes[step], labels, top)
-            shown.append(kept)
+        for column in range(len(steps)):
+            places, names = _kept(whole, paths, column, labels, top)
+            shown.append(places)
             named.append(names)
-        columns = Columns(question.plan.steps, named)
-        all_alike = np.zeros(len(whole), np.int64)
-        of_all = FlowPlaces(whole.users, _places(whole, shown, columns), all_alike)
-        if question.by is None:
-            return cls(question, columns, ranked, of_all, of_all)
-        each = FlowPlaces(paths.users, _places(paths, shown, columns), segments)
-        return cls(question, columns, ranked, of_all, each)
+        columns = Columns(steps, named)
+        of_all = FlowPlaces(_places(whole, shown, columns), whole.cells, whole.weights)
+        if by is None:
+            return cls(columns, ranked, of_all, of_all)
+        segments = np.argsort(ranked.order)[paths.cells]
+        each = FlowPlaces(_places(paths, shown, columns), segments, paths.weights)
+        return cls(columns, ranked, of_all, each)
 
     @cached_property
     def links(self) -> Links:
         """The links of each segment."""
-        sizes = np.bincount(self.paths.segments, minlength=len(self.ranked))
+        sizes = self.paths.times(self.paths.segments, len(self.ranked))
         return Links.of(self.paths, self.columns, sizes)
 
     @cached_property
@@ -219,7 +238,8 @@ class FlowAnswer:
         """The links of all users together."""
         if self.ranked.by is None:
             return self.links
-        return Links.of(self.whole, self.columns, np.array([len(self.whole.users)]))
+        sizes = self.whole.times(self.whole.segments, 1)
+        return Links.of(self.whole, self.columns, sizes)
 
     @cached_property
     def often(self) -> list[str]:
@@ -234,7 +254,7 @@ class FlowAnswer:
 
     @property
     def is_empty(self) -> bool:
-        return not len(self.whole.users)
+        return not len(self.whole)
 
     def table(self) -> pd.DataFrame:
         """Return one row per segment and link."""
@@ -283,12 +303,13 @@ class FlowAnswer:
         places = paths.places[column]
         is_there = (places >= 0) & (places < width)
         keys = paths.segments[is_there] * width + places[is_there]
-        return np.bincount(keys, minlength=segments * width).reshape(segments, width)
+        counts = paths.times(keys, segments * width, is_there)
+        return counts.reshape(segments, width)
 
     @cached_property
     def _whole_paths(self) -> tuple[pd.DataFrame, Positions, Positions]:
         """Whole paths, then which of them each path is, and the segment and number of a row."""
-        codes = np.zeros(len(self.paths.users), np.int64)
+        codes = np.zeros(len(self.paths), np.int64)
         for places in self.paths.places:
             span = int(places.max(initial=0)) + 2
             codes = pd.factorize(codes * span + places + 1)[0]
@@ -296,7 +317,8 @@ class FlowAnswer:
         first = np.zeros(kinds, np.int64)
         first[codes[::-1]] = np.arange(len(codes))[::-1]
         size = len(self.ranked) * max(kinds, 1)
-        keys, found = counted(self.paths.segments * max(kinds, 1) + codes, size)
+        of = self.paths.segments * max(kinds, 1) + codes
+        keys, found = counted(of, size, self.paths.weights)
         segments, kind = keys // max(kinds, 1), keys % max(kinds, 1)
         steps = [places[first[kind]] for places in self.paths.places]
         order = np.lexsort((*steps[::-1], -found, segments))
@@ -329,8 +351,8 @@ class FlowAnswer:
 
     # -- the users behind a number ----------------------------------------------------------
 
-    def of_path(self, place: int | None, path: tuple[str, ...]) -> list[str]:
-        """Return the users of a whole path."""
+    def of_path(self, place: int | None, path: tuple[str, ...]) -> Mask:
+        """Return which paths are a whole path, of a segment or of all users."""
         if place is None and self.ranked.by is not None:
             return replace(self, ranked=Ranked.whole(), paths=self.whole).of_path(None, path)
         frame, codes, rows = self._whole_paths
@@ -342,22 +364,22 @@ class FlowAnswer:
                 f"no path is {' → '.join(path)}; give one of the column path of .paths, which has "
                 f"{count(len(frame), 'row')}"
             )
-        chosen = np.isin(codes, rows[matching, 1])
+        chosen: Mask = np.isin(codes, rows[matching, 1])
         if place is not None:
             chosen &= self.paths.segments == place
-        return self._texts(self.paths.users[chosen])
+        return chosen
 
-    def users(
+    def paths_at(
         self,
         place: int | None,
         step: int | None,
         at: str | None,
         from_: str | None,
         to: str | None,
-    ) -> list[str]:
-        """Return the users of a node or a link; of all of a kind for None."""
+    ) -> Mask:
+        """Return which paths have a node or a link; any of a kind for None."""
         paths = self.whole if place is None else self.paths
-        chosen = np.zeros(len(paths.users), np.bool_)
+        chosen = np.zeros(len(paths), np.bool_)
         wanted = [n for n, each in enumerate(self.columns.steps) if step is None or each == step]
         if from_ is not None or to is not None:
             for column in wanted:
@@ -368,7 +390,7 @@ class FlowAnswer:
                 chosen |= self._is_at(paths, column, at, with_end=at is not None)
         if place is not None:
             chosen &= paths.segments == place
-        return self._texts(paths.users[chosen])
+        return chosen
 
     def _is_at(self, paths: FlowPlaces, column: int, name: str | None, *, with_end: bool) -> Mask:
         places = paths.places[column]
@@ -388,12 +410,6 @@ class FlowAnswer:
         # A place beside one that is left is the end at most; there are no two ends in a row.
         found = self._is_at(paths, inner, from_, with_end=False)
         found &= self._is_at(paths, column, to, with_end=True)
-        return found
-
-    def _texts(self, users: Any) -> list[str]:
-        known = np.unique(users).astype(np.int64)
-        texts = self.question.scope.visible.events.ids.texts.take(pa.array(known))
-        found: list[str] = sorted(texts.to_pylist())
         return found
 
     def check(self, step: int | None, names: Sequence[str | None]) -> None:
@@ -417,23 +433,26 @@ class FlowAnswer:
                 )
 
 
-def counted(keys: Any, size: int) -> tuple[Positions, Positions]:
+def counted(keys: Any, size: int, weights: Any = None) -> tuple[Positions, Positions]:
     """Return each number there is, ascending and below *size*, and how often it is there."""
     if size <= _FEW:
         often = np.bincount(keys, minlength=1)
         found = np.flatnonzero(often)
+        if weights is not None:
+            often = np.bincount(keys, weights).astype(np.int64)
         return found, often[found]
-    return np.unique(keys, return_counts=True)
+    if weights is None:
+        return np.unique(keys, return_counts=True)
+    found, places = np.unique(keys, return_inverse=True)
+    return found, np.bincount(places, weights).astype(np.int64)
 
 
 def _kept(
-    whole: Any, paths: Any, labels: Sequence[str], top: int | None
+    whole: CountedPaths, paths: CountedPaths, column: int, labels: Sequence[str], top: int | None
 ) -> tuple[Positions, list[str]]:
     """Return the place of each event at a step, and what the places are called."""
-    often = np.bincount(whole[whole >= 0], minlength=len(labels))
-    in_all = (
-        often if paths is whole else often + np.bincount(paths[paths >= 0], minlength=len(often))
-    )
+    often = whole.often(column)
+    in_all = often if paths is whole else often + paths.often(column)
     used = np.flatnonzero(in_all)
     names = [labels[at] for at in used.tolist()]
     rank = np.unique(np.array(names, object), return_inverse=True)[1] if names else used
@@ -450,7 +469,7 @@ def _kept(
     return places, [*found, *([OTHER] if most < len(order) else [])]
 
 
-def _places(paths: Paths, shown: list[Positions], columns: Columns) -> list[Any]:
+def _places(paths: CountedPaths, shown: list[Positions], columns: Columns) -> list[Any]:
     """Return where each path is at each step; at the end of a path the number of places."""
     found = []
     for nodes, places, labels in zip(paths.nodes, shown, columns.labels, strict=True):
@@ -460,3 +479,139 @@ def _places(paths: Paths, shown: list[Positions], columns: Columns) -> list[Any]
         is_end = (paths.nodes[column] < 0) & (paths.nodes[columns.inner(column)] >= 0)
         found[column][is_end] = len(columns.labels[column])
     return found
+
+
+def _without(selection: Selection, hidden: Step) -> Selection:
+    """Return the selected events but those that are a step."""
+    found = selection.named(hidden.event).where(hidden.where)
+    marks = np.zeros(len(selection.events), np.bool_)
+    marks[slice(None) if found.positions is None else found.positions] = True
+    there = slice(None) if selection.positions is None else selection.positions
+    return selection.keep(~marks[there])
+
+
+@dataclass(frozen=True, eq=False)
+class FlowQuestion(ReportPlan):
+    """Which paths are asked for.
+
+    Attributes
+    ----------
+    scope
+        Of whose events, broken down by what.
+    plan
+        What makes a path.
+    range
+        When an anchor is one.
+    top
+        How many events of each step have their name; None for all.
+    """
+
+    scope: ReportScope
+    plan: FlowPlan
+    range: Periods
+    top: int | None
+
+    @property
+    def by(self) -> Breakdown | None:
+        """The breakdown."""
+        return self.scope.by
+
+    @property
+    def together(self) -> FlowQuestion:
+        """The same without a breakdown."""
+        return replace(self, scope=self.scope.together)
+
+    @cached_property
+    def filtered(self) -> Selection:
+        """The events that take part in reports and meet the filter."""
+        return self.scope.visible.where(self.scope.where)
+
+    @cached_property
+    def events(self) -> Selection:
+        """Those of them that paths are made of, where none is ignored."""
+        found = self.filtered
+        for hidden in self.plan.hide:
+            found = _without(found, hidden)
+        return found
+
+    @cached_property
+    def chosen(self) -> Selection:
+        """Those of them that have a distinct ID."""
+        return self.events.with_id()
+
+    @cached_property
+    def track(self) -> FlowTrack:
+        return FlowTrack.of(self.chosen, self.plan)
+
+    @cached_property
+    def candidates(self) -> Positions:
+        """Where on the track the events are that paths may lead to and from."""
+        anchor, track = self.plan.anchor, self.track
+        is_anchor = (track.times >= self.range.start) & (track.times < self.range.end)
+        if anchor.event is not None or anchor.where is not None:
+            matching = self.chosen.named(anchor.event).where(anchor.where)
+            marks = np.zeros(len(matching.events), np.bool_)
+            marks[slice(None) if matching.positions is None else matching.positions] = True
+            is_anchor &= marks[track.rows]
+        return np.flatnonzero(is_anchor)
+
+    @cached_property
+    def anchors(self) -> Positions:
+        """Where those are that paths do lead to and from, whatever the segment."""
+        return self.candidates[is_new(self._same(self.candidates))]
+
+    def _same(self, at: Positions) -> Any:
+        """Return numbers that are equal for anchors of which only the first counts."""
+        return self.track.users[at] if self.plan.count == "uniques" else self.track.runs[at]
+
+    @cached_property
+    def whole(self) -> Paths:
+        """The paths of all users together."""
+        return self.track.paths(self.anchors, self.plan)
+
+    @cached_property
+    def broken_down(self) -> tuple[Paths, Segments]:
+        """The paths of each segment, and the segments."""
+        assert self.by is not None
+        if self.chosen.is_of_users(self.by):
+            segments = self.chosen.user_segments(self.by)
+            rows, codes = segments.beside(self.whole.users)
+            whole = self.whole
+            if rows is None:
+                return Paths(whole.users, whole.nodes, codes), segments
+            nodes = tuple(step[rows] for step in whole.nodes)
+            return Paths(whole.users[rows], nodes, codes), segments
+        at = self.candidates
+        of_rows = self.chosen.at_rows(self.track.rows[at])
+        segments = of_rows.event_segments(self.by)
+        codes = segments.codes
+        at = at if segments.owners is None else at[segments.owners]
+        same = self._same(at)
+        order = np.lexsort((codes, same))
+        counts = np.sort(order[is_new(same[order], codes[order])])
+        paths = self.track.paths(at[counts], self.plan)
+        return Paths(paths.users, paths.nodes, codes[counts]), segments
+
+    def count(self) -> ReportTally:
+        """Return the paths: those of each segment, and overall those of all users together."""
+        kinds, paths = self.track.kinds, self.whole
+        whole = CountedPaths(kinds, paths.nodes, np.zeros(len(paths), np.int64), 1)
+        if self.by is None:
+            return ReportTally.whole(whole)
+        paths, segments = self.broken_down
+        assert paths.segments is not None
+        used, places = occurring(paths.segments, len(segments))
+        each = CountedPaths(kinds, paths.nodes, places, len(used))
+        return ReportTally(segments.values, used, (each,), (whole,))
+
+    def answer(self, tally: ReportTally) -> FlowAnswer:
+        """Return the numbers of the report of what was counted."""
+        return FlowAnswer.of(tally, self.by, self.plan.steps, self.top)
+
+    def ids(self, chosen: Mask, *, together: bool) -> list[str]:
+        """Return the distinct IDs of some paths, of those of the segments or of all users."""
+        paths = self.whole if together or self.by is None else self.broken_down[0]
+        known = np.unique(paths.users[chosen]).astype(np.int64)
+        texts = self.scope.visible.events.ids.texts.take(pa.array(known))
+        found: list[str] = sorted(texts.to_pylist())
+        return found

@@ -6,7 +6,7 @@ so each step is one look at whole columns, never user by user.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
@@ -16,10 +16,9 @@ import pandas as pd
 
 from toolkit.base import ReportError, as_duration, check_choice, check_flag, dumps, is_whole, quoted
 from toolkit.columns import Codes, Mask, Microseconds, Positions
+from toolkit.reports.numbers.counted import Counted
 from toolkit.reports.question.breakdowns import Breakdown, as_breakdown
-from toolkit.reports.question.periods import Periods
-from toolkit.reports.question.scope import ReportScope
-from toolkit.reports.question.segments import NOT_SET, Segments
+from toolkit.reports.question.segments import NOT_SET, Segments, Values, joined, occurring
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import Step, as_step
 from toolkit.reports.retention.entries import is_new
@@ -81,6 +80,7 @@ class FlowPlan:
         hide: Any,
         expand: Any,
         count: Any,
+        tz: Any,
     ) -> FlowPlan:
         """Return the plan of some arguments of the report.
 
@@ -119,7 +119,7 @@ class FlowPlan:
             None if gap is None else as_duration(gap, "gap"),
             check_flag("collapse", collapse),
             hidden,
-            _expanded(expand),
+            _expanded(expand, tz),
             count,
         )
 
@@ -129,13 +129,13 @@ class FlowPlan:
         return list(range(-self.before, self.after + 1))
 
 
-def _expanded(expand: Any) -> Mapping[str | None, Breakdown]:
+def _expanded(expand: Any, tz: Any) -> Mapping[str | None, Breakdown]:
     if expand is None:
         return {}
     given = expand if isinstance(expand, Mapping) else {None: expand}
     found = {}
     for name, prop in given.items():
-        by = as_breakdown(prop)
+        by = as_breakdown(prop, tz)
         if by is None or len(by.parts) > 1 or not (name is None or isinstance(name, str)):
             raise ReportError(
                 f"expand={quoted(expand):.80}; give a property, or one for each event: "
@@ -181,9 +181,9 @@ class FlowTrack:
     times
         In microseconds since 1970 UTC.
     nodes
-        What it is as a step, a position in *labels*.
-    labels
-        What steps are called, no two alike.
+        What it is as a step, a position in *kinds*.
+    kinds
+        What there is as a step.
     stretches
         Numbers that differ where one path cannot go on: by user and long pause.
     firsts
@@ -194,7 +194,7 @@ class FlowTrack:
     users: Codes
     times: Microseconds
     nodes: Any
-    labels: list[str]
+    kinds: StepKinds
     stretches: Any
     firsts: Positions
 
@@ -214,7 +214,7 @@ class FlowTrack:
             if len(chosen) < len(rows):
                 rows, users, times = rows[chosen], users[chosen], times[chosen]
                 names = names[chosen]
-        nodes, labels = _nodes(selection, rows, names, plan)
+        nodes, kinds = _nodes(selection, rows, names, plan)
         stretches: Any = users
         breaks = is_new(users)
         if plan.gap is not None and len(rows):
@@ -225,7 +225,7 @@ class FlowTrack:
             if len(rows):
                 breaks[1:] |= nodes[1:] != nodes[:-1]
             firsts = np.flatnonzero(breaks)
-        return cls(rows, users, times, nodes, labels, stretches, firsts)
+        return cls(rows, users, times, nodes, kinds, stretches, firsts)
 
     @cached_property
     def runs(self) -> Positions:
@@ -296,10 +296,11 @@ class FlowTrack:
 
 def _nodes(
     selection: Selection, rows: Positions, names: Any, plan: FlowPlan
-) -> tuple[Any, list[str]]:
-    """Return what each event is as a step, and what to call these."""
+) -> tuple[Any, StepKinds]:
+    """Return what each event is as a step, and what there is as a step."""
     texts = selection.events.event_names.texts.to_pylist()
-    labels = [*texts, NOT_SET]
+    kinds: list[Kind] = [*((text, None) for text in texts), (None, None)]
+    values: list[Values] = []
     nodes = np.where(names < 0, names.dtype.type(len(texts)), names)
     split = nodes
     for name, by in plan.expand.items():
@@ -309,21 +310,17 @@ def _nodes(
         chosen = np.flatnonzero(free if code is None else free & (nodes == code))
         of = nodes[chosen].astype(np.int64)
         segments = _segments(selection, rows[chosen], by)
-        used = np.flatnonzero(np.bincount(segments.codes, minlength=len(segments)))
-        values = segments.values.levels(used)[0].labels
-        is_set = np.ones(len(segments), np.bool_)
-        is_set[used] = [value != NOT_SET for value in values]
-        has_value = is_set[segments.codes]
+        used, places = occurring(segments.codes, len(segments))
+        values.append(segments.values.take(used))
+        has_value = np.array([label != NOT_SET for label in _labels(values[-1])], np.bool_)[places]
         chosen, of = chosen[has_value], of[has_value]
-        keys, found = pd.factorize(of * len(segments) + segments.codes[has_value])
+        size = max(len(used), 1)
+        keys, found = pd.factorize(of * size + places[has_value])
         split = split.astype(np.int64) if split is nodes else split
-        split[chosen] = len(labels) + keys
-        called = dict(zip(used.tolist(), values, strict=True))
-        labels += [
-            f"{labels[key // len(segments)]}: {called[key % len(segments)]}"
-            for key in found.tolist()
-        ]
-    return split, _distinct(labels, len(texts))
+        split[chosen] = len(kinds) + keys
+        by_what = len(values) - 1
+        kinds += [(kinds[key // size][0], (by_what, key % size)) for key in found.tolist()]
+    return split, StepKinds(kinds, tuple(values))
 
 
 def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
@@ -337,122 +334,121 @@ def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
     return segments
 
 
-def _distinct(labels: Sequence[str], unnamed: int) -> list[str]:
-    """Return labels of which no two are alike; one that reads like something else in quotes."""
-    taken = {DROP_OFF, START, OTHER, NOT_SET}
-    result = []
-    for place, name in enumerate(labels):
-        label = name
-        while label in taken and place != unnamed:
-            label = dumps(label)
-        taken.add(label)
-        result.append(label)
-    return result
-
-
-def _without(selection: Selection, hidden: Step) -> Selection:
-    """Return the selected events but those that are a step."""
-    found = selection.named(hidden.event).where(hidden.where)
-    marks = np.zeros(len(selection.events), np.bool_)
-    marks[slice(None) if found.positions is None else found.positions] = True
-    there = slice(None) if selection.positions is None else selection.positions
-    return selection.keep(~marks[there])
+#: The name of an event, None for none; what it was split by and which value it had, or None.
+Kind: TypeAlias = tuple[str | None, tuple[int, int] | None]
 
 
 @dataclass(frozen=True, eq=False)
-class FlowQuestion:
-    """Which paths are asked for.
+class StepKinds:
+    """What there is as a step.
 
     Attributes
     ----------
-    scope
-        Of whose events, broken down by what.
-    plan
-        What makes a path.
-    range
-        When an anchor is one.
+    kinds
+        Names first, then what was split.
+    values
+        Of each property that events were split by, its values.
     """
 
-    scope: ReportScope
-    plan: FlowPlan
-    range: Periods
+    kinds: list[Kind]
+    values: tuple[Values, ...]
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def labels(self) -> list[str]:
+        """Return what to call each, no two alike; one that reads like another in quotes."""
+        taken = {DROP_OFF, START, OTHER, NOT_SET}
+        values = [_labels(each) for each in self.values]
+        result = []
+        for name, value in self.kinds:
+            label = NOT_SET if name is None else name
+            label = label if value is None else f"{label}: {values[value[0]][value[1]]}"
+            while label in taken and (name, value) != (None, None):
+                label = dumps(label)
+            taken.add(label)
+            result.append(label)
+        return result
+
+    def joined(self, other: StepKinds) -> tuple[StepKinds, Positions, Positions]:
+        """Return those of two groups of users, and which of these each of either is."""
+        values, which = [], []
+        for mine, theirs in zip(self.values, other.values, strict=True):
+            both, of_each = joined(mine, theirs)
+            values.append(both)
+            which.append((of_each[: len(mine)].tolist(), of_each[len(mine) :].tolist()))
+        kinds = [
+            [(name, at and (at[0], which[at[0]][side][at[1]])) for name, at in each.kinds]
+            for side, each in enumerate((self, other))
+        ]
+        every = dict.fromkeys([*kinds[0], *kinds[1]])
+        in_order = sorted(every, key=lambda kind: (kind[1] is not None, kind[0] is None))
+        places = {kind: place for place, kind in enumerate(in_order)}
+        mine_, theirs_ = (np.array([places[kind] for kind in each], np.int64) for each in kinds)
+        return StepKinds(in_order, tuple(values)), mine_, theirs_
+
+
+def _labels(values: Values) -> list[str]:
+    return values.levels(np.arange(len(values)))[0].labels
+
+
+@dataclass(frozen=True, eq=False)
+class CountedPaths(Counted):
+    """Paths that can be added to those of other users.
+
+    Attributes
+    ----------
+    kinds
+        What there is as a step.
+    nodes
+        For each step from the oldest on: what each path has there, -1 for nothing.
+    cells
+        The segment of each path.
+    size
+        How many segments there are.
+    weights
+        How many such paths there are; None if each is one.
+    """
+
+    kinds: StepKinds
+    nodes: tuple[Any, ...]
+    cells: Positions
+    size: int
+    weights: Positions | None = None
+
+    def placed(self, rows: Positions, size: int) -> CountedPaths:
+        return replace(self, cells=rows[self.cells], size=size)
+
+    def __add__(self, other: CountedPaths) -> CountedPaths:
+        kinds, *places = self.kinds.joined(other.kinds)
+        mine, theirs = (np.append(each, -1) for each in places)  # nothing stays nothing
+        pairs = zip(self.nodes, other.nodes, strict=True)
+        nodes = [np.concatenate([mine[a], theirs[b]]) for a, b in pairs]
+        cells = np.concatenate([self.cells, other.cells])
+        weights = np.concatenate([self._weights, other._weights])
+        codes = cells
+        for step in nodes:
+            codes = pd.factorize(codes * (len(kinds) + 1) + step + 1)[0]
+        number = int(codes.max(initial=-1)) + 1
+        first = np.zeros(number, np.int64)
+        first[codes[::-1]] = np.arange(len(codes))[::-1]
+        added = np.bincount(codes, weights, minlength=number).astype(np.int64)
+        each = tuple(step[first] for step in nodes)
+        return CountedPaths(kinds, each, cells[first], self.size, added)
 
     @property
-    def by(self) -> Breakdown | None:
-        """The breakdown."""
-        return self.scope.by
+    def _weights(self) -> Positions:
+        return np.ones(len(self.cells), np.int64) if self.weights is None else self.weights
 
-    @property
-    def together(self) -> FlowQuestion:
-        """The same without a breakdown."""
-        return replace(self, scope=self.scope.together)
+    def often(self, step: int) -> Positions:
+        """Return how many paths have each kind at a step."""
+        nodes = self.nodes[step]
+        there = nodes >= 0
+        weights = None if self.weights is None else self.weights[there]
+        found = np.bincount(nodes[there], weights, minlength=len(self.kinds))
+        return found.astype(np.int64, copy=False)
 
-    @cached_property
-    def filtered(self) -> Selection:
-        """The events that take part in reports and meet the filter."""
-        return self.scope.visible.where(self.scope.where)
-
-    @cached_property
-    def events(self) -> Selection:
-        """Those of them that paths are made of, where none is ignored."""
-        found = self.filtered
-        for hidden in self.plan.hide:
-            found = _without(found, hidden)
-        return found
-
-    @cached_property
-    def chosen(self) -> Selection:
-        """Those of them that have a distinct ID."""
-        return self.events.with_id()
-
-    @cached_property
-    def track(self) -> FlowTrack:
-        return FlowTrack.of(self.chosen, self.plan)
-
-    @cached_property
-    def candidates(self) -> Positions:
-        """Where on the track the events are that paths may lead to and from."""
-        anchor, track = self.plan.anchor, self.track
-        is_anchor = (track.times >= self.range.start) & (track.times < self.range.end)
-        if anchor.event is not None or anchor.where is not None:
-            matching = self.chosen.named(anchor.event).where(anchor.where)
-            marks = np.zeros(len(matching.events), np.bool_)
-            marks[slice(None) if matching.positions is None else matching.positions] = True
-            is_anchor &= marks[track.rows]
-        return np.flatnonzero(is_anchor)
-
-    @cached_property
-    def anchors(self) -> Positions:
-        """Where those are that paths do lead to and from, whatever the segment."""
-        return self.candidates[is_new(self._same(self.candidates))]
-
-    def _same(self, at: Positions) -> Any:
-        """Return numbers that are equal for anchors of which only the first counts."""
-        return self.track.users[at] if self.plan.count == "uniques" else self.track.runs[at]
-
-    @cached_property
-    def whole(self) -> Paths:
-        """The paths of all users together."""
-        return self.track.paths(self.anchors, self.plan)
-
-    def broken_down(self) -> tuple[Paths, Segments]:
-        """Return the paths of each segment, and the segments."""
-        assert self.by is not None
-        if self.chosen.is_of_users(self.by):
-            segments = self.chosen.user_segments(self.by)
-            rows, codes = segments.beside(self.whole.users)
-            whole = self.whole
-            if rows is None:
-                return Paths(whole.users, whole.nodes, codes), segments
-            nodes = tuple(step[rows] for step in whole.nodes)
-            return Paths(whole.users[rows], nodes, codes), segments
-        at = self.candidates
-        of_rows = self.chosen.at_rows(self.track.rows[at])
-        segments = of_rows.event_segments(self.by)
-        codes = segments.codes
-        at = at if segments.owners is None else at[segments.owners]
-        same = self._same(at)
-        order = np.lexsort((codes, same))
-        counts = np.sort(order[is_new(same[order], codes[order])])
-        paths = self.track.paths(at[counts], self.plan)
-        return Paths(paths.users, paths.nodes, codes[counts]), segments
+    def values(self) -> Any:
+        """Return how many paths each segment has."""
+        sizes = np.bincount(self.cells, self.weights, minlength=self.size)
+        return sizes.astype(np.int64, copy=False)

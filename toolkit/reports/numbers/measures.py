@@ -27,8 +27,6 @@ WINDOWS: Final = {"dau": 1, "wau": 7, "mau": 30}
 #: The measures of a property.
 OF_PROPERTY: Final = ("sum", "average", "median", "min", "max", "distinct")
 _COUNTS: Final = ("total", "unique", "sessions", *WINDOWS, "per_user")
-#: Those of which the values of buckets are added up to say how large a segment is.
-_ADDED: Final = ("total", "unique", "sessions", "sum")
 _PERCENTILE: Final = re.compile(r"p(\d{1,2}(?:\.\d{1,6})?|100)")
 
 # Up to this many (user, cell) pairs are ticked off in memory, a byte each: three
@@ -252,12 +250,17 @@ def counted(
     return Samples(place, numbers, cells, happened.shape, cumulative)
 
 
+def is_size(measure: str, *, of_users: bool) -> bool:
+    """Whether the numbers of all buckets add up to how large a segment is; *of_users* as there."""
+    return measure in ("total", "unique", "sessions") or (measure == "sum" and not of_users)
+
+
 def sizes(measure: str, happened: Happened, amounts: Amounts | None, *, of_users: bool) -> Counted:
     """Return how large each segment is, to be added up over the buckets there are.
 
     Counts and sums have those of the report, another measure that of the range as a whole.
     """
-    if measure not in _ADDED or (amounts is not None and of_users):
+    if not is_size(measure, of_users=of_users):
         happened = happened.as_a_whole()
     measure = "unique" if measure in WINDOWS else measure
     return counted(measure, happened, amounts, of_users=of_users)

@@ -196,10 +196,14 @@ class Combined:
         return Combined(self.parts, self.places[chosen])
 
     def followed_by(self, other: Combined) -> Combined:
-        pairs = list(zip(self.parts, other.parts, strict=True))
-        shifted = other.places + np.array([len(mine) for mine, _ in pairs])
-        parts = [mine.followed_by(theirs) for mine, theirs in pairs]
-        return Combined(parts, np.concatenate([self.places, shifted]))
+        parts, columns = [], []
+        pairs = zip(self.parts, other.parts, self.places.T, other.places.T, strict=True)
+        for mine, theirs, ours, others in pairs:
+            # Each value once, for values that are there twice would be told apart by quotes.
+            both, which = joined(mine, theirs)
+            parts.append(both)
+            columns.append(np.concatenate([which[ours], which[len(mine) + others]]))
+        return Combined(parts, np.column_stack(columns))
 
 
 def joined(first: Values, second: Values) -> tuple[Values, Positions]:
@@ -319,8 +323,6 @@ class Segments:
 
     def with_other(self, others: Positions) -> Segments:
         """Return the segments, some of them as one for all that are not shown one by one."""
-        if not len(others):
-            return self
         codes = np.arange(len(self))
         codes[others] = len(self)
         return self.recoded(codes, WithOther(self.values, np.append(np.arange(len(self)), -1)))

@@ -18,7 +18,7 @@ from toolkit.reports.numbers import measures, streams
 from toolkit.reports.numbers.amounts import Amounts
 from toolkit.reports.numbers.counted import Counted, Sums
 from toolkit.reports.numbers.measures import Happened
-from toolkit.reports.numbers.tally import ReportPlan, ReportTally
+from toolkit.reports.numbers.tally import ReportPlan, ReportTally, TopPlan
 from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.periods import (
     MOST_ROWS,
@@ -83,7 +83,7 @@ class SegmentationAnswer:
 
 
 @dataclass(frozen=True, eq=False)
-class SegmentationPlan(ReportPlan):
+class SegmentationPlan(TopPlan, ReportPlan):
     """What is counted.
 
     Attributes
@@ -96,13 +96,10 @@ class SegmentationPlan(ReportPlan):
         What is shown in place of the metrics; None for themselves.
     range, before
         The period, and the one to compare it with or None.
-    top
-        How many segments of each breakdown are shown, the largest; None for all.
+    top, largest
+        As for :class:`TopPlan`.
     cumulative, rolling
         How the numbers of buckets become those shown.
-    largest
-        Of each breakdown the segments that *top* shows, where those of all users are known;
-        None where they are the largest of the users counted.
     """
 
     scope: ReportScope
@@ -169,53 +166,16 @@ class SegmentationPlan(ReportPlan):
     def _is_of_users(self) -> bool:
         return self.by is not None and self.visible.is_of_users(self.by)
 
-    @cached_property
-    def segments(self) -> Segments | None:
-        """The segments of each distinct ID or of each event of all parts, the small ones as one."""
-        if self.by is None:
-            return None
-        if self.top is None:
-            return self._segments(self.by)
-        each = [self._topped(*part) for part in enumerate(self.by.parts)]
-        return each[0] if len(each) == 1 else Segments.crossed(each)
-
     def _segments(self, by: Breakdown) -> Segments:
         if self._is_of_users:
             return self.visible.user_segments(by)
         together, _ = self._together
         return together.event_segments(by)
 
-    def _topped(self, number: int, by: Breakdown) -> Segments:
-        """Return the segments of one breakdown, all but the largest as one."""
-        segments = self._segments(by)
-        if self.largest is None:
-            return segments.with_other(self._beyond(by, self._count_sizes(segments)))
-        keys = segments.values.identities()
-        shown = self.largest[number]
-        return segments.with_other(np.flatnonzero([key not in shown for key in keys]))
-
-    def sizes(self) -> list[ReportTally]:
-        """Return how large the segments of each breakdown are, to find those *top* shows."""
-        parts = () if self.by is None or self.top is None else self.by.parts
-        return [self._count_sizes(self._segments(part)) for part in parts]
-
-    def with_largest(self, sizes: Sequence[ReportTally]) -> SegmentationPlan:
-        """Return the plan that shows the largest segments by the sizes among all users."""
-        if self.by is None or self.top is None:
-            return self
-        pairs = zip(self.by.parts, sizes, strict=True)
-        largest = tuple(each.without(self._beyond(by, each)) for by, each in pairs)
-        return replace(self, largest=largest)
-
     def _count_sizes(self, segments: Segments) -> ReportTally:
         happened = [self._happened(number, segments) for number in range(len(self.parts))]
         used = self._used(happened, len(segments))
         return ReportTally(segments.values, used, tuple(self._sizes(_compact(happened, used))))
-
-    def _beyond(self, by: Breakdown, sizes: ReportTally) -> Positions:
-        """Return the codes of the segments that *top* does not show."""
-        assert self.top is not None
-        return sizes.ranked(by, self._size(sizes.counted), by_size=True).beyond(self.top)
 
     # -- counting -------------------------------------------------------------------------
 
@@ -278,23 +238,31 @@ class SegmentationPlan(ReportPlan):
         """The values of the property of each part."""
         return [self._amounts(part) for part in self.parts]
 
-    def _sizes(self, happened: Sequence[Happened]) -> list[Counted]:
-        """Return how large each segment is, by the first metric, or by those of the formula."""
+    def _sizes(
+        self, happened: Sequence[Happened], counted: Sequence[Counted] = ()
+    ) -> list[Counted]:
+        """Return how large each segment is, by the first metric, or by those of the formula.
+
+        *counted* are the cells of the report, where these are at hand.
+        """
         sizes = []
         for at in [0] if self.formula is None else range(len(self.metrics)):
             part, metric = self.parts[at], self.parts[at].metric
-            if part.days is not None:
+            measure, of_users = metric.measure, metric.is_of_users
+            is_window = part.days is not None
+            is_size = not self.cumulative and measures.is_size(measure, of_users=of_users)
+            if counted and (is_window or is_size):
+                sizes.append(counted[at])
+            elif is_window:
                 sizes.append(self._counted(at, happened[at]))
-                continue
-            sizes.append(
-                measures.sizes(
-                    metric.measure, happened[at], self.amounts[at], of_users=metric.is_of_users
-                )
-            )
+            else:
+                amounts = self.amounts[at]
+                sizes.append(measures.sizes(measure, happened[at], amounts, of_users=of_users))
         return sizes
 
-    def _size(self, counted: Sequence[Counted]) -> Any:
-        numbers = [each.values().sum(axis=1) for each in counted]
+    def _size(self, tally: ReportTally) -> Any:
+        sizes = tally.counted[-1 if self.formula is None else -len(self.metrics) :]
+        numbers = [each.values().sum(axis=1) for each in sizes]
         return numbers[0] if self.formula is None else self.formula.work_out(numbers)
 
     def count(self) -> ReportTally:
@@ -310,7 +278,8 @@ class SegmentationPlan(ReportPlan):
         self._check(len(used))
         happened = _compact(happened, used)
         counted = [self._counted(*each) for each in enumerate(happened)]
-        return ReportTally(segments.values, used, (*counted, *self._sizes(happened)))
+        counted += self._sizes(happened, counted)
+        return ReportTally(segments.values, used, tuple(counted), is_closed=self._is_closed)
 
     def _in_one_go(self) -> ReportTally | None:
         """Return the tally of events or users by what they are as users, None of all else."""
@@ -350,7 +319,7 @@ class SegmentationPlan(ReportPlan):
         number, both = len(self.metrics), len(self.metrics) * (1 if self.before is None else 2)
         ranked = Ranked.whole()
         if self.by is not None:
-            ranked = tally.ranked(self.by, self._size(tally.counted[both:]))
+            ranked = tally.ranked(self.by, self._size(tally))
         found = [each.values() for each in tally.counted[:both]]
         periods = [found[:number], *([] if self.before is None else [found[number:]])]
         undefined = 0

@@ -13,6 +13,7 @@ from toolkit.sources.csv.defuse import csv_of
 from toolkit.sources.csv.dialect import delimiter_name
 from toolkit.sources.csv.types import ColumnType
 from toolkit.sources.files.whole_file import write_whole
+from toolkit.updates import Outcome
 
 _SHOWN_ROWS = 5
 
@@ -156,8 +157,8 @@ class CsvPreview:
         )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ImportReport:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ImportReport(Outcome):
     """What became of a CSV file; made by :func:`toolkit.import_csv`.
 
     Attributes
@@ -216,9 +217,6 @@ class ImportReport:
     name: str
     rows: int
     imported: int
-    created: int
-    updated: int
-    unchanged: int
     changed_cells: int
     changes: pd.DataFrame
     rejected: pd.DataFrame
@@ -235,7 +233,6 @@ class ImportReport:
     renamed: Mapping[str, str]
     encoding: str
     delimiter: str
-    batch_id: int | None
     dry_run: bool
     seconds: float
     id_name: str = "distinct ID"
