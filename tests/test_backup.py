@@ -227,7 +227,7 @@ def test_a_file_beside_a_foreign_wal_is_refused(path: Path, tmp_path: Path, othe
         beside(path, "-wal").write_bytes(wal)
     shutil.copy(put, path)
     before = path.read_bytes()
-    with pytest.raises(errors.StoreDamagedError, match=r"shop\.db-wal beside .* another"):
+    with pytest.raises(errors.StoreDamagedError, match=r"shop\.db-wal next to .* another"):
         ProfileTable(path)
     assert path.read_bytes() == before
     beside(path, "-wal").unlink()
@@ -381,5 +381,5 @@ def test_a_file_where_nothing_can_be_written_beside_it_is_read_as_long_as_it_sta
     killed(path)
     with monkeypatch.context() as patch:
         patch.setattr(store.Store, "_connect", refusing)
-        with pytest.raises(errors.StoreError, match=r"shop\.db-wal beside it holds .* Copy both"):
+        with pytest.raises(errors.StoreError, match=r"shop\.db-wal next to it holds .* Copy both"):
             ProfileTable(path)

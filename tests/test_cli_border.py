@@ -331,7 +331,7 @@ def test_Ctrl_C_ends_a_command_with_130_and_one_line(tmp_path: Path) -> None:
         (["serve", "{db}", "--origin", "x"], "--origin has 'x'"),
         (["serve", "{db}", "--allow-host", "/"], "--allow-host has '/'"),
         (["serve", "{db}", "--group-key", ""], "--group-key ''; text"),
-        (["import", "{db}", "{csv}", "--type", "year=int"], "--type year=int is no type"),
+        (["import", "{db}", "{csv}", "--type", "year=int"], "--type year=int is not a type"),
         (["export", "{db}", "{out}", "--chunk", "0"], "--chunk 0; a number of messages"),
         (["compact", "{db}", "--keep=-3"], "--keep -3 is neither"),
         (["check", "{csv}"], "is not a database"),

@@ -133,7 +133,7 @@ def test_HTTP_5_a_consumer_counts_what_it_takes_but_does_not_use() -> None:
     consumer.send("people", '{"$distinct_id": "7", "$set": {"plan": "pro"}, "$unheard_of": 1}')
     consumer.send("events", '{"event": "$merge", "properties": {}}')
     assert consumer.notes == {
-        "$unheard_of beside the operators": 1,
+        "$unheard_of next to the operators": 1,
         "$merge: profiles are not merged": 1,
     }
 
@@ -148,7 +148,7 @@ def test_the_client_without_HTTP_hears_what_is_rejected(tmp_path: Path) -> None:
         client.track("1", "")
     with pytest.raises(tk.ToolkitError, match="known are events, people"):
         tk.consumer(profiles).send("persons", "{}")
-    with pytest.raises(tk.ToolkitError, match="no JSON"):
+    with pytest.raises(tk.ToolkitError, match="invalid JSON"):
         tk.consumer(profiles).send("people", '{"$distinct_id": ')
 
 

@@ -245,7 +245,9 @@ def test_notes_say_what_one_should_know(profiles: tk.ProfileTable) -> None:
     assert "7d counted back from the last event, 2026-05-31T10:00:00Z" in said
     assert "Times without a time zone are read as UTC." in said
     assert "Without a profile: 1 user of the cohort." in said
-    assert tk.cohort(hidden, profiles, tk.did("Buy")).notes[0].startswith("Hidden, for a value")
+    assert (
+        tk.cohort(hidden, profiles, tk.did("Buy")).notes[0].startswith("Hidden, because of a value")
+    )
 
 
 def test_all_text_is_escaped(profiles: tk.ProfileTable) -> None:
@@ -273,16 +275,16 @@ def test_all_text_is_escaped(profiles: tk.ProfileTable) -> None:
             ),
             'two cohorts called "A"',
         ),
-        (lambda p: tk.did("Buy", within="soon"), '"soon" is no period'),
+        (lambda p: tk.did("Buy", within="soon"), '"soon" is not a period'),
         (lambda p: tk.did("Buy", within=("2026-05-02", "2026-05-01")), "ends before it begins"),
-        (lambda p: tk.did("Buy", at_least=-1), "no number of times"),
+        (lambda p: tk.did("Buy", at_least=-1), "not a number of times"),
         (lambda p: tk.did("Buy", at_least=1, exactly=2), "exactly= says it all"),
         (lambda p: tk.did(7), "an event is named by text"),
-        (lambda p: tk.total_of(user["age"], "Buy"), "is no property of the event"),
+        (lambda p: tk.total_of(user["age"], "Buy"), "is not a property of the event"),
         (lambda p: tk.cohort_of("ann", "A"), "give a list"),
-        (lambda p: tk.cohort_of(["ann"], " "), "is called by a text"),
-        (lambda p: tk.cohorts(p).save(["ann"]), "is no cohort"),
-        (lambda p: tk.cohorts(SHOP), "beside a ProfileTable"),
+        (lambda p: tk.cohort_of(["ann"], " "), "give the name of a cohort as text"),
+        (lambda p: tk.cohorts(p).save(["ann"]), "is not a cohort"),
+        (lambda p: tk.cohorts(SHOP), "saved with a ProfileTable"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_can(
@@ -441,7 +443,7 @@ def test_ids_that_are_missing_are_left_out_and_noted() -> None:
     found = tk.cohort_of(["ann", None, float("nan")], "A")
 
     assert list(found) == ["ann"]
-    assert found.notes == ["Left out, for there is no distinct ID: 2 values."]
+    assert found.notes == ["Left out, because there is no distinct ID: 2 values."]
 
 
 def test_profiles_know_the_cohorts_saved_beside_them(profiles: tk.ProfileTable) -> None:

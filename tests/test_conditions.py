@@ -234,12 +234,12 @@ def test_every_operator_of_every_type_is_tried_above_or_builds_a_condition() -> 
 @pytest.mark.parametrize(
     ("type_", "operator", "typed", "message"),
     [
-        ("number", "is", "ten", '"ten" is no number; write 12 or 2.5'),
-        ("number", "is", "true", '"true" is no number'),
-        ("number", "is one of", "1, x", '"x" is no number'),
-        ("number", "is", "1e999", "is no number"),
+        ("number", "is", "ten", '"ten" is not a number; write 12 or 2.5'),
+        ("number", "is", "true", '"true" is not a number'),
+        ("number", "is one of", "1, x", '"x" is not a number'),
+        ("number", "is", "1e999", "is not a number"),
         ("number", "is", " ", "give a value"),
-        ("time", "is on", "31.1.2026", '"31.1.2026" is no date; write 2026-01-31'),
+        ("time", "is on", "31.1.2026", '"31.1.2026" is not a date; write 2026-01-31'),
         ("text", "is one of", 'a, "b', "the quotes are not closed"),
         ("text", "<", "a", '"<" does not fit text; choose is, is not'),
         ("text", ">", "3", '">" does not fit text'),

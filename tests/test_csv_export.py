@@ -300,7 +300,7 @@ def test_RESTORE_a_spreadsheet_may_add_columns_rows_and_another_delimiter(tmp_pa
     report = tk.import_csv(copy, path)
     assert copy["@ann"] == {"plan": "=1", "more": "'=2"}
     assert copy["bob"] == {"plan": "x,y", "more": "'tis"}
-    assert "was taken off in 3 cells" in " ".join(report.warnings)
+    assert "was removed in 3 cells" in " ".join(report.warnings)
 
 
 def test_RESTORE_files_of_others_keep_their_apostrophes(tmp_path: Path) -> None:

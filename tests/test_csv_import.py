@@ -312,7 +312,7 @@ def test_CSV_3_another_misspelt_reserved_name_is_a_warning(profiles: ProfileTabl
     report = import_csv(profiles, USERS, {0: "$distinct_id", 1: "$emial", 2: "$district"})
 
     assert report.warnings == (
-        '"$emial" is no reserved name and became a property of its own. Did you mean "$email"?',
+        '"$emial" is not a reserved name and became a property of its own. Did you mean "$email"?',
     )
 
 
@@ -597,9 +597,9 @@ def test_CSV_5_a_cell_that_does_not_fit_a_forced_type_rejects_its_row(
     assert contents(profiles) == {"u1": {"age": 30, "on": True}, "u3": {"on": False}}
     assert report.rejected["line"].tolist() == [3, 5]
     assert report.rejected["reason"].tolist() == [
-        'age: "007" is no number that is kept exactly (no leading zeros, + or spaces; at most 17 '
-        'digits); on: "yes" is neither true nor false',
-        'age: "x" is no number that is kept exactly (no leading zeros, + or spaces; at most 17 '
+        'age: "007" is not a number that is kept exactly (no leading zeros, + or spaces; at most '
+        '17 digits); on: "yes" is neither true nor false',
+        'age: "x" is not a number that is kept exactly (no leading zeros, + or spaces; at most 17 '
         "digits)",
     ]
 
@@ -950,7 +950,7 @@ def test_the_ids_of_groups_are_told_as_such(profiles: ProfileTable) -> None:
     assert report.rejected["reason"].tolist() == ["no group ID"]
     told = repr(report)
     assert "1 group ID in several rows" in told
-    assert 'Group IDs that look like placeholders for none: "null"' in told
+    assert 'Group IDs that look like placeholders for a missing ID: "null"' in told
     assert "istinct ID" not in told
     without = import_csv(table, data, {1: "plan"}, header=False)
     assert any("No column is the group ID" in each for each in without.warnings)

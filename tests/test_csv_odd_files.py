@@ -266,7 +266,7 @@ def test_CSV_2_the_preview_names_the_identifier_the_reason_and_the_best_candidat
     assert (preview.identifier, preview.candidate) == (None, "tailnum")
     assert preview.identifier_reason == (
         "no column is the identifier, so each row gets a random ID; "
-        'column "tailnum" may be it, for its cells are all filled and all different: '
+        'column "tailnum" may be it, because its cells are all filled and all different: '
         'pass key="tailnum"'
     )
     for shown in (repr(preview), preview._repr_html_().replace("&quot;", '"')):
@@ -281,13 +281,13 @@ def test_CSV_2_the_preview_names_the_identifier_the_reason_and_the_best_candidat
     [
         (b"distinct_id,plan\n1,a\n", "distinct_id", None, "is the identifier by its name"),
         (b"User ID,plan\n1,a\n", "User ID", None, "named like one"),
-        (b"code,email\nx1,a@b.cc\nx2,a@b.cc\n", "email", "code", "for want of another"),
+        (b"code,email\nx1,a@b.cc\nx2,a@b.cc\n", "email", "code", "for lack of another"),
         (b"code,email\nx1,a@b.cc\nx2,c@b.cc\n", "email", "code", 'pass key="code"'),
         (
             b"Kundennummer;E-Mail;Ort\nK1;a@x.de;B\nK2;b@x.de;C\n",
             *("E-Mail", "Kundennummer", 'column "Kundennummer" may be it'),
         ),
-        (b"who,email\nAnn,a@b.cc\nBob,c@b.cc\n", "email", None, "for want of another"),
+        (b"who,email\nAnn,a@b.cc\nBob,c@b.cc\n", "email", None, "for lack of another"),
         (b"id,plan\n1,a\n1,b\n1,c\n", None, "plan", 'column "id" is not the identifier'),
         (b"plan,score\na,1.5\na,2.5\n", None, None, "no column has a different text in every row"),
         (b"7,ann@b.cc\n8,bob@b.cc\n", 0, None, "2 of 2 cells filled, 2 different"),
@@ -393,9 +393,9 @@ def test_CSV_3_a_file_of_nothing_but_ids_makes_empty_profiles_and_says_so(
     report = import_csv(profiles, b"distinct_id\n1\n2\n")
 
     assert contents(profiles) == {"1": {}, "2": {}}
-    assert any("profiles that are new are empty" in each for each in report.warnings)
+    assert any("new profiles are empty" in each for each in report.warnings)
     again = import_csv(ProfileTable(), b"distinct_id,plan\n1,\n", {0: "$distinct_id", 1: "plan"})
-    assert any("profiles that are new are empty" in each for each in again.warnings)
+    assert any("new profiles are empty" in each for each in again.warnings)
 
 
 def test_CSV_3_a_report_names_every_column_left_out(profiles: ProfileTable) -> None:

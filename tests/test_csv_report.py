@@ -172,7 +172,7 @@ def test_a_report_tells_everything_worth_a_look(profiles: ProfileTable) -> None:
         "1 profile created, 1 updated, 0 unchanged (dry run)>",
         "  1 stored value overwritten.",
         "  1 distinct ID in several rows (2 rows); of each property the last cell counts.",
-        '  Distinct IDs that look like placeholders for none: "null".',
+        '  Distinct IDs that look like placeholders for a missing ID: "null".',
         "  1 new profile with the $email of a profile under another distinct ID.",
         '  Row 1 is a header: "$distinct_id" is the name of a property.',
     ]

@@ -93,7 +93,7 @@ def test_compacting_keeps_the_rows_that_happened_after_the_moment(profiles: Prof
 
 def test_a_row_whose_time_is_none_is_rejected_with_line_and_reason(profiles: ProfileTable) -> None:
     text = b"distinct_id,n,$time\n1,1,2026-01-01\n2,2,soon\n3,3,\n4,4,1767225600\n5,5,1e400\n"
-    with pytest.raises(errors.CsvRowsError, match='"soon" is no time') as caught:
+    with pytest.raises(errors.CsvRowsError, match='"soon" is not a time') as caught:
         tk.import_csv(profiles, text)
     assert caught.value.rejected["line"].tolist() == [3, 4, 6]
     assert caught.value.rejected["reason"][1] == "no time"
@@ -317,7 +317,7 @@ def test_the_report_of_a_DataFrame_says_what_was_imported_and_what_was_not() -> 
     told = repr(result)
     for part in (
         "3 rows: 1 profile created, 1 updated, 0 unchanged",
-        "1 row of an ID that stands there before",
+        "1 row with an ID from an earlier row",
         "1 stored value overwritten",
         '3 columns left out: "$last_seen" (the table keeps it itself), "nothing" (all cells are '
         'missing), "codes" (no cell can be stored)',

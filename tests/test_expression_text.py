@@ -159,7 +159,7 @@ MISTAKES = [
     ('contains(user["a"]›)', 'found ")", expected ","'),
     ('user["a"] in [1 ›2]', 'found 2, expected "," or "]"'),
     ('user["a"] in [1, 2›', 'found the end, expected "," or "]"'),
-    ('›[user["a"]] == 1', "a list holds literals only, unless it stands after in"),
+    ('›[user["a"]] == 1', "a list holds literals only, unless it is after in"),
     ('user["a"] == {"x": ›user["b"]}', "an object holds literals only"),
     ('user["a"] == {›x: 1}', 'found "x", expected a name in quotes, or "}"'),
     ('user["a"] == {"x" ›1}', 'found 1, expected ":"'),
@@ -176,8 +176,8 @@ MISTAKES = [
     ("›any(user['a'])", "any(…) needs a comparison"),
     ("›not any(user['a'])", "any(…) needs a comparison"),
     ("any(user['a']) ›== all(user['b'])", "takes one any(…) or all(…)"),
-    ("any(›all(user['a'])) == 1", "cannot stand in each other"),
-    ("datetime(›'soon') < user['a']", "'soon' is no time"),
+    ("any(›all(user['a'])) == 1", "cannot be nested"),
+    ("datetime(›'soon') < user['a']", "'soon' is not a time"),
 ]
 
 

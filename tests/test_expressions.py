@@ -563,7 +563,7 @@ def test_a_property_that_no_profile_has_is_warned_of_where_it_is_asked_for() -> 
         (user["vip"] > False, 'user["vip"] holds booleans, which have no order, so '),
         (user["age"].isin(["3", True]), "are of another type (a boolean, text), so "),
         (user["age"].contains("3"), "contains looks into lists and for text in text, so "),
-        (user["$last_seen"] > "soon", 'user["$last_seen"] holds times and "soon" is none, so '),
+        (user["$last_seen"] > "soon", 'user["$last_seen"] holds times and "soon" is not one, so '),
         (user["tags"] == "a", 'in Python user["tags"].any() == "a".'),
         (user["tags"].isin(["a"]), 'write any(user["tags"]) in ["a"], in Python '),
         (user["mixed"] == [1], 'user["mixed"] holds numbers and text and [1] is a list, so '),
@@ -728,27 +728,27 @@ def test_an_attribute_in_place_of_a_name_is_explained() -> None:
         (lambda: user["\ud800"], "half a surrogate pair"),
         (lambda: x == float("nan"), "nan is not a JSON number; use .is_set"),
         (lambda: x == pd.NA, "use None for null"),
-        (lambda: x == pd.NaT, "NaT is no time; use .is_set"),
+        (lambda: x == pd.NaT, "NaT is not a time; use .is_set"),
         (lambda: x.isin(["a", float("inf")]), "inf is not a JSON number"),
-        (lambda: x == object(), "is no JSON value; text, finite numbers"),
+        (lambda: x == object(), "is not a JSON value; text, finite numbers"),
         (lambda: x == user, r'name a property: user\["plan"\]'),
         (lambda: x.isin("pro"), r"isin takes a list of values, not \'pro\' \(str\)"),
         (lambda: x.isin(5), "isin takes a list of values"),
-        (lambda: x & 3, r"3 \(int\) is none"),
+        (lambda: x & 3, r"3 \(int\) is not one"),
         (lambda: "a" in x, r'write user\["x"\].contains\(\'a\'\)'),
         (lambda: ~x.any(), r"any\(…\) needs a comparison"),
         (lambda: x.all() & x, r"all\(…\) needs a comparison"),
         (lambda: x.any() == x.all(), "takes one any"),
-        (lambda: x.any().all(), "cannot stand in each other"),
-        (lambda: literal("soon").as_datetime(), "'soon' is no time"),
+        (lambda: x.any().all(), "cannot be nested"),
+        (lambda: literal("soon").as_datetime(), "'soon' is not a time"),
         (lambda: x == _nested(70), "nested more than 64 deep"),
         (lambda: mask_of(x.any(), rows(x=[1])), "needs a comparison"),
         (lambda: evaluate(x.any(), rows(x=[1])), "needs a comparison"),
         (lambda: as_expression(x.any()), "needs a comparison"),
-        (lambda: as_expression(3), r"3 \(int\) is no expression"),  # type: ignore[arg-type]
-        (lambda: as_property(x + 1), "is no property"),  # type: ignore[arg-type]
-        (lambda: as_property("user['x'] == 1"), "is no property"),
-        (lambda: as_property(3), "is no property"),  # type: ignore[arg-type]
+        (lambda: as_expression(3), r"3 \(int\) is not an expression"),  # type: ignore[arg-type]
+        (lambda: as_property(x + 1), "is not a property"),  # type: ignore[arg-type]
+        (lambda: as_property("user['x'] == 1"), "is not a property"),
+        (lambda: as_property(3), "is not a property"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_no_expression_is_refused_with_the_reason(build: Any, message: str) -> None:

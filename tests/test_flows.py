@@ -137,7 +137,7 @@ def test_hidden_events_are_as_if_they_were_not_there() -> None:
     assert path_of(df, "A", after=2, hide="P") == ("A", "B", "C")
     some = tk.flows(df, None, "A", after=3, hide=[tk.step("P", where=event["kind"] == "y")])
     assert told(some) == [(("A", "B", "P", "B"), 1)]
-    assert "Passed over, for hide=: 1 event." in some.notes
+    assert "Ignored because of hide=: 1 event." in some.notes
 
 
 def test_a_filter_leaves_out_events_and_a_condition_on_the_anchor_only_anchors() -> None:
@@ -364,7 +364,7 @@ def test_notes_say_what_is_left_out() -> None:
     )
     told = " ".join(report.notes)
     assert "Without a distinct ID, so counted for no user: 1 event." in told
-    assert "Hidden, for a value in $bucket or bucket: 1 event." in told
+    assert "Hidden, because of a value in $bucket or bucket: 1 event." in told
     assert "Left out because their time cannot be read: 1 event." in told
     assert 'No event is named "Ping".' in told
     assert (

@@ -86,7 +86,7 @@ REFUSED: list[tuple[Any, str]] = [
     (range(3), "range"),
     (pd.DataFrame({"a": [1]}), "DataFrame"),
     (float("inf"), "infinity"),
-    ([float("-inf")], "in it, an infinity is no JSON number"),
+    ([float("-inf")], "in it, an infinity is not a JSON number"),
     (np.array([np.inf]), "infinity"),
     (Decimal("Infinity"), "infinity"),
     (Decimal("1e4300"), "digits"),

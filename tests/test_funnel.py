@@ -291,7 +291,7 @@ def test_in_any_order_a_row_counts_who_did_so_many_of_the_steps() -> None:
         "any 3 of A, B, C",
     ]
     assert report.notes[0] == (
-        "Rows 1 to 3 are in any order: they count who did one, two and so on of A, B, C."
+        "Rows 1 to 3 are in any order: they count users who did one, two and so on of A, B, C."
     )
 
 
@@ -410,7 +410,7 @@ def test_events_without_the_held_property_are_no_step_and_counted_in_a_note() ->
     df = held(("View", None), ("View", "tea"), ("Buy", None), ("Other", None))
     report = tk.funnel(df, None, ["View", "Buy"], hold="item")
     assert counts(report) == [1, 0]
-    assert "Left out, for want of event.item: 2 events." in report.notes
+    assert "Left out, for lack of event.item: 2 events." in report.notes
 
 
 def test_several_held_properties_are_held_together() -> None:

@@ -256,7 +256,7 @@ def test_hidden_events_and_those_without_a_time_are_left_out_and_said_to_be() ->
     report = tk.funnel(df, None, ["A", "B"])
     assert counts(report) == [1, 1]
     assert report.table["average_seconds"][1] == 120
-    assert "Hidden, for a value in $bucket or bucket: 1 event." in report.notes
+    assert "Hidden, because of a value in $bucket or bucket: 1 event." in report.notes
     assert "Left out because their time cannot be read: 1 event." in report.notes
 
 
@@ -329,7 +329,7 @@ def test_one_event_is_one_entry() -> None:
         ({"count": "users"}, "allowed are uniques, totals"),
         ({"reentry": "last"}, "allowed are first, optimized"),
         ({"window": "0d"}, "give one longer than nothing"),
-        ({"grace": "soon"}, "grace='soon' is no length of time"),
+        ({"grace": "soon"}, "grace='soon' is not a length of time"),
         ({"exclude": [tk.step("X", between=(2, 1))]}, "is not from a step to a later one"),
         ({"exclude": [tk.step("X", between=(1, 3))]}, "there are 2"),
         ({"exclude": [tk.step("X", anchored=True)]}, "anchored= is for steps"),

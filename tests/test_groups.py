@@ -130,7 +130,7 @@ def test_what_is_not_written_so_is_refused_with_what_to_write() -> None:
         _ = group["plan"]
     with pytest.raises(ExpressionError, match="a group key is text"):
         group(7)  # type: ignore[arg-type]
-    with pytest.raises(ExpressionError, match="group is no value"):
+    with pytest.raises(ExpressionError, match="group is not a value"):
         _ = user["plan"] == group
     assert as_property('group("company")["plan"]').same_as(PLAN)
 
@@ -501,7 +501,7 @@ def test_what_cannot_be_joined_is_refused_with_what_to_do() -> None:
         tk.segmentation(events, companies(), "View", by=group("team")["plan"])
     with pytest.raises(EventsError, match='no column "team"'):
         tk.match(events, companies(), group="team")
-    with pytest.raises(EventsError, match="no group key"):
+    with pytest.raises(EventsError, match="not a group key"):
         events.by_group("time")
     with pytest.raises(ReportError, match="hidden"):
         tk.segmentation(events, companies(), "View", by=group("company")["$bucket"])

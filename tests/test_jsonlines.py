@@ -54,13 +54,13 @@ def test_an_empty_file_holds_no_messages(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b'{"$distinct_id": ', "no JSON"),
+        (b'{"$distinct_id": ', "not JSON"),
         (b"[1]", "object"),
         (b"3", "object"),
         (b'{"a": NaN}', "NaN"),
         (b'{"a": 1, "a": 2}', "twice"),
         (b'{"a": "\xff"}', "UTF-8"),
-        (b'{"a": ' + b"[" * 100_000, "no JSON|deep"),
+        (b'{"a": ' + b"[" * 100_000, "not JSON|deep"),
     ],
 )
 def test_a_malformed_line_is_named_and_the_others_are_read_if_asked(

@@ -178,7 +178,8 @@ def test_what_is_no_number_is_left_out_and_noted(profiles: tk.ProfileTable) -> N
     report = tk.segmentation(frame, None, "Buy", measure="sum", of="x", unit=None)
     assert values(report) == [12.5]
     assert (
-        "Left out of the sum of event.x, for a value that is no number: 3 events." in report.notes
+        "Left out of the sum of event.x, because of a value that is not a number: 3 events."
+        in report.notes
     )
     distinct = tk.segmentation(frame, None, "Buy", measure="distinct", of="x", unit=None)
     assert values(distinct) == [7]  # 1, 2.5, "3", true, 4, "x", 5
@@ -204,7 +205,7 @@ def test_an_unknown_measure_is_refused(shop: pd.DataFrame, measure: Any) -> None
 def test_a_measure_of_a_property_needs_one_and_others_take_none(shop: pd.DataFrame) -> None:
     with pytest.raises(errors.ReportError, match="needs of="):
         tk.segmentation(shop, None, "Buy", measure="sum")
-    with pytest.raises(errors.ReportError, match="is of no property"):
+    with pytest.raises(errors.ReportError, match="uses no property"):
         tk.segmentation(shop, None, "Buy", of="amount")
     with pytest.raises(errors.ReportError, match="its own measure"):
         tk.segmentation(shop, None, REVENUE, measure="unique")

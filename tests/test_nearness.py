@@ -61,7 +61,7 @@ DOUBTS = [
     ('user["iso"] < "Feb 1, 2024"', '"Feb 1, 2024" looks like a date'),
     ('user["zoned"] < "2024-01-05"', 'write datetime("2024-01-05")'),
     ('user["iso"] < "31.12.2024"', '"31.12.2024" looks like a date'),
-    ('user["since"] >= datetime("2024-01-01")', '"31.12.2023" is no time'),
+    ('user["since"] >= datetime("2024-01-01")', '"31.12.2023" is not a time'),
     ('user["number"] >= datetime("2024-01-01")', "the date 2024-01-05"),
     ('datetime(user["excel"]) >= datetime("2024-01-01")', "the Excel date 2024-01-01"),
 ]

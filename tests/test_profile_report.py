@@ -53,7 +53,7 @@ def test_a_property_is_measured(profiles: tk.ProfileTable, measure: str, value: 
     report = tk.profile_report(profiles, measure=measure, of=user["age"])
     assert rows(report) == [(pytest.approx(value),)]
     assert report.users() == ["ann", "bob"]
-    assert any("for a value that is no number: 1 user." in note for note in report.notes)
+    assert any("because of a value that is not a number: 1 user." in note for note in report.notes)
 
 
 def test_distinct_values_are_of_any_type(profiles: tk.ProfileTable) -> None:
@@ -109,7 +109,7 @@ def test_no_profiles_make_no_segments() -> None:
     [
         ({"measure": "total"}, "allowed are count, sum"),
         ({"measure": "sum"}, "needs of="),
-        ({"of": "age"}, "is of no property"),
+        ({"of": "age"}, "uses no property"),
         ({"by": event["item"]}, "is of events"),
         ({"where": event["item"] == 1}, "is of events"),
         ({"by": group("company")["plan"]}, "is of groups"),

@@ -588,7 +588,7 @@ def test_hidden_timeless_and_unnamed_events_are_left_out_and_noted() -> None:
         "Without a profile, so (not set) in every user property: 1 event of 1 distinct ID.",
         "Without a distinct ID, so counted for no user: 1 event.",
         "Times without a time zone are read as UTC.",
-        "Hidden, for a value in $bucket or bucket: 1 event.",
+        "Hidden, because of a value in $bucket or bucket: 1 event.",
     ]
     assert report.notes[4] == "Left out because their time cannot be read: 1 event."
 

@@ -132,12 +132,12 @@ def test_the_rules_of_a_message_follow_from_what_it_did(
 
 # The word of each reason that tells which rule rejected a message whole.
 REASONS = {
-    "beside another operator": "MSG-1",
+    "combined with another operator": "MSG-1",
     "is not for group profiles": "GROUP-1",
     "$group_key is": "GROUP-1",
     "a message updates one profile": "GROUP-1",
-    "is no time": "META",
-    "is no unix time": "META",
+    "is not a time": "META",
+    "is not a unix time": "META",
     "$ignore_time is": "META",
 }
 

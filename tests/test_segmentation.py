@@ -534,7 +534,7 @@ def test_users_of_an_event_property_are_found_too(shop: pd.DataFrame) -> None:
     [
         ({"segment": "prp"}, 'no segment "prp".*Did you mean "pro"'),
         ({"time": "2026-06-01"}, "not in the report, which covers 2026-05-01"),
-        ({"time": "soon"}, "no date or time"),
+        ({"time": "soon"}, "not a date or time"),
     ],
 )
 def test_a_cell_that_is_not_there_is_refused(
@@ -573,7 +573,7 @@ def test_hidden_and_timeless_events_disappear_and_are_counted(shop: pd.DataFrame
     report = tk.segmentation(shop, None, "Buy", unit=None)
     assert values(report) == [2]
     assert report.notes == [
-        "Hidden, for a value in $bucket or bucket: 1 event.",
+        "Hidden, because of a value in $bucket or bucket: 1 event.",
         "Left out because their time cannot be read: 1 event.",
     ]
     assert tk.segmentation(shop, None, "View", unit=None).notes == []
@@ -631,8 +631,8 @@ def test_a_report_keeps_its_definition(shop: pd.DataFrame, profiles: tk.ProfileT
         ({"by": [user["a"], user["a"]]}, "names something twice: user.a, user.a"),
         ({"by": user["$bucket"]}, "hidden"),
         ({"by": "bucket"}, "hidden"),
-        ({"tz": "Oslo"}, "no time zone.*Europe/Oslo"),
-        ({"start": "tomorrow"}, "start='tomorrow' is no date or time"),
+        ({"tz": "Oslo"}, "not a time zone.*Europe/Oslo"),
+        ({"start": "tomorrow"}, "start='tomorrow' is not a date or time"),
         ({"start": "2026-05-02", "end": "2026-05-01"}, "is not before"),
         ({"start": "2026-05-01T12:00", "end": "2026-05-01T12:00"}, "is not before"),
         ({"start": "0001-01-01", "end": "9998-12-31"}, "a longer unit="),

@@ -533,7 +533,7 @@ def test_the_command_says_the_token_it_made_up(tmp_path: Any) -> None:
     process, line = started(str(tmp_path / "shop.db"), "--allow-host", "lanhost")
     assert process.stdout is not None
     said = process.stdout.readline()
-    assert said.startswith("Clients need this token, made up for now: ")
+    assert said.startswith("Clients need this token, generated for this run: ")
     sent = {**GOOD, "$token": said.split()[-1]}
     assert requests.post(f"{line.split()[2]}/engage", json=sent, timeout=10).text == "1"
     process.terminate()

@@ -80,7 +80,7 @@ def test_many_empty_gzip_files_are_not_unpacked_one_by_one() -> None:
 
 @pytest.mark.parametrize(
     ("content", "match"),
-    [(b"no gzip", "no gzip"), (gzip.compress(b"x" * 999, mtime=0)[:-9], "ends too early")],
+    [(b"no gzip", "not gzip"), (gzip.compress(b"x" * 999, mtime=0)[:-9], "ends too early")],
 )
 def test_a_broken_gzip_body_is_refused(content: bytes, match: str) -> None:
     body = Body("gzip")
@@ -160,24 +160,24 @@ def test_what_carries_no_messages_is_refused(
 # JSON
 
 MALFORMED = [
-    ("nonsense", "no JSON: Expecting value at line 1, column 1"),
-    ('{"a": 1', "no JSON"),
-    ('[{"a": 1}', "no JSON: Expecting ',' delimiter"),
-    ('[{"a": 1},]', "no JSON"),
-    ('[{"a": 1}] x', "no JSON: Extra data"),
-    ("[] []", "no JSON: Extra data"),
-    ('{"a": 1}\n{"a": \n', "no JSON"),
-    ("{'a': 1}", "no JSON"),
-    ('{"a": NaN}', "NaN is no JSON"),
-    ('{"a": -Infinity}', "-Infinity is no JSON"),
-    ('{"a": 1, "a": 2}', "the key 'a' stands twice"),
-    ('[{"b": {"a": 1, "a": 2}}]', "the key 'a' stands twice"),
+    ("nonsense", "invalid JSON: Expecting value at line 1, column 1"),
+    ('{"a": 1', "invalid JSON"),
+    ('[{"a": 1}', "invalid JSON: Expecting ',' delimiter"),
+    ('[{"a": 1},]', "invalid JSON"),
+    ('[{"a": 1}] x', "invalid JSON: Extra data"),
+    ("[] []", "invalid JSON: Extra data"),
+    ('{"a": 1}\n{"a": \n', "invalid JSON"),
+    ("{'a': 1}", "invalid JSON"),
+    ('{"a": NaN}', "NaN is not JSON"),
+    ('{"a": -Infinity}', "-Infinity is not JSON"),
+    ('{"a": 1, "a": 2}', "the key 'a' occurs twice"),
+    ('[{"b": {"a": 1, "a": 2}}]', "the key 'a' occurs twice"),
     ('{"a": ' + "9" * 5_000 + "}", "more than 4,300 digits"),
-    ("[" * 100_000, "nested too deeply|no JSON"),
+    ("[" * 100_000, "nested too deeply|invalid JSON"),
     ('{"a":' * 100_000, "nested too deeply"),
     ('[{"a":' + "[" * 50_000 + "]" * 50_000 + "}]", "nested too deeply"),
-    ('"text"', "no JSON"),
-    ('"\\"text\\""', "no JSON object or array"),
+    ('"text"', "invalid JSON"),
+    ('"\\"text\\""', "not a JSON object or array"),
 ]
 
 
@@ -190,7 +190,7 @@ def test_malformed_JSON_is_refused_with_its_place(text: str, match: str) -> None
 def test_a_key_that_comes_twice_after_many_others_is_found_in_time() -> None:
     many = ",".join(f'"k{n}":0' for n in range(200_000))
     started = time.monotonic()
-    with refused(400, "the key 'k199999' stands twice"):
+    with refused(400, "the key 'k199999' occurs twice"):
         read_records("{" + many + ',"k199999":1}')
     assert time.monotonic() - started < 5
 
@@ -455,14 +455,14 @@ def test_the_time_of_a_client_counts_where_no_server_gave_one() -> None:
          ["$create_alias: profiles are not merged", "traits of alias"]),
         ("/v1/track", {"event": "Buy", "event_": None, "x": "", "y": {}}, []),
         ("/track", {"event": "Buy", "properties": {}, "distinct_id": "7"},
-         ["distinct_id beside properties"]),
+         ["distinct_id next to properties"]),
         ("/track", {"event": "$merge", "properties": {"$distinct_ids": ["a", "b"]}},
          ["$merge: profiles are not merged"]),
         ("/import", {"event": "$identify", "properties": {}},
          ["$identify: profiles are not merged"]),
         ("/engage?img=1", GOOD_UPDATE, ["/engage?img"]),
         ("/track?redirect=x&_=5&ip=1", {"event": "a", "properties": {}}, ["/track?redirect"]),
-        ("/engage", {**GOOD_UPDATE, "$unheard_of": 1}, ["$unheard_of beside the operators"]),
+        ("/engage", {**GOOD_UPDATE, "$unheard_of": 1}, ["$unheard_of next to the operators"]),
         ("/engage", {**GOOD_UPDATE, "$device_id": "a", "$browser_version": 5,
          "$mp_metadata": {"a": 1}}, []),
     ],
@@ -479,7 +479,7 @@ def test_HTTP_5_what_is_taken_but_not_used_is_counted(
     assert receiver.tally.rejected == 0
     if path.startswith("/v1/"):
         asked(receiver, call("/v1/batch", {"batch": [{"type": path[4:], **sent}], "x": 1}))
-        counted = {**dict.fromkeys(unused, 2), "x beside batch": 1}
+        counted = {**dict.fromkeys(unused, 2), "x next to batch": 1}
         assert receiver.notes == counted
 
 
@@ -655,8 +655,8 @@ def test_import_answers_each_failed_record(receiver: Receiver) -> None:
             "index": 1,
             "insert_id": "b-1",
             "field": "properties.time",
-            "message": "'soon' is no time; unix seconds, unix milliseconds or ISO 8601 text are, "
-            'such as "2026-05-01T12:00:00Z"',
+            "message": "'soon' is not a time; unix seconds, unix milliseconds or ISO 8601 text "
+            'are, such as "2026-05-01T12:00:00Z"',
         }
     ]
     assert asked(receiver, call("/import", [good], "strict=1")) == (
@@ -821,7 +821,7 @@ def test_what_arrived_is_remembered_boundedly(receiver: Receiver) -> None:
     assert receiver.tally == (1_501, 1, 2)
     recent = receiver.recent()
     assert len(recent) == 500
-    assert recent[0].what == "request refused" and "no JSON" in recent[0].reason
+    assert recent[0].what == "request refused" and "invalid JSON" in recent[0].reason
     assert (recent[1].distinct_id, recent[1].what) == ("7", "event Buy")
     assert (recent[2].distinct_id, recent[2].what) == ("1499", "$set n")
     assert [each.number for each in receiver.recent(rejected=True)] == [0, 1]

@@ -161,7 +161,7 @@ def test_of_rows_with_one_id_the_last_wins_and_the_report_says_so(
     frame = pd.DataFrame({"distinct_id": [1, 1.0, "1"], "a": [1, 2, None], "b": ["x", None, None]})
     report = profiles.set(frame)
     assert profiles["1"] == {"a": 2, "b": "x"}
-    assert report.notes[0].startswith("2 rows of an ID that stands there before")
+    assert report.notes[0].startswith("2 rows with an ID from an earlier row")
 
 
 def test_limits_hold_and_a_second_run_is_still_quiet(tmp_path: Path) -> None:

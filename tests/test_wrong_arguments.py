@@ -317,7 +317,7 @@ def test_several_cohorts_are_kept_all_or_none() -> None:
     profiles = tk.ProfileTable()
     saved = tk.cohorts(profiles)
     one = tk.cohort_of(["1"], "One")
-    with pytest.raises(errors.ArgumentError, match="is no cohort"):
+    with pytest.raises(errors.ArgumentError, match="is not a cohort"):
         saved.update({"One": one, "Two": "2"})
     assert list(saved) == []
     saved.update({"One": one}, Two=one)

@@ -122,7 +122,7 @@ def editor(form: Form, _: Path) -> Iterator[str]:
     yield "a profile"
     form.field("Value of plan").fill("pro?")
     form.field("Value of age").fill("thirty")
-    form.sees('"thirty" is no number')
+    form.sees('"thirty" is not a number')
     form.part.locator(".tk-property", has_text="Email").get_by_role("button").click()
     form.sees("removed")
     form.press("+ Add property")

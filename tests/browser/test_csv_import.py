@@ -249,7 +249,7 @@ def test_the_sample_without_a_header_is_imported_after_one_import_was_stopped(
         field.press("Tab")
     book.sees("4 of 11 columns become properties.")
     book.field("Type of Column 4").select_option(label="number")
-    book.sees("1,772 cells are no number; their rows would not be imported.")
+    book.sees("1,772 cells do not fit the type number; their rows would not be imported.")
     book.field("Type of Column 4").select_option(label="text")
     book.picture("columns")
     book.button("Check").click()

@@ -117,7 +117,7 @@ def test_a_live_view_that_fails_says_so_and_goes_on_by_itself(
 ) -> None:
     book = notebook("guard-live", [LIVE], dark=True)
     note = book.form.locator(".tk-failure")
-    expect(note).to_contain_text("This failed: Looking for what arrived")
+    expect(note).to_contain_text("This failed: Checking for what has arrived")
     expect(note).to_contain_text("ZeroDivisionError: division by zero")
     book.picture("note")
     expect(book.form.get_by_role("table", name="Messages")).to_contain_text(

@@ -83,12 +83,12 @@ def test_a_report_is_built_by_mouse_and_keyboard(
     book.field("Operator 1").select_option("≥")
     book.field("Value 1").fill("many")
     book.field("Value 1").press("Enter")
-    book.sees('"many" is no number; write 12 or 2.5.')
+    book.sees('"many" is not a number; write 12 or 2.5.')
     book.picture("error")
     assert book.field("Value 1").input_value() == "many"
     book.field("Value 1").fill("25")
     book.field("Value 1").press("Tab")
-    expect(book.form.get_by_text("is no number")).to_have_count(0)
+    expect(book.form.get_by_text("is not a number")).to_have_count(0)
     counted(book)
 
     told = json.loads(elsewhere(COUNT, lab.files / "shop.db"))
@@ -223,7 +223,7 @@ def test_it_fits_a_narrow_dark_page_and_says_why_nothing_is_there(
     )
     book.fits()
     book.picture("funnel")
-    book.page.get_by_title("Drop the filter of Step 2").click()
+    book.page.get_by_title("Remove the filter of Step 2").click()
     counted(book)
     expect(book.field("Python of this report")).to_contain_text('["View", "Buy"]')
 

@@ -117,9 +117,9 @@ def test_users_are_found_changed_and_brought_back(
     book.field("Operator 2").select_option("≥")
     book.field("Value 2").fill("fifty")
     book.field("Value 2").press("Enter")
-    book.sees('"fifty" is no number; write 12 or 2.5.')
+    book.sees('"fifty" is not a number; write 12 or 2.5.')
     summary(book, "0 of 41 profiles")
-    book.sees("Mend what is wrong above to see users.")
+    book.sees("Correct what is wrong above to see users.")
     assert book.field("Value 2").input_value() == "fifty"
     book.picture("filter-error")
     book.field("Value 2").fill("50")
@@ -256,7 +256,7 @@ def test_a_user_is_looked_at_as_it_was_and_for_what_it_did(
     book.button("Show View").click()
     book.button("‹ Back to the list").click()
     grid.get_by_text("stranger (no profile)").click()
-    book.sees("There are events with this ID, and no profile.")
+    book.sees("There are events with this ID, but no profile.")
     book.button("‹ Back to the list").click()
 
     # The editor, in place
@@ -289,7 +289,7 @@ def test_the_form_fits_900_pixels_and_a_dark_page(notebook: Callable[..., Any], 
     book.field("Operator 2").select_option("is on or before")
     book.field("Value 2").fill("tomorrow")
     book.field("Value 2").press("Tab")
-    book.sees('"tomorrow" is no date')
+    book.sees('"tomorrow" is not a date')
     book.picture("narrow-filter")
     book.fits()
     book.field("Value 2").fill("2026-03-02")

@@ -331,13 +331,16 @@ def test_CSV_5_a_type_that_does_not_fit_says_how_many_rows_it_costs(
     read(state, written("id,age,zip\n1,30,0150\n2,many,0151\n3,few,0152\n"))
     assert choice(state, "age").type == "text"
     state.set_column(1, type="number")
-    assert choice(state, "age").hint == "2 cells are no number; their rows would not be imported."
+    assert (
+        choice(state, "age").hint
+        == "2 cells do not fit the type number; their rows would not be imported."
+    )
     state.set_column(1, type="text")
     assert choice(state, "age").hint == ""
     state.set_column(1, type="number")
 
     state.set_column(1, type="colour")  # type: ignore[arg-type]
-    assert "no type" in state.error
+    assert "not a type" in state.error
     go(state, "check")
     assert state.dry is not None
     assert len(state.dry.rejected) == 2

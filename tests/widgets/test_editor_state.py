@@ -306,7 +306,7 @@ def test_another_type_takes_the_value_along(value: Any, kind: Any, expected: Any
 def test_a_type_that_does_not_fit_keeps_what_was_typed() -> None:
     row = PropertyRow("k", "many")
     row.change_kind("number")
-    assert row.problem() == '"many" is no number such as 12, -0.5 or 1e6.'
+    assert row.problem() == '"many" is not a number such as 12, -0.5 or 1e6.'
     row.change_kind("text")
     assert row.value() == "many"
 
@@ -323,7 +323,7 @@ def test_doubtful_phones_and_names_are_told(profiles: ProfileTable) -> None:
     state.add_row("$country_code").text = "NO"
     state.add_row("Email").text = "a@b.c"
     told = state.cautions()
-    assert "is there already" in told[5]
+    assert "is already there" in told[5]
     assert "$email (Email)" in told[7]
     assert state.save()  # they are only told
     assert profiles["1"]["$phone"] == "4790012345"

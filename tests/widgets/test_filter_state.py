@@ -82,7 +82,7 @@ def test_an_unfinished_row_does_not_count_and_says_so(filter_: FilterState) -> N
 
 def test_a_wrong_row_says_what_is_wrong_and_keeps_what_was_typed(filter_: FilterState) -> None:
     row = filter_.add("user.age", "is", "old")
-    assert row.error == '"old" is no number; write 12 or 2.5.'
+    assert row.error == '"old" is not a number; write 12 or 2.5.'
     assert not filter_.is_right
     assert row.value == "old"
     row.value = "3"

@@ -375,7 +375,7 @@ def test_FORM_1_a_live_view_that_fails_says_so_and_goes_on(monkeypatch: pytest.M
     # In a thread of its own: a browser of other tests may have a loop in this one.
     with ThreadPoolExecutor(1) as pool:
         shown = pool.submit(lambda: asyncio.run(watched())).result(60)
-    assert "Looking for what arrived: KeyError" in shown[0]
+    assert "Checking for what has arrived: KeyError" in shown[0]
 
 
 # -- any order -------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ def test_null_or_nothing_is_no_profile(state: OperatorLabState) -> None:
         ('{"plan": pro}', "line 1, column 10"),
         ("[1]", "an object"),
         ('{"$last_seen": 1}', "field of its own"),
-        ('{"a": NaN}', "NaN is no JSON"),
+        ('{"a": NaN}', "NaN is not JSON"),
         ('{"a": "\\ud800"}', "surrogate"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_profile_that_cannot_be_read_is_told_and_kept(
 @pytest.mark.parametrize("name", ["updated_at", "arrival"])
 def test_a_time_that_is_none_is_told_beside_its_field(state: OperatorLabState, name: str) -> None:
     setattr(state, name, "soon")
-    assert "'soon' is no time" in getattr(state, f"{name}_error")
+    assert "'soon' is not a time" in getattr(state, f"{name}_error")
     assert (state.trial, "times can be read" in state.waiting) == (None, True)
     setattr(state, name, "1767225600")
     assert (getattr(state, f"{name}_error"), state.waiting) == ("", "")
@@ -143,9 +143,9 @@ def test_messages_behind_one_that_cannot_be_read_wait_for_it() -> None:
 
 
 def test_a_rejected_message_shows_its_reason(state: OperatorLabState) -> None:
-    state.load_preset("$delete beside another operator")
+    state.load_preset("$delete with another operator")
     assert (state.trial.verdict, state.trial.before) == ("rejected", state.trial.after)
-    assert "beside another operator" in state.trial.rejections[0].reason
+    assert "combined with another operator" in state.trial.rejections[0].reason
 
 
 # The cases
@@ -183,7 +183,7 @@ TAUGHT = {
     '1, 1.0, true and "1"': ["REMOVE-1", "EQUAL"],
     '$union of 1.0, true and "1"': ["UNION-1", "EQUAL"],
     "$unset of the last property": ["UNSET-1"],
-    "$delete beside another operator": ["MSG-1"],
+    "$delete with another operator": ["MSG-1"],
     "$delete, then a write": ["SET-1", "DELETE-1"],
     "Several operators in one message": ["MSG-1"],
     "An operator that does not exist": ["MSG-4"],
@@ -194,7 +194,7 @@ TAUGHT = {
     "Updated At: set by hand": ["SEEN-1"],
     "A number as distinct ID": ["ADD-1"],
     "A float as distinct ID": ["ID-1"],
-    "What SDKs send beside the operators": ["MSG-4", "SET-1", "MSG-3"],
+    "What SDKs send next to the operators": ["MSG-4", "SET-1", "MSG-3"],
     "A group profile": ["GROUP-1"],
 }
 
@@ -527,7 +527,7 @@ def test_no_profile_is_guessed_as_null(guessing: OperatorLabState) -> None:
         ('{"tags": [a]}', "line 1, column 11"),
         ("", "type the profile"),
         ('["a"]', "an object"),
-        ('{"tags": NaN}', "NaN is no JSON"),
+        ('{"tags": NaN}', "NaN is not JSON"),
         ('{"$last_seen": 1}', "Updated At"),
     ],
 )

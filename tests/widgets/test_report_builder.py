@@ -92,9 +92,9 @@ def test_conditions_are_added_changed_and_removed(builder: ReportBuilder) -> Non
     found(builder, "Property 1").value = "event.amount"
     found(builder, "Operator 1").value = "≥"
     found(builder, "Value 1").value = "many"
-    assert "&quot;many&quot; is no number" in texts(builder)
+    assert "&quot;many&quot; is not a number" in texts(builder)
     found(builder, "Value 1").value = "10"
-    assert "is no number" not in texts(builder)
+    assert "is not a number" not in texts(builder)
     found(builder, "Add a condition").click()
     found(builder, "Property 2").value = "user.plan"
     found(builder, "Operator 2").value = "is set"
@@ -170,7 +170,7 @@ def test_a_report_declared_elsewhere_gets_its_fields(
     found(builder, "Of 2").value = "event.item"
     assert builder.state.fields["of"].raw == ["user.plan", "event.item"]
     found(builder, "At least").value = "none"
-    assert "&quot;none&quot; is no whole number" in texts(builder)
+    assert "&quot;none&quot; is not a whole number" in texts(builder)
     found(builder, "At least").value = "2"
     assert builder.state.wait(30)
     assert builder.state.report is not None
@@ -224,11 +224,11 @@ def test_what_is_only_asked_for_is_not_marked_as_wrong(builder: ReportBuilder) -
     steps = next(each for each in builder._fields.children if each.state.field.name == "steps")
     assert 'tk-field-asks" role="status">Choose 2 to 20 events.<' in texts(steps)
     assert "tk-invalid" not in steps.children[0]._dom_classes
-    assert "Choose what is asked for; the report below is the one before." in texts(builder)
+    assert "Choose what is asked for; the report below is the previous one." in texts(builder)
     builder.state.fields["steps"].raw = ["Buy"]
     assert 'tk-field-error" role="alert">1 event; choose 2 to 20 of them.<' in texts(steps)
     assert "tk-invalid" in steps.children[0]._dom_classes
-    assert "Correct what is marked; the report below is the one before." in texts(builder)
+    assert "Correct what is marked; the report below is the previous one." in texts(builder)
 
 
 def test_refreshing_offers_what_the_profiles_have_now(

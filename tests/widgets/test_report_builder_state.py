@@ -175,8 +175,8 @@ def test_an_error_stands_beside_its_field_and_nothing_typed_is_lost(build: Build
     before = state.report
     state.fields["start"].raw = "1.5.2026"
     state.fields["tz"].raw = "Oslo"
-    assert state.fields["start"].error == '"1.5.2026" is no date; write 2026-01-31.'
-    assert "is no time zone" in state.fields["tz"].error
+    assert state.fields["start"].error == '"1.5.2026" is not a date; write 2026-01-31.'
+    assert "is not a time zone" in state.fields["tz"].error
     assert state.fields["start"].raw == "1.5.2026"
     assert state.python == ""
     assert state.wait(20)
@@ -595,7 +595,7 @@ def test_a_report_that_is_declared_appears_and_works(
     assert state.wait(20)
     assert state.users == ["ann", "bob", "eve", "nobody"]
     state.fields["least"].raw = "none"
-    assert state.fields["least"].error == '"none" is no whole number; write 7.'
+    assert state.fields["least"].error == '"none" is not a whole number; write 7.'
     state.fields["least"].raw = "13"
     assert state.wait(20)
     assert state.fields["weight"].error == "Weight 0.5 brings bad luck with 13."
@@ -722,7 +722,7 @@ def test_buckets_are_a_number_or_brackets(
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("some", '"some" is no bucket; write how many there are, 8, or'),
+        ("some", '"some" is not a bucket; write how many there are, 8, or'),
         ("0", "0 buckets; there can be 1 to 10,000."),
         ("0, 3-1", "begins after the one before"),
     ],

@@ -146,7 +146,7 @@ def test_nothing_is_exported_while_the_filter_is_wrong(form: Any) -> None:
     form.state.filter.show('user["plna"] ==')
     exported: list[Any] = []
     form.state.export("csv", on_ready=exported.append)
-    assert form.state.problems == {"path": "Mend the filter first."}
+    assert form.state.problems == {"path": "Correct the filter first."}
     assert exported == []
     form.state.filter.clear()
     form.state.export("csv", on_ready=exported.append)

@@ -134,7 +134,7 @@ def test_late_updates_are_said_where_the_order_matters(profiles: tk.ProfileTable
 def test_a_user_without_a_profile_has_a_page(events: tk.Events) -> None:
     page = ProfilePage(tk.ProfileTable(), "ann", events)
     assert (page.title, page.exists, page.moments) == ("ann", False, [])
-    assert page.note == "There are events with this ID, and no profile."
+    assert page.note == "There are events with this ID, but no profile."
     assert page.event_count == 3
 
 
@@ -266,6 +266,6 @@ def test_a_busy_form_says_so(profiles: tk.ProfileTable) -> None:
     job.start(lambda progress: gate.wait(10))
     batches = BatchList(profiles, job)
     batches.undo(4)
-    assert "under way" in batches.problem
+    assert "in progress" in batches.problem
     gate.set()
     assert job.wait(10)

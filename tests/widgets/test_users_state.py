@@ -165,7 +165,7 @@ def test_values_are_looked_at_once_for_each_state_of_the_profiles(
     [
         ('user["plan"] = "pro"', "=="),
         ('user["plan"]', "is a value, not a condition"),
-        ('event["plan"] == "pro"', "here stand users"),
+        ('event["plan"] == "pro"', "here are users"),
         ('any(user["plan"])', "needs a comparison"),
         ('user["$mp_first_event_time"] > "2026-01-01"', "none were given"),
     ],
@@ -187,7 +187,7 @@ def test_a_wrong_filter_is_told_beside_it(profiles: tk.ProfileTable) -> None:
     state = UsersState(profiles)
     state.filter.add("user.plan", "is", "pro")
     row = state.filter.add("user.age", "is", "old")
-    assert "is no number" in row.error
+    assert "is not a number" in row.error
     assert (state.matching, state.expression) == (0, "")
     row.value = "7"
     assert (row.error, shown(state)) == ("", ["7"])
@@ -449,7 +449,7 @@ def test_much_work_can_be_stopped_and_changes_nothing(
     assert state.job.running
     state.ask_add_property("a", "1", to="all")
     state.confirm()
-    assert "under way" in state.message
+    assert "in progress" in state.message
     asked = time.monotonic()
     state.job.cancel()
     assert state.job.wait(5)
@@ -539,7 +539,7 @@ def test_a_cohort_needs_a_name_and_a_sound_filter(profiles: tk.ProfileTable) -> 
     assert state.problems["cohort"] == "A cohort needs a name."
     state.filter.show("nonsense(")
     assert state.save_cohort("a") is None
-    assert state.problems["cohort"] == "Mend the filter first."
+    assert state.problems["cohort"] == "Correct the filter first."
     assert state.cohorts == {}
 
 

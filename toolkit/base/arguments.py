@@ -76,7 +76,7 @@ def check_number(name: str, given: int | None) -> int | None:
     Raises
     ------
     ReportError
-        If it is no whole number from 1 to a billion.
+        If it is not a whole number from 1 to a billion.
 
     Examples
     --------

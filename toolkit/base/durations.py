@@ -53,7 +53,7 @@ def as_duration(given: object, role: str) -> int:
     Raises
     ------
     ReportError
-        If it is no length of time, negative, or of more than 10,000 years.
+        If it is not a length of time, negative, or of more than 10,000 years.
 
     Examples
     --------
@@ -62,14 +62,14 @@ def as_duration(given: object, role: str) -> int:
     """
     microseconds = length(given)
     if microseconds is None:
-        raise ReportError(f"{role}={quoted(given)} is no length of time; {advice(given)}")
+        raise ReportError(f"{role}={quoted(given)} is not a length of time; {advice(given)}")
     if not 0 <= microseconds <= _MOST:
         raise ReportError(f"{role}={given!s}; give one from 0 to 10,000 years")
     return microseconds
 
 
 def length(given: object) -> int | None:
-    """Return a length of time in microseconds, None if it is none.
+    """Return a length of time in microseconds, None if it is not one.
 
     The one place that reads them (DURATION), whether as ``window=``, ``gap=``, ``grace=``,
     ``within=`` or ``keep=``.
@@ -108,7 +108,7 @@ def _part(number: str, unit: str) -> Fraction | None:
 
 
 def advice(given: object) -> str:
-    """Return what to write in place of what is no length of time."""
+    """Return what to write in place of what is not a length of time."""
     if isinstance(given, str) and _MONTHS.search(given):
         return 'months and years differ in length, so give days, such as "30d" or "365d"'
     return 'give "7d", "12h", "30min", "45s", "2w" or a timedelta'

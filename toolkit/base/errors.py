@@ -49,7 +49,7 @@ class ToolkitError(Exception):
 
 
 class InvalidValueError(ToolkitError, ValueError):
-    """A value that is no JSON (NaN, an infinity, a Python object …)."""
+    """A value that is not JSON (NaN, an infinity, a Python object …)."""
 
 
 class InvalidIdError(ToolkitError, ValueError):
@@ -69,7 +69,7 @@ class MessageError(ToolkitError, ValueError):
 
 
 class MessageFileError(MessageError):
-    """A file of messages with a line that is no JSON object."""
+    """A file of messages with a line that is not a JSON object."""
 
 
 class MessageFileNotFoundError(MessageFileError, FileNotFoundError):
@@ -77,7 +77,7 @@ class MessageFileNotFoundError(MessageFileError, FileNotFoundError):
 
 
 class JsonTextError(ToolkitError, ValueError):
-    """Text that is no JSON; ``line`` and ``column`` (from 1) are where it goes wrong."""
+    """Text that is not JSON; ``line`` and ``column`` (from 1) are where it goes wrong."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
         super().__init__(f"line {line}, column {column}: {message}")
@@ -98,7 +98,7 @@ class FolderNotFoundError(PathError, FileNotFoundError):
 
 
 class PathIsFolderError(PathError, IsADirectoryError):
-    """A folder stands where a file is to be written or read."""
+    """A folder is at the path of a file to read or write."""
 
 
 class ArgumentError(ToolkitError, ValueError):
@@ -106,7 +106,7 @@ class ArgumentError(ToolkitError, ValueError):
 
 
 class ProfileNotFoundError(ToolkitError, KeyError):
-    """No profile stands under the distinct ID asked for."""
+    """No profile has the given distinct ID."""
 
 
 class UnknownNameError(ToolkitError, KeyError):
@@ -126,11 +126,11 @@ class CsvFileError(CsvError, OSError):
 
 
 class CsvFileNotFoundError(CsvFileError, FileNotFoundError):
-    """No CSV file stands at the path given."""
+    """There is no CSV file at the given path."""
 
 
 class CsvEncodingError(CsvError):
-    """Bytes that are no text in an encoding; ``sample`` is what stands around them."""
+    """Bytes that are not text in an encoding; ``sample`` is what is around them."""
 
     def __init__(self, message: str, sample: bytes) -> None:
         super().__init__(message, sample)
@@ -225,7 +225,7 @@ class StoreError(ToolkitError, OSError):
 
 
 class StoreDamagedError(StoreError):
-    """What stands in the SQLite file cannot be read: it was damaged, or is no such file."""
+    """What is in the SQLite file cannot be read: it was damaged, or is not an SQLite file."""
 
 
 class StoreReadOnlyError(StoreError, PermissionError):
@@ -233,7 +233,7 @@ class StoreReadOnlyError(StoreError, PermissionError):
 
 
 class StoreExistsError(StoreError, FileExistsError):
-    """A file stands where a backup was to go."""
+    """A file is already at the path of a backup."""
 
 
 class StoreBusyError(StoreError, TimeoutError):
@@ -241,7 +241,7 @@ class StoreBusyError(StoreError, TimeoutError):
 
 
 class ServeError(ToolkitError, OSError):
-    """A server cannot listen where it was told to."""
+    """A server cannot listen at its address."""
 
 
 class RequestError(ToolkitError, ValueError):
@@ -263,7 +263,7 @@ class WorkCancelled(ToolkitError):  # noqa: N818 - nothing went wrong
 
 
 class GeoError(ToolkitError, ValueError):
-    """A file that is no location database, or is damaged."""
+    """A file that is not a location database, or is damaged."""
 
 
 class GeoFileNotFoundError(GeoError, FileNotFoundError):
@@ -275,7 +275,7 @@ class MissingExtraError(ToolkitError, ImportError):
 
 
 class InvalidCellsWarning(UserWarning):
-    """Cells of a column of events are no JSON; they count as not set (CELL-1)."""
+    """Cells of a column of events are not JSON; they count as not set (CELL-1)."""
 
 
 class UnknownPropertyWarning(UserWarning):

@@ -146,7 +146,7 @@ def table(frame: pd.DataFrame, *, rows: int = 10, total: int | None = None) -> H
     Parameters
     ----------
     frame
-        Columns of any type; numbers stand right, a missing value is a dash.
+        Columns of any type; numbers are right-aligned, a missing value is a dash.
     rows
         At most so many rows, or a few more if those are all; what is left out is said
         below.
@@ -234,7 +234,7 @@ def _header(name: object, is_number: bool) -> Html:
 
 
 def _cell(value: Any, is_number: bool = False) -> Html:
-    """Return a cell; *is_number* says where a missing one stands."""
+    """Return a cell; *is_number* says where a missing one is."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return Html('<td class="tk-missing{}">–</td>').format(" tk-number" if is_number else "")
     text = cell_text(value)

@@ -17,7 +17,7 @@ def as_path(path: object) -> Path:
     Raises
     ------
     ArgumentError
-        If it is no path, or holds what no path may (NUL, half a surrogate pair).
+        If it is not a path, or holds what no path may (NUL, half a surrogate pair).
     PathError
         If the system refuses to look there.
 

@@ -1,4 +1,4 @@
-"""How far a long piece of work is, told to whoever waits for it, who may stop it."""
+"""How far a long piece of work is, reported to the caller, who may stop it."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def silent(stage: str, done: int, total: int, /) -> None:
 
 
 def counted(stage: str, items: Sequence[T], progress: Progress) -> Iterator[T]:
-    """Yield the items, and tell *progress* how many now and then.
+    """Yield the items, and call *progress* with how many, now and then.
 
-    >>> told = []
-    >>> sum(counted("Adding", range(10_001), lambda *notice: told.append(notice)))
+    >>> calls = []
+    >>> sum(counted("Adding", range(10_001), lambda *notice: calls.append(notice)))
     50005000
-    >>> told
+    >>> calls
     [('Adding', 0, 10001), ('Adding', 5000, 10001), ('Adding', 10000, 10001)]
     """
     for start in range(0, len(items), _AT_A_TIME):

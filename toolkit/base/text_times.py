@@ -1,4 +1,4 @@
-"""Columns of times written as text that is no ISO 8601: how pandas reads them."""
+"""Columns of times written as text that is not ISO 8601: how pandas reads them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def unreadable(texts: pd.Series, column: str | None) -> str:
     texts
         The cells that are neither missing nor empty, of which none is a time.
     column
-        Where they stand, in Python; None for a reader who writes none.
+        Where they are, in Python; None for a reader who writes none.
 
     Examples
     --------

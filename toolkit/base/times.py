@@ -94,14 +94,14 @@ def parse_time(value: object) -> int:
     >>> parse_time(45292)
     Traceback (most recent call last):
     ...
-    toolkit.errors.InvalidTimeError: 45292 is no unix time from 1980 to 2100. It looks like the \
+    toolkit.errors.InvalidTimeError: 45292 is not a unix time from 1980 to 2100. It looks like the \
 Excel date 2024-01-01; give "2024-01-01", as text
     """
     try:
         if isinstance(value, str):
             return _microseconds(parse_text(value))
         if isinstance(value, bool | np.bool_) or value is None or value is pd.NaT:
-            raise InvalidTimeError(f"{value!r} is no time; {_ALLOWED}")
+            raise InvalidTimeError(f"{value!r} is not a time; {_ALLOWED}")
         if isinstance(value, _NUMBERS) and not isinstance(value, np.timedelta64):
             return _from_number(value)
         if isinstance(value, pd.Timestamp):
@@ -115,7 +115,7 @@ Excel date 2024-01-01; give "2024-01-01", as text
     except (ValueError, OverflowError) as error:
         if isinstance(error, InvalidTimeError):
             raise
-    raise InvalidTimeError(f"{glimpse(value)!r} is no time; {_ALLOWED}")
+    raise InvalidTimeError(f"{glimpse(value)!r} is not a time; {_ALLOWED}")
 
 
 def parse_text(text: str) -> datetime:
@@ -141,7 +141,7 @@ def parse_text(text: str) -> datetime:
         month = _MONTHS.index(http["month"].lower()) + 1
         bare = f"{http['year']}-{month:02}-{http['day']:0>2}T{http['time']}{http['zone']}"
     if not _ISO.fullmatch(bare):
-        raise ValueError(f"{glimpse(text)!r} is no time")
+        raise ValueError(f"{glimpse(text)!r} is not a time")
     return datetime.fromisoformat(bare)
 
 
@@ -165,7 +165,7 @@ def http_as_iso(texts: pa.Array) -> pa.Array:
 
 
 def of_numbers(numbers: Any) -> Microseconds:
-    """Return a column of numbers as times, NO_TIME where one is none (TIME-1).
+    """Return a column of numbers as times, NO_TIME where one is not a time (TIME-1).
 
     As :func:`parse_time` reads one of them.
 
@@ -208,22 +208,22 @@ def _from_number(value: float | np.integer | np.floating) -> int:
 
 
 def no_time(number: object, column: str | None = None) -> str:
-    """Return why a number is no time, and what was probably meant (TIME-1).
+    """Return why a number is not a time, and what was probably meant (TIME-1).
 
     Parameters
     ----------
     number
         What was given.
     column
-        Where it stands in a DataFrame, in Python; None if it stands alone.
+        Where it is in a DataFrame, in Python; None if it is alone.
 
     Examples
     --------
     >>> no_time(20240105, 'df["time"]')
-    '20240105 is no unix time from 1980 to 2100. It looks like the date 2024-01-05; \
+    '20240105 is not a unix time from 1980 to 2100. It looks like the date 2024-01-05; \
 give pd.to_datetime(df["time"].astype("Int64").astype("string"), format="%Y%m%d")'
     """
-    said = f"{glimpse(number)} is no unix time from 1980 to 2100"
+    said = f"{glimpse(number)} is not a unix time from 1980 to 2100"
     meant = _meant(number)
     if meant is None:
         return f"{said}, neither in seconds nor in milliseconds"

@@ -111,7 +111,7 @@ def _as_json(value: object, depth: int) -> Json:
 
 def _as_json_scalar(value: object, depth: int) -> Json:
     if value is pd.NaT or value is pd.NA:
-        raise InvalidValueError(f"{value!r} is no JSON value; use None for null")
+        raise InvalidValueError(f"{value!r} is not a JSON value; use None for null")
     if isinstance(value, datetime):
         return _moment(value)
     if isinstance(value, date):
@@ -139,7 +139,7 @@ def _as_json_scalar(value: object, depth: int) -> Json:
         return value.isoformat()
     if isinstance(value, pd.Period | pd.Interval | UUID):
         return str(value)
-    raise InvalidValueError(f"{_named(value)} is no JSON value")
+    raise InvalidValueError(f"{_named(value)} is not a JSON value")
 
 
 def of_decimal(value: Decimal) -> int | float:
@@ -148,7 +148,7 @@ def of_decimal(value: Decimal) -> int | float:
     Raises
     ------
     InvalidValueError
-        If a float would round it, and it is no integer that can be stored.
+        If a float would round it, and it is not an integer that can be stored.
 
     Examples
     --------
@@ -174,9 +174,9 @@ def _seconds(value: timedelta | np.timedelta64) -> float:
     try:
         found: Any = pd.Timedelta(value) if isinstance(value, np.timedelta64) else value
     except (ValueError, OverflowError):  # of months, say, which have no length
-        raise InvalidValueError(f"{_named(value)} is no JSON value") from None
+        raise InvalidValueError(f"{_named(value)} is not a JSON value") from None
     if found is pd.NaT:
-        raise InvalidValueError(f"{value!r} is no JSON value; use None for null")
+        raise InvalidValueError(f"{value!r} is not a JSON value; use None for null")
     return float(found.total_seconds())
 
 
@@ -216,7 +216,7 @@ def _checked_text(text: str) -> str:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidValueError(
-            f"{text[:40]!r} holds half a surrogate pair, which is no Unicode text"
+            f"{text[:40]!r} holds half a surrogate pair, which is not Unicode text"
         ) from None
     return text
 

@@ -74,8 +74,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def sentence(text: str) -> str:
     """Return the message of an error as a sentence; code it begins with stays small.
 
-    >>> sentence("give a value"), sentence("end=2026 is no date"), sentence("Why?")
-    ('Give a value.', 'end=2026 is no date.', 'Why?')
+    >>> sentence("give a value"), sentence("end=2026 is not a date"), sentence("Why?")
+    ('Give a value.', 'end=2026 is not a date.', 'Why?')
     >>> sentence('event["item"] is of events')
     'event["item"] is of events.'
     """

@@ -51,7 +51,7 @@ class Column:
         any mixture, integers past 64 bits, lists and objects.
     values
         A numpy array of that kind, or a pyarrow ``large_string`` array for text,
-        or a numpy object array for json. What stands where ``state`` is not
+        or a numpy object array for json. What is where ``state`` is not
         ``IS_VALUE`` means nothing.
     state
         ``uint8``: ``IS_ABSENT``, ``IS_NULL`` or ``IS_VALUE`` a cell.
@@ -126,7 +126,7 @@ class Column:
 
     @property
     def has_any_value(self) -> bool:
-        """Whether some cell holds a value; mostly one of the first ones tells."""
+        """Whether some cell holds a value; mostly one of the first ones shows it."""
         pieces = (self.state[at : at + _PIECE] for at in range(0, len(self.state), _PIECE))
         return any((piece == IS_VALUE).any() for piece in pieces)
 
@@ -185,7 +185,7 @@ class Column:
         return cls(kind, values, np.concatenate([part.state for part in alike]))
 
     def put(self, positions: Positions, cells: Column) -> Column:
-        """Return the column with *cells* at *positions*, each of which stands there once."""
+        """Return the column with *cells* at *positions*, each of which is there once."""
         kind = self.kind
         if cells.kind != kind and cells.has_value.any():
             kind = "json" if self.has_value.any() else cells.kind
@@ -394,7 +394,7 @@ def last_of_each(
 ) -> tuple[pa.Array, dict[str, Column], Positions]:
     """Return each ID once, with the last cell of each column that is present in its rows.
 
-    IDs stand in the order they first appear in; the last value is how many rows each had.
+    IDs are in the order they first appear in; the last value is how many rows each had.
     """
     encoded = ids.dictionary_encode()
     once = encoded.dictionary

@@ -53,7 +53,7 @@ _LISTS: Final = (list, tuple, set, frozenset, np.ndarray)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Coded:
-    """A column of texts, most of which stand in it often.
+    """A column of texts, most of which occur often.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Coded:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class CodedLists:
-    """A column of texts or lists of texts, most of which stand in it often.
+    """A column of texts or lists of texts, most of which occur often.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class CodedLists:
     length
         The number of rows.
     inexact
-        How many cells or elements are no ID for they may have lost digits (ID-1).
+        How many cells or elements are not IDs, because they may have lost digits (ID-1).
     """
 
     codes: Codes
@@ -127,7 +127,7 @@ class CodedLists:
         Returns
         -------
         owners, places
-            What stands at ``places[i]`` belongs to ``rows[owners[i]]``; -1 is the place of
+            What is at ``places[i]`` belongs to ``rows[owners[i]]``; -1 is the place of
             nothing. *owners* is None if row i has the one place i.
         """
         if self.owners is None:
@@ -284,7 +284,7 @@ def _coded_objects(series: pd.Series) -> Coded:
 
 
 def _id_text(value: object) -> str | None:
-    """Return the normalised ID, None if *value* is none."""
+    """Return the normalised ID, None if *value* is not one."""
     try:
         if isinstance(value, Decimal) and value.is_finite():
             value = of_decimal(value)
@@ -378,7 +378,7 @@ class Times:
     without_zone
         Whether any of them named no time zone, and so was read as UTC.
     no_time
-        The first number that is none (TIME-1); None if there is no such number.
+        The first number that is not one (TIME-1); None if there is no such number.
     """
 
     microseconds: Microseconds
@@ -491,9 +491,9 @@ def _times_of_text(texts: pa.Array) -> Times:
 
 
 def times_of_cells(texts: pa.Array) -> Times:
-    """Return text cells as times, ``NO_TIME`` where one is none.
+    """Return text cells as times, ``NO_TIME`` where one is not a time.
 
-    As :func:`times`, but for a table of text, such as a CSV: digits are unix time.
+    As :func:`times`, for a table of text, such as a CSV: digits are unix time.
     """
     read = _times_of_text(texts)
     moments = read.microseconds
@@ -515,7 +515,7 @@ _REGULAR: Final = (
 
 
 def _parsed(value: object) -> int:
-    """Return the time in microseconds, NO_TIME if *value* is none."""
+    """Return the time in microseconds, NO_TIME if *value* is not one."""
     try:
         return parse_time(value)
     except InvalidTimeError:
@@ -536,7 +536,7 @@ def _times_of_objects(series: pd.Series) -> Times:
 
 
 def may_be_no_times(series: pd.Series) -> bool:
-    """Return whether a column may hold nothing that is a time: its first cell is none.
+    """Return whether a column may hold nothing that is a time: its first cell is not one.
 
     >>> may_be_no_times(pd.Series(["2026-05-01"])), may_be_no_times(pd.Series([None, 45292]))
     (False, True)
@@ -546,7 +546,7 @@ def may_be_no_times(series: pd.Series) -> bool:
 
 
 def is_number(value: object) -> bool:
-    """Return whether a cell is a number; a missing one is none."""
+    """Return whether a cell is a number; a missing one is not."""
     kinds = (int, float, np.integer, np.floating)
     return isinstance(value, kinds) and not isinstance(value, bool) and value == value
 
@@ -572,7 +572,7 @@ class Cells:
     column
         The cells; one that is missing or refused is absent.
     refused
-        (row, reason) of each cell that is no JSON, ascending.
+        (row, reason) of each cell that is not JSON, ascending.
     """
 
     column: Column
@@ -580,12 +580,12 @@ class Cells:
 
 
 def column(series: pd.Series) -> Column:
-    """Return a column of a DataFrame as JSON values; what is no JSON is absent."""
+    """Return a column of a DataFrame as JSON values; what is not JSON is absent."""
     return cells(series).column
 
 
 def cells(series: pd.Series) -> Cells:
-    """Return a column of a DataFrame as JSON values, and which of its cells are none (CELL-1).
+    """Return a column of a DataFrame as JSON values, and which of its cells are not (CELL-1).
 
     A missing cell (NaN, None, NaT, NA) is absent; a missing value inside a list or an
     object is null. Arrays become lists, structs and maps objects, times ISO 8601 text in
@@ -594,7 +594,7 @@ def cells(series: pd.Series) -> Cells:
 
     >>> found = cells(pd.Series([[1.0, float("nan")], {1, 2}, float("nan")]))
     >>> found.column.cells(), found.refused
-    ([[1.0, None], ABSENT, ABSENT], [(1, '{1, 2} (set) is no JSON value')])
+    ([[1.0, None], ABSENT, ABSENT], [(1, '{1, 2} (set) is not a JSON value')])
     """
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
@@ -645,7 +645,7 @@ def _has_few_digits(decimals: pa.Array) -> bool:
 
 
 #: Why an infinity is refused.
-INFINITE: Final = "an infinity is no JSON number"
+INFINITE: Final = "an infinity is not a JSON number"
 
 
 class Map:

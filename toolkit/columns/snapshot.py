@@ -72,7 +72,7 @@ class Snapshot:
         return dict(zip(self.ids.to_pylist(), range(len(self)), strict=True))
 
     def knows_rows_of(self, base: Snapshot) -> Snapshot:
-        """Take over what *base* knows of its rows, all of which stand here too; return self."""
+        """Take over what *base* knows of its rows, all of which are here too; return self."""
         known = base.__dict__.get("_rows")
         if known is not None:
             new = self.ids.slice(len(base)).to_pylist()
@@ -179,7 +179,7 @@ class Snapshot:
 
 
 def places(ids: pa.Array, within: pa.Array) -> Positions:
-    """Return where each distinct ID stands in others, each of which is there once; -1 for none.
+    """Return where each distinct ID is in others, each of which is there once; -1 for none.
 
     >>> places(pa.array(["b", "x"]), pa.array(["a", "b"])).tolist()
     [1, -1]

@@ -86,7 +86,7 @@ class Timelines:
     _named: dict[int, Positions] = field(default_factory=dict)
 
     def named(self, code: int) -> Positions:
-        """Return where the events of a name stand, ascending; found once. -1 is no name."""
+        """Return where the events of a name are, ascending; found once. -1 is not a name."""
         if code not in self._named:
             self._named[code] = np.flatnonzero(self.names == code)
         return self._named[code]
@@ -96,7 +96,7 @@ class Named:
     """The events of one name, gathered once: reports on them then read memory in its order.
 
     Picking them out of all events again for each report takes several times as long as
-    looking at them. Numbers and times are kept; text and JSON are not, for their size.
+    looking at them. Numbers and times are kept; text and JSON are not, because of their size.
     """
 
     def __init__(self, events: Events, rows: Positions) -> None:
@@ -154,7 +154,7 @@ def _as_column(name: object) -> Any:
     """
     if isinstance(name, str) or is_whole(name):
         return name
-    raise EventsError(f"{quoted(name):.60} is no name of a column; give text such as 'item'")
+    raise EventsError(f"{quoted(name):.60} is not a name of a column; give text such as 'item'")
 
 
 @completed_by_dir
@@ -262,7 +262,7 @@ class Events:
     def groups(self, group_key: str) -> CodedLists:
         """Return the group IDs that the events name: one, or a list of several (GROUP-2).
 
-        They stand in the property that is called like the group key.
+        They are in the property that is called like the group key.
 
         Raises
         ------
@@ -311,7 +311,7 @@ class Events:
         if not is_text(group_key):
             raise EventsError(f"group_key={quoted(group_key):.60}; the name of a column is needed")
         if group_key in (self.event_column, self.time_column):
-            raise EventsError(f'the column "{group_key}" is no group key of the events')
+            raise EventsError(f'the column "{group_key}" is not a group key of the events')
         if group_key == self.id_column:
             return self
         ids = self.groups(group_key)
@@ -473,7 +473,7 @@ class Events:
         return rows[bounds[code] : bounds[code + 1]]
 
     def column(self, name: str) -> Column:
-        """Return an event property, one cell an event; a missing cell is absent.
+        """Return an event property, one cell per event; a missing cell is absent.
 
         The time is ISO 8601 text in UTC, and the distinct ID normalised text, whatever
         their columns hold.
@@ -644,11 +644,11 @@ class Events:
 
 
 def _warn_of_inexact(column: str, number: int) -> None:
-    """Warn of floats in an ID column that are no IDs, for they may have lost digits (ID-1)."""
+    """Warn of floats in an ID column that are not IDs, because they may have lost digits (ID-1)."""
     if number:
         text = (
             f'"{column}" has {count(number, "float")} so large that digits may be lost; '
-            "such a cell is no ID (ID-1). Read the column as text or as integers: "
+            "such a cell is not an ID (ID-1). Read the column as text or as integers: "
             f'pd.read_csv(…, dtype={{"{column}": "str"}})'
         )
         warnings.warn(text, InexactIdWarning, stacklevel=3)

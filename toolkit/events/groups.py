@@ -53,7 +53,7 @@ def require_past(name: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class KeyedGroups:
-    """The groups of one key that events name, beside their profiles.
+    """The groups of one key that events name, next to their profiles.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class KeyedGroups:
         return found
 
     def cells(self, name: str) -> Column | Instants:
-        """Return a property, a cell a group ID and a last one for none."""
+        """Return a property, one cell per group ID and a last one for none."""
         return ProfileRows(self.snapshot, self.rows, first_seen=self._first_times).column(name)
 
     def _first_times(self) -> Positions:
@@ -118,7 +118,7 @@ class KeyedGroups:
         return np.append(np.where(first == latest, NO_TIME, first), NO_TIME)
 
     def cells_at(self, name: str, places: Positions) -> Column | Instants:
-        """Return a property beside each of some events and groups.
+        """Return a property next to each of some events and groups.
 
         Parameters
         ----------
@@ -212,7 +212,7 @@ class Groups:
         Parameters
         ----------
         scope
-            What stands beside each row.
+            What is next to each row.
         sides
             Those that are to be looked at.
         rows_of

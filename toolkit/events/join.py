@@ -1,4 +1,4 @@
-"""Events meet profiles: each event beside the latest state of its user's profile.
+"""Events meet profiles: each event next to the latest state of its user's profile.
 
 JOIN-1: the join happens at query time, so a profile written long after the
 events still joins all of them.
@@ -70,7 +70,7 @@ def as_snapshot(profiles: Any) -> Snapshot:
     Raises
     ------
     JoinError
-        If it is no ProfileTable.
+        If it is not a ProfileTable.
     """
     if isinstance(profiles, Snapshot):
         return profiles
@@ -208,7 +208,7 @@ def _asked(
 
 
 def _group_array(groups: KeyedGroups, name: str) -> Any:
-    """Return a property of groups beside each event; several values are a list."""
+    """Return a property of groups next to each event; several values are a list."""
     ids = groups.ids
     if ids.owners is None and not groups.has_past:
         return _array(groups.cells(name), ids.codes)
@@ -281,7 +281,7 @@ class Past:
         self._lines: dict[str, Timeline] = {}
 
     def cells(self, name: str, positions: Positions | None = None) -> Column:
-        """Return a user property, a cell an event, or one for each of some events.
+        """Return a user property, one cell per event, or one for each of some events.
 
         Raises
         ------
@@ -332,7 +332,7 @@ def _array(cells: Column | Instants, codes: Codes) -> Any:
 def _gathered(cells: Column, codes: Codes) -> pa.Array:
     """Return the text at each code, null where there is none.
 
-    A property takes few values and stands beside many events. Looked up in a
+    A property takes few values and is next to many events. Looked up in a
     small dictionary rather than across all profiles, the texts stay in the
     processor's cache, which is what makes this fast.
     """

@@ -145,7 +145,7 @@ def as_boolean(cells: Cells) -> Cells:
 
 @function("datetime")
 def as_datetime(cells: Cells) -> Cells:
-    """Return times: text read by TIME-2, numbers by TIME-1; what is none is not set."""
+    """Return times: text read by TIME-2, numbers by TIME-1; what is not one is not set."""
     pieces = cells.only("time")
     for _, at, values in cells.only("text"):
         pieces.append(_times(at, text_series(values)))

@@ -41,7 +41,7 @@ _FAMILIES: Final[dict[type, int]] = {bool: 1, int: 2, float: 3, str: 4, list: 5,
 
 
 class Part(NamedTuple):
-    """The cells of one type: where they stand, and an array that means something there only."""
+    """The cells of one type: where they are, and an array that means something there only."""
 
     at: Mask
     values: Any
@@ -67,7 +67,7 @@ class Cells:
 
     @classmethod
     def of(cls, column: Column | Instants) -> Cells:
-        """Return the cells of a property; absent and null are no value."""
+        """Return the cells of a property; absent and null are not values."""
         if isinstance(column, Instants):
             at = column.microseconds != NO_TIME
             return cls.joined(len(column), [("time", at, column.microseconds)])
@@ -167,7 +167,7 @@ class Cells:
         return result
 
     def column(self, length: int) -> Column:
-        """Return *length* cells as a column, absent where there is no value."""
+        """Return *length* cells as a column, absent where there is not a value."""
         cells = self if self.length == length else self.take(np.zeros(length, np.int64))
         if not cells.parts:
             return Column.absent(length)
@@ -197,7 +197,7 @@ def _packed(values: Any, at: Mask, dtype: type) -> tuple[Mask, Any]:
 
 
 def finite(floats: Any, at: Mask) -> tuple[Family, Mask, Any]:
-    """Return the piece of the finite floats: NaN and infinities are no JSON, so no values."""
+    """Return the piece of the finite floats: NaN and infinities are not JSON, so no values."""
     is_finite = np.isfinite(floats)
     if is_finite.all():
         return "float", at, floats

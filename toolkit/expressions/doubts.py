@@ -72,7 +72,7 @@ def warn_of_profiles(condition: Expression, snapshot: Snapshot, *, stacklevel: i
 
 
 def user_property(node: Property, snapshot: Snapshot) -> Column | Instants | None:
-    """Return a property of all profiles, None if it is worked out from events."""
+    """Return a property of all profiles, None if it is calculated from events."""
     computed = COMPUTED.get(node.name)
     if node.side == "event" or (computed is not None and computed.needs_events):
         return None
@@ -162,7 +162,7 @@ def _sentence(
         return f"{holds}, which have no order, {never}"
     value = _cut(dumps(values[0]))
     if families == {"time"}:
-        return f"{holds} and {value} is none, {never}"
+        return f"{holds} and {value} is not one, {never}"
     return f"{holds} and {value} is {_ONE[its]}, {never}{_advice(node, families)}"
 
 

@@ -10,7 +10,7 @@ What is true of which value:
 rule     what
 ======== =======================================================================
 EXPR-1   A value is a boolean, a number, a text, a time, a list or an object.
-         Absent, null and undefined are no value: not set.
+         Absent, null and undefined are not values: not set.
 EXPR-2   ``==`` is true of two values of one type that are equal as JSON (numbers
          by value, exactly), and false of all else. It is never undefined.
 EXPR-3   ``!=`` is undefined of different types and of what is not set, else the
@@ -26,7 +26,7 @@ EXPR-8   ``contains(x, y)``, or ``y in x``, is whether the text x contains the t
          else is undefined.
 EXPR-9   ``any(x)`` and ``all(x)`` stand for the elements of a list in one
          comparison: true if it is true of at least one, or of every one and there
-         is one. What is no list counts as a list of itself.
+         is one. What is not a list counts as a list of itself.
 EXPR-10  ``+ - * /`` and ``%`` take two numbers, ``+`` also two texts, which it
          joins; all else is undefined, and so are division by zero and overflow.
          Integers are exact at any size, and so is their quotient where it is
@@ -93,7 +93,7 @@ class Scope(Protocol):
         """Return the number of rows."""
 
     def column(self, side: Side, name: str) -> Column | Instants:
-        """Return a property, one cell a row, absent throughout if there is none.
+        """Return a property, one cell per row, absent throughout if there is none.
 
         Raises
         ------
@@ -204,7 +204,7 @@ class SnapshotScope:
         return len(self._snapshot)
 
     def column(self, side: Side, name: str) -> Column | Instants:
-        """Return a user property, one cell a profile.
+        """Return a user property, one cell per profile.
 
         Raises
         ------
@@ -264,7 +264,7 @@ def _require_scope(scope: object) -> None:
     # Events have columns, and are known by one of them: they are in a room below.
     if not callable(getattr(scope, "column", None)) or hasattr(scope, "event_column"):
         raise ExpressionError(
-            f"scope is of type {type(scope).__name__}, which is no scope of rows. "
+            f"scope is of type {type(scope).__name__}, which is not a scope of rows. "
             "profiles.where(condition) picks profiles, and reports take a condition as where="
         )
 

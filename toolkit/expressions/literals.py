@@ -1,4 +1,4 @@
-"""Python objects as the JSON values and times that may stand in an expression."""
+"""Python objects as the JSON values and times that may be in an expression."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def as_literal(value: object) -> Json:
     Raises
     ------
     ExpressionError
-        If it is none.
+        If it is not one.
     """
     try:
         return as_json(value)
@@ -50,14 +50,14 @@ def time_text(value: object) -> str:
     """
     try:
         if pd.isna(value):  # type: ignore[call-overload]
-            raise ExpressionError("NaT is no time; use .is_set() or .is_not_set()")
+            raise ExpressionError("NaT is not a time; use .is_set() or .is_not_set()")
         return times.iso(times.parse_time(value))
     except (InvalidTimeError, OverflowError):
         raise ExpressionError(f"{shown(value)} is not between the years 1 and 9999") from None
 
 
 def check_time(value: Json) -> None:
-    """Raise ExpressionError if *value* is a text or a number that is no time."""
+    """Raise ExpressionError if *value* is a text or a number that is not a time."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return
     try:
@@ -66,13 +66,13 @@ def check_time(value: Json) -> None:
         if not isinstance(value, str):
             raise ExpressionError(str(error)) from None
         raise ExpressionError(
-            f"{shortened(repr(value))} is no time; ISO 8601 text is, such as "
+            f"{shortened(repr(value))} is not a time; ISO 8601 text is, such as "
             '"2026-01-31" or "2026-01-31T12:00:00Z"'
         ) from None
 
 
 def nesting(value: Json) -> int:
-    """Return how deep lists and objects stand in each other.
+    """Return how deep lists and objects are nested.
 
     >>> nesting(1), nesting([]), nesting([{"a": 1}])
     (0, 1, 2)

@@ -52,7 +52,7 @@ def nearly(condition: Expression, look: Look) -> list[str]:
     - No cell is equal to a text, and some differ from it only in case, spaces, invisible
       characters or their Unicode form; or a number is there as text, or the other way.
     - Text that hides dates (``31.12.2023``) is compared with a date as text.
-    - What is no time is compared with a time, and counts as not set.
+    - What is not a time is compared with a time, and counts as not set.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _texts(column: Column, *, lists_only: bool) -> tuple[pa.Array, frozenset[str
 
 
 def _alike(texts: pa.Array, value: str) -> list[str]:
-    """Return the texts that are *value* but for case, spaces, invisible characters or form."""
+    """Return the texts that are *value* except for case, spaces, invisible characters or form."""
     distinct = pc.unique(texts).slice(0, _TEXTS)
     alike = pc.equal(_folded(distinct), _folded(pa.array([value], TEXT))[0])
     found: list[str] = distinct.filter(pc.fill_null(alike, False)).to_pylist()
@@ -155,7 +155,7 @@ def _folded(texts: pa.Array) -> pa.Array:
 
 
 def _shown(texts: list[str]) -> list[str]:
-    """Return texts in quotes; with escapes where case and spaces do not tell them apart."""
+    """Return texts in quotes; with escapes where case and spaces do not distinguish them."""
     seen = {" ".join(each.casefold().split()) for each in texts}
     is_plain = len(seen) == 1 or all(each.isascii() for each in texts)
     return [f'"{each}"' if is_plain else f'"{ascii(each)[1:-1]}"' for each in texts]
@@ -207,9 +207,9 @@ def _no_times(operand: Property, column: Column) -> Iterator[str]:
     # Beside times a word such as "soon" is a word; a date written otherwise was meant as a date.
     told = cells[:1] if len(unread) == len(some) else list(filter(_looks_like_a_date, cells))
     for cell in told[:1]:
-        why = no_time(cell) if is_number(cell) else f"{_cut(dumps(cell))} is no time"
+        why = no_time(cell) if is_number(cell) else f"{_cut(dumps(cell))} is not a time"
         yield (
-            f"{operand.text} holds what is no time, and that counts as not set in a comparison "
+            f"{operand.text} holds what is not a time, and that counts as not set in a comparison "
             f"with a time: {why}."
         )
 

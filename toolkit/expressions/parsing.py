@@ -82,7 +82,7 @@ def parse(text: str) -> Expression:
     Raises
     ------
     ExpressionError
-        If it is no expression. The message shows the text with a caret under the
+        If it is not an expression. The message shows the text with a caret under the
         character that could not be understood.
 
     Examples
@@ -105,13 +105,13 @@ def as_expression(given: Expression | str) -> Expression:
     Raises
     ------
     ExpressionError
-        If it is neither, or text that is no expression.
+        If it is neither, or text that is not an expression.
     """
     if isinstance(given, str):
         return parse(given)
     if not isinstance(given, Expression):
         raise ExpressionError(
-            f"{quoted(given):.60} ({type(given).__name__}) is no expression; "
+            f"{quoted(given):.60} ({type(given).__name__}) is not an expression; "
             'give user["plan"] == "pro", or the same as text'
         )
     tree.require_closed(given)
@@ -124,14 +124,14 @@ def parse_formula(text: str, names: Mapping[str, int]) -> Expression:
     Parameters
     ----------
     text
-        Such as ``Revenue / Buyers * 100``; a name that is no single word, in quotes.
+        Such as ``Revenue / Buyers * 100``; a name that is not a single word, in quotes.
     names
         The names there are, and the number of each, which becomes a property's name.
 
     Raises
     ------
     ExpressionError
-        If it is no formula. The message shows the text with a caret under the
+        If it is not a formula. The message shows the text with a caret under the
         character that could not be understood.
 
     Examples
@@ -170,7 +170,7 @@ def as_property(given: Property | str) -> Property:
         given = parse(given)  # type: ignore[assignment]
     if not isinstance(given, Property):
         raise ExpressionError(
-            f"{quoted(given):.60} ({type(given).__name__}) is no property; "
+            f"{quoted(given):.60} ({type(given).__name__}) is not a property; "
             'give user["plan"], event["item"], or "item" for a property of the event'
         )
     return given
@@ -219,7 +219,7 @@ class _Parser:
                 left = self._build(token, Arithmetic, operator, left, right)
 
     def _inner(self, least: int) -> Expression:
-        """Read an expression that stands inside another, though not inside too many."""
+        """Read an expression that is inside another, though not inside too many."""
         if self._depth >= MAX_DEPTH:
             self._fail(self._next, f"the expression is nested more than {MAX_DEPTH} deep")
         self._depth += 1
@@ -322,7 +322,7 @@ class _Parser:
         if follows == "(":
             hint = did_you_mean(word, _functions())
             return f'there is no function "{word}".{hint} There are {", ".join(_functions())}'
-        return f'found "{word}"; a property is user["…"] or event["…"], text stands in quotes'
+        return f'found "{word}"; a property is user["…"] or event["…"], text goes in quotes'
 
     def _property(self, side: str) -> Property:
         self._expect("[")
@@ -366,7 +366,7 @@ class _Parser:
         return self._build(token, Contains, argument, element)
 
     def _tally(self, token: Token) -> Expression:
-        """Read ``times_did(event, period, condition)`` or ``total_of(number, …)``; null is none."""
+        """Read ``times_did(event, period, condition)`` or ``total_of(number, …)``."""
         of = None
         if token.text == "total_of":
             of = self._inner(OR)
@@ -409,7 +409,7 @@ class _Parser:
         token = self._next
         items = self._build(token, tree.listed, self._items())
         if isinstance(items, ListOf):
-            self._fail(token, "a list holds literals only, unless it stands after in")
+            self._fail(token, "a list holds literals only, unless it is after in")
         return items
 
     def _object(self) -> Expression:

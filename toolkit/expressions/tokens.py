@@ -102,7 +102,7 @@ def _printable(text: str) -> str:
 
 
 def _blank(char: str) -> str:
-    """Return white space as wide as a character, so that a caret stands right below one."""
+    """Return white space as wide as a character, so that a caret is right below one."""
     if char == "\t":
         return char
     return "\u3000" if unicodedata.east_asian_width(char) in "WF" else " "
@@ -189,7 +189,7 @@ def _number(text: str, position: int) -> Token:
     if rest == ".":
         raise syntax_error(text, match.end(), f'found "."; {_POINT}')
     if rest.isalnum() or rest == "_":
-        raise syntax_error(text, match.end(), f'found "{rest}" in a number; text stands in quotes')
+        raise syntax_error(text, match.end(), f'found "{rest}" in a number; text goes in quotes')
     if written[0] == "0" and written[1:2].isdigit():
         raise syntax_error(
             text, position, "a number begins with no 0; put digits that are text in quotes"
@@ -230,6 +230,6 @@ def _string(text: str, position: int) -> Token:
             value = value.encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError:
             raise syntax_error(
-                text, position, "the text holds half a surrogate pair, which is no character"
+                text, position, "the text holds half a surrogate pair, which is not a character"
             ) from None
     return Token("text", written, position, value)

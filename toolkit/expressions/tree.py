@@ -281,7 +281,7 @@ class Expression:
     def any(self) -> Expression:
         """Return the elements of a list, to be compared: true if it is true of at least one.
 
-        A value that is no list is compared as a list of that one value.
+        A value that is not a list is compared as a list of that one value.
 
         >>> from toolkit import user
         >>> user["tags"].any() == "vip"
@@ -292,7 +292,7 @@ class Expression:
     def all(self) -> Expression:
         """Return the elements of a list, to be compared: true if it is true of every one.
 
-        False for an empty list. A value that is no list is compared as a list of
+        False for an empty list. A value that is not a list is compared as a list of
         that one value.
         """
         return Quantified("all", self)
@@ -408,7 +408,7 @@ def _condition(given: object, operator: str) -> Expression:
     if isinstance(given, bool | np.bool_):
         return Literal.of(given)
     raise ExpressionError(
-        f"{operator} joins conditions, and {shown(given)} is none. Put each comparison in "
+        f"{operator} joins conditions, and {shown(given)} is not one. Put each comparison in "
         f'parentheses: (user["plan"] == "pro") {operator} (user["age"] > 18)'
     )
 
@@ -491,7 +491,7 @@ class Literal(Expression):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ListOf(Expression):
-    """The list of an ``in`` that holds more than literals; it stands nowhere else."""
+    """The list of an ``in`` that holds more than literals; it is nowhere else."""
 
     items: tuple[Expression, ...]
 
@@ -540,7 +540,7 @@ class Quantified(Expression):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self._open is not None:
-            raise ExpressionError("any(…) and all(…) cannot stand in each other")
+            raise ExpressionError("any(…) and all(…) cannot be nested")
         object.__setattr__(self, "_open", self)
 
     @property
@@ -746,7 +746,7 @@ def period(text: str) -> tuple[int, int] | int | None:
             end += DAY  # a date as the end is part of the period
     except (InvalidTimeError, ReportError):
         raise ExpressionError(
-            f'"{text[:60]}" is no period; write "30d" for the last 30 days, or '
+            f'"{text[:60]}" is not a period; write "30d" for the last 30 days, or '
             '"2026-05-01/2026-05-31" for those days'
         ) from None
     if start >= end:
@@ -770,7 +770,7 @@ class Properties:
         if name.startswith("_"):  # what copy, pickle and notebooks ask of every object
             raise AttributeError(name)
         raise PropertyAccessError(
-            f'{self._side}.{name} is no property; write {self._side}["{name}"]'
+            f'{self._side}.{name} is not a property; write {self._side}["{name}"]'
         )
 
     def __repr__(self) -> str:
@@ -802,7 +802,7 @@ class Groups:
         if name.startswith("_"):  # what copy, pickle and notebooks ask of every object
             raise AttributeError(name)
         raise PropertyAccessError(
-            f'group.{name} is no property; write group("{name}")["plan"] for that of a {name}'
+            f'group.{name} is not a property; write group("{name}")["plan"] for that of a {name}'
         )
 
     def __repr__(self) -> str:
@@ -827,9 +827,9 @@ def as_node(value: object) -> Expression:
     if isinstance(value, Expression):
         return value
     if isinstance(value, Groups):
-        raise ExpressionError('group is no value; name a property: group("company")["plan"]')
+        raise ExpressionError('group is not a value; name a property: group("company")["plan"]')
     if isinstance(value, Properties):
-        raise ExpressionError(f'{value!r} is no value; name a property: {value!r}["plan"]')
+        raise ExpressionError(f'{value!r} is not a value; name a property: {value!r}["plan"]')
     if is_time(value):
         return Function("datetime", Literal.of(time_text(value)))
     return Literal.of(value)

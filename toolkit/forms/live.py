@@ -26,7 +26,7 @@ class LiveView(Form):
 
     The last messages with what each does, how many arrive a second, what was rejected
     with the reason, and what was taken but not used as it was sent. *Pause* lets the
-    view stand still, *Clear* empties it; what arrives is taken all the same.
+    view pause, *Clear* empties it; what arrives is taken all the same.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ class LiveView(Form):
         self._counts = parts.block()
         self._notes = parts.Note()
         self._table = parts.block()
-        self._pause = parts.button("Pause", self.state.pause, tooltip="Let the view stand still")
+        self._pause = parts.button("Pause", self.state.pause, tooltip="Pause the view")
         self._clear = parts.button(
-            "Clear", self.state.clear, tooltip="Empty the view; nothing is lost"
+            "Clear", self.state.clear, tooltip="Clear the view; nothing is lost"
         )
         only = parts.checkbox("Only rejected")
         link((self.state, "only_rejected"), (only, "value"))
@@ -118,7 +118,7 @@ class LiveView(Form):
 
 async def _tick(found: weakref.ref[LiveView]) -> None:
     while (view := found()) is not None:
-        with view.guard("Looking for what arrived"):
+        with view.guard("Checking for what has arrived"):
             view.state.refresh()
         if not view.state.running:
             return

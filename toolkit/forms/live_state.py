@@ -49,7 +49,7 @@ class LiveState(HasTraits):
     running
         Whether they still can.
     paused
-        Whether the view stands still. Messages are taken all the same.
+        Whether the view is paused. Messages are taken all the same.
     waiting
         How many arrived since it was paused.
     only_rejected
@@ -112,7 +112,7 @@ class LiveState(HasTraits):
         return (total - before) / (now - began) if now > began else 0.0
 
     def pause(self) -> None:
-        """Let the view stand still, or go on."""
+        """Pause the view, or go on."""
         self.paused = not self.paused
 
     def _turned(self, change: Any) -> None:

@@ -97,7 +97,7 @@ class Workbench(Form):
         Parameters
         ----------
         name
-            What stands on the tab.
+            What is on the tab.
         """
         self.tabs.selected_index = list(self._makers).index(name)
         return self.forms[name]

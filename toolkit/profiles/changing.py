@@ -28,7 +28,7 @@ def checked_table(profiles: object) -> ProfileTable:
     Raises
     ------
     ArgumentError
-        If it is none, such as a view, which cannot be changed.
+        If it is not one, such as a view, which cannot be changed.
     """
     if not isinstance(profiles, ProfileTable):
         raise ArgumentError(

@@ -49,7 +49,7 @@ class DuplicateReport:
         The property.
     groups
         DataFrame, one row per profile: ``group`` (from 0), ``value`` as it is stored,
-        ``distinct_id`` and ``$last_seen``. Groups stand in the order of their first
+        ``distinct_id`` and ``$last_seen``. Groups are in the order of their first
         profile.
     """
 
@@ -85,7 +85,7 @@ def find_duplicates(
         duplicates.
     fold
         Whether upper and lower case, the spaces around text, invisible characters in it and
-        its Unicode form (composed or not) are passed over.
+        its Unicode form (composed or not) are ignored.
 
     Examples
     --------

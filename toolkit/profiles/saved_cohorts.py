@@ -1,4 +1,4 @@
-"""The cohorts that are kept beside the profiles: their distinct IDs by name."""
+"""The cohorts that are kept with the profiles: their distinct IDs by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KIND: Final = "cohorts"
 
 
 def remembered(profiles: Any) -> MutableMapping[str, Any]:
-    """Return what is kept of cohorts beside some profiles.
+    """Return what is kept of cohorts next to some profiles.
 
     Raises
     ------
@@ -23,14 +23,14 @@ def remembered(profiles: Any) -> MutableMapping[str, Any]:
     remember = getattr(profiles, "remembered", None)
     if remember is None:
         raise ReportError(
-            f"cohorts are saved beside a ProfileTable, and {type(profiles).__name__} is none"
+            f"cohorts are saved with a ProfileTable, and {type(profiles).__name__} is not one"
         )
     kept: MutableMapping[str, Any] = remember(_KIND)
     return kept
 
 
 def saved_names(profiles: Any) -> tuple[str, ...]:
-    """Return the names of the cohorts saved beside some profiles, none where none can be."""
+    """Return the names of the cohorts saved with some profiles, none where none can be."""
     return tuple(remembered(profiles)) if hasattr(profiles, "remembered") else ()
 
 

@@ -218,7 +218,7 @@ class ProfileTable:
 
     @property
     def is_read_only(self) -> bool:
-        """Whether the file was opened to read only, for it or its folder is write-protected."""
+        """Whether the file was opened to read only, because it or its folder is write-protected."""
         store = self._engine.store
         return store is not None and bool(store.read_only)
 
@@ -258,7 +258,7 @@ class ProfileTable:
             self._engine.store.check_writable()
 
     def remembered(self, kind: str) -> Remembered:
-        """Return what forms keep beside the profiles, such as ``"csv templates"``, by name."""
+        """Return what forms keep with the profiles, such as ``"csv templates"``, by name."""
         return Remembered(self._engine, kind)
 
     def close(self) -> None:
@@ -318,7 +318,7 @@ class ProfileTable:
         ----------
         distinct_id
             Text or a number. Several of them (a list, tuple, set, Index, Series …) are
-            updated alike, as one batch, each once (MANY-1). Or a DataFrame: a row a
+            updated alike, as one batch, each once (MANY-1). Or a DataFrame: one row per
             profile, one column per property.
         properties
             Names and JSON values; None is null. Not for a DataFrame.
@@ -347,7 +347,7 @@ class ProfileTable:
         ------
         FrameError
             If a column of the DataFrame is missing or there twice, has a name that no
-            property may have, or holds an ID that is none. Nothing is written then.
+            property may have, or holds an ID that is not one. Nothing is written then.
 
         Examples
         --------
@@ -706,12 +706,12 @@ class ProfileTable:
     ) -> ColumnsResult:
         """``$set`` many profiles at once from whole columns, as one batch.
 
-        What :func:`toolkit.import_csv` stands on.
+        What :func:`toolkit.import_csv` is built on.
 
         Parameters
         ----------
         ids
-            Distinct IDs, each once (but for *row_times*): pyarrow ``large_string``.
+            Distinct IDs, each once (except for *row_times*): pyarrow ``large_string``.
         columns
             For each property a column of as many cells. An absent cell is not set.
         source
@@ -723,7 +723,7 @@ class ProfileTable:
             When it happened, in microseconds since 1970 UTC; None: now.
         row_times
             Instead of *time*: when each row happened. Each row is an update of its own then,
-            an ID may stand in several, and they apply in the order of their times (PAST-4).
+            an ID may occur in several, and they apply in the order of their times (PAST-4).
         dry_run
             Whether to count only, and write nothing.
         progress
@@ -838,7 +838,7 @@ class ProfileTable:
     def snapshot(self, progress: Progress = silent) -> Snapshot:
         """Return all profiles as columns: the same object until something changes.
 
-        *progress* is told while they are read from the file; what it raises stops that.
+        *progress* is called while they are read from the file; what it raises stops that.
         """
         with self._engine.lock, self._engine.reading() as moment:
             return moment.snapshot(self._group_key, progress)
@@ -928,7 +928,7 @@ class ProfileTable:
     def past_of(self, distinct_id: object) -> ProfilePast:
         """Return one profile through time, in effective time as :meth:`as_of` has it.
 
-        What a slider over the past of one profile stands on: only the profile's own
+        What a slider over the past of one profile is built on: only the profile's own
         updates are read, once, and replayed for each moment asked for.
 
         Examples
@@ -955,7 +955,7 @@ class ProfileTable:
             that arrived late counts from the time it names. Unix seconds or
             milliseconds, ISO 8601 text, a datetime.
         batch
-            Instead of *time*: the table as it stood once that batch had *arrived*. 0 is
+            Instead of *time*: the table as it was once that batch had *arrived*. 0 is
             the empty table.
         """
         if (time is None) == (batch is None):
@@ -979,7 +979,7 @@ class ProfileTable:
     def timeline(self, name: str) -> Timeline:
         """Return how a property changed, in all profiles, in effective time.
 
-        What ``at="event time"`` stands on; worked out once until something changes.
+        What ``at="event time"`` is built on; worked out once until something changes.
         """
         if not is_text(name):
             raise ArgumentError(f"name={quoted(name):.60}; the name of a property is needed")
@@ -1045,7 +1045,7 @@ class ProfileTable:
             what it changed; those are in ``conflicts``. Nothing is changed then. It is
             ``toolkit.errors.UndoError``.
         ArgumentError
-            If *batch_id* is no whole number.
+            If *batch_id* is not a whole number.
         """
         number = _batch_number(batch_id)
         check_flag("only_untouched", only_untouched, ArgumentError)
@@ -1111,7 +1111,7 @@ class ProfileTable:
         """Write a copy of the whole table, its past included, to a file; return what was written.
 
         Others may read and write meanwhile: the copy is of one moment, and one file, without
-        a ``-wal`` beside it. It is there when it is whole, and not before. All tables of
+        a ``-wal`` next to it. It is there when it is whole, and not before. All tables of
         groups, saved cohorts and templates go with it; so do those of a table in memory.
 
         Parameters
@@ -1119,7 +1119,7 @@ class ProfileTable:
         path
             Where it goes.
         overwrite
-            Whether to take the place of a file that stands there.
+            Whether to take the place of a file that is there.
         progress
             Whether to show a bar if it takes more than a second. Or a function to call now
             and then, as in :func:`toolkit.import_csv`; what it raises leaves everything as it was.
@@ -1127,7 +1127,7 @@ class ProfileTable:
         Raises
         ------
         StoreExistsError
-            If a file stands there, unless *overwrite*.
+            If a file is there, unless *overwrite*.
         StoreError
             If the copy cannot be written.
 
@@ -1152,7 +1152,7 @@ class ProfileTable:
         Parameters
         ----------
         repair
-            Whether to write the profiles anew from the log where they differ.
+            Whether to rebuild the profiles from the log where they differ.
 
         Raises
         ------
@@ -1272,7 +1272,7 @@ def as_table(profiles: Any, *, views: bool = False) -> Any:
 
 
 def _first_of_each(ignored: Iterable[Rejection]) -> list[Rejection]:
-    """Return a warning for each field passed over, from the first message that has it."""
+    """Return a warning for each field ignored, from the first message that has it."""
     by_field: dict[str | None, list[Rejection]] = {}
     for each in ignored:
         by_field.setdefault(each.operator, []).append(each)
@@ -1288,7 +1288,7 @@ def _several_ids(given: object) -> list[Any] | None:
     """Return the distinct IDs if several are given, each once; None if it is one (MANY-1)."""
     if isinstance(given, pd.DataFrame):
         raise ArgumentError(
-            'a DataFrame is no distinct ID; give its column of them, such as frame["distinct_id"]'
+            'a DataFrame is not a distinct ID; give a column of it, such as frame["distinct_id"]'
         )
     if isinstance(given, str | bytes | bytearray | Mapping) or not isinstance(given, Iterable):
         return None
@@ -1300,7 +1300,7 @@ def _several_ids(given: object) -> list[Any] | None:
 
 
 def _same_id(place: int, given: object) -> object:
-    """Return what equal IDs share; what is no ID is like no other, and is rejected later."""
+    """Return what equal IDs share; what is not an ID is like no other, and is rejected later."""
     try:
         return normalise_id(given)
     except InvalidIdError:
@@ -1322,7 +1322,7 @@ def _moment_asked(time: object) -> int:
 
 
 def _batch_number(batch_id: object, last: int | None = None) -> int:
-    """Return the number of a batch, with *last* one from 0 to that; True is none."""
+    """Return the number of a batch, with *last* one from 0 to that; True is not one."""
     is_number = isinstance(batch_id, Integral) and not isinstance(batch_id, bool | np.timedelta64)
     if last is None and not is_number:
         raise ArgumentError(

@@ -245,7 +245,7 @@ def cohort_of(ids: Iterable[object], name: str) -> Cohort:
     Raises
     ------
     InvalidIdError
-        If one is no distinct ID.
+        If one is not a distinct ID.
 
     Examples
     --------
@@ -267,14 +267,14 @@ def cohort_of(ids: Iterable[object], name: str) -> Cohort:
     known = sorted({normalise_id(each) for each in there})
     notes = []
     if missing := len(given) - len(there):
-        notes.append(f"Left out, for there is no distinct ID: {count(missing, 'value')}.")
+        notes.append(f"Left out, because there is no distinct ID: {count(missing, 'value')}.")
     members = pa.array(known, pa.large_string())
     return Cohort(_as_name(name), members, "given as distinct IDs", notes=notes)
 
 
 def _as_name(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
-        raise ArgumentError(f"name={quoted(name):.60}; a cohort is called by a text")
+        raise ArgumentError(f"name={quoted(name):.60}; give the name of a cohort as text")
     as_json(name)
     return name.strip()
 
@@ -340,7 +340,7 @@ def _notes(everything: Selection, condition: Expression, members: pa.Array) -> l
     if lengths and everything.now is None and observed is not None:
         notes.append(
             f"{listed(dict.fromkeys(lengths))} counted back from the last event, "
-            f"{times.iso(observed[1])}; now= says another moment."
+            f"{times.iso(observed[1])}; now= sets another moment."
         )
     if snapshot is not None and names:
         without = int((snapshot.positions(members) < 0).sum())
@@ -355,9 +355,9 @@ def _notes(everything: Selection, condition: Expression, members: pa.Array) -> l
 
 
 class SavedCohorts(MutableMapping[str, Cohort]):
-    """The cohorts that are kept beside the profiles, by name; made by :func:`cohorts`.
+    """The cohorts that are kept with the profiles, by name; made by :func:`cohorts`.
 
-    They stand in the SQLite file of the profiles, so other processes and the forms see
+    They are in the SQLite file of the profiles, so other processes and the forms see
     them; a table in memory forgets them with its profiles. A text such as
     ``cohort("Paying")`` in any condition means the one saved so.
     """
@@ -414,17 +414,17 @@ class SavedCohorts(MutableMapping[str, Cohort]):
 
 
 def _check(name: object, cohort: object) -> str:
-    """Return the name under which a cohort is kept; refuse what is none."""
+    """Return the name under which a cohort is kept; refuse what is not one."""
     if not isinstance(cohort, Cohort):
         raise ArgumentError(
-            f"{quoted(cohort):.60} is no cohort; make one with tk.cohort(…) or "
+            f"{quoted(cohort):.60} is not a cohort; make one with tk.cohort(…) or "
             "tk.cohort_of(ids, name)"
         )
     return _as_name(name)
 
 
 def cohorts(profiles: Any) -> SavedCohorts:
-    """Return the cohorts kept beside some profiles, by name: read, saved and deleted as a dict's.
+    """Return the cohorts kept with some profiles, by name: read, saved and deleted as a dict's.
 
     Examples
     --------
@@ -437,7 +437,7 @@ def cohorts(profiles: Any) -> SavedCohorts:
     """
     if not hasattr(profiles, "remembered"):
         raise ReportError(
-            f"cohorts are saved beside a ProfileTable, and {type(profiles).__name__} is none"
+            f"cohorts are saved with a ProfileTable, and {type(profiles).__name__} is not one"
             f"{SWAPPED if isinstance(profiles, Events | pd.DataFrame) else ''}"
         )
     return SavedCohorts(profiles)

@@ -150,7 +150,7 @@ def profile_report(
         computed = COMPUTED.get(prop.name)
         if computed is not None and computed.needs_events and people.events is None:
             shown = display_name(prop.name)
-            raise ReportError(f"{prop.text} ({shown}) is worked out from events; give events=")
+            raise ReportError(f"{prop.text} ({shown}) is calculated from events; give events=")
     plan = ProfilePlan(people, terms, measure, number, top)
     definition = {
         "measure": measure,
@@ -174,9 +174,7 @@ def profile_report(
 def _property(measure: str, of: Any) -> Property | None:
     if measure in _COUNTS:
         if of is not None:
-            raise ReportError(
-                f'measure="count" is of no property, and of={quoted(of):.40} is given'
-            )
+            raise ReportError(f'measure="count" uses no property, and of={quoted(of):.40} is given')
         return None
     if of is None:
         raise ReportError(f'measure="{measure}" needs of=, a property such as user["age"]')
@@ -206,7 +204,7 @@ class _People:
     saved
         Returns the distinct IDs of a saved cohort.
     selection
-        The events beside the profiles, for what users did; None if there are none.
+        The events next to the profiles, for what users did; None if there are none.
     """
 
     snapshot: Snapshot
@@ -249,7 +247,7 @@ class _People:
 
     @property
     def _codes(self) -> Positions:
-        """Return where each stands among the IDs of the events, -1 if nowhere."""
+        """Return where each is among the IDs of the events, -1 if nowhere."""
         assert self.events is not None
         codes = pc.index_in(self.snapshot.ids, value_set=self.events.ids.texts)
         codes = pc.fill_null(codes, -1).to_numpy().astype(np.int64)
@@ -383,7 +381,7 @@ class ProfileReport(Report):
         amounts = plan.amounts
         if amounts is not None and (number := int(amounts.refused[plan.chosen].sum())):
             found.append(
-                f"Left out of the {self._noun}, for a value that is no number: "
+                f"Left out of the {self._noun}, because of a value that is not a number: "
                 f"{count(number, 'user')}."
             )
         if len(plan.people.strangers):
@@ -396,7 +394,9 @@ class ProfileReport(Report):
                 if (odd := getattr(part, "odd", "")) and odd in labels:
                     found.append(f"What is set and fits no bucket of {part.label} is in {odd}.")
                 if OTHER in labels:
-                    found.append(f"Beside the {plan.top} largest of {part.label} is {OTHER}.")
+                    found.append(
+                        f"In addition to the {plan.top} largest of {part.label} is {OTHER}."
+                    )
         return found
 
     def users(self, *, segment: Json = None) -> list[str]:
@@ -460,7 +460,7 @@ DECLARATION: Final = Declaration(
     title="Profiles",
     function=profile_report,
     call="tk.profile_report",
-    about="How many profiles there are, or what of a property of theirs.",
+    about="How many profiles there are, or a measure of one of their properties.",
     inputs=("profiles",),
     fields=(
         ChoiceField(

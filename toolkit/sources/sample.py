@@ -1,8 +1,8 @@
 """The sample data: half a year in a small shop that does not exist.
 
-Every person, address and purchase is made up by the program below. What happens to them
+Every person, address and purchase is invented by the program below. What happens to them
 is not left to chance: a broken checkout in one country, plans that keep people, profiles
-that arrive late. ``data/README.md`` tells these stories and their numbers.
+that arrive late. ``data/README.md`` has these stories and their numbers.
 """
 
 import atexit

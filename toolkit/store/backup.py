@@ -124,6 +124,6 @@ def _refuse(target: Path, overwrite: bool) -> None:
         )
     if has_pending(target):
         raise StoreExistsError(
-            f"{target.name}-wal beside {target} holds what was written to it last: it is open "
+            f"{target.name}-wal next to {target} holds what was written to it last: it is open "
             "elsewhere, or was not closed. Nothing was written. Close it, or give another path."
         )

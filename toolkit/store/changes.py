@@ -176,7 +176,7 @@ def difference(before: Snapshot, after: Snapshot) -> pd.DataFrame:
 
     Columns ``distinct_id``, ``property`` (None for the profile itself), ``change``
     (``"created"``, ``"deleted"``, ``"added"``, ``"changed"``, ``"removed"``), ``old``
-    and ``new`` (``object``; NaN where there is nothing). Profiles stand in the order
+    and ``new`` (``object``; NaN where there is nothing). Profiles are in the order
     of *after*, then those that are gone.
     """
     ids = pa.concat_arrays([after.ids, before.ids]).unique()

@@ -30,7 +30,7 @@ class CheckReport:
     problems
         What is wrong, as sentences; empty if all is well.
     repaired
-        Whether the state was written anew from the log.
+        Whether the state was rebuilt from the log.
     """
 
     batches: int
@@ -66,7 +66,7 @@ def check_store(store: Store, *, repair: bool = False) -> CheckReport:
     store
         The file.
     repair
-        Whether to write the state anew from the log where they differ.
+        Whether to rebuild the state from the log where they differ.
     """
     problems = _sqlite_problems(store)
     is_whole = not problems
@@ -163,7 +163,7 @@ def _differences(table: str, expected: Snapshot, found: Snapshot) -> list[str]:
     if problems:
         return problems
     if left != right:
-        return [f"{table}: the profiles stand in another order than they were created in"]
+        return [f"{table}: the profiles are in another order than they were created in"]
     for name in dict.fromkeys([*expected.columns, *found.columns]):
         differ = [
             key

@@ -45,7 +45,7 @@ def _close(connection: sqlite3.Connection, process: int) -> None:
 
 
 class Connection:
-    """One SQLite file of profiles, open: its tables, its transactions, what is beside it.
+    """One SQLite file of profiles, open: its tables, its transactions, what is next to it.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ class Connection:
     Raises
     ------
     StoreError
-        If the file cannot be opened, is no SQLite file, holds tables of
-        something else, was written by a later version of the toolkit, or is beside
+        If the file cannot be opened, is not an SQLite file, holds tables of
+        something else, was written by a later version of the toolkit, or is next to
         the ``-wal`` of another file.
 
     Notes
@@ -92,7 +92,7 @@ class Connection:
         self._identities = {suffix: self._identity(suffix) for suffix in _FILES}
 
     def _refuse_no_path(self) -> None:
-        """Refuse what no file can stand at, in words of our own."""
+        """Refuse what no file can be at, in words of our own."""
         if self.path.is_dir():
             raise StoreError(f"{self.path} is a folder; the path of a file is needed")
         if not self.path.parent.is_dir():
@@ -125,7 +125,7 @@ class Connection:
                 raise
             if has_pending(self.path):
                 raise StoreError(
-                    f"{self.path} cannot be opened: {why}, and {self.path.name}-wal beside it "
+                    f"{self.path} cannot be opened: {why}, and {self.path.name}-wal next to it "
                     "holds what is not in the file yet. Copy both to where you may write, and "
                     "open the copy."
                 ) from error
@@ -202,7 +202,7 @@ class Connection:
             )
 
     def _back_up(self, version: int) -> None:
-        """Copy the file, whose layout is about to change, to a new file beside it."""
+        """Copy the file, whose layout is about to change, to a new file next to it."""
         for copy in range(1, 1_000):
             number = "" if copy == 1 else f"-{copy}"
             path = self.path.with_name(f"{self.path.name}.layout-{version}{number}.backup")
@@ -241,7 +241,7 @@ class Connection:
             )
 
     def _identity(self, suffix: str) -> tuple[int, ...] | None:
-        """Return which file stands there now, None for none."""
+        """Return which file is there now, None for none."""
         try:
             status = self._files[suffix].stat()
         except FileNotFoundError:
@@ -396,7 +396,7 @@ class Connection:
         self._connection.set_progress_handler(look, _STEPS_A_LOOK)
 
     def told(self, parts: Iterable[T]) -> Iterator[T]:
-        """Yield parts that take long to make; whoever watches is told between them."""
+        """Yield parts that take long to make; progress is reported between them."""
         for part in parts:
             if self._notice is not None:
                 self._notice()

@@ -2,8 +2,8 @@
 
 Two orders are kept apart. *Arrival* is the order of the log; the latest state
 is what its updates lead to in that order. *Effective time* is when an update
-says it happened: its ``$time``, else its arrival. The past is told in effective
-time: an update that arrived late, or was imported with older times, is part of
+says it happened: its ``$time``, else its arrival. The past follows effective time
+: an update that arrived late, or was imported with older times, is part of
 the past from the time it names.
 """
 
@@ -101,7 +101,7 @@ def _dated(batch: Batch, part: list[tuple[int, Message]], group_key: str) -> lis
 def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
     """Yield the updates of one table that had happened by a time, in effective time.
 
-    What happened at the same time stands in the order of arrival. Updates that are
+    What happened at the same time is in the order of arrival. Updates that are
     part of a compacted log's base are left out; a late one, which arrived after the
     compaction, follows the base whatever time it names.
     """
@@ -247,7 +247,7 @@ def states_around(
 
 
 def _looking_back(progress: Progress, before: int, length: int, total: int) -> Progress:
-    """Return a progress of one run, told in how many updates of the log have been replayed."""
+    """Return a progress of one run, reported as how many updates of the log have been replayed."""
 
     def tell(_stage: str, done: int, of: int, /) -> None:
         progress("Looking back", before + (done * length // of if of else 0), total)
@@ -367,7 +367,7 @@ class ProfilePast:
         Raises
         ------
         InvalidTimeError
-            If *moment* is no whole number of microseconds since 1970 UTC.
+            If *moment* is not a whole number of microseconds since 1970 UTC.
         CompactedError
             If it is before the past that is known.
         """

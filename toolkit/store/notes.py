@@ -1,4 +1,4 @@
-"""What is kept beside the profiles: JSON values by kind and name, in the file or in memory.
+"""What is kept with the profiles: JSON values by kind and name, in the file or in memory.
 
 All of it happens inside a moment of the engine.
 """

@@ -107,7 +107,7 @@ def _lists_of_names(masks: Mapping[str, Mask], length: int) -> pa.Array:
 
 
 def _masks_of_names(lists: pa.Array, names: list[str]) -> dict[str, Mask]:
-    """Return for each of the names in which rows it stands."""
+    """Return for each of the names in which rows it is."""
     rows = pc.list_parent_indices(lists).to_numpy()
     encoded = pc.list_flatten(lists).dictionary_encode()
     codes = encoded.indices.to_numpy()
@@ -212,7 +212,7 @@ def holds(content: bytes, distinct_id: str) -> bool:
 
 
 def messages_naming(content: bytes, distinct_id: str) -> list[tuple[int, Message]]:
-    """Return the messages of one part in which an ID stands, and so all that are for it."""
+    """Return the messages of one part in which an ID is, and so all that are for it."""
     with readable("messages as Parquet"):
         table = pq.read_table(_reader(content))
         named = pc.match_substring(table.column("message"), dumps(distinct_id))
@@ -249,7 +249,7 @@ def logged_message(raw: str | dict[str, Any]) -> Message:
         message = parse_message(found, 0, rejected, ignored=ignored)
     if message is None or rejected or ignored:
         fault = [*rejected, *ignored][0]
-        raise UnreadableError(f"a message of the log is no message: {fault.reason}")
+        raise UnreadableError(f"a message of the log is not a message: {fault.reason}")
     return message if seen is None else replace(message, seen=seen)
 
 

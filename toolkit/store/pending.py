@@ -1,4 +1,4 @@
-"""The files that SQLite keeps beside an open one, and whether they belong to it.
+"""The files that SQLite keeps with an open one, and whether they belong to it.
 
 ``shop.db-wal`` holds what was written last, until it is put into ``shop.db`` itself.
 SQLite takes whatever is there for it, another file's too, and what comes out is a
@@ -36,7 +36,7 @@ _PAUSE: Final = 0.02
 
 
 def beside(path: Path, suffix: str) -> Path:
-    """Return the path of a file that SQLite keeps beside another one, such as its ``-wal``."""
+    """Return the path of a file that SQLite keeps with another one, such as its ``-wal``."""
     return path.with_name(path.name + suffix)
 
 
@@ -50,7 +50,7 @@ def is_database(path: Path) -> bool:
 
 
 def is_beside_database(path: Path) -> bool:
-    """Return whether a path is where SQLite keeps a file beside one of its own."""
+    """Return whether a path is where SQLite keeps a file next to one of its own."""
     return any(
         path.name.endswith(suffix) and is_database(path.with_name(path.name.removesuffix(suffix)))
         for suffix in SUFFIXES
@@ -68,19 +68,19 @@ def mark(connection: sqlite3.Connection) -> None:
 
 
 def check_pending(path: Path) -> None:
-    """Refuse a file that is to be opened beside what was written to another one.
+    """Refuse a file that is to be opened next to what was written to another one.
 
     Raises
     ------
     StoreDamagedError
-        If the ``-wal`` beside it belongs to another file, or to another state of it.
+        If the ``-wal`` next to it belongs to another file, or to another state of it.
     """
     wal = beside(path, "-wal")
     if not has_pending(path):
         return
     if not path.exists() or path.stat().st_size == 0:
         raise StoreDamagedError(
-            f"{path} is not there, but {wal.name} beside it holds what was written to it last. "
+            f"{path} is not there, but {wal.name} next to it holds what was written to it last. "
             f"Nothing was changed. Put the file back that belongs to it, or move {wal.name} away."
         )
     for _ in range(_LOOKS):
@@ -88,7 +88,7 @@ def check_pending(path: Path) -> None:
             return
         time.sleep(_PAUSE)
     raise StoreDamagedError(
-        f"{wal.name} beside {path} holds what was written to another file, or to another copy of "
+        f"{wal.name} next to {path} holds what was written to another file, or to another copy of "
         "this one: together they would be a mixture. Nothing was changed. Put the file back that "
         f"belongs to it; or, to have {path.name} as it is without it, move {wal.name} and "
         f"{path.name}-shm away while no process has the file open."
@@ -126,7 +126,7 @@ def _marks(wal: Path) -> set[bytes]:
 
 
 def _mark_of(path: Path) -> bytes | None:
-    """Return the mark in a file itself, whatever its -wal says; None if it cannot be told."""
+    """Return the mark in a file itself, whatever its -wal says; None if it is unknown."""
     address = f"{path.absolute().as_uri()}?immutable=1"
     try:
         with closing(sqlite3.connect(address, uri=True)) as connection:

@@ -1,4 +1,4 @@
-"""What forms keep beside the profiles: settings by name, in the table's file or in memory."""
+"""What forms keep with the profiles: settings by name, in the table's file or in memory."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _NOUNS: Final = {"cohorts": "saved cohort"}
 class Remembered(MutableMapping[str, Any]):
     """JSON values by name, those remembered last at the end.
 
-    They stand in the SQLite file of the profiles, so they go where it goes and other
-    processes see them; a table in memory forgets them with its profiles. They are no
+    They are in the SQLite file of the profiles, so they go where it goes and other
+    processes see them; a table in memory forgets them with its profiles. They are not
     profiles: no log holds them, and no undo brings them back.
     """
 

@@ -126,7 +126,7 @@ class StoredProfiles:
     def load(self, *, trusting_rows: bool = True) -> Snapshot:
         """Return all profiles: those of the last checkpoint, and what changed since.
 
-        A checkpoint that cannot be read is passed over, unless *trusting_rows* is false.
+        A checkpoint that cannot be read is ignored, unless *trusting_rows* is false.
         """
         checkpoint, parts = self._checkpoint()
         if parts:
@@ -157,7 +157,7 @@ class StoredProfiles:
     def edits(self, edited: Edited, base: Container[str]) -> dict[str, Row | None]:
         """Return the rows of edited profiles as they are now, in the order of creation.
 
-        A profile that was deleted and stands again, or that *base* does not know, is
+        A profile that was deleted and is again, or that *base* does not know, is
         fresh; one that is not there is None.
         """
         now = self.rows(edited)
@@ -201,7 +201,7 @@ class StoredProfiles:
                 self._write_checkpoint(change.snapshot, batch_id)
 
     def rebuild(self, snapshot: Snapshot, batch_id: int) -> None:
-        """Write all profiles anew as of a batch, inside a transaction."""
+        """Rebuild all profiles as of a batch, inside a transaction."""
         self._store.execute(f"DELETE FROM {self._table} WHERE {self._where}", self._prefix)
         self._store.execute("DELETE FROM checkpoints WHERE group_key = ?", [self._key])
         self._store.execute("DELETE FROM properties WHERE group_key = ?", [self._key])
@@ -217,7 +217,7 @@ class StoredProfiles:
         )
 
     def _write_snapshot(self, snapshot: Snapshot, touched: Positions, dropped: Positions) -> None:
-        """Write the touched rows of a snapshot whose rows stand in the order of the file's."""
+        """Write the touched rows of a snapshot whose rows are in the order of the file's."""
         rowids = self._rowids()
         if len(dropped):
             self._delete_rows(rowids[dropped], len(rowids))
@@ -344,8 +344,8 @@ def _profile(text: str) -> Profile:
     if not isinstance(profile, dict):
         repair = either("profiles.check(repair=True)", "`profile-toolkit check --repair`")
         raise StoreDamagedError(
-            f"a profile holds {glimpse(text)!r}, which is no JSON object. The file was changed by "
-            f"something else; {repair} writes it anew from the log."
+            f"a profile holds {glimpse(text)!r}, which is not a JSON object. The file was changed "
+            f"by something else; {repair} rebuilds it from the log."
         )
     return profile
 

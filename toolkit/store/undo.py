@@ -362,7 +362,7 @@ def _around(
 
 
 def _aligned(before: Snapshot, after: Snapshot) -> tuple[pa.Array, Positions, Positions]:
-    """Return the IDs of both, those of *after* first, and where each stands in either."""
+    """Return the IDs of both, those of *after* first, and where each is in either."""
     shared = min(len(before), len(after))
     if before.ids.slice(0, shared).equals(after.ids.slice(0, shared)):
         # Nearly always: a batch adds profiles at the end, an undo takes them away there.

@@ -92,7 +92,7 @@ class Moment:
         return self._states[group_key]
 
     def snapshot(self, group_key: str, progress: Progress = silent) -> Snapshot:
-        """Return all profiles of a table; *progress* is told while they are read from a file."""
+        """Return all profiles of a table; *progress* is called while they are read from a file."""
         with self._watched("Loading", 0, progress):
             return self.state(group_key).snapshot()
 
@@ -145,7 +145,7 @@ class Moment:
         undoes
             The batch that this one undoes. It is logged even where that takes nothing.
         progress
-            Told how far it is. What it raises leaves everything as it was.
+            Called with how far it is. What it raises leaves everything as it was.
         """
         outcomes = [each.outcome for each in planned.values()] or [Outcome()]
         outcome = sum(outcomes[1:], outcomes[0])

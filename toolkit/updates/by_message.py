@@ -71,7 +71,7 @@ def plan_messages(
         A further check of each profile after each message, such as a limit on its
         properties. It needs whole profiles, so the batch goes row by row.
     progress
-        Told how far it is; what it raises stops it.
+        Called with how far it is; what it raises stops it.
     """
     ids = {message.distinct_id for _, message in messages}
     few = len(ids) <= ROWS_AT_MOST or len(ids) <= len(state) // _ONE_ROW_IN

@@ -21,7 +21,7 @@ class ColumnarUpdates:
 
     A row is an update. It is a ``$delete``; or a ``$set`` of the cells that are not absent
     and an ``$unset`` of those marked; or, with neither, a ``$set`` of ``{}``. Each ID is
-    in one row, but for rows with ``times``, which only set.
+    in one row, except rows with ``times``, which only set.
     """
 
     ids: pa.Array

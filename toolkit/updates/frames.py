@@ -40,7 +40,7 @@ class FrameRows:
     times
         When each row happened, in microseconds since 1970 UTC; None if no column says so.
     left_out
-        The cells that are no JSON, and so are absent.
+        The cells that are not JSON, and so are absent.
     notes
         What one should know of the reading, as sentences.
     """
@@ -74,7 +74,7 @@ def read_frame(
     ------
     FrameError
         If a column is missing or there twice, has a name that no property may have, or
-        holds an ID or a time that is none.
+        holds an ID or a time that is not one.
     """
     if not isinstance(frame, pd.DataFrame):
         raise FrameError(f"frame is of type {type(frame).__name__}; a DataFrame is needed")
@@ -118,7 +118,7 @@ def read_frame(
         ids, columns, rows = last_of_each(ids, columns)
         if repeated := int(rows.sum()) - len(ids):
             told = count(repeated, "row")
-            notes.append(f"{told} of an ID that stands there before: the last cell wins (CSV-8).")
+            notes.append(f"{told} with an ID from an earlier row: the last cell wins (CSV-8).")
     return FrameRows(ids, columns, times, left_out, notes)
 
 
@@ -165,7 +165,7 @@ def _advice_without_id(given: pd.Series, rows: Positions, is_index: bool) -> str
 
 
 def zone_notes(read: series.Times, title: str) -> list[str]:
-    """Return in a sentence whether times of a column were read as UTC for want of a zone."""
+    """Return in a sentence whether times of a column were read as UTC for lack of a zone."""
     if not read.without_zone:
         return []
     return [

@@ -1,8 +1,8 @@
 """Long lists under many operators of one batch, without going over them again for each.
 
 The operators of :mod:`toolkit.operators` never change what they are given: each makes
-the list anew. For a list of 100,000 elements that takes milliseconds, a message. A
-:class:`GrowingList` stands in such a profile's place of the list while a batch is worked
+the list again. For a list of 100,000 elements that takes milliseconds, a message. A
+:class:`GrowingList` is in such a profile's place of the list while a batch is worked
 out, is changed in place, and gives the list at the end.
 """
 
@@ -23,7 +23,7 @@ _BLIND: Final = frozenset({"$set", "$set_once", "$unset"})
 
 
 class GrowingList:
-    """A list that a batch works on: what it holds, and where equal elements stand."""
+    """A list that a batch works on: what it holds, and where equal elements are."""
 
     __slots__ = ("_elements", "_next", "_places", "_repeated")
 
@@ -96,7 +96,7 @@ class GrowingList:
 def apply_to(
     operator: str, properties: Mapping[str, Any], argument: Any, refused: Refused | None = None
 ) -> tuple[Profile, bool]:
-    """Do what an operator does to a profile that growing lists may stand in.
+    """Do what an operator does to a profile that growing lists may be in.
 
     Returns
     -------

@@ -187,7 +187,7 @@ def parse_message(
     group_key
         The table the message is for, where it does not say so itself.
     ignored
-        Collects the fields that nobody knows and that were passed over (META).
+        Collects the fields that nobody knows and that were ignored (META).
     """
     if not is_mapping(raw):
         kind = type(raw).__name__
@@ -205,7 +205,9 @@ def parse_message(
         if not operators:
             raise MessageError(f"no operator; give one of {', '.join(OPERATORS)}")
         if "$delete" in raw and len(operators) > 1:  # MSG-1
-            raise MessageError("$delete stands beside another operator; send it in its own message")
+            raise MessageError(
+                "$delete is combined with another operator; send it in its own message"
+            )
         time = None if raw.get("$time") is None else times.parse_time(raw["$time"])
         ignore_time = raw.get("$ignore_time")
         if not isinstance(ignore_time, bool | np.bool_ | None):

@@ -54,7 +54,7 @@ def add(
 ) -> Profile:
     """Return the profile with numbers added to its number properties.
 
-    Absent counts as 0 (ADD-1). Where the increment or the stored value is no
+    Absent counts as 0 (ADD-1). Where the increment or the stored value is not a
     number, the stored value stays, and the property is refused (ADD-2).
     Integers stay exact at any size.
 
@@ -75,7 +75,7 @@ def add(
 def union(
     properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
 ) -> Profile:
-    """Return the profile with values added to its lists, none standing twice (UNION-1).
+    """Return the profile with values added to its lists, with no duplicates (UNION-1).
 
     >>> union({"tags": ["a", "b"]}, {"tags": ["b", "c", "c"], "seen": "x"})
     {'tags': ['a', 'b', 'c'], 'seen': ['x']}

@@ -31,7 +31,7 @@ def plan(
         A further check of each profile after each message, such as a limit on its
         properties. Columns are checked before.
     progress
-        Told how far it is; what it raises stops it.
+        Called with how far it is; what it raises stops it.
     """
     if isinstance(updates, ColumnarUpdates):
         return plan_columns(state, updates, progress)

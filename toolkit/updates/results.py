@@ -221,7 +221,7 @@ class ChangeReport(Outcome):
     notes
         What is worth knowing, in sentences.
     dry_run
-        Whether nothing was written, for it was only asked what would be.
+        Whether nothing was written, because it was only asked what would be.
     batch_id
         The batch in the log, which ``profiles.undo`` takes; None if nothing was written.
     """

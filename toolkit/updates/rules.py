@@ -314,7 +314,7 @@ def _operator_rules(operator: str, argument: Any, stored: Profile) -> Iterable[s
 
 
 def _shows_exactness(stored: Json, increment: Json) -> bool:
-    """Return whether a sum tells integers from floats."""
+    """Return whether a sum distinguishes integers from floats."""
     if not (is_number(stored) and is_number(increment)):
         return False
     return type(stored) is not type(increment) or abs(stored + increment) > _EXACT  # type: ignore[operator, arg-type]
@@ -337,7 +337,7 @@ def _are_lookalikes(left: Json, right: Json) -> bool:
 
 
 def _envelope_rules(message: Mapping[Any, Any]) -> Iterable[str]:
-    """Yield the rules of what stands around the operators."""
+    """Yield the rules of what is next to the operators."""
     of_group = "$group_key" in message
     if not isinstance(message.get("$group_id" if of_group else "$distinct_id"), str):
         yield "MSG-4"

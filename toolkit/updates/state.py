@@ -1,7 +1,7 @@
 """The latest state of many profiles: a snapshot, and the few rows changed since.
 
 A million-row column must not be copied to set one property. So a small batch
-changes rows in a dictionary beside the snapshot, and the two are merged when
+changes rows in a dictionary next to the snapshot, and the two are merged when
 somebody next looks at whole columns.
 """
 
@@ -26,8 +26,8 @@ _CELL_BY_CELL: Final = 20
 class Row(NamedTuple):
     """One profile.
 
-    ``fresh`` says that it was created after the snapshot, and so stands behind
-    the snapshot's rows, even if an older profile of the same ID stands there.
+    ``fresh`` says that it was created after the snapshot, and so is behind
+    the snapshot's rows, even if an older profile of the same ID is there.
     """
 
     properties: Profile
@@ -39,7 +39,7 @@ class Row(NamedTuple):
 class Change:
     """What a batch leads to, worked out but not yet part of any state.
 
-    Either *rows* says how single rows stand afterwards (None: deleted), in the
+    Either *rows* says how single rows are afterwards (None: deleted), in the
     order they were created, or *snapshot* is the whole state afterwards.
 
     Attributes
@@ -52,7 +52,7 @@ class Change:
         With *snapshot*: the rows of the state before that were deleted, whether or not
         created again.
     born
-        With *rows*: IDs of the profiles created, which stand behind all others.
+        With *rows*: IDs of the profiles created, which are behind all others.
     """
 
     names: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class Change:
 
 
 class StoredRows(Protocol):
-    """Where the rows of a state stand on disk."""
+    """Where the rows of a state are on disk."""
 
     def count(self) -> int:
         """Return how many profiles there are."""
@@ -170,7 +170,7 @@ class State:
     def order(self, names: Collection[str]) -> Mapping[str, int]:
         """Return the place of each property in the table (ORDER-1).
 
-        Those of the *names* that no profile ever had stand last, in their order.
+        Those of the *names* that no profile ever had are last, in their order.
         """
         if all(name in self._order for name in names):
             return self._order
@@ -273,7 +273,7 @@ def merge(
     cells: Mapping[str, Column],
     seen: Positions,
 ) -> tuple[Snapshot, Positions]:
-    """Return *base* with some rows replaced or added, and where those rows now stand.
+    """Return *base* with some rows replaced or added, and where those rows now are.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ def merge(
     ids
         The rows to write, each ID once.
     positions
-        Where each stands in *base*; -1 for a new one, appended in the order given.
+        Where each is in *base*; -1 for a new one, appended in the order given.
     cells
         The cells of those rows afterwards, for every property that may differ.
     seen

@@ -1,4 +1,4 @@
-"""The columns of a CSV file in the wizard: a page of rows that are filled anew, never made anew."""
+"""The columns of a CSV file in the wizard: a page of rows that are refilled, never remade."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ColumnRow(guarded.Box):
     Parameters
     ----------
     state
-        What is told of each change.
+        What is called after each change.
     """
 
     def __init__(self, state: CsvImportState) -> None:
@@ -173,7 +173,7 @@ class ColumnRows(guarded.Box):
         ticked = sum(each.ticked and each.position != state.identifier for each in state.columns)
         told = f"{ticked:,} of {count(len(state.columns), 'column')} become properties"
         if state.problems:
-            told += f"; {count(state.problems, 'column')} cannot be imported as it stands"
+            told += f"; {count(state.problems, 'column')} cannot be imported as it is"
         self._count.value = Html('<span class="tk-hint">{}.</span>').format(told)
         self._range.value = f"{start + 1:,}-{start + len(shown):,} of {len(found):,}"
         self._before.disabled, self._after.disabled = self._page == 0, self._page == pages - 1

@@ -30,7 +30,7 @@ class ColumnChoice:
     Attributes
     ----------
     about
-        What stands in it.
+        What is in it.
     ticked
         Whether it is imported (CSV-3).
     name
@@ -113,7 +113,7 @@ def checked(
     choices
         All of them.
     identifier
-        The position of the column of distinct IDs, which is no property.
+        The position of the column of distinct IDs, which is not a property.
     known
         The properties the table has.
     """
@@ -166,12 +166,12 @@ def _hint(choice: ColumnChoice, by_case: Mapping[str, str]) -> str:
     name = choice.name
     if choice.misfits:
         return (
-            f"{count(choice.misfits, 'cell')} {'is' if choice.misfits == 1 else 'are'} no "
-            f"{choice.type}; {'its row' if choice.misfits == 1 else 'their rows'} "
+            f"{count(choice.misfits, 'cell')} {'does' if choice.misfits == 1 else 'do'} not fit "
+            f"the type {choice.type}; {'its row' if choice.misfits == 1 else 'their rows'} "
             "would not be imported."
         )
     if name == TIME:
-        return "When each row happened; no property. Rows apply in the order of their times."
+        return "When each row happened; not a property. Rows apply in the order of their times."
     meant = meant_name(name) or _by_label(name)
     if meant is not None and meant not in (name, DISTINCT_ID):
         return f"A property of its own. The reserved one is {meant}."

@@ -81,14 +81,14 @@ def facts(report: ImportReport) -> list[Fact]:
         Fact(
             "Placeholder IDs",
             len(report.placeholder_ids),
-            f"words for “nobody”, imported as profiles: {_some(report.placeholder_ids)}"
+            f"words for “nobody”, but imported as profiles: {_some(report.placeholder_ids)}"
             if len(report.placeholder_ids)
             else "",
         ),
         Fact(
             "Same e-mail under another ID",
             report.same_email,
-            "each is a second profile of somebody the table or the file has already",
+            "each is a second profile of somebody already in the table or the file",
         ),
         Fact("Same name under another ID", report.same_name, "perhaps the same person"),
         Fact("Values cut by the table's limits", len(report.cut)),

@@ -76,7 +76,7 @@ _STOPPED: Final = "Stopped. Nothing was written."
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A file that was read, and what stands in it."""
+    """A file that was read, and what is in it."""
 
     file: CsvFile
     preview: CsvPreview
@@ -87,7 +87,7 @@ class CsvImportState(HasTraits):
 
     Long work (reading a file, the dry run, the import, its undo) runs in :attr:`job`:
     an action begins it and returns; :meth:`wait` waits for its end. Whatever goes
-    wrong is told in :attr:`error`.
+    wrong is in :attr:`error`.
 
     Attributes
     ----------
@@ -98,9 +98,9 @@ class CsvImportState(HasTraits):
     name
         The file's name.
     encoding, delimiter, header
-        How the file is to be read, as asked for; ``""`` and None to find out.
+        How the file is to be read, as asked for; ``""`` and None to detect it.
     preview
-        What stands in the file; None before one was read.
+        What is in the file; None before one was read.
     first_rows
         The cells of its first rows, a header included.
     identifier
@@ -316,7 +316,7 @@ class CsvImportState(HasTraits):
 
     @property
     def identifier_told(self) -> str:
-        """What becomes of the rows' distinct IDs as things stand, in words."""
+        """What becomes of the rows' distinct IDs as things are, in words."""
         if self.preview is None:
             return ""
         if self.identifier is not None:
@@ -333,7 +333,7 @@ class CsvImportState(HasTraits):
             )
         return (
             "No column is chosen and none is an e-mail address, so each row gets a random "
-            f"{self.id_name}. Another import of the file would make all the profiles again.{better}"
+            f"{self.id_name}. Importing the file again would create all the profiles again.{better}"
         )
 
     @property
@@ -403,7 +403,7 @@ class CsvImportState(HasTraits):
             choice = replace(choice, ticked=ticked)
         if type is not None:
             if type not in COLUMN_TYPES:
-                self.error = f'"{type}" is no type; there are {", ".join(COLUMN_TYPES)}.'
+                self.error = f'"{type}" is not a type; there are {", ".join(COLUMN_TYPES)}.'
                 return
             choice = replace(choice, type=type)
         if choice != old:
@@ -420,7 +420,7 @@ class CsvImportState(HasTraits):
         )
 
     def found_columns(self, words: str) -> list[ColumnChoice]:
-        """Return the columns in whose title, property or samples some words stand."""
+        """Return the columns in whose title, property or samples some words are."""
         sought = words.strip().lower()
         return [
             each
@@ -583,7 +583,7 @@ class CsvImportState(HasTraits):
         if len(self.dry.rejected) and not self.skip_rejected:
             self.error = (
                 f"{count(len(self.dry.rejected), 'row')} cannot be imported. "
-                "Correct the file, or tick that the others shall be imported."
+                "Correct the file, or tick the box to import the others."
             )
             return
 
@@ -654,11 +654,11 @@ class CsvImportState(HasTraits):
         self._quickly(lambda: None)
 
     def cancel(self) -> None:
-        """Stop what is under way; nothing is written then."""
+        """Stop what is in progress; nothing is written then."""
         self.job.cancel()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the work under way; return whether it has ended."""
+        """Wait for the work in progress; return whether it has ended."""
         return self.job.wait(timeout)
 
     def _start(self, work: Callable[[Progress], T], done: Callable[[T], None]) -> None:
@@ -679,7 +679,7 @@ class CsvImportState(HasTraits):
         self.job.start(work, done, end)
 
     def _quickly(self, action: Callable[[], None]) -> None:
-        """Do what takes no time; what goes wrong is told."""
+        """Do what takes no time; what goes wrong is shown."""
         if self.job.running:
             return
         self.error = ""

@@ -96,7 +96,7 @@ class ChooseStep(StepView):
             self.drop,
             parts.hint(
                 f"Give files of more than {LARGE // 1_000_000} MB by their path: "
-                "what goes through the page goes slowly. Nothing leaves this machine."
+                "uploads through the page are slow. Nothing leaves this machine."
             ),
             parts.row(self.path, self.open_button),
             parts.row(parts.hint("Or try a sample:"), *samples),
@@ -120,7 +120,7 @@ class ChooseStep(StepView):
 
 
 def _nearby() -> list[str]:
-    """Return the CSV files beside the notebook, and one folder down."""
+    """Return the CSV files next to the notebook, and one folder down."""
     found: list[str] = []
     for pattern in ("*.csv", "*.tsv", "*.csv.gz", "*/*.csv"):
         try:
@@ -195,7 +195,7 @@ class IdentifierStep(StepView):
         super().__init__(
             state,
             parts.hint(
-                "Rows whose ID the table has already update that profile; others make new ones."
+                "Rows whose ID is already in the table update that profile; others create new ones."
             ),
             self.column,
             self._told,
@@ -350,7 +350,7 @@ class CheckStep(StepView):
 
 
 class ImportStep(StepView):
-    """The import under way, and what it did."""
+    """The import in progress, and what it did."""
 
     def __init__(self, state: CsvImportState) -> None:
         self._done = parts.Note()
@@ -362,7 +362,7 @@ class ImportStep(StepView):
         self.undo = parts.button("Undo this import", state.undo)
         self.rest = parts.button(
             "Undo the rest", lambda: state.undo(only_untouched=True),
-            tooltip="Undo all but what was written to since",
+            tooltip="Undo everything except what was changed since",
         )  # fmt: skip
         self.redo = parts.button("Bring it back", state.redo)
         self.another = parts.button("Import another file", state.restart, kind="primary")

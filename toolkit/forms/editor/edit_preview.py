@@ -17,9 +17,9 @@ def edit_table(edit: Edit) -> Html:
     """Return what an edit does, one row per property; each kind has a sign, a word and a colour."""
     if not edit.properties:
         said = (
-            "Nothing is entered so far; saved like this it is an empty profile."
+            "Nothing has been entered; saved like this, it is an empty profile."
             if edit.creates
-            else "Nothing is changed so far."
+            else "Nothing has been changed."
         )
         return hint_html(said)
     row = Html(

@@ -67,7 +67,9 @@ class ProfileEditor(Form):
         self._note = parts.Note()
         self._add = parts.button("+ Add property", self._add_row)
         self._save = parts.button("Save", self.save, kind="primary", tooltip="Save (Enter)")
-        self._cancel = parts.button("Cancel", state.cancel, tooltip="Drop what was entered (Esc)")
+        self._cancel = parts.button(
+            "Cancel", state.cancel, tooltip="Discard what was entered (Esc)"
+        )
         self._delete = parts.button("Delete", self._delete_profile, kind="danger")
         # Not the same button again: a double click would answer a question nobody read.
         self._confirm = parts.button("Delete for good", self._delete_profile, kind="danger")

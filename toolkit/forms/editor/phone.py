@@ -40,21 +40,21 @@ def doubt(phone: str, country_code: str | None = None) -> str | None:
     >>> print(doubt("4790012345", "NO"))
     Messages would go to +474790012345: the calling code of NO is there already, and put before it.
     >>> doubt("90012345")
-    'Without a leading + or a Country nobody can tell which country this number is of.'
+    'Without a leading + or a Country it is not clear which country this number is in.'
     """
     called = number_to_call(phone, country_code)
     if not called.startswith("+"):
-        return "Without a leading + or a Country nobody can tell which country this number is of."
+        return "Without a leading + or a Country it is not clear which country this number is in."
     try:
         parsed = phonenumbers.parse(called)
     except phonenumbers.NumberParseException:
-        return f"{called} is no phone number that can be called."
+        return f"{called} is not a phone number that can be called."
     if phonenumbers.is_possible_number(parsed):
         return None
     code = str(phonenumbers.country_code_for_region((country_code or "").upper()))
     if not phone.strip().startswith("+") and phone.strip().startswith(code):
         return (
-            f"Messages would go to {called}: the calling code of {country_code} is there "
-            "already, and put before it."
+            f"Messages would go to {called}: the calling code of {country_code} is already there, "
+            "but is added again."
         )
     return f"{called} is too long or too short for a phone number of its country."

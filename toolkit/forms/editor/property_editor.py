@@ -107,7 +107,7 @@ class PropertyEditor(guarded.Box):
         elif row.kind == "date":
             field = _date_field(row, label)
         elif row.kind == "null":
-            field = parts.hint("There, but without a value: it counts as not set.")
+            field = parts.hint("Stored, but without a value: it counts as not set.")
         else:
             hints = {"number": "12.5", "time": "2026-05-01T14:30:00Z"}
             field = parts.text(label, row.text, place="hidden", width="100%",

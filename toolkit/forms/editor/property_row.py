@@ -228,7 +228,7 @@ def read_number(text: str) -> int | float:
     Raises
     ------
     ValueError
-        If it is none.
+        If it is not one.
     """
     typed = text.strip()
     if not typed:
@@ -245,7 +245,7 @@ def read_number(text: str) -> int | float:
             hint = f" Did you mean {typed.replace(',', '.')}?"
         elif _NUMBER.fullmatch(typed.replace(",", "").replace(" ", "")):
             hint = f" Did you mean {typed.replace(',', '').replace(' ', '')}?"
-        raise ValueError(f'"{typed[:40]}" is no number such as 12, -0.5 or 1e6.{hint}')
+        raise ValueError(f'"{typed[:40]}" is not a number such as 12, -0.5 or 1e6.{hint}')
     number = float(typed)
     if number in (float("inf"), float("-inf")):
         raise ValueError(f"{typed[:40]} is too large for a number.")
@@ -258,14 +258,14 @@ def read_moment(text: str, kind: str) -> str:
     Raises
     ------
     ValueError
-        If it is none in ISO 8601.
+        If it is not one in ISO 8601.
     """
     typed = text.strip()
     form, example = (_DATE, "2026-05-01") if kind == "date" else (_TIME, "2026-05-01T14:30:00Z")
     if not typed:
         raise ValueError(f"A {kind} is missing, such as {example}.")
     if not form.fullmatch(typed):
-        raise ValueError(f'"{typed[:40]}" is no {kind} such as {example}.')
+        raise ValueError(f'"{typed[:40]}" is not a {kind} such as {example}.')
     times.parse_time(typed)
     return typed
 

@@ -39,7 +39,7 @@ class EditorState(HasTraits):
     Attributes
     ----------
     distinct_id
-        What stands in the field of the distinct ID.
+        What is in the field of the distinct ID.
     rows
         The properties, a :class:`PropertyRow` each.
     exists
@@ -141,14 +141,14 @@ class EditorState(HasTraits):
 
     @property
     def _is_elsewhere(self) -> bool:
-        """Whether another ID stands in the field than the one whose edits are shown."""
+        """Whether another ID is in the field than the one whose edits are shown."""
         return self.before is not None and self.distinct_id != self._opened and self._has_edits()
 
     def id_caution(self) -> str:
         """Return what is odd about the distinct ID, empty if nothing is."""
         typed = self.distinct_id
         if typed != typed.strip() or not typed.isprintable():
-            return "Spaces around the ID and signs that cannot be seen are part of it."
+            return "Spaces around the ID and invisible characters are part of it."
         return ""
 
     def problems(self) -> dict[int, str]:
@@ -205,7 +205,7 @@ class EditorState(HasTraits):
         self._say("")
 
     def type_id(self, typed: str) -> None:
-        """Take what stands in the field of the distinct ID.
+        """Take what is in the field of the distinct ID.
 
         If it is the ID of a profile its properties are shown, with those over them that
         were entered before there was any. Edits of another profile never come along.

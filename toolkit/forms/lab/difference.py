@@ -47,7 +47,7 @@ class Difference(NamedTuple):
 def differences(before: Profile | None, after: Profile | None) -> list[Difference]:
     """Return every property of two profiles that is not hidden, in the order of *after*.
 
-    What is gone stands where it stood.
+    What is gone is where it was.
 
     >>> [each.change for each in differences({"a": 1, "b": 2}, {"b": 3, "c": 4})]
     ['removed', 'changed', 'added']

@@ -25,7 +25,7 @@ _PAGE: Final = 10
 class OperatorLab(Form):
     """A form to learn the operators with: a profile, a message, and what it does.
 
-    Left stands a profile as JSON, in the middle a message, composed by form or typed,
+    On the left is a profile as JSON, in the middle a message, composed by form or typed,
     right the profile afterwards with its differences and the rules that applied.
     Messages come one by one or as a list to step through. With *Predict first* the
     result stays hidden until you have typed what you expect.
@@ -305,7 +305,7 @@ class OperatorLab(Form):
     # What they see
 
     def _draw(self, _: object = None) -> None:
-        """Show the state; a change of a field on the way is no edit."""
+        """Show the state; a change of a field on the way is not an edit."""
         if self._drawing or self.state.busy:
             return
         self._drawing = True

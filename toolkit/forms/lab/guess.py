@@ -20,9 +20,9 @@ def read_profile(text: str) -> Profile | None:
     Raises
     ------
     JsonTextError
-        If it is no JSON.
+        If it is not JSON.
     InvalidValueError
-        If it is no profile.
+        If it is not a profile.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def read_profile(text: str) -> Profile | None:
     if not isinstance(profile, dict | None):
         raise InvalidValueError("a profile is an object {…}; null means that there is none")
     if profile is not None and LAST_SEEN in profile:
-        raise InvalidValueError(f"{LAST_SEEN} is no part of it: Updated At has a field of its own")
+        raise InvalidValueError(f"{LAST_SEEN} is not part of it: Updated At has a field of its own")
     return profile
 
 

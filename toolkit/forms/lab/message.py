@@ -89,7 +89,7 @@ def _refusal(message: object) -> str:
         elif is_meta(operator, argument):
             continue
         elif operator not in OPERATORS:
-            return f"The form knows no {sayable(operator[:40])}; edit it as JSON."
+            return f"The form does not know {sayable(operator[:40])}; edit it as JSON."
         elif not _can_be_shown(OPERATORS[operator].argument, argument):
             return f"The form cannot show this {operator}; edit it as JSON."
         if not is_meta(operator, argument) and any(name in HIDDEN for name in _named(argument)):
@@ -133,7 +133,7 @@ def put_together(parts: Parts, before: object) -> tuple[dict[str, Any], list[str
     ----------
     parts
         What the form shows. The rows of one operator become one argument, where the
-        first of them stands.
+        first of them is.
     before
         The message as it was; what the form did not change stays as it was written.
     """

@@ -50,7 +50,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             updated_at="",
         ),
         "$set of NaN": Preset(
-            "One of the two values is no JSON. What becomes of the other?",
+            "One of the two values is not JSON. What becomes of the other?",
             {"plan": "free"},
             _sent({"$set": {"score": float("nan"), "plan": "pro"}}),
         ),
@@ -109,7 +109,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             _sent({"$remove": {"tags": "beta", "seen": "Tent"}}),
         ),
         "List operators on null": Preset(
-            "Null is no list. Does one of the three begin one?",
+            "Null is not a list. Does one of the three begin one?",
             {"tags": None, "seen": None, "items": None},
             _sent({"$union": {"tags": ["a"]}, "$append": {"seen": "b"}, "$remove": {"items": "c"}}),
         ),
@@ -128,7 +128,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             {"plan": "pro"},
             _sent({"$unset": ["plan", "no such property"]}),
         ),
-        "$delete beside another operator": Preset(
+        "$delete with another operator": Preset(
             "Deleted first and written then, or nothing of both?",
             {"plan": "pro"},
             _sent({"$delete": "", "$set": {"plan": "free"}}),
@@ -139,7 +139,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             _sent({"$delete": ""}, {"$set": {"city": "Oslo"}}),
         ),
         "Several operators in one message": Preset(
-            "They apply in the order written. And if they stood the other way round?",
+            "They apply in the order written. And if they were the other way round?",
             {"orders": 5},
             _sent({"$set": {"orders": 1}, "$add": {"orders": 10}}),
         ),
@@ -191,7 +191,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
                 {"$distinct_id": 1e17, "$add": {"orders": 1}},
             ),
         ),
-        "What SDKs send beside the operators": Preset(
+        "What SDKs send next to the operators": Preset(
             "Which of these fields changes the profile? Which one is rejected?",
             {"plan": "free"},
             _sent(

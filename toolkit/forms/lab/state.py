@@ -267,7 +267,7 @@ class OperatorLabState(HasTraits):
     def edit(self, **changed: Any) -> None:
         """Change the message as a form does: ``id``, ``time``, ``ignore_time``, ``rows``."""
         if self.message_error or self.parts.refusal:
-            self.note = self.parts.refusal or "Mend the message's JSON first."
+            self.note = self.parts.refusal or "Correct the message's JSON first."
             return
         if "rows" in changed:
             changed["rows"] = tuple(Row(*row) for row in changed["rows"])
@@ -417,7 +417,7 @@ class OperatorLabState(HasTraits):
             setattr(
                 self,
                 f"{name}_error",
-                f"{text[:40]!r} is no time; write it as 2026-03-01T12:00:00Z{or_empty}",
+                f"{text[:40]!r} is not a time; write it as 2026-03-01T12:00:00Z{or_empty}",
             )
             return NO_TIME
 
@@ -443,7 +443,7 @@ class OperatorLabState(HasTraits):
         if unreadable == self.position:
             return "The result follows when the message can be read."
         if unreadable is not None and unreadable < self.position:
-            return f"Message {unreadable + 1} cannot be read. Go back and mend it."
+            return f"Message {unreadable + 1} cannot be read. Go back and correct it."
         return ""
 
     # The guess

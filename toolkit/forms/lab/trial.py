@@ -47,7 +47,7 @@ class Trial:
         As it was sent.
     address
         Group key (``""`` for users) and ID. A message without a valid ID is shown
-        beside the first profile.
+        next to the first profile.
     before, after
         The properties, None where there is no profile.
     seen_before, seen_after

@@ -56,7 +56,7 @@ def verdict(trial: Trial) -> Html:
     if trial.verdict == "updated":
         changes = {each.change for each in differences(trial.before, trial.after)}
         if changes <= {"kept"} and not hidden_in(trial.after):
-            words = "Written, with values equal to those there were."
+            words = "Written, with values equal to the old ones."
     if trial.rejections and trial.verdict != "rejected":
         words += " A part was rejected."
     return Html('<p class="tk-lab-verdict"><strong>{}</strong></p>').format(words)
@@ -76,7 +76,7 @@ def profile_after(trial: Trial) -> Html:
     lines = differences(trial.before, trial.after)
     parts: list[Html] = []
     if trial.after is None:
-        parts.append(_empty("There is no profile any more."))
+        parts.append(_empty("The profile no longer exists."))
     elif not shown_of(trial.after):
         parts.append(_empty("An empty profile: {}"))
     if lines:
@@ -220,7 +220,7 @@ def _rule(name: str, *, whole: bool) -> Html:
 
 
 def code(text: str) -> Html:
-    """Return plain text as HTML, with `code` for what stands in backticks.
+    """Return plain text as HTML, with `code` for what is in backticks.
 
     >>> code("`$set` & more")
     Html('<code>$set</code> &amp; more')

@@ -25,7 +25,7 @@ class Chooser:
     value
         The value at first.
     on_pick
-        Called with the value that a person chose. Text typed that is no option is
+        Called with the value that a person chose. Text typed that is not an option is
         passed on as it is.
     place, width
         As for the parts.
@@ -108,7 +108,7 @@ class Choosers(guarded.Box):
         The label; each further one is numbered.
     make
         Returns a further choice, of its label and what to call with the value picked;
-        ``""`` is no choice.
+        ``""`` is not a choice.
     on_pick
         Called with the list of what was chosen.
     most

@@ -59,7 +59,7 @@ class DownloadButton(guarded.Box):
     Parameters
     ----------
     label
-        What stands on the button.
+        What is on the button.
     name
         The file's name.
     content

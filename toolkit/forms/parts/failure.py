@@ -1,4 +1,4 @@
-"""What failed where nobody is above to hear of it, in words and in full."""
+"""What failed where nobody is above to notice it, in words and in full."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toolkit.base import ToolkitError, sentence
 class Failure(NamedTuple):
     """An exception of a callback or a job, as a form shows it.
 
-    ``doing`` is what somebody did or what was under way, ``words`` what went wrong, and
+    ``doing`` is what somebody did or what was in progress, ``words`` what went wrong, and
     ``details`` the traceback.
     """
 

@@ -15,7 +15,7 @@ class FailureNote(guarded.Box):
         self._note = parts.Note()
         self._open = parts.button("Details", self._turn)
         self._code = Code(label="Details of what failed")
-        self._advice = parts.hint("What you entered is still here, and the form can be used on.")
+        self._advice = parts.hint("What you entered is still here, and the form still works.")
         super().__init__(
             [
                 self._note,

@@ -29,7 +29,7 @@ class FileDrop(guarded.AnyWidget):
     on_error
         Called with a reason if the file could not be read.
     label
-        What stands in the place.
+        What is in the place.
     accept
         Which files are proposed, such as ``".csv,.txt"``.
     """

@@ -199,12 +199,12 @@ class FilterState(HasTraits):
             self.mode = mode
 
     def check(self, condition: Expression | str | None) -> None:
-        """Refuse what is no condition.
+        """Refuse what is not a condition.
 
         Raises
         ------
         ToolkitError
-            If it is none; the message says which of its properties there is not.
+            If it is not one; the message says which of its properties do not exist.
         """
         if condition is not None:
             text = condition if isinstance(condition, str) else condition.text
@@ -229,7 +229,7 @@ class FilterState(HasTraits):
         self.changed()
 
     def changed(self) -> None:
-        """Work out anew what the filter comes to, and tell."""
+        """Work out again what the filter comes to, and tell."""
         if self._is_quiet:
             return
         self._read()
@@ -237,7 +237,7 @@ class FilterState(HasTraits):
             listener()
 
     def reread(self) -> None:
-        """Read the same anew, of what there is to choose from by now; tell nobody."""
+        """Read the same again, of what there is to choose from by now; tell nobody."""
         self._read()
         self.revision += 1
 

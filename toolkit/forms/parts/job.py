@@ -1,4 +1,4 @@
-"""Long work beside the page: in a thread, with progress, and stopped on request."""
+"""Long work in the background: in a thread, with progress, and stopped on request."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ class Job(HasTraits):
         Raises
         ------
         RuntimeError
-            If work is under way.
+            If work is in progress.
         """
         if self.running:
-            raise RuntimeError("this job is under way; wait for it, or cancel it first")
+            raise RuntimeError("this job is in progress; wait for it, or cancel it first")
         self._stop.clear()
         self.exception = self.failure = None
         self.error, self.cancelled, self.detail, self.stage, self.fraction = "", False, "", "", -1.0
@@ -110,7 +110,7 @@ class Job(HasTraits):
             self._do(on_end, is_work=False)
 
     def _do(self, step: Callable[[], object], *, is_work: bool = True) -> None:
-        """Do a step of the thread. Nobody is above it: whatever fails is told, never lost."""
+        """Do a step of the thread. Nobody is above it: whatever fails is shown, never lost."""
         try:
             step()
         except WorkCancelled:
@@ -120,7 +120,7 @@ class Job(HasTraits):
             if is_work and isinstance(error, ToolkitError):  # why, is for the form to show with it
                 self.error = str(error)
             else:
-                self.failure = Failure.of(error, self.stage or "Work beside the page")
+                self.failure = Failure.of(error, self.stage or "Work in the background")
 
     def _notice(self, stage: str, done: int, total: int, /) -> None:
         if self._stop.is_set():

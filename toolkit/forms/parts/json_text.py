@@ -103,7 +103,7 @@ def _advice(text: str, at: int, error: json.JSONDecodeError) -> str:
     if error.msg.startswith("Unterminated string"):
         return "the text that begins here has no closing double quote"
     if error.msg.startswith("Invalid control character"):
-        return r"text stands on one line; a line break in it is written \n"
+        return r"text goes on one line; a line break in it is written \n"
     if error.msg.startswith("Invalid") and "escape" in error.msg:
         return r"no such escape; a backslash is written \\"
     if not rest:
@@ -119,8 +119,8 @@ def _advice(text: str, at: int, error: json.JSONDecodeError) -> str:
     if found in _IN_PYTHON:
         return f"JSON writes {_IN_PYTHON[found]} for {found}"
     if re.fullmatch(r"[+.]?[\d.]+", found):
-        return f"{found} is no JSON number; write 12, -0.5 or 1e6, or put text in double quotes"
-    return f'text stands in double quotes: "{found}"'
+        return f"{found} is not a JSON number; write 12, -0.5 or 1e6, or put text in double quotes"
+    return f'text goes in double quotes: "{found}"'
 
 
 def _check(text: str, nan: bool) -> None:
@@ -141,11 +141,11 @@ def _check(text: str, nan: bool) -> None:
             name = json.loads(last[0])
             if name in known:
                 _refuse(
-                    text, last.start(), f"{last[0]} stands twice in one object; only one can count"
+                    text, last.start(), f"{last[0]} occurs twice in one object; only one can count"
                 )
             known.add(name)
         elif sign in _BARE and not nan:
-            _refuse(text, token.start(), f"{sign} is no JSON")
+            _refuse(text, token.start(), f"{sign} is not JSON")
         last = token
 
 
@@ -191,7 +191,7 @@ def laid_out(value: Any, *, indent: int = 0, before: int = 0) -> str:
     indent
         How many spaces its lines begin with, but for the first.
     before
-        How many characters stand before it on its first line.
+        How many characters are before it on its first line.
 
     Examples
     --------

@@ -25,7 +25,7 @@ class Latest:
 
     @property
     def is_open(self) -> bool:
-        """Whether something is under way."""
+        """Whether something is in progress."""
         return self._is_busy
 
     def ask(
@@ -34,7 +34,7 @@ class Latest:
         on_done: Callable[[Any], None],
         on_failed: Callable[[BaseException | None], None],
     ) -> None:
-        """Do *work* as soon as what is under way is stopped.
+        """Do *work* as soon as what is in progress is stopped.
 
         *on_failed* gets the error, or None if somebody stopped the work.
         """
@@ -69,7 +69,7 @@ class Latest:
         start()
 
     def drop(self) -> None:
-        """Stop what is under way, and tell nobody what comes of it."""
+        """Stop what is in progress, and tell nobody what comes of it."""
         with self._lock:
             self._number += 1
             self._next = None
@@ -86,7 +86,7 @@ class Latest:
         start()
 
     def wait(self, until: float | None) -> bool:
-        """Wait until nothing is under way, or a time of the monotonic clock."""
+        """Wait until nothing is in progress, or a time of the monotonic clock."""
         with self._lock:
             left = None if until is None else max(0.0, until - time.monotonic())
             return self._idle.wait_for(lambda: not self._is_busy, left)

@@ -244,7 +244,7 @@ class Note(guarded.HTML):
 
 
 class FieldError(guarded.HTML):
-    """What is wrong with a field, beside it; nothing is there while all is well.
+    """What is wrong with a field, next to it; nothing is there while all is well.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ class ProgressBar(guarded.Box):
     def __init__(self, job: Job, *, can_stop: bool = True) -> None:
         self._job = job
         self._picture = block()
-        self.stop = button("Cancel", job.cancel, tooltip="Stop; nothing is changed then")
+        self.stop = button("Cancel", job.cancel, tooltip="Stop, and change nothing")
         super().__init__([self._picture, *([self.stop] if can_stop else [])])
         self.add_class("tk-row")
         self.add_class("tk-progress")

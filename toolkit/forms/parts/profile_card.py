@@ -78,7 +78,7 @@ def profile_card(
     if properties is None:
         told = "No profile yet" if distinct_id else "Give it an ID"
     elif last_seen is None:
-        told = "Not updated by an application so far"
+        told = "Never updated by an application"
     else:
         told = f"Updated at {last_seen.strftime('%Y-%m-%d %H:%M:%S')} UTC"
     sub = Html('<span class="tk-card-id">{}</span> · ' if distinct_id else "").format(distinct_id)

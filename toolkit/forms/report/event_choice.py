@@ -21,7 +21,7 @@ class EventChoice:
     label
         The label.
     names
-        What a person reads, by name; ``""`` is no event, or any.
+        What a person reads, by name; ``""`` is not an event, or any.
     raw
         What is chosen at first: a name or a :class:`~toolkit.reports.form.fields.Chosen`.
     on_pick
@@ -55,7 +55,7 @@ class EventChoice:
         self.filter.on_change(self._picked_filter)
         self._add = parts.button("Filter", self._open, kind="plain", tooltip=f"Filter of {label}")
         self._drop = parts.button(
-            "Without filter", self._leave, kind="plain", tooltip=f"Drop the filter of {label}"
+            "Without filter", self._leave, kind="plain", tooltip=f"Remove the filter of {label}"
         )
         self._rows: FilterRows | None = None
         self.widget: Any = parts.column()

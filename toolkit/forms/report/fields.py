@@ -156,7 +156,7 @@ class _Line:
 
 
 class _Date:
-    """A day from a calendar. A time of day, which a program may set, is shown beside it."""
+    """A day from a calendar. A time of day, which a program may set, is shown next to it."""
 
     def __init__(self, field: Field, raw: Any, pick: Pick) -> None:
         self._picker = parts.date(field.label, width=_WIDTH)

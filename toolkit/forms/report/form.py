@@ -130,7 +130,9 @@ class ReportBuilder(Form):
                 parts.row(
                     self._report,
                     parts.button(
-                        "Refresh", state.refresh, tooltip="Ask again, of the profiles as they are"
+                        "Refresh",
+                        state.refresh,
+                        tooltip="Ask again, with the profiles as they are now",
                     ),
                     parts.button("Start over", state.reset, tooltip="Empty every field"),
                 ),
@@ -190,7 +192,7 @@ class ReportBuilder(Form):
         self.state.kind = kind
 
     def _leave(self) -> None:
-        """Stop what is under way; with nothing under way close the users."""
+        """Stop what is in progress; with nothing in progress close the users."""
         if self.state.job.running or self.state.users_job.running:
             self.state.cancel()
         else:
@@ -206,7 +208,7 @@ class ReportBuilder(Form):
         else:
             what = "Choose what is asked for" if state.is_asking else "Correct what is marked"
             self._error.show(
-                f"{what}; the report below is the one before.",
+                f"{what}; the report below is the previous one.",
                 "info" if state.is_asking else "warning",
             )
         self._message.value = _message(state.message) if state.message else ""
@@ -304,7 +306,7 @@ class _Users:
         self._error = parts.Note()
         self._grid = Grid(
             label="Users", page_size=_PAGE, noun="user", nouns="users", on_page=self._show,
-            empty="Nobody with a distinct ID is behind this number.",
+            empty="There is nobody with a distinct ID behind this number.",
         )  # fmt: skip
         self._found = parts.column(
             self._grid,

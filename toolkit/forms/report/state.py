@@ -62,7 +62,7 @@ class FieldState(HasTraits):
     error
         What is wrong with it, in words; empty if nothing is.
     shown
-        Whether the field counts beside the values of the others.
+        Whether the field counts next to the values of the others.
     """
 
     raw = Anything()
@@ -321,7 +321,7 @@ class ReportBuilderState(HasTraits):
         self.changed()
 
     def changed(self) -> None:
-        """Read the fields, and ask anew if they make a question."""
+        """Read the fields, and ask again if they make a question."""
         if self._is_quiet:
             return
         values = self._read()
@@ -576,7 +576,7 @@ class ReportBuilderState(HasTraits):
         return self._questions.wait(until) and self._searches.wait(until)
 
     def cancel(self) -> None:
-        """Stop what is under way."""
+        """Stop what is in progress."""
         self.job.cancel()
         self.users_job.cancel()
 

@@ -49,7 +49,7 @@ class BatchList(HasTraits):
     problem
         Why a batch could not be undone; empty if nothing was refused.
     conflicts
-        What stands in the way of it: (distinct ID, property, reason) each, the first few.
+        What is in the way of it: (distinct ID, property, reason) each, the first few.
     conflict_count
         How many of these there are in all.
     refused
@@ -86,7 +86,7 @@ class BatchList(HasTraits):
         ]
 
     def undo(self, batch_id: int) -> None:
-        """Undo a batch; if later updates stand in the way, say which and offer the rest."""
+        """Undo a batch; if later updates are in the way, say which and offer the rest."""
         self._change("undo", batch_id)
 
     def redo(self, batch_id: int) -> None:
@@ -106,7 +106,7 @@ class BatchList(HasTraits):
         self.dismiss()
         self.message = ""
         if self._job.running:
-            self.problem = "Something is under way; wait for it, or cancel it."
+            self.problem = "Something is in progress; wait for it, or cancel it."
             return
         act = self._profiles.undo if action == "undo" else self._profiles.redo
 

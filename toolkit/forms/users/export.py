@@ -49,7 +49,7 @@ def export(
     names
         The properties of a CSV, in order; None for all of the profile.
     progress
-        Told how far it is.
+        Called with how far it is.
     profiles
         The table, for its group key.
     """

@@ -124,7 +124,7 @@ class Users(Form):
                 self._filter_panel.begin,
             ),
             _toggle("Columns", "Which properties are shown, in which order", self._columns_panel),
-            _toggle("Batches", "What was written, to be undone", self._batch_panel),
+            _toggle("Batches", "What was written, and undo", self._batch_panel),
         ]
         shown = [self.search]
         if state.events is not None:
@@ -135,7 +135,7 @@ class Users(Form):
 
         self._message = parts.Note()
         self._message.layout.flex = "1 1 auto"
-        self._undo = parts.button("Undo", state.undo, tooltip="Take back what was just done")
+        self._undo = parts.button("Undo", state.undo, tooltip="Undo what was just done")
         self._told = parts.row(self._message, self._undo)
         self._question_text = parts.Note()
         self._yes = parts.button("Yes", state.confirm, kind="danger")
@@ -145,9 +145,9 @@ class Users(Form):
         self._count.add_class("tk-users-count")
         self._all = parts.button("Tick all", state.pick_all, kind="plain")
         self._none = parts.button("Tick none", state.pick_none, kind="plain")
-        self._edit = parts.button("Edit", state.edit, tooltip="Edit the profile that is ticked")
+        self._edit = parts.button("Edit", state.edit, tooltip="Edit the selected profile")
         self._delete = parts.button(
-            "Delete…", state.ask_delete, kind="danger", tooltip="Delete the profiles ticked"
+            "Delete…", state.ask_delete, kind="danger", tooltip="Delete the selected profiles"
         )
         self._panels: dict[str, Panel] = {}
         bar = parts.row(
@@ -193,8 +193,8 @@ class Users(Form):
         self.columns.add_class("tk-users-columns")
         panel = parts.column(
             parts.hint(
-                "Type to add a column; drag to move one, or take it out with ×. "
-                "The title comes first in any case."
+                "Type to add a column; drag to move one, or remove it with ×. "
+                "The title always comes first."
             ),
             self.columns,
         )
@@ -273,9 +273,9 @@ class Users(Form):
     def _why_empty(self) -> str:
         state = self.state
         if not state.filter.is_right:
-            return "Mend what is wrong above to see users."
+            return "Correct what is wrong above to see users."
         if state.total:
-            return "Nobody is found. Search for less, or take a filter out."
+            return "Nobody matches. Shorten the search, or remove a filter."
         return 'No profiles yet. Add one: profiles.set("123", {"$name": "Alice"})'
 
     def _draw_ticks(self) -> None:

@@ -45,7 +45,7 @@ class UserList(HasTraits):
     everybody
         Whether all users seen in events are listed, in place of the profiles.
     columns
-        The properties shown beside the title, in order.
+        The properties shown next to the title, in order.
     sort_by, descending
         The property sorted by, ``"$title"`` for the title, ``""`` for the order of creation.
     page, page_size

@@ -65,7 +65,7 @@ class PropertyPanel(Panel):
 
     def __init__(self, state: UsersState) -> None:
         super().__init__(state)
-        self.name = parts.combobox("Property", placeholder="a new one, or one there is")
+        self.name = parts.combobox("Property", placeholder="a new one, or an existing one")
         self.value = parts.text("Value", placeholder="pro, 12, true, [1, 2]")
         self.kind = parts.dropdown(
             "Read it as",
@@ -74,7 +74,7 @@ class PropertyPanel(Panel):
             width="320px",
         )
         self.to = parts.dropdown("Write it to", [("", "found")], "found", width="360px")
-        self.keep = parts.checkbox("Leave values that are there already")
+        self.keep = parts.checkbox("Keep values that are already there")
         self._errors = {
             "property": parts.FieldError(self.name),
             "value": parts.FieldError(self.value),
@@ -182,7 +182,7 @@ class ExportPanel(Panel):
             width="460px",
         )
         self.only_columns = parts.checkbox("Only the columns shown, in their order")
-        self.path = parts.text("Or a file", placeholder="users.csv, beside the notebook")
+        self.path = parts.text("Or a file", placeholder="users.csv, next to the notebook")
         self._error = parts.FieldError(self.path)
         self._whom = parts.block()
         self.download = Download()
@@ -202,7 +202,7 @@ class ExportPanel(Panel):
 
     def _kind_changed(self, change: Any) -> None:
         self.only_columns.layout.display = "" if change["new"] == "csv" else "none"
-        self.path.placeholder = f"users.{change['new']}, beside the notebook"
+        self.path.placeholder = f"users.{change['new']}, next to the notebook"
 
     def update(self) -> None:
         """Look at what is ticked and found now."""
@@ -309,7 +309,7 @@ class Refusal(guarded.Box):
         self._batches = state.batches
         self._told = parts.block()
         rest = parts.button("Undo the untouched ones", self._batches.undo_untouched)
-        rest.tooltip = "Leave what later updates wrote to, and take the rest back"
+        rest.tooltip = "Keep what later updates wrote, and undo the rest"
         super().__init__(
             [
                 self._told,

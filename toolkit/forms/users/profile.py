@@ -185,7 +185,7 @@ class ProfilePage(HasTraits):
 
     def _odd(self, at: int) -> str:
         if not self.exists and not self._moments:
-            return "There are events with this ID, and no profile."
+            return "There are events with this ID, but no profile."
         if not self.existed and at < len(self._moments):
             return "At this moment there was no profile: it was deleted."
         if not self.exists:
@@ -194,11 +194,11 @@ class ProfilePage(HasTraits):
             last = self._past.at(self._moments[-1])
             if last is None or last.properties != self._now:
                 return (
-                    "Some updates arrived late, so the profile now is not what the order in "
-                    "which things happened would give."
+                    "Some updates arrived late, so the profile is not what it would be if they had "
+                    "arrived in the order they happened."
                 )
         if at == 0 and self._past.since is not None:
-            return "What was before was compacted away."
+            return "Everything earlier was compacted."
         return ""
 
     def show_time(self, time: str) -> None:
@@ -207,7 +207,7 @@ class ProfilePage(HasTraits):
         Raises
         ------
         InvalidTimeError
-            If it is no time.
+            If it is not a time.
         """
         moment = times.parse_time(time)
         place = bisect_right(self._moments, moment) - 1

@@ -31,7 +31,7 @@ class UserPage(guarded.Box):
         self._note = parts.Note()
         self.slider = guarded.IntSlider(
             description="As it was", readout=False, style={"description_width": "70px"},
-            layout={"width": "300px"}, tooltip="Move to see the profile as it was",
+            layout={"width": "300px"}, tooltip="Move the slider to see the profile as it was",
         )  # fmt: skip
         self.slider.add_class("tk-users-slider")
         self._when = parts.block()

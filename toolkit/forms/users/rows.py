@@ -142,7 +142,7 @@ class Rows:
     # -- as a scope for expressions -------------------------------------------------------
 
     def column(self, side: str, name: str) -> Column | Instants:
-        """Return a property, one cell a row.
+        """Return a property, one cell per row.
 
         Raises
         ------
@@ -151,8 +151,7 @@ class Rows:
         """
         if side == "event":
             raise ExpressionError(
-                f'event["{name}"] is a property of events, and here stand users; '
-                f'write user["{name}"]'
+                f'event["{name}"] is a property of events, and here are users; write user["{name}"]'
             )
         if name not in self._columns:
             self._columns[name] = self._read(name)
@@ -240,7 +239,7 @@ class Rows:
         return pc.utf8_lower(joined_texts(parts, "\n"))
 
     def found(self, search: str) -> Mask | None:
-        """Return for which users each word stands in the title, the e-mail or the ID.
+        """Return for which users each word is in the title, the e-mail or the ID.
 
         Upper and lower case are alike. None if there is no word.
         """

@@ -62,7 +62,7 @@ class UsersState(UserList):
     cohorts
         The cohorts saved, by name.
     job
-        The long work under way.
+        The long work in progress.
     """
 
     problems = DictTrait()
@@ -146,7 +146,7 @@ class UsersState(UserList):
         ids = self.source.ids.take(pa.array(rows))
         without = int((~self.source.has_profile[rows]).sum())
         told = f'Write "{display_name(name)}" of {_profiles(len(rows))}'
-        told += ", where it is absent?" if keep else "? A value there already is replaced."
+        told += ", where it is absent?" if keep else "? An existing value is replaced."
         if without:
             told += f" {count(without, 'user')} without a profile will get one."
         self._ask(told, lambda: self._write(ids, name, read, keep=keep))
@@ -196,7 +196,7 @@ class UsersState(UserList):
         if not name:
             problems["cohort"] = "A cohort needs a name."
         elif not self.filter.is_right:
-            problems["cohort"] = "Mend the filter first."
+            problems["cohort"] = "Correct the filter first."
         self.problems = problems
         if "cohort" in problems:
             return None
@@ -243,9 +243,9 @@ class UsersState(UserList):
         if path is not None and not path.strip():
             problems["path"] = "Name a file."
         elif path is not None and Path(path.strip()).expanduser().is_file():
-            problems["path"] = "This file is there already; give another name, or remove it first."
+            problems["path"] = "This file already exists; give another name, or remove it first."
         elif not self.picked_count and not self.filter.is_right:
-            problems["path"] = "Mend the filter first."
+            problems["path"] = "Correct the filter first."
         self.problems = problems
         if "path" in problems:
             return
@@ -340,9 +340,9 @@ class UsersState(UserList):
             self.profile.reload()
 
     def _work(self, work: Callable[[Progress], T], done: Callable[[T], None], size: int) -> None:
-        """Do little work now, and much beside the page, where it can be stopped."""
+        """Do little work now, and much in the background, where it can be stopped."""
         if self.job.running:
-            self._tell("Something is under way; wait for it, or cancel it.", error=True)
+            self._tell("Something is in progress; wait for it, or cancel it.", error=True)
             return
         if size > _AT_ONCE:
             self.job.start(work, done)

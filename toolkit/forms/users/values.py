@@ -22,7 +22,7 @@ def read_value(typed: str, kind: str = AUTOMATIC) -> Json:
     """Return the JSON value that was typed.
 
     Read automatically, what is JSON is that, such as ``12``, ``true`` or ``["a"]``, and
-    all else is text. ``007`` is no JSON number, and so stays text.
+    all else is text. ``007`` is not a JSON number, and so stays text.
 
     Raises
     ------

@@ -40,7 +40,7 @@ class Ink:
     ground
         What is behind, where something is.
     plate
-        What words that stand on pale colours have behind them; None for nothing.
+        What words that are on pale colours have behind them; None for nothing.
     """
 
     text: str

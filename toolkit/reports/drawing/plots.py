@@ -79,7 +79,7 @@ def axes(ax: Axes | None, size: tuple[float, float] = _SIZE) -> Axes:
 
 
 def plain(text: str, longest: int = _LONGEST_LABEL) -> str:
-    r"""Return *text* as matplotlib has to be told it: on one line, cut, with no formula in it.
+    r"""Return *text* as matplotlib needs it: on one line, cut, with no formula in it.
 
     >>> print(plain("$1 to $2"))
     \$1 to \$2
@@ -318,7 +318,7 @@ def _is_all(label: str, segment: str) -> bool:
 
 
 def _written(value: float) -> str:
-    """Return a number as a bar has it beside it.
+    """Return a number as a bar has it next to it.
 
     >>> _written(1234), _written(1234.5), _written(0.0321)
     ('1,234', '1,234.5', '0.0321')
@@ -401,7 +401,7 @@ def say_if_empty(ax: Axes, values: Sequence[Any], of: str) -> None:
 
 
 def legend(ax: Axes, drawn: Sequence[Any], labels: Sequence[str], by: str) -> None:
-    """Name the lines beside the Axes, or above the data if others may stand beside them."""
+    """Name the lines next to the Axes, or above the data if others may be next to them."""
     options: dict[str, Any] = {"frameon": False, "fontsize": "small", "title_fontsize": "small"}
     figure = ax.figure
     if len(figure.axes) == 1 and figure.get_layout_engine() is not None:

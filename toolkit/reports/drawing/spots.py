@@ -55,7 +55,7 @@ def stands_for(
     words
         Returns what to say of the n-th point.
     is_row
-        Whether nothing else stands beside a bar, so that all of its row stands for it.
+        Whether nothing else is next to a bar, so that all of its row stands for it.
     """
     _MEANINGS[artist] = _Meaning(cell, words, is_row)
 
@@ -164,7 +164,7 @@ def _squares(mesh: QuadMesh) -> Floats:
 
 
 def _pieces(band: PathPatch) -> Floats:
-    """Return the same of upright pieces of a band: of the whole most would be beside it."""
+    """Return the same of upright pieces of a band: of the whole most would be next to it."""
     (outline,) = band.get_transform().transform_path(band.get_path()).to_polygons()
     corners = np.asarray(outline, np.float64)
     edges = np.linspace(corners[:, 0].min(), corners[:, 0].max(), _PIECES + 1)

@@ -37,7 +37,7 @@ def stacked(
     incomplete: Sequence[int] = (),
     cell: Callable[[str, int], Cell | None],
 ) -> Axes:
-    """Draw a bar for each bucket, of parts that stand on each other.
+    """Draw a bar for each bucket, of parts that are stacked.
 
     Parameters
     ----------

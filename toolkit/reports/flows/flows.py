@@ -99,7 +99,7 @@ def flows(
     collapse
         Whether one event several times in a row is one step.
     hide
-        Events to be passed over, as if they were not there.
+        Events to be ignored, as if they were not there.
     expand
         A property to split events by, so that ``View`` becomes ``View: lamp``: of all events
         that have it, or of those of some names, ``{"View": event["item"]}``.
@@ -367,9 +367,9 @@ def _title(question: FlowQuestion) -> str:
 
 
 def _hidden(before: Selection, after: Selection) -> list[str]:
-    """Return a sentence if events are passed over."""
+    """Return a sentence if events are ignored."""
     number = len(before) - len(after)
-    return [f"Passed over, for hide=: {counted(number, 'event')}."] if number else []
+    return [f"Ignored because of hide=: {counted(number, 'event')}."] if number else []
 
 
 def _cut(question: FlowQuestion) -> list[str]:
@@ -442,7 +442,7 @@ DECLARATION: Final = Declaration(
         EventsField(
             name="hide",
             label="Hide",
-            help="Events to be passed over.",
+            help="Events to be ignored.",
             least=0,
             may_be_filtered=True,
         ),

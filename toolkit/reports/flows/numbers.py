@@ -59,7 +59,7 @@ class Columns:
     labels: list[list[str]]
 
     def inner(self, column: int) -> int:
-        """Return the column beside another on the way to the anchor."""
+        """Return the column next to another on the way to the anchor."""
         return column - 1 if self.steps[column] > 0 else column + 1
 
     def outer(self) -> list[int]:
@@ -67,11 +67,11 @@ class Columns:
         return [column for column, step in enumerate(self.steps) if step]
 
     def end(self, column: int) -> str:
-        """Return what it is called if there is no event at a step and one beside it."""
+        """Return what it is called if there is no event at a step and one next to it."""
         return DROP_OFF if self.steps[column] > 0 else START
 
     def names(self, column: int) -> list[str]:
-        """Return what may stand at a step, the end of the path last."""
+        """Return what may be at a step, the end of the path last."""
         return [*self.labels[column], *([self.end(column)] if self.steps[column] else [])]
 
 
@@ -103,7 +103,7 @@ class FlowPlaces:
         return np.bincount(keys, weights, minlength=size).astype(np.int64, copy=False)
 
     def links(self, columns: Columns, column: int) -> Any:
-        """Return for each path which link it has between a step and the one beside it.
+        """Return for each path which link it has between a step and the one next to it.
 
         A number, inner place times the width of the outer step plus outer place; -1 for none.
         """
@@ -413,7 +413,7 @@ class FlowAnswer:
         return found
 
     def check(self, step: int | None, names: Sequence[str | None]) -> None:
-        """See whether there is a step, and at it or one beside it something of each name."""
+        """See whether there is a step, and at it or one next to it something of each name."""
         steps = self.columns.steps
         if step is not None and (not is_whole(step) or step not in steps):
             raise ReportError(f"step={quoted(step)}; the flow has steps {steps[0]} to {steps[-1]}")
@@ -424,7 +424,7 @@ class FlowAnswer:
         known = list(dict.fromkeys(name for column in near for name in self.columns.names(column)))
         for name in names:
             if name is not None and not is_text(name):
-                raise ReportError(f"{quoted(name):.60} is no name of an event; give text")
+                raise ReportError(f"{quoted(name):.60} is not a name of an event; give text")
             if name is not None and name not in known:
                 where = "the flow" if step is None else f"step {step}"
                 raise ReportError(
@@ -528,7 +528,7 @@ class FlowQuestion(ReportPlan):
 
     @cached_property
     def events(self) -> Selection:
-        """Those of them that paths are made of, where none is passed over."""
+        """Those of them that paths are made of, where none is ignored."""
         found = self.filtered
         for hidden in self.plan.hide:
             found = _without(found, hidden)
@@ -545,7 +545,7 @@ class FlowQuestion(ReportPlan):
 
     @cached_property
     def candidates(self) -> Positions:
-        """Where on the track the events stand that paths may lead to and from."""
+        """Where on the track the events are that paths may lead to and from."""
         anchor, track = self.plan.anchor, self.track
         is_anchor = (track.times >= self.range.start) & (track.times < self.range.end)
         if anchor.event is not None or anchor.where is not None:
@@ -557,7 +557,7 @@ class FlowQuestion(ReportPlan):
 
     @cached_property
     def anchors(self) -> Positions:
-        """Where those stand that paths do lead to and from, whatever the segment."""
+        """Where those are that paths do lead to and from, whatever the segment."""
         return self.candidates[is_new(self._same(self.candidates))]
 
     def _same(self, at: Positions) -> Any:

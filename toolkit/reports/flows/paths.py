@@ -1,6 +1,6 @@
 """The paths of a flow: what users did before and after an event, step by step.
 
-Events stand in one order, by user and time. There the steps of a path are neighbours,
+Events are in one order, by user and time. There the steps of a path are neighbours,
 so each step is one look at whole columns, never user by user.
 """
 
@@ -52,7 +52,7 @@ class FlowPlan:
     collapse
         Whether one event several times in a row is one step.
     hide
-        Events to be passed over.
+        Events to be ignored.
     expand
         What each event is split by: of the events of a name, or None for all events.
     """
@@ -106,7 +106,7 @@ class FlowPlan:
         hidden = tuple(as_step(each, "hide") for each in listed_)
         for each in hidden:
             if each.event is None and each.where is None:
-                raise ReportError("hide= has any event at all; name those to pass over")
+                raise ReportError("hide= has any event at all; name those to ignore")
             if each.event == one.event and each.where is None:
                 raise ReportError(
                     f'hide= has "{each.event}", and the paths are those around it; leave one out'
@@ -250,7 +250,7 @@ class FlowTrack:
         return Paths(self.users[anchors], (*before, self.nodes[anchors], *after))
 
     def _step(self, anchors: Positions, runs: Positions, number: int, plan: FlowPlan) -> Any:
-        """Return what stands so many steps from each anchor, -1 for nothing."""
+        """Return what is so many steps from each anchor, -1 for nothing."""
         found = np.full(len(anchors), -1, self.nodes.dtype)
         wanted = runs + number
         inside = np.flatnonzero((wanted >= 0) & (wanted < len(self.firsts)))
@@ -329,7 +329,7 @@ def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
     if segments.owners is not None:
         raise ReportError(
             f"expand={by.label} holds lists: an event would be several steps at once; "
-            "choose a property with one value an event"
+            "choose a property with one value per event"
         )
     return segments
 

@@ -354,7 +354,7 @@ def _counted(number: int, of: str) -> str:
 
 
 def _name(ax: Axes, node: _Node, total: int, width: float) -> None:
-    """Write what a bar is and how many are there, in as much room as there is beside it."""
+    """Write what a bar is and how many are there, in as much room as there is next to it."""
     number = f"{node.value:,}"
     with_share = f"{number} ({100 * node.value / total:.0f} %)"
     if node.lines == 2:

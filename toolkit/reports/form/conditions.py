@@ -148,7 +148,7 @@ def condition(
     """Return the condition that a person chose.
 
     Text is taken without the white space around it; in straight double quotes it is
-    taken as it stands there, so ``""`` is the empty text. Several values stand side by
+    taken as it is there, so ``""`` is the empty text. Several values are side by
     side with commas between.
 
     Parameters
@@ -221,7 +221,7 @@ def _read(typed: str, type_: Type) -> Any:
             return text, parse_time(text)
         except InvalidTimeError:
             raise ArgumentError(
-                f"{_quoted(text)} is no date; write 2026-01-31 or 2026-01-31T12:00"
+                f"{_quoted(text)} is not a date; write 2026-01-31 or 2026-01-31T12:00"
             ) from None
     if type_ == "mixed":
         value = _json(text)
@@ -235,12 +235,12 @@ def _read(typed: str, type_: Type) -> Any:
 def _number(text: str) -> Json:
     value = _json(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ArgumentError(f"{_quoted(text)} is no number; write 12 or 2.5")
+        raise ArgumentError(f"{_quoted(text)} is not a number; write 12 or 2.5")
     return value
 
 
 def _json(text: str) -> Json:
-    """Return the JSON value that a text writes, None if it is none."""
+    """Return the JSON value that a text writes, None if it is not one."""
     try:
         return loads(text)
     except (ValueError, RecursionError):

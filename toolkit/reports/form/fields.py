@@ -81,7 +81,7 @@ class Field(ABC):
 
     @property
     def start(self) -> Any:
-        """What stands in the field at first, in the form that :meth:`read` takes."""
+        """What is in the field at first, in the form that :meth:`read` takes."""
         return self.raw(self.default)
 
     @abstractmethod
@@ -91,7 +91,7 @@ class Field(ABC):
         Raises
         ------
         ToolkitError
-            If it is none; the message says what is.
+            If it is not one; the message says what is.
         """
 
     def raw(self, value: Any) -> Any:
@@ -300,7 +300,9 @@ class BreakdownField(PropertyField):
         try:
             return bucket(prop, how if how in _CALENDARS else float(how))
         except ValueError:
-            raise ArgumentError(f'"{label:.60}" is no breakdown; choose one of the list') from None
+            raise ArgumentError(
+                f'"{label:.60}" is not a breakdown; choose one of the list'
+            ) from None
 
     def offered(self, choices: Choices) -> dict[str, str]:
         found = {}
@@ -332,7 +334,7 @@ class FilterField(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class DateField(Field):
-    """A date, or a date and a time of day, as ISO 8601 text; empty text is none."""
+    """A date, or a date and a time of day, as ISO 8601 text; empty text is not one."""
 
     def read(self, raw: Any, choices: Choices) -> Any:
         text = str(raw).strip()
@@ -341,7 +343,7 @@ class DateField(Field):
         try:
             parse_time(text)
         except InvalidTimeError:
-            raise ArgumentError(f'"{text[:40]}" is no date; write 2026-01-31') from None
+            raise ArgumentError(f'"{text[:40]}" is not a date; write 2026-01-31') from None
         return text
 
     def raw(self, value: Any) -> Any:
@@ -364,9 +366,9 @@ class NumberField(Field):
             number = int(text) if self.is_whole else float(text)
         except ValueError:
             wanted = "whole number; write 7" if self.is_whole else "number; write 7 or 2.5"
-            raise ArgumentError(f'"{text[:40]}" is no {wanted}') from None
+            raise ArgumentError(f'"{text[:40]}" is not a {wanted}') from None
         if not float("-inf") < number < float("inf"):
-            raise ArgumentError(f'"{text[:40]}" is no number; write 7 or 2.5')
+            raise ArgumentError(f'"{text[:40]}" is not a number; write 7 or 2.5')
         if self.least is not None and number < self.least:
             raise ArgumentError(f"{text} is too small; the least is {self.least:g}")
         if self.most is not None and number > self.most:
@@ -389,7 +391,7 @@ class BucketsField(Field):
             match = _BUCKET.fullmatch(part.strip())
             if match is None:
                 raise ArgumentError(
-                    f'"{part.strip()[:40]}" is no bucket; write how many there are, 8, or the '
+                    f'"{part.strip()[:40]}" is not a bucket; write how many there are, 8, or the '
                     "first and last unit of each: 0, 1-3, 4-7"
                 )
             first = int(match[1])
@@ -468,7 +470,7 @@ class Declaration:
     fields
         What it asks for, in the order a form shows them; positional ones first.
     about
-        What it tells, in one sentence.
+        What it shows, in one sentence.
     inputs
         What the call begins with.
     imports
@@ -492,7 +494,7 @@ class Declaration:
         return next(field for field in self.fields if field.name == name)
 
     def counted(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of the fields that count beside the values of the others."""
+        """Return the values of the fields that count next to the values of the others."""
         return {
             field.name: values[field.name]
             for field in self.fields

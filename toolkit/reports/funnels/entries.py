@@ -4,7 +4,7 @@ Every first step is tried at once, on whole columns: that gives an attempt each,
 its steps and its end. Which attempts are entries is then a matter of following, in each
 lane, from the end of one to the beginning of the next.
 
-An event serves one entry only. Grace lets a step stand a little before the one it
+An event serves one entry only. Grace lets a step are a little before the one it
 follows, so an attempt may reach back beyond its own first step, to an event that the entry
 before has used. There a second attempt counts, which begins at the first step and
 does not reach back.
@@ -255,7 +255,7 @@ class _Both:
         The attempts that may reach back, one a first step; then those of the first steps
         whose attempt did reach back, as they are without.
     without
-        Where in *tried* the attempt of a first step without reaching back stands.
+        Where in *tried* the attempt of a first step without reaching back is.
     earliest
         The first position that each attempt which may reach back uses.
     lanes
@@ -320,9 +320,9 @@ def _one_after_the_other(track: FunnelTrack, both: _Both) -> Attempts:
 
 
 def _optimized(track: FunnelTrack, plan: FunnelPlan, both: _Both) -> Attempts:
-    """Return the entries if every first step is tried, whatever else is under way.
+    """Return the entries if every first step is tried, whatever else is in progress.
 
-    When an attempt converts, the others under way end with it and are no entries; those
+    When an attempt converts, the others in progress end with it and are not entries; those
     that had ended before stay. Of attempts that share a step, the one that began last is
     the entry.
     """
@@ -374,7 +374,7 @@ class _Conversions:
     ends
         The events they convert with, each once, ascending.
     places
-        Where in *ends* the event of each attempt stands; means nothing of others.
+        Where in *ends* the event of each attempt is; means nothing of others.
     """
 
     def __init__(self, both: _Both, converts: Mask) -> None:

@@ -80,7 +80,7 @@ def funnel(
         The profiles. None if no user property is looked at.
     steps
         Two steps or more: names of events, None for any event, or :func:`step` for one with
-        a condition. Other events may stand between them.
+        a condition. Other events may be between them.
     window
         How long after the first step the others may happen, that moment included: ``"7d"``,
         ``"90min"`` or a timedelta.
@@ -116,7 +116,7 @@ def funnel(
         ``"latest"``: user properties as they are now (JOIN-1). ``"event time"``: as they
         were at the first step (JOIN-4), and of a condition on a step at that step.
     grace
-        A step may stand so much before the one it follows, since clocks differ.
+        A step may be so much before the one it follows, since clocks differ.
 
     Returns
     -------
@@ -238,8 +238,9 @@ class Funnel(Report):
             raise ReportError(f"step={quoted(step)}; the funnel has steps 1 to {steps}")
         if check_flag("dropped", dropped) and step == 1:
             raise ReportError(
-                "dropped=True gives who did the step before and not this one, and there is none "
-                f"before step 1; give step=2 to {steps}"
+                "dropped=True gives the users who did the step before but not this one, "
+                "and there is "
+                f"none before step 1; give step=2 to {steps}"
             )
         place = self._numbers.ranked.find(segment)
         code = None if place is None else int(self._numbers.ranked.codes[place])
@@ -333,8 +334,8 @@ def _order_notes(plan: FunnelPlan) -> list[str]:
         if len(group) > 1:
             names = ", ".join(plan.steps[at].name for at in group)
             notes.append(
-                f"Rows {row} to {row + len(group) - 1} are in any order: they count who did "
-                f"one, two and so on of {names}."
+                f"Rows {row} to {row + len(group) - 1} are in any order: "
+                f"they count users who did one, two and so on of {names}."
             )
         row += len(group)
     return notes
@@ -371,11 +372,11 @@ def _without_id(visible: Selection, plan: FunnelPlan) -> list[str]:
 
 
 def _unheld(track: FunnelTrack, plan: FunnelPlan) -> list[str]:
-    """Return a sentence if events are left out for want of what is held constant."""
+    """Return a sentence if events are left out for lack of what is held constant."""
     if not track.unheld:
         return []
     names = " or ".join(prop.label for prop in plan.hold)
-    return [f"Left out, for want of {names}: {count(track.unheld, 'event')}."]
+    return [f"Left out, for lack of {names}: {count(track.unheld, 'event')}."]
 
 
 def _open(visible: Selection, plan: FunnelPlan, entries: FunnelEntries) -> list[str]:
@@ -424,7 +425,7 @@ DECLARATION: Final = Declaration(
         ChoiceField(
             name="reentry",
             label="Re-entry",
-            help="Which first step counts while an entry is under way.",
+            help="Which first step counts while an entry is in progress.",
             default="first",
             options=(("The first", "first"), ("The one that converts", "optimized")),
         ),
@@ -459,7 +460,7 @@ DECLARATION: Final = Declaration(
         TextField(
             name="grace",
             label="Grace",
-            help="A step may stand so much before the one it follows.",
+            help="A step may be so much before the one it follows.",
             default="2s",
         ),
     ),

@@ -231,13 +231,13 @@ class FunnelQuestion(ReportPlan):
         return np.arange(len(among)) if owners is None else owners, segments.codes, segments
 
     def user_cells(self, among: FunnelEntries, name: str) -> Column | Instants:
-        """Return a user property beside each entry, of the past as of its first step."""
+        """Return a user property next to each entry, of the past as of its first step."""
         if self.visible.past is not None:
             return self.visible.past.cells(name, among.rows)
         return self.visible.user_column(name).take(among.ids.astype(np.int64))
 
     def event_cells(self, among: FunnelEntries, name: str) -> Column | Instants:
-        """Return an event property beside each entry, of the event it is attributed to."""
+        """Return an event property next to each entry, of the event it is attributed to."""
         visible = self.visible
         cells = visible.at_rows(None).event_column(name)
         if isinstance(cells, Instants):

@@ -100,7 +100,7 @@ def _colours(labels: Sequence[str]) -> list[str]:
 def _name(
     ax: Axes, at: Any, rates: Any, lost: Any, counts: Any, of: str, *, is_short: bool
 ) -> None:
-    """Write beside each bar how many got there, and how many did not."""
+    """Write next to each bar how many got there, and how many did not."""
     if not counts.any():
         return
     for step, place in enumerate(at):

@@ -41,9 +41,9 @@ class FunnelTrack:
     overlaps
         Whether an event may be more than one step.
     ranks
-        Where each event stands among all of its user; None if positions say so.
+        Where each event is among all of its user; None if positions say so.
     unheld
-        How many steps were left out for want of a held property.
+        How many steps were left out for lack of a held property.
     """
 
     rows: Positions
@@ -237,7 +237,7 @@ def _in_every_lane(
 
 
 def _moved(positions: Positions, chosen: Positions, size: int) -> Positions:
-    """Return where some positions, all less than *size*, stand in *chosen*."""
+    """Return where some positions, all less than *size*, are in *chosen*."""
     is_one = np.zeros(size, np.bool_)
     is_one[positions] = True
     return np.flatnonzero(is_one[chosen])

@@ -85,7 +85,7 @@ class Amounts:
         return cls(codes, owners[at], segments.length, refused, cells)
 
     def beside(self, cells: Any) -> tuple[Positions | None, Any]:
-        """Return the values beside many rows, each of which belongs to a cell.
+        """Return the values next to many rows, each of which belongs to a cell.
 
         Parameters
         ----------

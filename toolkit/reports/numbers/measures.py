@@ -119,7 +119,7 @@ class Happened:
     people
         How many distinct IDs there are.
     once
-        Whether each user stands there once a cell already.
+        Whether each user is there once a cell already.
     """
 
     ids: Codes | Positions

@@ -182,7 +182,7 @@ def as_breakdown(by: Any, tz: str | tzinfo | None = None) -> Breakdown | None:
     ReportError
         If a property is a hidden one or there twice, or two cohorts have one name.
     ExpressionError
-        If it is no property.
+        If it is not a property.
     """
     if not isinstance(by, list | tuple):
         by = [] if by is None else [by]
@@ -190,7 +190,7 @@ def as_breakdown(by: Any, tz: str | tzinfo | None = None) -> Breakdown | None:
     names = [each.name for each in dict.fromkeys(cohorts)]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ReportError(
-            f'by= has two cohorts called "{twice[0]:.60}"; call one otherwise with '
+            f'by= has two cohorts called "{twice[0]:.60}"; rename one with '
             '.named("…"), so that their segments can be told apart'
         )
     parts: list[Breakdown] = []
@@ -221,7 +221,7 @@ def shown_property(given: Any) -> Property:
     ReportError
         If it is a hidden one.
     ExpressionError
-        If it is none.
+        If it is not one.
     """
     prop = as_property(given)
     if prop.name in HIDDEN:

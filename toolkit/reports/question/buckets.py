@@ -67,7 +67,7 @@ def bucket(of: str | Property, by: float | Sequence[float] | str) -> Breakdown:
     Returns
     -------
     Breakdown
-        To be given to a report as ``by``. The segments stand in their own order. What is set
+        To be given to a report as ``by``. The segments are in their own order. What is set
         and no number (or no time) is in ``(not a number)`` (``(not a date)``).
 
     Raises

@@ -61,7 +61,7 @@ def as_zone(tz: str | tzinfo | None) -> tzinfo:
         with suppress(KeyError, ValueError, OSError):
             return UTC if tz == "UTC" else ZoneInfo(tz)
     raise ReportError(
-        f'tz={quoted(tz)} is no time zone; give a name such as "Europe/Oslo" or "UTC"'
+        f'tz={quoted(tz)} is not a time zone; give a name such as "Europe/Oslo" or "UTC"'
     )
 
 
@@ -122,7 +122,7 @@ class Periods:
     def _grains(self) -> tuple[int, Positions | None]:
         """The length that all buckets are multiples of, and the bucket of each such piece.
 
-        None if that is the bucket itself; a length of 0 is none.
+        None if that is the bucket itself; a length of 0 is not one.
         """
         widths = np.diff(self.edges)
         grain = int(np.gcd.reduce(widths))
@@ -356,7 +356,7 @@ def _as_microseconds(moment: Any, zone: tzinfo, role: str, *, is_end: bool = Fal
         return times.parse_time(moment)
     except (ValueError, OverflowError, InvalidTimeError) as error:
         raise ReportError(
-            f"{role}={quoted(moment)} is no date or time; "
+            f"{role}={quoted(moment)} is not a date or time; "
             'give "2026-05-01", "2026-05-01T12:00", a datetime, or unix seconds'
         ) from error
 

@@ -145,14 +145,14 @@ class Ranked:
         Parameters
         ----------
         top
-            How many to draw, the largest, beside ``(not set)``; None is *most*.
+            How many to draw, the largest, next to ``(not set)``; None is *most*.
         most
             As many as can be told apart.
 
         Raises
         ------
         ReportError
-            If *top* is none at all.
+            If *top* is not valid.
         """
         check_number("top", top)
         shown = [*self.largest(top or most), *np.flatnonzero(self.is_unset).tolist()]
@@ -221,7 +221,7 @@ def _name(segment: Any) -> str:
         return label(segment)
     except (TypeError, ValueError, RecursionError):
         raise ReportError(
-            f"segment={quoted(segment):.60} is no value of a property; give a segment as the "
+            f"segment={quoted(segment):.60} is not a value of a property; give a segment as the "
             "table calls it"
         ) from None
 

@@ -65,17 +65,17 @@ class Terms:
 
 @dataclass(frozen=True, eq=False)
 class ReportScope(Terms):
-    """The terms of a report on events, and its events beside their users.
+    """The terms of a report on events, and its events next to their users.
 
     Attributes
     ----------
     everything
-        All events beside their users.
+        All events next to their users.
     profiles
         The profiles as given.
     observed
         The first and the last time of all events that take part in reports; None if there
-        are none.
+        are not.
     start, end
         The range as given.
     at

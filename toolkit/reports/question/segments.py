@@ -209,7 +209,7 @@ class Combined:
 def joined(first: Values, second: Values) -> tuple[Values, Positions]:
     """Return the segments of two groups of users, each once, and which of these each is.
 
-    Those of the first group stand before those of the second among the latter.
+    Those of the first group are before those of the second among the latter.
     """
     both = first.followed_by(second)
     known: dict[Hashable, int] = {}
@@ -392,7 +392,7 @@ def _labels(cells: list[Any]) -> list[str]:
     """Return what to call some values, no two alike.
 
     A text that would read like something else (the text "(not set)", or "true"
-    beside the boolean) stands in quotes.
+    next to the boolean) is in quotes.
     """
     taken = {NOT_SET, EMPTY_TEXT, EMPTY_LIST, OTHER}
     taken.update(label(cell) for cell in cells if not isinstance(cell, str))

@@ -1,4 +1,4 @@
-"""Which events a report counts, and what stands beside each: its user, time and segment."""
+"""Which events a report counts, and what is next to each: its user, time and segment."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _EARLIEST: Final = int(np.iinfo(np.int64).min) + 1
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Some of the events, beside their users.
+    """Some of the events, next to their users.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Selection:
     snapshot
         The profiles; None if the report was given none.
     rows
-        Which of the events; None for all, or where *base* tells.
+        Which of the events; None for all, or as in *base*.
     past
         The states of the users at the times of the events (JOIN-4); None where the
         latest state counts.
@@ -100,7 +100,7 @@ class Selection:
 
     @classmethod
     def of(cls, events: AnyEvents, profiles: Profiles | None, at: At) -> Selection:
-        """Return all events beside the users they are to be joined with."""
+        """Return all events next to the users they are to be joined with."""
         events = as_events(events)
         snapshot = None if profiles is None else as_snapshot(profiles)
         past = as_past(events, profiles, at)
@@ -110,7 +110,7 @@ class Selection:
 
     @property
     def groups(self) -> Groups:
-        """The groups that the events name, beside their profiles."""
+        """The groups that the events name, next to their profiles."""
         if self.known_groups is None:
             return Groups(self.events, None, has_past=False)
         return self.known_groups
@@ -187,7 +187,7 @@ class Selection:
         return self.at_rows(chosen if self.rows is None else self.rows[chosen])
 
     def at_rows(self, rows: Positions | None) -> Selection:
-        """Return other events, given by their rows, None for all, beside the same users."""
+        """Return other events, given by their rows, None for all, next to the same users."""
         return replace(self, rows=rows, base=None, places=None)
 
     @property
@@ -373,7 +373,7 @@ class Selection:
             If there is none of that name.
         """
         if self.saved is None:
-            raise ReportError(f'no cohort is saved as "{name}", for there are no profiles')
+            raise ReportError(f'no cohort is saved as "{name}", because there are no profiles')
         return self.saved(name)
 
     def without_profile(self) -> tuple[int, int]:
@@ -414,7 +414,7 @@ class Selection:
         hidden = named.keep(named._of(events.is_hidden)).between(start, end)
         if len(hidden):
             notes.append(
-                f"Hidden, for a value in $bucket or bucket: {count(len(hidden), 'event')}."
+                f"Hidden, because of a value in $bucket or bucket: {count(len(hidden), 'event')}."
             )
         if timeless := int((named.times == NO_TIME).sum()):
             notes.append(f"Left out because their time cannot be read: {count(timeless, 'event')}.")
@@ -453,7 +453,7 @@ class Selection:
         owners, places = groups.ids.beside(self.each_row)
         if owners is not None and len(owners) > len(self):
             raise ReportError(
-                f"events name several groups of {key}, so that there is no one value of "
+                f"events name several groups of {key}, so there is no single value of "
                 f"{Property(group_side(key), name).label}; use it in by= or in a comparison"
             )
         return groups.cells_at(name, places)
@@ -601,7 +601,7 @@ def segments_beside(
     ids
         The distinct ID of each row, -1 for none.
     scope
-        What stands beside each row.
+        What is next to each row.
     """
     if selection.is_of_users(by):
         # Worked out once a user.

@@ -23,7 +23,7 @@ class Step:
     anchored
         Whether it keeps its place in a funnel in any order.
     between
-        Of an excluded event of a funnel: the steps it may not stand between; None for all.
+        Of an excluded event of a funnel: the steps it may not be between; None for all.
     called
         What a report calls it in place of its name; empty for the name.
     """
@@ -81,7 +81,7 @@ def step(
         In a funnel with ``order="any"``: the steps listed before this one come before it, and
         those listed after it come after it.
     between
-        Of an event that a funnel excludes: the two steps it may not stand between, such as
+        Of an event that a funnel excludes: the two steps it may not be between, such as
         ``(2, 3)``; by default the first and the last.
     label
         What a funnel calls it; by default the name of the event.
@@ -127,7 +127,7 @@ def as_step(given: Any, role: str) -> Step:
     Raises
     ------
     ReportError
-        If it is none.
+        If it is not one.
     """
     if isinstance(given, Step):
         return given

@@ -68,7 +68,7 @@ def total_of(
     Parameters
     ----------
     of
-        A property of the event, ``event["amount"]`` or ``"amount"``. What is no number
+        A property of the event, ``event["amount"]`` or ``"amount"``. What is not a number
         adds nothing.
     event, within, where
         As for :func:`times_did`.
@@ -80,7 +80,9 @@ def total_of(
     """
     prop = as_property(of)
     if prop.side != "event":
-        raise ExpressionError(f"{prop.text} is no property of the event, which is what is added up")
+        raise ExpressionError(
+            f"{prop.text} is not a property of the event, which is what is added up"
+        )
     condition = None if where is None else as_expression(where)
     return Tally(event, _period(within), condition, prop)
 
@@ -120,7 +122,7 @@ def did(
             continue
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             raise ExpressionError(
-                f"{quoted(number):.40} is no number of times; give 0, 1, 2 and so on"
+                f"{quoted(number):.40} is not a number of times; give 0, 1, 2 and so on"
             )
         parts.append(Comparison(operator, tally, Literal.of(number)))  # type: ignore[arg-type]
     return parts[0] if len(parts) == 1 else parts[0] & parts[1]

@@ -222,7 +222,7 @@ def _first_cohort(range_: Periods) -> list[str]:
     if not len(range_) or range_.start <= range_.edges[0]:
         return []
     return [
-        f"The first {range_.unit} ({range_.starts[0]:%Y-%m-%d}) is cut: the range is "
+        f"The first {range_.unit} ({range_.starts[0]:%Y-%m-%d}) is cut off: the range is "
         f"{range_.span}, and its cohort has only births in it."
     ]
 

@@ -87,7 +87,7 @@ class Retaining:
     def _visits(self, entries: Entries) -> Iterator[tuple[Positions, Positions, Positions]]:
         """Yield the entries and buckets of "on" and "streak", each pair once.
 
-        With them comes, as a third, how many buckets of the entry stand before.
+        With them comes, as a third, how many buckets of the entry are before.
         """
         for owners, _, units in self._timing.pairs(entries):
             buckets = self.brackets.index(units)
@@ -173,7 +173,7 @@ class Retaining:
 
 
 def _nth(owners: Positions) -> Positions:
-    """Return how many cells of the same owner stand before each; equal ones stand together."""
+    """Return how many cells of the same owner are before each; equal ones are together."""
     starts = np.flatnonzero(np.append(True, owners[1:] != owners[:-1])) if len(owners) else owners
     sizes = np.diff(np.append(starts, len(owners)))
     return np.arange(len(owners)) - np.repeat(starts, sizes)
@@ -187,7 +187,7 @@ def _binned(
 
 
 def numbers(column: Column) -> tuple[Floats, Mask]:
-    """Return the cells that are numbers, and which are; booleans and text are none."""
+    """Return the cells that are numbers, and which are; booleans and text are not."""
     has_number = np.zeros(len(column), np.bool_)
     values = np.zeros(len(column))
     if column.kind in ("int", "float"):

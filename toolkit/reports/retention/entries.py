@@ -1,7 +1,7 @@
 """Who enters which cohort when, and what each of them comes back to do.
 
 Births and returns are put in one order, by user and time. There the returns of an
-entry stand in a row, so what follows works on whole columns, never user by user.
+entry are in a row, so what follows works on whole columns, never user by user.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Entries:
     segments
         The segment, None if there is no breakdown.
     behind
-        Before which return there may be births of the segment, which are no returns to it;
+        Before which return there may be births of the segment, which are not returns to it;
         None if there are none.
     """
 
@@ -237,7 +237,7 @@ def course(
 
     A user enters the cohort of each period of the range with a birth, at the first
     birth in it; with a breakdown by what an event says, the cohort of each period and
-    segment. What a user does at the moment of the birth is a return if it is no birth.
+    segment. What a user does at the moment of the birth is a return if it is not a birth.
 
     Parameters
     ----------
@@ -305,7 +305,7 @@ class _Theirs:
     Attributes
     ----------
     places
-        Where they stand among the steps.
+        Where they are among the steps.
     codes
         Their segments.
     size

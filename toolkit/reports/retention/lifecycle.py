@@ -1,4 +1,4 @@
-"""Lifecycle: how many users are new, come again, come back after a while, or stay away."""
+"""Lifecycle: how many users are new, return, come back after a break, or stay away."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def lifecycle(
         Only events for which this expression (or its text form) is true make active.
     start, end
         The range; a date as the end is part of it. By default that of all events. The
-        period that *start* lies in counts whole, and what was before tells who is new.
+        period that *start* lies in counts whole, and what was before decides who is new.
     tz
         A time zone such as ``"Europe/Oslo"``; None is UTC.
     at
@@ -158,8 +158,8 @@ def _range_notes(plan: LifecyclePlan) -> list[str]:
         )
     if plan.incomplete:
         notes.append(
-            f"The last {plan.range.unit} ({shown[-1]:%Y-%m-%d}) is incomplete: the range ends "
-            "inside of it, so some who seem dormant in it may still come."
+            f"The last {plan.range.unit} ({shown[-1]:%Y-%m-%d}) is incomplete: the "
+            "range ends inside it, so some who seem dormant in it may still come."
         )
     return notes
 
@@ -199,7 +199,7 @@ class LifecyclePlan(ReportPlan):
 
     @property
     def incomplete(self) -> list[int]:
-        """The last period, counted from the first asked for, if the range ends inside of it."""
+        """The last period, counted from the first asked for, if the range ends inside it."""
         is_cut = len(self.range) and self.range.end < self.range.edges[-1]
         return [len(self.range) - self.first - 1] if is_cut else []
 
@@ -417,7 +417,7 @@ DECLARATION: Final = Declaration(
     title="Lifecycle",
     function=lifecycle,
     call="tk.lifecycle",
-    about="How many users are new, come again, come back after a while, or stay away.",
+    about="How many users are new, return, come back after a break, or stay away.",
     fields=(
         EventField(name="event", label="Active by", is_positional=True, may_be_filtered=True),
         unit_field("week", may_be_none=False),

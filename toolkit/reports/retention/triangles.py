@@ -140,7 +140,7 @@ def triangle(
     values
         The value of each cell; NaN is drawn as nothing.
     is_incomplete
-        Which cells are to be marked: with a star beside the number, else hatched.
+        Which cells are to be marked: with a star next to the number, else hatched.
     title, of, over, unit
         What is to be seen; what the values are; what the buckets and the cohorts are.
     is_share

@@ -95,8 +95,8 @@ class Segmentation(Report):
         metric
             A metric as the table calls it. None is any metric.
         previous
-            Those of the period that the report compares with, in the bucket that stands
-            beside the one wanted.
+            Those of the period that the report compares with, in the bucket that is
+            next to the one wanted.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class Segmentation(Report):
             Of totals the others are added up; numbers of users cannot be, since a
             user may be in several. ``(not set)`` is always drawn.
         kind
-            ``"line"``, or ``"stacked"`` for segments that stand on each other in a bar a
+            ``"line"``, or ``"stacked"`` for segments that are stacked in a bar a
             bucket: of totals and sums alone, for others do not add up. Without buckets
             ``"bar"``.
         """

@@ -34,7 +34,7 @@ def as_compare(compare: object) -> Compare | None:
 
 
 def earlier(range_: Periods, compare: Compare) -> Periods:
-    """Return the period to compare with: the n-th bucket of it stands beside the n-th.
+    """Return the period to compare with: the n-th bucket of it is next to the n-th.
 
     ``"previous"`` is that of the same length right before: as many buckets of the calendar, or
     without buckets as many days if the range is of whole days, else the same time.

@@ -145,7 +145,7 @@ class SegmentationPlan(TopPlan, ReportPlan):
 
     @cached_property
     def _together(self) -> tuple[Selection, list[Positions | None]]:
-        """The events of all parts, and where those of each part stand among them."""
+        """The events of all parts, and where those of each part are among them."""
         first, *others = (part.selection for part in self.parts)
         if not others:
             return first, [None]
@@ -424,14 +424,14 @@ class SegmentationPlan(TopPlan, ReportPlan):
             if number := int(refused.sum()):
                 whose = "distinct ID" if part.metric.is_of_users else "event"
                 found.append(
-                    f"Left out of the {part.metric.noun}, for a value that is no number: "
+                    f"Left out of the {part.metric.noun}, because of a value that is not a number: "
                     f"{count(number, whose)}."
                 )
         found += self._of_windows() + self._of_segments(numbers)
         if numbers.undefined and self.formula is not None:
             found.append(
                 f"The formula has no value in {numbers.undefined:,} of "
-                f"{count(numbers.values[0].size, 'cell')}, for a division by zero or for want of "
+                f"{count(numbers.values[0].size, 'cell')}, for a division by zero or for lack of "
                 "a number in it; there it is NaN."
             )
         if self.rolling is not None and self.rolling > 1:
@@ -483,8 +483,9 @@ class SegmentationPlan(TopPlan, ReportPlan):
                 )
         if self.top is not None and any(OTHER in level for level in numbers.ranked.levels):
             found.append(
-                f"Beside the {self.top} largest of {self.by.label}, all others but {NOT_SET} are "
-                f"counted together, each user once, as {OTHER}."
+                f"In addition to the {self.top} largest of {self.by.label}, "
+                f"all others but {NOT_SET} "
+                f"are counted together, each user once, as {OTHER}."
             )
         return found
 

@@ -120,7 +120,7 @@ def _property(measure: str, of: str | Property | None) -> Property | None:
     if not measures.needs_property(measure):
         if of is not None:
             raise ReportError(
-                f'measure="{measure}" is of no property, and of={quoted(of):.40} is given; choose '
+                f'measure="{measure}" uses no property, and of={quoted(of):.40} is given; choose '
                 'a measure such as "sum" or "average", or leave of= out'
             )
         return None
@@ -150,7 +150,7 @@ def as_metrics(
     Raises
     ------
     ReportError
-        If one of them is none.
+        If one of them is not one.
     """
     given = list(event) if isinstance(event, list | tuple) else [event]
     if not given:
@@ -217,7 +217,7 @@ class Formula:
         Raises
         ------
         ExpressionError
-            If it is none; the message points at the character.
+            If it is not one; the message points at the character.
         """
         if not isinstance(text, str) or not text.strip():
             raise ReportError(f'formula={quoted(text):.60}; give text such as "A / B"')

@@ -96,7 +96,7 @@ def segmentation(
     rolling
         Shows in place of each value the mean of the last so many buckets.
     compare
-        ``"previous"``: beside each value that of the period before, with as many buckets;
+        ``"previous"``: next to each value that of the period before, with as many buckets;
         ``"previous month"`` and ``"previous year"``: of the same days then.
     where
         Counts only events for which this expression (or its text form) is true.
@@ -239,7 +239,7 @@ DECLARATION: Final = Declaration(
     title="Segmentation",
     function=segmentation,
     call="tk.segmentation",
-    about="How often an event happened, to how many users, or what of it, over time.",
+    about="How often an event happened, for how many users, or a measure of its properties.",
     fields=(
         EventField(name="event", label="Event", is_positional=True, may_be_filtered=True),
         ChoiceField(

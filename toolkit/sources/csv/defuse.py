@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet opens without running what stands in it (DEFUSE).
+"""CSV that a spreadsheet opens without running what is in it (DEFUSE).
 
 A cell whose first visible character is ``=``, ``+``, ``-`` or ``@``, full-width ones too,
 is a formula to one spreadsheet or another. An apostrophe before it stops that. A plain
@@ -101,7 +101,7 @@ def defused_frame(frame: pd.DataFrame) -> pd.DataFrame:
 def csv_of(frame: pd.DataFrame) -> bytes:
     r"""Return *frame* as CSV in UTF-8 in which a spreadsheet runs no formula.
 
-    Whatever leaves as CSV and is no export of profiles is written here.
+    Whatever leaves as CSV and is not an export of profiles is written here.
 
     >>> csv_of(pd.DataFrame({"name": ["=1", "x\r=1"], "age": [-1, 2]}))
     b'name,age\r\n\'=1,-1\r\n"x\r=1",2\r\n'
@@ -117,7 +117,7 @@ def _defused_if_text(value: Any) -> Any:
 
 
 def _formulas(texts: pa.Array, apostrophes: str) -> Mask:
-    """Return which texts a spreadsheet would run but for so many apostrophes."""
+    """Return which texts a spreadsheet would run except for so many apostrophes."""
     starts = pc.match_substring_regex(texts, pattern=f"^{apostrophes}{_FORMULA}")
     if not pc.any(starts).as_py():
         return np.zeros(len(texts), np.bool_)

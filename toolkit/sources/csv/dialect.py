@@ -158,9 +158,9 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
         if not name:
             continue
         if kind != "text":
-            against.append(f'"{_short(name)}" is a {kind}, no name')
+            against.append(f'"{_short(name)}" is a {kind}, not a name')
         elif what := _value(name):
-            against.append(f'"{_short(name)}" is {what}, no name')
+            against.append(f'"{_short(name)}" is {what}, not a name')
         elif cell in cells:
             against.append(f'"{_short(name)}" occurs again below')
         elif reason := _reason_for(name, cells):
@@ -200,7 +200,7 @@ def column_title(position: int, names: Sequence[str | None]) -> str:
 
 
 def _reason_for(name: str, cells: list[str]) -> str | None:
-    """Return why a text is the name of the column whose cells stand below it."""
+    """Return why a text is the name of the column whose cells are below it."""
     if cells:
         kind = infer_type(pa.array(cells, pa.large_string()))
         if kind != "text":

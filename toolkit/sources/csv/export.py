@@ -76,7 +76,7 @@ class CsvExport:
             return self.losses
         return (
             f"An apostrophe before {count(self.defused, 'cell')}, since a spreadsheet would run "
-            "the text as a formula. An import takes it off again.",
+            "the text as a formula. An import removes it again.",
             *self.losses,
         )
 
@@ -87,13 +87,13 @@ def write_csv(
     """Write every profile as a row of a CSV file; return how many.
 
     The first column is ``$distinct_id``, the last ``$last_seen`` (ISO 8601, UTC);
-    between them stands one column per property. Lists and objects are written as JSON,
+    between them is one column per property. Lists and objects are written as JSON,
     booleans as true and false, numbers with all their digits. Text that a spreadsheet
     would run as a formula gets an apostrophe before it (DEFUSE); plain numbers such as
-    ``-5`` and ``+4712345`` are no formulas.
+    ``-5`` and ``+4712345`` are not formulas.
 
     :func:`toolkit.import_csv` knows such a file by its header, takes the apostrophes off
-    (RESTORE), and without a mapping gives the same profiles back, but for
+    (RESTORE), and without a mapping gives the same profiles back, except for
 
     - null and empty text: empty cells, as absent ones are,
     - Updated At, which an import leaves alone,
@@ -147,7 +147,7 @@ def export_csv(
 ) -> CsvExport:
     """Write profiles as :func:`write_csv` does; return what was lost in place of a warning.
 
-    *notice* is told how far it is, and may stop it; an older file stays as it was then.
+    *notice* is called with how far it is, and may stop it; an older file stays as it was then.
     """
     snapshot = as_table(profiles, views=True).snapshot()
     check_flag("progress", progress, ArgumentError)
@@ -260,12 +260,12 @@ class _Losses:
             )
         if self.mixed:
             told.append(
-                f"Values that come back as text, for the column holds several types or very "
+                f"Values that come back as text, because the column holds several types or very "
                 f"large numbers: {_named(self.mixed)}."
             )
         if self.left_out:
             hidden = " (hidden)" if set(self.left_out) <= set(HIDDEN) else ""
-            told.append(f"Left out, for no CSV may write it: {_named(self.left_out)}{hidden}.")
+            told.append(f"Left out, because no CSV may write it: {_named(self.left_out)}{hidden}.")
         return told
 
 

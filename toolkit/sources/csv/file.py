@@ -145,7 +145,7 @@ class CsvFile:
     def preview(
         self, progress: Progress = silent, group_key: str | None = None, key: object = None
     ) -> CsvPreview:
-        """Return what stands in the file, as :func:`toolkit.preview_csv` does.
+        """Return what is in the file, as :func:`toolkit.preview_csv` does.
 
         What it suggests is for profiles of users, or of a *group_key*; *key* names the
         column of their IDs.
@@ -239,22 +239,22 @@ class CsvFile:
 
 def _check_header(header: object) -> None:
     if header not in (None, True, False):
-        raise CsvError(f"header={header!r}; True, False, or None to find out, is allowed")
+        raise CsvError(f"header={header!r}; True, False, or None to detect it, is allowed")
 
 
 def _laid_out(text: CsvText, forced: bool | None, mapping: ColumnMapping | None) -> LaidOut:
-    """Return a file with its header: as told, as the mapping shows, or as it looks (CSV-1)."""
+    """Return a file with its header: as given, as the mapping shows, or as it looks (CSV-1)."""
     if forced is None:
         named = mapping if isinstance(mapping, Mapping) else {}
         return find_header(text, frozenset(key.strip() for key in named if isinstance(key, str)))
     if not forced:
-        return LaidOut(HeaderGuess(False, "row 1 is data, as was given"), None, text)
+        return LaidOut(HeaderGuess(False, "row 1 is data, as given"), None, text)
     if not text.has_wide_first_row:
         raise CsvError(
             f"row 1 cannot be the header: {text.ragged[0].reason}. "
             f"Correct it, or pass {argument('header', False)}"
         )
-    return with_header(text, "row 1 is a header, as was given")
+    return with_header(text, "row 1 is a header, as given")
 
 
 def _restored(header: Sequence[str], below: CsvText) -> tuple[tuple[str | None, ...], CsvText]:
@@ -272,7 +272,7 @@ def _restored(header: Sequence[str], below: CsvText) -> tuple[tuple[str | None, 
     if changed:
         notes += (
             f"This is the CSV of a table: the apostrophe before what a spreadsheet would run as "
-            f"a formula was taken off in {count(changed, 'cell')}.",
+            f"a formula was removed in {count(changed, 'cell')}.",
         )
     return (
         tuple(name if name.strip() else None for name in names.to_pylist()),

@@ -1,4 +1,4 @@
-"""Files that are no CSV, whatever their names say."""
+"""Files that are not CSV, whatever their names say."""
 
 from __future__ import annotations
 

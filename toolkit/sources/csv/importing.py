@@ -60,7 +60,7 @@ def preview_csv(
     delimiter: str | None = None,
     key: str | int | None = None,
 ) -> CsvPreview:
-    r"""Return what stands in a CSV file: its columns, their types, and what may go wrong.
+    r"""Return what is in a CSV file: its columns, their types, and what may go wrong.
 
     Its ``mapping`` is what :func:`import_csv` does without one: pass it on as it is, or
     change it first. ``identifier`` is the column that becomes the distinct ID, and
@@ -70,11 +70,11 @@ def preview_csv(
     ----------
     source
         A path, bytes, or a file object of bytes or text; gzip is unpacked. A file
-        object is left where it stood, if it can go back.
+        object is left where it was, if it can go back.
     header
-        Whether row 1 is a header. By default that is found out (CSV-1).
+        Whether row 1 is a header. By default that is detected (CSV-1).
     encoding, delimiter
-        How the file is written. By default that is found out.
+        How the file is written. By default that is detected.
     key
         The column of the distinct IDs, by its name or position.
 
@@ -148,9 +148,9 @@ def import_csv(
         The column of the distinct IDs, by its name or position. Without a mapping all
         others are imported as they would be.
     header
-        Whether row 1 is a header. By default that is found out (CSV-1).
+        Whether row 1 is a header. By default that is detected (CSV-1).
     encoding, delimiter
-        How the file is written. By default that is found out.
+        How the file is written. By default that is detected.
     types
         ``{property or column: "text", "number", "boolean", "date" or "json"}`` where
         the type that all cells fit is not the one wanted (CSV-5). A row with a cell
@@ -172,7 +172,7 @@ def import_csv(
     Raises
     ------
     ColumnMappingError
-        If the mapping, or for want of one the header, cannot be used.
+        If the mapping, or for lack of one the header, cannot be used.
     CsvRowsError
         If rows cannot be imported and *on_error* is ``"raise"``; they are in its
         ``rejected``.
@@ -285,8 +285,9 @@ def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[
         warnings.append("The file holds a header and no rows.")
     if mapped.identifier is None:
         warnings.append(
-            f"No column is the {mapped.id_name}, so each row got a random one, and another import "
-            f"of the file would make the profiles again. {_better(file.columns, mapped)}"
+            f"No column is the {mapped.id_name}, so each row got a random one, and "
+            f"importing the file again would create the profiles "
+            f"again. {_better(file.columns, mapped)}"
         )
         if mapped.identifier_reason is not None and " is not " in mapped.identifier_reason:
             warnings.append(sentence(mapped.identifier_reason.partition(";")[0]))
@@ -297,7 +298,7 @@ def _warnings(file: CsvFile, mapped: MappedColumns, merged: MergedRows) -> list[
             f"{file.columns.title(mapped.identifier)}, is used. {_better(file.columns, mapped)}"
         )
     if len(merged.ids) and not any(column.has_value.any() for column in merged.columns.values()):
-        warnings.append("No row holds anything but an ID: profiles that are new are empty.")
+        warnings.append("No row holds anything but an ID: new profiles are empty.")
     return [*warnings, *id_warnings(merged.ids, mapped.id_name)]
 
 
@@ -307,7 +308,7 @@ def _better(columns: FileColumns, mapped: MappedColumns) -> str:
         return f"If a column holds the IDs, pass {argument('key')}."
     given = argument("key", columns.key(mapped.candidate))
     return (
-        f"{sentence(columns.title(mapped.candidate)).removesuffix('.')} may be it, for "
+        f"{sentence(columns.title(mapped.candidate)).removesuffix('.')} may be it, because "
         f"{candidate_reason(columns, mapped.candidate)}: if it is the {mapped.id_name}, "
         f"pass {given}."
     )

@@ -89,7 +89,7 @@ class MappedColumns:
     notes
         What was left out or guessed, in sentences.
     renamed
-        {name in the header: property} of the columns that, for want of a mapping,
+        {name in the header: property} of the columns that, for lack of a mapping,
         got another name than they have.
     identifier_reason
         Why a column was, or was not, guessed to be the identifier, in words.
@@ -262,7 +262,7 @@ def suggest_names(
             identifier, reason = _first_as_identifier(columns)
     else:
         identifier = columns.position(key)
-        reason = f"{columns.title(identifier)} is the identifier, as was given"
+        reason = f"{columns.title(identifier)} is the identifier, as given"
     suggested: list[str | None] = []
     for position, name in enumerate(columns.names):
         if position == identifier:
@@ -380,12 +380,13 @@ def _fallback(
     """Return why no column is the identifier by its name, and what is in its place."""
     parts = [] if doubt is None else [doubt]
     if email is not None:
-        parts.append(f"the e-mail, {columns.title(email)}, is the identifier for want of another")
+        parts.append(f"the e-mail, {columns.title(email)}, is the identifier for lack of another")
     else:
         parts.append("no column is the identifier, so each row gets a random ID")
     if candidate is not None:
         parts.append(
-            f"{columns.title(candidate)} may be it, for {candidate_reason(columns, candidate)}: "
+            f"{columns.title(candidate)} may be it, because "
+            f"{candidate_reason(columns, candidate)}: "
             f"pass {argument('key', columns.key(candidate))}"
         )
     elif email is None:
@@ -410,7 +411,7 @@ def map_columns(
     """Return what a mapping says, or without one what the header suggests.
 
     In a mapping for profiles of groups ``"$group_id"`` marks the identifier too. *key*
-    names the column of the identifier beside a mapping or in place of one.
+    names the column of the identifier next to a mapping or in place of one.
 
     Raises
     ------
@@ -466,7 +467,7 @@ def _ids_as_properties(
     """Return in sentences which columns are called the identifier, where ``key=`` names another."""
     return [
         f'{sentence(columns.title(at)).removesuffix(".")} became the property "{name}", for '
-        f"{columns.title(identifier)} is the identifier, as was given. If it is the identifier, "
+        f"{columns.title(identifier)} is the identifier, as given. If it is the identifier, "
         f"pass {argument('key', columns.key(at))}; else leave it out with "
         f"{argument('mapping')}."
         for at, name in properties.items()
@@ -615,7 +616,7 @@ def _slips(chosen: Mapping[int, str], mapping: ColumnMapping, columns: FileColum
                 f"which marks the identifier? {argument('mapping', mended)}"
             )
         notes.append(
-            f'"{name}" is no reserved name and became a property of its own. '
+            f'"{name}" is not a reserved name and became a property of its own. '
             f'Did you mean "{meant}"?'
         )
     return notes
@@ -647,7 +648,7 @@ def _by_header(
     """Return every column under the name the preview suggests for it, and those left out.
 
     The nameless index that pandas and R write is left out, and that is noted. Where another
-    column with cells has no name, it is refused: nothing else is left out in silence.
+    column with cells has no name, it is refused: nothing else is left out silently.
     """
     if not columns.header.header:
         raise ColumnMappingError(
@@ -701,7 +702,7 @@ def _by_header(
 
 
 def _given(suggestion: Suggestion) -> int | None:
-    """Return the position of the identifier that is no e-mail, or of what may be it."""
+    """Return the position of the identifier that is not an e-mail, or of what may be it."""
     if suggestion.identifier is None:
         return suggestion.candidate
     is_email = suggestion.names[suggestion.identifier] == EMAIL
@@ -808,7 +809,7 @@ def choose_types(
         typed = argument("types", {key: shown})
         if not isinstance(kind, str) or kind not in COLUMN_TYPES:
             allowed = ", ".join(f'"{each}"' for each in COLUMN_TYPES)
-            raise ColumnMappingError(f"{typed} is no type; allowed are {allowed}")
+            raise ColumnMappingError(f"{typed} is not a type; allowed are {allowed}")
         if key in (DISTINCT_ID, "distinct_id") and mapped.identifier is not None:
             position = mapped.identifier
         else:

@@ -28,7 +28,7 @@ def is_export(header: Sequence[str]) -> bool:
 def export_dialect(text: str, delimiter: str | None) -> Dialect | None:
     """Return how the CSV of a table is written by its first row, None if it is not one.
 
-    What stands in the cells below has no say in it.
+    What is in the cells below has no say in it.
 
     >>> export_dialect("$distinct_id,a;b;c,$last_seen\\n1,x;y;z,\\n", None)
     Dialect(delimiter=',', width=3, escape=None)

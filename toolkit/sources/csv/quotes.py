@@ -1,4 +1,4 @@
-r"""Quotes that stand where CSV allows none, and files that escape theirs by a backslash.
+r"""Quotes that are where CSV allows none, and files that escape theirs by a backslash.
 
 A reader of CSV takes ``"abc"def`` for ``abcdef`` and ``"say \"hi\""`` for ``say \hi\""``
 without a word. Here each such quote is found, with its line.
@@ -172,7 +172,7 @@ class QuoteCheck:
         self._is_inside = inside
 
     def _is_indented(self, data: Any, start: int) -> bool:
-        """Return whether only white space stands between a quote and the cell's beginning."""
+        """Return whether only white space is between a quote and the cell's beginning."""
         at = start - 1
         while at and data[at] in b" \t" and not self._ends_cell[data[at]]:
             at -= 1

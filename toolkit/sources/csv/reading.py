@@ -67,7 +67,7 @@ class CsvText:
         The other rows.
     rows
         How many rows there are, ragged ones too. Lines that are blank, or hold
-        nothing but delimiters, are no rows.
+        nothing but delimiters, are not rows.
     is_whole
         Whether *columns* hold all rows. Those of a file with more rows than asked
         for are counted, not kept.
@@ -146,11 +146,11 @@ def read_csv_text(
 ) -> CsvText:
     """Return the rows of a CSV file as text.
 
-    Cells stand in double quotes where they hold delimiters, line ends or quotes;
+    Cells are in double quotes where they hold delimiters, line ends or quotes;
     a quote within is doubled. Where no quote is doubled and some are escaped by a
     backslash, all are read so, which is noted. A row with any other quote that neither
     opens a cell, closes one nor is doubled is among the ragged ones. A first line
-    ``sep=;`` is no row. Memory is used for *at_most* rows, however many there are.
+    ``sep=;`` is not a row. Memory is used for *at_most* rows, however many there are.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def read_csv_text(
     at_most
         Of so many rows the cells are kept.
     progress
-        Told how many rows were read, and how many there seem to be.
+        Called with how many rows were read, and how many there seem to be.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def _read(
     with source.opened() as raw:
         head = Utf8Stream(raw, encoding, source.name).read(_HEAD).decode(errors="ignore")
     if (kind := format_of_text(head)) is not None:
-        raise CsvError(f"{source.name} is no CSV but {kind}")
+        raise CsvError(f"{source.name} is not CSV but {kind}")
     line = _SEPARATOR_LINE.match(head)
     above = "" if line is None else line[0]
     if line is not None and line[1] and delimiter is None:
@@ -234,7 +234,7 @@ def _read(
         notes = (
             *notes,
             r"Quotes within cells are escaped by backslashes (\"), where CSV writes them twice; "
-            r"they were read so, and \\ as one backslash.",
+            r"they were read that way, and \\ as one backslash.",
         )
     if not texts:
         assert failure is not None
@@ -252,7 +252,7 @@ def _text(
     progress: Progress,
     notes: tuple[str, ...],
 ) -> CsvText:
-    """Return the rows of a file in one dialect, below so many bytes that are no row."""
+    """Return the rows of a file in one dialect, below so many bytes that are not rows."""
     with source.opened() as raw:
         stream = Utf8Stream(raw, encoding, source.name, quotes)
         stream.read(above)
@@ -264,7 +264,7 @@ def _text(
 
 
 class _Broken:
-    """The quotes that are out of place, and the rows they stand in."""
+    """The quotes that are out of place, and the rows they are in."""
 
     def __init__(self, quotes: Sequence[BrokenQuote], source: CsvSource, encoding: str) -> None:
         self._quotes = quotes
@@ -280,7 +280,7 @@ class _Broken:
         }
 
     def texts(self, lines: Positions, rows: Sequence[int]) -> dict[int, str]:
-        """Return rows as they stand in the file."""
+        """Return rows as they are in the file."""
         starts = lines[list(rows)]
         after = np.append(lines, np.iinfo(np.int64).max)[np.asarray(rows, np.int64) + 1]
         texts = dict.fromkeys(rows, "")
@@ -324,7 +324,7 @@ class _Parsed:
         return self._rows <= self._at_most
 
     def read(self, stream: Utf8Stream, notice: Callable[[int], None]) -> None:
-        """Read all rows; keep no more than asked for. *notice* is told how many, now and then."""
+        """Read all rows; keep no more than asked for. *notice* is called now and then."""
         names = [str(position) for position in range(self._dialect.width)]
         reading = csv_batches(
             stream if self._dialect.escape is None else KeptBackslashes(stream),
@@ -485,7 +485,7 @@ class _Parsed:
     ) -> list[RaggedRow]:
         """Return the ragged rows and the last row, whose open quote swallowed the end mark.
 
-        If it was no ragged row it is taken out of *keep*.
+        If it was not a ragged row it is taken out of *keep*.
         """
         reason = "a quote is opened in this row and never closed"
         if self._ragged and (not len(numbers) or self._ragged[-1][0] > numbers[-1]):

@@ -55,7 +55,7 @@ class CsvColumn:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CsvPreview:
-    """What stands in a CSV file; made by :func:`toolkit.preview_csv`.
+    """What is in a CSV file; made by :func:`toolkit.preview_csv`.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class CsvPreview:
     candidate
         The column that may be meant where no column is named like an identifier: no cell
         is empty, and no two are alike. ``key=`` takes it. A column that only seems to
-        count the rows is it for want of another.
+        count the rows is it for lack of another.
     candidate_reason
         Why, and what speaks against it; empty where there is no candidate.
     encoding, delimiter
@@ -166,7 +166,7 @@ class ImportReport(Outcome):
     name
         The file's name.
     rows
-        How many stand below the header; blank lines are none.
+        How many are below the header; blank lines are not.
     imported
         How many of them were imported: all but the rejected ones.
     created, updated, unchanged
@@ -179,14 +179,14 @@ class ImportReport(Outcome):
         The rows that cannot be imported (CSV-7): ``line`` of the file on which the
         row starts, from 1, ``int64``; ``reason``; ``text``, the row as CSV.
     duplicate_ids
-        The distinct IDs that stand in several imported rows (CSV-8):
+        The distinct IDs that occur in several imported rows (CSV-8):
         ``distinct_id``, ``rows``. Of each property the last cell counts.
     placeholder_ids
         The distinct IDs that look like a program's word for none (CSV-8):
         ``distinct_id``, ``rows``. They are imported.
     same_email, same_name
         How many new distinct IDs have the ``$email`` (or ``$name``) of a profile
-        that stands under another ID, in the table or further up in the file: each
+        that is under another ID, in the table or further up in the file: each
         is a second profile (CSV-4).
     cut
         What the table's limits changed or left out: ``distinct_id``, ``property``,
@@ -207,7 +207,7 @@ class ImportReport(Outcome):
     batch_id
         The batch in the table's log; None if nothing was written.
     dry_run
-        Whether this only tells what an import would do.
+        Whether this only says what an import would do.
     seconds
         How long it took.
     id_name
@@ -266,7 +266,7 @@ class ImportReport(Outcome):
         if len(self.placeholder_ids):
             shown = listed((f'"{each}"' for each in self.placeholder_ids["distinct_id"]), 5)
             those = f"{self.id_name[:1].upper()}{self.id_name[1:]}s"
-            notes.append(f"{those} that look like placeholders for none: {shown}.")
+            notes.append(f"{those} that look like placeholders for a missing ID: {shown}.")
         for number, what in ((self.same_email, "$email"), (self.same_name, "$name")):
             if number:
                 notes.append(

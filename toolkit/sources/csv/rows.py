@@ -28,10 +28,12 @@ _FLOAT: Final = r"^-?[0-9]+\.0+$"
 _ROUNDED: Final = r"^-?[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+$"
 
 _MISFIT: Final[Mapping[ColumnType, str]] = {
-    "number": "no number that is kept exactly (no leading zeros, + or spaces; at most 17 digits)",
+    "number": (
+        "not a number that is kept exactly (no leading zeros, + or spaces; at most 17 digits)"
+    ),
     "boolean": "neither true nor false",
-    "date": "no ISO 8601 date or time",
-    "json": "no JSON list or object",
+    "date": "not an ISO 8601 date or time",
+    "json": "not a JSON list or object",
 }
 
 
@@ -49,7 +51,7 @@ class Rows(NamedTuple):
     rejected
         The other rows: line, reason, text.
     times
-        When each row happened, in microseconds since 1970 UTC; the rows stand in that
+        When each row happened, in microseconds since 1970 UTC; the rows are in that
         order then. None if no column says so.
     notes
         What one should know of the reading, as sentences.
@@ -73,7 +75,7 @@ class MergedRows(NamedTuple):
     columns
         The cells of each property that any of them has.
     duplicates
-        The distinct IDs that stood in several rows: distinct_id, rows.
+        The distinct IDs that occurred in several rows: distinct_id, rows.
     """
 
     ids: pa.Array
@@ -90,7 +92,7 @@ def typed_rows(
     """Return the rows below the header with their cells as values.
 
     A row is rejected if it is ragged, has no distinct ID, or holds a cell that does
-    not fit the type forced on its column (CSV-7), or if its time is none.
+    not fit the type forced on its column (CSV-7), or if its time is not one.
     """
     text = file.text
     reasons: dict[int, list[str]] = defaultdict(list)
@@ -138,7 +140,7 @@ def _note_rounded(reasons: dict[int, list[str]], ids: pa.Array, id_name: str) ->
 
 
 def _times(cells: pa.Array, reasons: dict[int, list[str]]) -> series.Times:
-    """Return the time of each row; note what is none."""
+    """Return the time of each row; note what is not one."""
     times = series.times_of_cells(cells)
     for row in np.flatnonzero(times.microseconds == NO_TIME).tolist():
         shown = cells[row].as_py()
@@ -151,7 +153,7 @@ def _why_no_time(cell: str) -> str:
         return no_time(float(cell) if "." in cell else int(cell))
     except ValueError:
         shown = cell if len(cell) <= 40 else cell[:39] + "…"
-        return f'"{shown}" is no time (ISO 8601, unix seconds or milliseconds are)'
+        return f'"{shown}" is not a time (ISO 8601, unix seconds or milliseconds are)'
 
 
 def _note_misfits(
@@ -277,7 +279,7 @@ def same_value_elsewhere(
 ) -> list[int]:
     """Return how many new IDs share a text with a profile under another ID, by property.
 
-    The other stands in the table, or further up among the new ones (CSV-4).
+    The other is in the table, or further up among the new ones (CSV-4).
     """
     is_new = before.positions(merged.ids) < 0
     if not is_new.any():

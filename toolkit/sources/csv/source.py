@@ -86,8 +86,8 @@ class CsvSource:
     def of(cls, source: Source) -> CsvSource:
         """Return what to read from.
 
-        A file object is read from where it stands to its end, and left where it
-        stood if it can go back.
+        A file object is read from where it is to its end, and left where it
+        was if it can go back.
         """
         if isinstance(source, bytes | bytearray | memoryview):
             return cls("data", bytes(source))
@@ -119,7 +119,7 @@ class CsvSource:
             except UnicodeEncodeError as error:
                 line = content.count("\n", 0, error.start) + 1
                 raise CsvError(
-                    f"{name} holds half a surrogate pair on line {line:,}, which is no Unicode text"
+                    f"{name} holds half a surrogate pair on line {line:,}, which is not Unicode"
                 ) from None
         if not isinstance(content, bytes | bytearray):
             raise CsvFileError(f"{name} cannot be read: it gave {type(content).__name__}")
@@ -265,7 +265,7 @@ class Utf8Stream(io.RawIOBase):
     """A CSV file of any encoding as UTF-8, followed by :data:`END_MARK` in its own line.
 
     What is read never ends between the two characters of a Windows line end:
-    pyarrow would lose the second if they stood in a quoted cell.
+    pyarrow would lose the second if they was in a quoted cell.
 
     Parameters
     ----------

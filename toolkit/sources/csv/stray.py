@@ -1,4 +1,4 @@
-"""Lines of a CSV file that are as wide as a row and are none (CSV-10).
+"""Lines of a CSV file that are as wide as a row and are not (CSV-10).
 
 Titles above the header, a line drawn under it, the header a second time where files
 were put together, totals and counts below the last row.
@@ -74,7 +74,7 @@ class LaidOut:
 def find_header(text: CsvText, wanted: frozenset[str] = frozenset()) -> LaidOut:
     """Return a file with its header found (CSV-1), if it has one.
 
-    It may stand below lines of one cell and comments, be one cell shorter
+    It may be below lines of one cell and comments, be one cell shorter
     than the rows, as R writes it, or lack the delimiter that ends them.
 
     Parameters
@@ -159,7 +159,7 @@ def _uneven_header(text: CsvText) -> LaidOut | None:
 
 
 def without_stray_rows(text: CsvText, header: Sequence[str] | None) -> CsvText:
-    """Return the rows below the header; those that are none are rejected with the reason."""
+    """Return the rows below the header; those that are not are rejected with the reason."""
     reasons: dict[int, str] = {}
     if header is not None:
         reasons |= _rule_below(text, header) | _headers_again(text, header)
@@ -199,7 +199,7 @@ def _headers_again(text: CsvText, header: Sequence[str]) -> dict[int, str]:
 
 
 def _foreign_quotes(text: CsvText, header: Sequence[str] | None) -> list[str]:
-    """Return in sentences which quotes of other formats seem to stand around cells or rows."""
+    """Return in sentences which quotes of other formats seem to be around cells or rows."""
     notes = []
     heads = [column.slice(0, _SAMPLE) for column in text.columns]
     samples = [head.filter(pa.array(is_filled(head))) for head in heads]
@@ -210,7 +210,7 @@ def _foreign_quotes(text: CsvText, header: Sequence[str] | None) -> list[str]:
     ]
     if single:
         notes.append(
-            f"All cells of {listed(single)} are in single quotes, which are no quotes in CSV: "
+            f"All cells of {listed(single)} are in single quotes, which are not quotes in CSV: "
             "they were kept as text."
         )
     if len(heads) == 1 and header is not None:

@@ -84,7 +84,7 @@ def typed(texts: pa.Array, forced: ColumnType | None = None) -> TypedColumn:
     texts
         pyarrow ``large_string`` without nulls. Empty cells are absent (CSV-4).
     forced
-        The type the values shall have. By default the one that every cell that is
+        The type the values should have. By default the one that every cell that is
         not empty fits: number, boolean, date, json, else text (CSV-5).
 
     Notes

@@ -57,7 +57,7 @@ def import_frame(
     ------
     FrameError
         If a column is missing or there twice, has a name that no property may have, or
-        holds an ID or a time that is none. Nothing is written then.
+        holds an ID or a time that is not one. Nothing is written then.
 
     Examples
     --------

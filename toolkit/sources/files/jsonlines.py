@@ -45,7 +45,7 @@ _NOTICE_EVERY = 1_000
 
 
 class SkippedLine(NamedTuple):
-    """A line of a file that is no message."""
+    """A line of a file that is not a message."""
 
     line: int
     reason: str
@@ -92,7 +92,7 @@ def read_messages(
     path
         The file; UTF-8, gzipped or not.
     on_error
-        ``"raise"``: a line that is no JSON object is an error. ``"skip"``: such lines
+        ``"raise"``: a line that is not a JSON object is an error. ``"skip"``: such lines
         are left out and listed in ``.skipped``.
     progress
         Whether to show a progress bar if it takes more than a second.
@@ -105,7 +105,7 @@ def read_messages(
     Raises
     ------
     MessageFileError
-        Naming the first line that is no JSON object, if *on_error* is ``"raise"``.
+        Naming the first line that is not a JSON object, if *on_error* is ``"raise"``.
         An object that names one key twice is refused too: one of the values would be
         lost.
     FileNotFoundError
@@ -206,7 +206,7 @@ def _read(entry: Any) -> Any:
         try:
             entry = loads(entry)
         except json.JSONDecodeError as error:
-            raise ValueError(f"no JSON ({error.msg} at character {error.colno})") from None
+            raise ValueError(f"not JSON ({error.msg} at character {error.colno})") from None
         except RecursionError:
             raise ValueError("nested too deeply") from None
     return entry
@@ -241,13 +241,13 @@ def write_messages(
         array if it ends in ``.json``. A file
         that is there is written over, once the new one is whole.
     chunk
-        So many messages stand in one list: a line is a list, or the array one of lists,
+        So many messages are in one list: a line is a list, or the array one of lists,
         each a body to post as it is. An endpoint takes 2,000 (documented), older scripts
         send 200. None writes message by message.
     progress
         Whether to show a progress bar if it takes more than a second.
     notice
-        Told how far it is; may stop it, and an older file stays as it was then.
+        Called with how far it is; may stop it, and an older file stays as it was then.
     """
     as_table(profiles, views=True)
     check_flag("progress", progress, ArgumentError)

@@ -43,7 +43,7 @@ def write_people(
         A table, or the profiles picked out by ``profiles.where``. The profiles of group
         keys are left out; ``profiles.groups(key)`` can be written to a file of its own.
     path
-        The file to write, one profile a line; gzipped if it ends in ``.gz``, one JSON
+        The file to write, one profile per line; gzipped if it ends in ``.gz``, one JSON
         array if it ends in ``.json``. A file
         that is there is written over, once the new one is whole.
     progress
@@ -107,7 +107,7 @@ def read_people(
     Raises
     ------
     MessageFileError
-        If something in it is no profile. Nothing was read then.
+        If something in it is not a profile. Nothing was read then.
 
     Examples
     --------
@@ -131,14 +131,14 @@ def read_people(
 def _message(entry: Any, where: str, group_key: str) -> dict[str, Any]:
     if not isinstance(entry, dict) or "$distinct_id" not in entry:
         raise MessageFileError(
-            f"{where}: no $distinct_id, so it is no profile. Nothing was read; a profile is "
+            f"{where}: no $distinct_id, so it is not a profile. Nothing was read; a profile is "
             '{"$distinct_id": …, "$properties": {…}}'
         )
     properties = entry.get("$properties")
     if not isinstance(properties, dict):
         raise MessageFileError(
-            f"{where}: no $properties, so it is no profile. Nothing was read; a file of messages "
-            "is read with read_messages"
+            f"{where}: no $properties, so it is not a profile. Nothing was read; a file of "
+            "messages is read with read_messages"
         )
     properties = dict(properties)
     seen = properties.pop(LAST_SEEN, None)

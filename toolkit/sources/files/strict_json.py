@@ -12,12 +12,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         # Adding to a set returns None: the first name that was there already is found.
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice!r} stands twice in one object")
+        raise ValueError(f"the key {twice!r} occurs twice in one object")
     return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 #: Reads one value; one of two values under the same key would be lost, so it is refused.
@@ -30,7 +30,7 @@ def loads(text: str) -> Any:
     Raises
     ------
     ValueError
-        If it is no JSON, or an object in it names a key twice.
+        If it is not JSON, or an object in it names a key twice.
     RecursionError
         If it is nested too deeply.
 
@@ -39,6 +39,6 @@ def loads(text: str) -> Any:
     >>> loads('{"n": 1, "n": 2}')
     Traceback (most recent call last):
     ...
-    ValueError: the key 'n' stands twice in one object
+    ValueError: the key 'n' occurs twice in one object
     """
     return DECODER.decode(text)

@@ -34,7 +34,7 @@ def whole_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     FolderNotFoundError
         If the folder is not there.
     PathIsFolderError
-        If a folder stands at the path.
+        If a folder is at the path.
     ArgumentError
         If there is a NUL in it.
     UnwritableError

@@ -58,7 +58,7 @@ class GeoDatabase:
         Of the names of cities and regions, where the database has several; English
         where a name is not there in it.
     max_distance
-        Coordinates further than so many km from every city of the database are no
+        Coordinates further than so many km from every city of the database have no
         location (GEO-5).
 
     Raises
@@ -66,7 +66,7 @@ class GeoDatabase:
     MissingExtraError
         If the library that reads such files is not installed.
     GeoError
-        If there is no such file, or it is no location database.
+        If there is no such file, or it is not a location database.
 
     Examples
     --------
@@ -107,7 +107,7 @@ class GeoDatabase:
             self._metadata = self._reader.metadata()
         except (maxminddb.InvalidDatabaseError, OSError, ValueError) as error:
             raise GeoError(
-                f"{fspath(path)} is no location database: {error}. A file in the MMDB format "
+                f"{fspath(path)} is not a location database: {error}. A file in the MMDB format "
                 "is needed, unpacked"
             ) from error
         self._lock = Lock()
@@ -131,7 +131,7 @@ class GeoDatabase:
         return f"<GeoDatabase: {self._metadata.database_type} of {built} in {self.path.name}>"
 
     def of_ip(self, ip: object) -> dict[str, str]:
-        """Return the location of an address: nothing if it is none, or is not known.
+        """Return the location of an address: nothing if it is not one, or is not known.
 
         The keys are those of ``$city``, ``$region``, ``$country_code`` and ``$timezone``
         that the database knows.
@@ -208,7 +208,7 @@ class GeoDatabase:
         try:
             return self._reader.get(address)
         except self._damaged as error:
-            raise GeoError(f"{self.path} is damaged: {error}. Get it anew") from error
+            raise GeoError(f"{self.path} is damaged: {error}. Get it again") from error
         except ValueError as error:
             raise GeoError(f"{self.path} cannot be read: {error}") from error
 
@@ -269,7 +269,7 @@ def _is_number(value: object) -> bool:
 
 
 def _point(latitude: object, longitude: object) -> tuple[float, float] | None:
-    """Return coordinates in degrees, None if they are none."""
+    """Return coordinates in degrees, None if they are not."""
     degrees = []
     for given, most in ((latitude, 90.0), (longitude, 180.0)):
         if not _is_number(given) and not isinstance(given, str):

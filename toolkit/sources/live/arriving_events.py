@@ -73,7 +73,7 @@ class Fault:
 
 
 def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool) -> Event | Fault:
-    """Return an event, or why it is none.
+    """Return an event, or why it is not one.
 
     Parameters
     ----------
@@ -141,11 +141,11 @@ def unused_of(raw: Mapping[str, Any]) -> list[str]:
     """Return what an event carries that has no meaning here.
 
     >>> unused_of({"event": "Buy", "distinct_id": "7", "properties": {}})
-    ['distinct_id beside properties']
+    ['distinct_id next to properties']
     >>> unused_of({"event": "$merge", "properties": {}})
     ['$merge: profiles are not merged']
     """
-    unused = [f"{glimpse(name, 40)} beside properties" for name in raw if name not in _PARTS]
+    unused = [f"{glimpse(name, 40)} next to properties" for name in raw if name not in _PARTS]
     name = raw.get("event")
     return [*unused, f"{name}: profiles are not merged"] if name in _MERGING else unused
 

@@ -33,7 +33,7 @@ _TOO_SLOW: Final = (
 
 
 class _Stream(IOStream):
-    """A connection whose headers have some time to arrive; what is too slow is told so."""
+    """A connection whose headers have some time to arrive; what is too slow gets an error."""
 
     def __init__(
         self, connection: socket.socket, timeout: float, on_refusal: Callable[[str], None]

@@ -40,7 +40,7 @@ class Guard:
     Raises
     ------
     ArgumentError
-        If an origin or a host is none.
+        If an origin or a host is not one.
     """
 
     def __init__(self, host: str, origins: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:

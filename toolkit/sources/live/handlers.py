@@ -60,7 +60,7 @@ class Intake:
     timeout
         Seconds a request may take to arrive.
     open_requests
-        What is under way; used in the server's thread alone.
+        What is in progress; used in the server's thread alone.
     on_answer
         Called with method, path and answer of each request, in the server's thread.
     """
@@ -342,7 +342,7 @@ def _welcome() -> str:
 
 
 def _length(headers: Any) -> int:
-    """Return how long a body says it is; what is no number is refused by tornado."""
+    """Return how long a body says it is; what is not a number is refused by tornado."""
     length = headers.get("Content-Length", "0").strip()
     if not (length.isascii() and length.isdecimal()):
         return 0

@@ -1,7 +1,7 @@
 """What arrives, whoever brought it: updates go to the table, events are kept, both are noted.
 
 A receiver knows nothing of HTTP. :func:`toolkit.serve` and :func:`toolkit.consumer`
-both stand on it.
+both are built on it.
 """
 
 from __future__ import annotations
@@ -303,9 +303,9 @@ class Receiver:
 
 
 def _unknown_fields(messages: Iterable[tuple[int, Any]]) -> list[str]:
-    """Return the fields of messages that nobody knows and that were passed over (META)."""
+    """Return the fields of messages that nobody knows and that were ignored (META)."""
     return [
-        f"{name} beside the operators"
+        f"{name} next to the operators"
         for _, message in messages
         if isinstance(message, Mapping)
         for name, value in message.items()

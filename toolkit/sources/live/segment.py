@@ -81,7 +81,7 @@ def translate(message: object, kind: str | None = None, group_key: str = GROUP_K
     Raises
     ------
     MessageError
-        If it is no object, has no ID, or is of a type that is not known.
+        If it is not an object, has no ID, or is of a type that is not known.
 
     Examples
     --------

@@ -255,7 +255,7 @@ def serve(
         Where to listen; 0 takes a free port.
     token
         The project token that clients must know (Segment's write key). None takes any,
-        if clients reach the server by loopback addresses alone; else one is made up, which
+        if clients reach the server by loopback addresses alone; otherwise one is generated, and
         is in ``server.token`` (HTTP-4).
     host
         The address to listen at. ``"0.0.0.0"`` lets other machines in.

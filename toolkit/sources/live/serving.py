@@ -46,7 +46,7 @@ def serve_until_stopped(
                 before[each] = signal.signal(each, stop)
             say(f"Listening at {server.url} ({_who(server)}). Stop it with Ctrl-C.")
             if server.intake.guard.needs_token and options.get("token") is None:
-                say(f"Clients need this token, made up for now: {server.token}")
+                say(f"Clients need this token, generated for this run: {server.token}")
             # With a timeout, as else Windows would not notice Ctrl-C.
             while not stopped.wait(1.0):
                 pass

@@ -78,7 +78,7 @@ class Body:
         Raises
         ------
         RequestError
-            413 as soon as the body is too large, unpacked; 400 where it is no gzip.
+            413 as soon as the body is too large, unpacked; 400 where it is not gzip.
         """
         self._fed += len(piece)
         if self._fed > MAX_BODY:
@@ -97,7 +97,7 @@ class Body:
                 room = MAX_BODY - len(self._content) + 1
                 self._add(self._unpacker.decompress(piece, room))
             except zlib.error as error:
-                raise RequestError(400, f"the body is no gzip: {error}") from None
+                raise RequestError(400, f"the body is not gzip: {error}") from None
             if self._unpacker.eof:  # gzip files may follow each other
                 piece, self._unpacker = self._unpacker.unused_data, None
             else:
@@ -143,7 +143,7 @@ def read_query(query: str) -> dict[str, str]:
     Raises
     ------
     RequestError
-        400 if it is no UTF-8 or has too many parameters.
+        400 if it is not UTF-8 or has too many parameters.
     """
     try:
         pairs = parse_qsl(
@@ -231,7 +231,7 @@ def read_records(text: str, most: int = MAX_MESSAGE) -> list[Record]:
     Raises
     ------
     RequestError
-        400 where it is no JSON, 413 past :data:`MAX_MESSAGES`, *most* or :data:`MAX_VALUES`.
+        400 where it is not JSON, 413 past :data:`MAX_MESSAGES`, *most* or :data:`MAX_VALUES`.
 
     Examples
     --------
@@ -244,10 +244,10 @@ def read_records(text: str, most: int = MAX_MESSAGE) -> list[Record]:
         # A documented sample sends its JSON as the text of a JSON string.
         inner, end = _value(text, 0)
         if not isinstance(inner, str) or end != len(text):
-            raise RequestError(400, "the body is no JSON object or array")
+            raise RequestError(400, "the body is not a JSON object or array")
         text = inner.strip()
         if text.startswith('"'):
-            raise RequestError(400, "the body is no JSON object or array")
+            raise RequestError(400, "the body is not a JSON object or array")
     _check_values(text)
     reader = _elements(text) if text.startswith("[") else _lines(text)
     records: list[Record] = []
@@ -340,4 +340,4 @@ def _value(text: str, at: int) -> tuple[Any, int]:
 
 def _no_json(error: json.JSONDecodeError) -> RequestError:
     where = f"line {error.lineno:,}, column {error.colno:,}"
-    return RequestError(400, f"no JSON: {error.msg} at {where}")
+    return RequestError(400, f"invalid JSON: {error.msg} at {where}")
