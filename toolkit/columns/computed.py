@@ -69,7 +69,7 @@ class ProfileRows:
     first_seen: Callable[[], Positions] | None = None
 
     def column(self, name: str) -> Column | Instants:
-        """Return a property, one cell a row, absent throughout if there is none.
+        """Return a property, one cell per row, absent throughout if there is none.
 
         Raises
         ------

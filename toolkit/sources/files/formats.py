@@ -38,7 +38,7 @@ class Format:
         Its media type.
     write
         Writes profiles: a table or a part of one, the path, whether to show a progress bar,
-        and what is told how far it is.
+        and the function that is called with how far it is.
     read
         Returns the messages of a file, with ``"raise"`` or ``"skip"`` for wrong ones; None:
         messages are not read from it.

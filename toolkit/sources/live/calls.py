@@ -310,7 +310,7 @@ def _read_segment(receiver: Receiver, call: Call, name: str, token: str | None) 
     check_token(token, call.authorization, [key])
     if name in _BATCHES:
         beside = (each for each in content if each not in _ENVELOPE)
-        receiver.add_notes(f"{each} beside batch" for each in beside)
+        receiver.add_notes(f"{each} next to batch" for each in beside)
         records = _batch(content)
     return Request(name, records, parameters)
 
