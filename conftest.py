@@ -14,6 +14,7 @@ _NEEDS = {
     "docs/live-from-an-app.md": ("mixpanel", "requests"),
     "docs/geolocation.md": ("maxminddb",),
     "toolkit/sources/geo/database.py": ("maxminddb",),
+    "toolkit/forms/editor/phone.py": ("phonenumbers",),
     "hatch_build.py": ("hatchling",),
 }
 _LEFT_OUT = (

@@ -62,5 +62,5 @@ def test_nothing_hands_Arrow_an_open_file_or_bytes_of_Python() -> None:
     }
     assert {name: each for name, each in found.items() if each} == {
         "arrow_stream.py": ["read_parquet(path, filesystem=LocalFileSystem())", "open_csv("],
-        "bulk.py": ["BufferReader(memory)"],
+        "parquet.py": ["BufferReader(memory)"],
     }

@@ -88,7 +88,7 @@ def test_CSV_1_neither_header_nor_mapping_shows_the_columns_and_how_to_map_them(
         import_csv(profiles, b"7,ann@example.com,pro\n8,bob@example.com,free\n")
 
     message = str(caught.value)
-    assert 'the file has no header (row 1 is data: "7" is a number, no name)' in message
+    assert 'the file has no header (row 1 is data: "7" is a number, not a name)' in message
     assert "  0: 7, 8\n  1: ann@example.com, bob@example.com\n  2: pro, free\n" in message
     assert "mapping={0: '$distinct_id', 1: '$email', 2: 'name of column 2'}" in message
 

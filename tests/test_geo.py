@@ -370,10 +370,10 @@ def test_a_database_of_old_addresses_knows_no_new_ones(tmp_path: Path) -> None:
 
 
 def test_what_is_no_database_is_refused_in_words(tmp_path: Path, cities: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no location database .*x\.mmdb"):
+    with pytest.raises(FileNotFoundError, match=r"there is no location database .*x\.mmdb"):
         tk.GeoDatabase(tmp_path / "x.mmdb")
     (tmp_path / "text.mmdb").write_text("city,country\n")
-    with pytest.raises(tk.ToolkitError, match="no location database"):
+    with pytest.raises(tk.ToolkitError, match="not a location database"):
         tk.GeoDatabase(tmp_path / "text.mmdb")
     with pytest.raises(tk.ToolkitError, match="max_distance"):
         tk.GeoDatabase(cities, max_distance=-1)

@@ -647,7 +647,7 @@ def test_a_cohort_of_one_user() -> None:
         ({"buckets": [0, 10**7]}, "the last is"),
         ({"by": ["a", "a"]}, "names something twice"),
         ({"by": event["$bucket"]}, "hidden"),
-        ({"tz": "Mars"}, "no time zone"),
+        ({"tz": "Mars"}, "not a time zone"),
     ],
 )
 def test_arguments_it_does_not_know_are_refused_with_those_it_does(

@@ -53,7 +53,7 @@ def test_TIME_1_a_number_that_is_no_time_is_refused_with_what_was_meant(
 
 @pytest.mark.parametrize("number", NO_TIMES)
 def test_TIME_1_what_looks_like_nothing_is_refused_too(number: float) -> None:
-    with pytest.raises(errors.InvalidTimeError, match="no unix time from 1980 to 2100"):
+    with pytest.raises(errors.InvalidTimeError, match="not a unix time from 1980 to 2100"):
         parse_time(number)
 
 

@@ -145,7 +145,7 @@ def test_WHOLE_nothing_writes_files_by_another_way() -> None:
                 if node.func.attr in ("write_bytes", "write_text", "to_parquet") or opened:
                     found.add(path.relative_to(root).as_posix())
     # The sample is made beside its place, and renamed as a whole.
-    assert found == {"sample.py", "sources/whole_file.py"}
+    assert found == {"sources/sample.py", "sources/files/whole_file.py"}
 
 
 @of_unix("modes of files, and links that anybody may make,")

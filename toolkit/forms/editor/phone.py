@@ -38,7 +38,7 @@ def doubt(phone: str, country_code: str | None = None) -> str | None:
     >>> doubt("+47 900 12 345") is None
     True
     >>> print(doubt("4790012345", "NO"))
-    Messages would go to +474790012345: the calling code of NO is there already, and put before it.
+    Messages would go to +474790012345: the calling code of NO is already there, but is added again.
     >>> doubt("90012345")
     'Without a leading + or a Country it is not clear which country this number is in.'
     """

@@ -55,7 +55,7 @@ class Format:
     is_table: bool = False
 
 
-def _write_csv(
+def _as_csv(
     profiles: ProfileTable | ProfileView, path: Path, progress: bool, notice: Progress
 ) -> Written:
     export = export_csv(profiles, path, progress=progress, notice=notice)
@@ -89,7 +89,7 @@ FORMATS: Final[dict[str, Format]] = {
             endings=ENDINGS["CSV"],
             label="CSV, for spreadsheets and CSV import",
             media="text/csv;charset=utf-8",
-            write=_write_csv,
+            write=_as_csv,
             is_table=True,
         ),
     )
