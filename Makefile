@@ -8,7 +8,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 EVERY_CORE := --numprocesses auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab demo data browser pictures test test-all lock lint format bench clean
+.PHONY: help setup lab demo data browser pictures check test test-all lock lint format bench clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ data: setup data/events.parquet  ## The sample data
 data/events.parquet: toolkit/sources/sample.py data/make_sample_data.py
 	@$(BIN)/python data/make_sample_data.py
 	@touch $@
+
+check: setup lint  ## Lint, types and the quick tests: what to run after each change
+	@FAST_TESTS=1 $(BIN)/python -m pytest $(EVERY_CORE)
 
 test: setup lint browser  ## Lint, types, all tests and the notebooks
 	@echo "Running the tests …"
