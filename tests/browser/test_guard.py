@@ -84,7 +84,7 @@ def test_what_fails_is_shown_with_details_to_copy_and_the_form_goes_on(
     batches = book.form.get_by_role("table", name="Batches")
     batches.locator("tbody tr").first.click()
     book.button("Undo batch 30").click()
-    failed(book, "Comparing")
+    failed(book, "Writing")
     expect(note).to_be_in_viewport(ratio=1)
     book.picture("job")
     book.button("Put away").click()
