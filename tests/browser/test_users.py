@@ -95,7 +95,7 @@ def test_users_are_found_changed_and_brought_back(
     book.field("Search").fill("PERSON p7@")
     summary(book, "1 of 41 profiles")
     book.field("Search").fill("nobody at all")
-    book.sees("Nobody is found")
+    book.sees("Nobody matches")
     book.field("Search").fill("")
 
     # Sort
