@@ -132,7 +132,7 @@ def test_a_computed_property_that_needs_events_is_refused_without(
 ) -> None:
     late = Computed("$late", "time", lambda rows: rows.first_times, needs_events=True)
     monkeypatch.setitem(COMPUTED, "$late", late)
-    with pytest.raises(errors.ExpressionError, match="worked out from events"):
+    with pytest.raises(errors.ExpressionError, match="calculated from events"):
         profiles.where(user["$late"] > "2026-01-01")
     with pytest.raises(errors.ReportError, match="give events="):
         tk.profile_report(profiles, by=user["$late"])

@@ -30,7 +30,7 @@ class Computed:
     value
         Returns the cells of some rows.
     needs_events
-        Whether it is worked out from events. Profiles alone are refused then.
+        Whether it is calculated from events. Profiles alone are refused then.
     """
 
     name: str
@@ -84,7 +84,7 @@ class ProfileRows:
         if name in self.snapshot.columns:
             return self._beside(self.snapshot.column(name))
         raise ExpressionError(
-            f'user["{name}"] ({display_name(name)}) is worked out from events, and none were '
+            f'user["{name}"] ({display_name(name)}) is calculated from events, and none were '
             "given: profiles alone have none; use it in a report"
         )
 

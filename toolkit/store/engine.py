@@ -31,7 +31,7 @@ class Engine:
     They are read and written in moments::
 
         with engine.lock, engine.writing() as batch:
-            batch.apply(messages, "a source")
+            batch.write(batch.plan([messages]), "a source")
 
     Inside a moment another one is part of it.
     """
