@@ -40,7 +40,7 @@ def steps(updates: Sequence[Update]) -> list[Step]:
         for operator, argument in update.message.operations:
             before = profile
             profile, _ = apply(profile, [(operator, argument)])
-            if operator == "$delete":
+            if OPERATORS[operator].deletes:
                 gone = ABSENT if before is None else dict(before)
                 found.append(Step(update, operator, None, argument, gone, ABSENT))
                 continue
@@ -116,7 +116,7 @@ def explain(distinct_id: str, name: str, updates: Sequence[Update]) -> Explanati
     of_property = [
         step
         for step in steps(updates)
-        if step.property == name or (step.operator == "$delete" and step.old is not ABSENT)
+        if step.property == name or (OPERATORS[step.operator].deletes and step.old is not ABSENT)
     ]
     # What came before a value was written anew made no difference to it.
     starts = [place for place, step in enumerate(of_property) if OPERATORS[step.operator].resets]
@@ -156,7 +156,7 @@ def _sentence(step: Step) -> str:
 
 
 def _deed(step: Step) -> str:
-    if step.operator == "$delete":
+    if OPERATORS[step.operator].deletes:
         return "the profile was deleted"
     has_value = OPERATORS[step.operator].argument == "values"
     argument = f" {_text(step.argument)}" if has_value else ""

@@ -26,11 +26,7 @@ def deleted_ids(log: Log, to: Compaction) -> set[str]:
             if isinstance(part, ColumnarUpdates):
                 found.update(part.ids.filter(pa.array(part.deletes)).to_pylist())
             else:
-                found.update(
-                    message.distinct_id
-                    for _, message in part
-                    if any(operator == "$delete" for operator, _ in message.operations)
-                )
+                found.update(message.distinct_id for _, message in part if message.deletes)
     return found
 
 

@@ -546,18 +546,15 @@ def _changes(
     cells: list[Any] = []
     for update in run:
         for operator, argument in update.message.operations:
-            if operator == "$delete":
-                cell: Any = ABSENT
-            elif name not in argument:
+            kind = OPERATORS[operator]
+            if not kind.deletes and name not in argument:
                 continue
-            elif operator == "$unset":
-                cell = ABSENT
-            elif operator == "$set":
-                cell = argument[name]
-            else:
-                has_value = OPERATORS[operator].argument == "values"
-                relative[start + len(ids)] = (operator, argument[name] if has_value else None)
-                cell = ABSENT
+            value = argument[name] if kind.argument == "values" else None
+            cell: Any = ABSENT
+            if not kind.resets:
+                relative[start + len(ids)] = (operator, value)
+            elif not kind.deletes:
+                cell = kind({}, kind.one(name, value)).get(name, ABSENT)
             ids.append(update.message.distinct_id)
             at.append(update.time)
             cells.append(cell)

@@ -26,7 +26,7 @@ from toolkit.base import (
 from toolkit.columns import Column, Positions, Snapshot
 from toolkit.store import parquet as bulk
 from toolkit.store.connection import Connection
-from toolkit.updates import USERS, Change, Profile, Row, settle
+from toolkit.updates import OPERATORS, USERS, Change, Profile, Row, settle
 
 # Rows read or written at a time: enough to be fast, few enough to be small.
 _CHUNK: Final = 50_000
@@ -39,7 +39,7 @@ _CHECKPOINT_FROM: Final = 20_000
 _IDS_A_QUERY: Final = 500
 
 
-#: IDs that were written to, and whether a ``$delete`` was among it.
+#: IDs that were written to, and whether one of the updates deleted.
 Edited: TypeAlias = dict[str, bool]
 
 
@@ -56,9 +56,11 @@ def edited_since(store: Connection, batch_id: int) -> dict[str, Edited] | None:
         ).fetchone()
         if unlisted:
             return None
+        names = (name for name, operator in OPERATORS.items() if operator.deletes)
+        deletes = " OR ".join(f"message ->> '$.\"{name}\"' IS NOT NULL" for name in names)
         rows = store.execute(
-            "SELECT group_key, distinct_id, max(message ->> '$.\"$delete\"' IS NOT NULL)"
-            " FROM updates WHERE batch_id > ? GROUP BY group_key, distinct_id",
+            f"SELECT group_key, distinct_id, max({deletes}) FROM updates"
+            " WHERE batch_id > ? GROUP BY group_key, distinct_id",
             [batch_id],
         ).fetchall()
     edited: dict[str, Edited] = {}

@@ -252,11 +252,11 @@ def _named(given: Iterable[Run]) -> tuple[pa.Array, list[str], pa.Array]:
         keys.append(pa.array([each.message.distinct_id for each in run], pa.large_string()))
         gone = []
         for _, _, _, message in run:
-            for operator, properties in message.operations:
-                if operator == "$delete":
-                    gone.append(message.distinct_id)
-                else:
-                    names.update(dict.fromkeys(properties))
+            if message.deletes:
+                gone.append(message.distinct_id)
+                continue
+            for _, properties in message.operations:
+                names.update(dict.fromkeys(properties))
         deleted.append(pa.array(gone, pa.large_string()))
     return pa.concat_arrays(keys).unique(), list(names), pa.concat_arrays(deleted).unique()
 

@@ -194,7 +194,7 @@ def _plan_columns(
 ) -> Planned:
     """Work out a batch property by property, over whole columns."""
     base = state.snapshot()
-    deleting = {m.distinct_id for _, m in messages if m.operations[0][0] == "$delete"}
+    deleting = {m.distinct_id for _, m in messages if m.deletes}
     apart = _plan_rows(
         state,
         [each for each in messages if each[1].distinct_id in deleting],

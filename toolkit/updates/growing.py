@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final
 
 from toolkit.base import ABSENT, Json, key
-from toolkit.updates.operators import OPERATORS, Profile, Refused
+from toolkit.updates.operators import OPERATORS, Profile, Refused, apply_by
 
 # Shorter lists are faster made anew.
 _LONG: Final = 64
@@ -129,20 +129,7 @@ def apply_all(
     refused: list[tuple[str, str, str]],
 ) -> tuple[Profile | None, bool]:
     """Return what :func:`toolkit.operators.apply` does, of a profile with growing lists."""
-    wrote = False
-    for operator, argument in operations:
-        if operator == "$delete":
-            wrote = wrote or profile is not None
-            profile = None
-            continue
-        kept_back: Refused = []
-        after, has_written = apply_to(operator, profile or {}, argument, kept_back)
-        refused.extend((operator, name, reason) for name, reason in kept_back)
-        if has_written or (profile is None and OPERATORS[operator].creates):
-            wrote, profile = True, after
-        elif profile is not None:
-            profile = after
-    return profile, wrote
+    return apply_by(apply_to, profile, operations, refused)
 
 
 def settled(properties: Mapping[str, Any], names: Iterable[str] | None = None) -> Profile:

@@ -105,6 +105,11 @@ class Message:
     token: str | None = None
     seen: int | None = None
 
+    @property
+    def deletes(self) -> bool:
+        """Whether it deletes the profile."""
+        return OPERATORS[self.operations[0][0]].deletes
+
     def moves_to(self, arrival: int) -> int:
         """Return what Updated At moves to, if that is later than it is; NO_TIME if it stays.
 
@@ -204,9 +209,10 @@ def parse_message(
         operator = None
         if not operators:
             raise MessageError(f"no operator; give one of {', '.join(OPERATORS)}")
-        if "$delete" in raw and len(operators) > 1:  # MSG-1
+        alone = next((each for each in operators if OPERATORS[each].deletes), None)
+        if alone is not None and len(operators) > 1:  # MSG-1
             raise MessageError(
-                "$delete is combined with another operator; send it in its own message"
+                f"{alone} is combined with another operator; send it in its own message"
             )
         time = None if raw.get("$time") is None else times.parse_time(raw["$time"])
         ignore_time = raw.get("$ignore_time")

@@ -181,6 +181,8 @@ class Operator:
         Whether it creates a profile where there is none.
     groups
         Whether profiles of groups take it, too (GROUP-1).
+    deletes
+        Whether it deletes the profile, so that no other operator may be in its message (MSG-1).
     resets
         Whether the value afterwards is the same whatever it was before.
     grows
@@ -206,6 +208,7 @@ class Operator:
     argument: Literal["values", "names", "none"] = "values"
     creates: bool = True
     groups: bool = True
+    deletes: bool = False
     resets: bool = False
     grows: bool = False
     refuse: Callable[[Json], str | None] | None = None
@@ -269,7 +272,12 @@ OPERATORS: Final[dict[str, Operator]] = {
             *("$unset", unset, "UNSET-1"), argument="names", creates=False, resets=True, hint=""
         ),
         Operator(
-            *("$delete", delete, "DELETE-1"), argument="none", creates=False, resets=True, hint=""
+            *("$delete", delete, "DELETE-1"),
+            argument="none",
+            creates=False,
+            deletes=True,
+            resets=True,
+            hint="",
         ),
     )
 }
@@ -300,24 +308,44 @@ def apply(
     >>> apply({"plan": "pro"}, [("$delete", "")])
     (None, True)
     """
+    return apply_by(_once, profile, operations, refused)
+
+
+#: Does what an operator does: its name, properties, argument, what it refused; returns the
+#: properties after, and whether it wrote anything.
+Doing: TypeAlias = Callable[[str, Profile, Any, Refused], tuple[Profile, bool]]
+
+
+def apply_by(
+    doing: Doing,
+    profile: Profile | None,
+    operations: Iterable[tuple[str, Any]],
+    refused: list[tuple[str, str, str]] | None,
+) -> tuple[Profile | None, bool]:
+    """Return what :func:`apply` does, each operator done by a function."""
     wrote = False
-    for operator, argument in operations:
-        if operator == "$delete":
+    for name, argument in operations:
+        operator = OPERATORS[name]
+        if operator.deletes:
             wrote = wrote or profile is not None
             profile = None
             continue
-        before: Profile = {} if profile is None else profile
         kept_back: Refused = []
-        after = OPERATORS[operator](before, argument, kept_back)
+        after, has_written = doing(name, {} if profile is None else profile, argument, kept_back)
         if refused is not None:
-            refused.extend((operator, name, reason) for name, reason in kept_back)
-        if after is not before:
-            wrote = True
+            refused.extend((name, each, reason) for each, reason in kept_back)
+        # SET-2: `$set {}` makes an empty profile
+        wrote = wrote or has_written or (profile is None and operator.creates)
+        if has_written or profile is not None or operator.creates:
             profile = after
-        elif profile is None and OPERATORS[operator].creates:
-            wrote = True  # SET-2: `$set {}` makes an empty profile
-            profile = {}
     return profile, wrote
+
+
+def _once(
+    operator: str, properties: Profile, argument: Any, refused: Refused
+) -> tuple[Profile, bool]:
+    after = OPERATORS[operator](properties, argument, refused)
+    return after, after is not properties
 
 
 def is_number(value: Json) -> bool:

@@ -272,7 +272,7 @@ def _whole_refusal(message: object) -> str:
             return "MSG-4"
         if of_group and operator in OPERATORS and not OPERATORS[operator].groups:
             return "GROUP-1"
-    if "$delete" in known and len(known) > 1:
+    if len(known) > 1 and any(OPERATORS[each].deletes for each in known):
         return "MSG-1"
     return "META" if known and _has_bad_meta(message) else "MSG-4"
 
