@@ -1190,11 +1190,12 @@ class ProfileTable:
         """
         with self._engine.lock, self._engine.reading() as moment:
             batches = moment.log.batches()
-        columns = ["source", "messages", "created", "updated", "deleted", "unchanged", "rejected"]
         data: dict[str, Any] = {"batch_id": [batch.id for batch in batches]}
         at = np.array([batch.time for batch in batches], "M8[us]")
         data["time"] = pd.DatetimeIndex(at).tz_localize("UTC")
-        data |= {name: [getattr(batch, name) for batch in batches] for name in columns}
+        data["source"] = [batch.source for batch in batches]
+        for name in ("messages", "created", "updated", "deleted", "unchanged", "rejected"):
+            data[name] = [batch.counts[name] for batch in batches]
         data["undoes"] = pd.array([batch.undoes for batch in batches], "Int64")
         return pd.DataFrame(data).set_index("batch_id")
 

@@ -68,7 +68,7 @@ class CompactReport:
         return cls(
             None if known is None else times.timestamp(known.time),
             len(gone),
-            sum(batch.messages for batch in gone),
+            sum(batch.outcome.applied for batch in gone),
             len(kept) - len(gone),
             dry_run,
         )

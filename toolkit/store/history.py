@@ -223,7 +223,7 @@ def state_after(log: Log, group_key: str, batch_id: int, progress: Progress = si
         )
     state = State() if compaction is None else State.of(log.base(group_key).arrived)
     start = 0 if compaction is None else compaction.batch
-    total = sum(batch.messages for batch in log.batches() if start < batch.id <= batch_id)
+    total = sum(batch.outcome.applied for batch in log.batches() if start < batch.id <= batch_id)
     done = 0
     for batch, run in runs(log, group_key, batch_id):
         length = len(run[1].ids) if isinstance(run, tuple) else len(run)

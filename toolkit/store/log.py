@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from toolkit.columns import Snapshot
-from toolkit.updates import Change, ColumnarUpdates, Updates, keys_of, of_profile
+from toolkit.updates import Change, ColumnarUpdates, Outcome, Updates, keys_of, of_profile
 
 #: What a batch leads to, a table each: by group key.
 Changes: TypeAlias = Mapping[str, Change]
@@ -36,24 +36,26 @@ class Batch:
         Arrival, in microseconds since 1970 UTC.
     source
         Where it came from, in words.
-    messages
-        How many updates it holds.
-    created, updated, deleted, unchanged, rejected
-        What was made of them: how many created, changed or deleted a profile, had
-        no effect, or were rejected (and so are not in the log).
+    outcome
+        What became of the updates it holds.
+    rejected
+        How many were rejected, and so are not in the log.
+    undoes
+        The batch that this one undoes.
     """
 
     id: int
     time: int
     source: str
-    messages: int
-    created: int
-    updated: int
-    deleted: int
-    unchanged: int
+    outcome: Outcome
     rejected: int
-    #: The batch that this one undoes.
     undoes: int | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many updates it holds, and what became of them."""
+        effects = self.outcome.effects
+        return {"messages": self.outcome.applied, **effects, "rejected": self.rejected}
 
 
 @dataclass(frozen=True, slots=True)

@@ -354,7 +354,7 @@ def _around(
 ) -> tuple[Snapshot, Snapshot]:
     """Return the table before and after a batch."""
     [batch] = [each for each in log.batches() if each.id == batch_id]
-    if batch_id == log.last() and batch.messages > _AS_MESSAGES_AT_MOST:
+    if batch_id == log.last() and batch.outcome.applied > _AS_MESSAGES_AT_MOST:
         # What it led to is there, and is needed anyway.
         after = latest(group_key)
         return state_after(log, group_key, batch_id - 1, progress).snapshot(), after

@@ -170,10 +170,9 @@ class Moment:
             self.log.last() + 1,
             self.arrival,
             as_json(source),  # type: ignore[arg-type]
-            outcome.applied,
-            **outcome.effects,
-            rejected=refused + len(outcome.rejections),
-            undoes=undoes,
+            replace(outcome, rejections=()),
+            refused + len(outcome.rejections),
+            undoes,
         )
         with self._watched("Writing", rows, progress):
             self.log.append(batch, parts, changes)
