@@ -70,6 +70,9 @@ from toolkit.store import (
     Store,
     Timeline,
     Update,
+    back_up,
+    check,
+    compact,
     difference,
     explain,
     history_frame,
@@ -1099,7 +1102,7 @@ class ProfileTable:
         >>> profiles["1"], len(profiles.history("1"))
         ({'plan': 'pro'}, 2)
         """
-        return self._engine.compact(keep, dry_run=check_flag("dry_run", dry_run, ArgumentError))
+        return compact(self._engine, keep, dry_run=check_flag("dry_run", dry_run, ArgumentError))
 
     def backup(
         self,
@@ -1144,7 +1147,7 @@ class ProfileTable:
         """
         check_flag("overwrite", overwrite, ArgumentError)
         with watched_by(progress, " steps") as notice:
-            return self._engine.backup(path, overwrite=overwrite, progress=notice)
+            return back_up(self._engine, path, overwrite=overwrite, progress=notice)
 
     def check(self, *, repair: bool = False) -> CheckReport:
         """Replay the log of the file and compare it with the profiles it holds.
@@ -1159,7 +1162,7 @@ class ProfileTable:
         StoreError
             If the table is in memory.
         """
-        return self._engine.check(repair=check_flag("repair", repair, ArgumentError))
+        return check(self._engine, repair=check_flag("repair", repair, ArgumentError))
 
     def redo(
         self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False

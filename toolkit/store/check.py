@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit.base import ABSENT, StoreDamagedError, count, dumps, html
+from toolkit.base import ABSENT, StoreDamagedError, StoreError, count, dumps, html
 from toolkit.columns import Column, Snapshot
 from toolkit.store import parquet as bulk
+from toolkit.store.engine import Engine
 from toolkit.store.file import Store
 from toolkit.store.history import state_after
 from toolkit.store.rows import StoredProfiles
@@ -58,16 +59,25 @@ class CheckReport:
         return html.card(repr(self).split("\n")[0][1:-1], html.notes(self.problems))
 
 
-def check_store(store: Store, *, repair: bool = False) -> CheckReport:
-    """Replay the log and compare with the state, inside a transaction.
+def check(engine: Engine, *, repair: bool) -> CheckReport:
+    """Return whether the file's state follows from its log; with *repair* make it so.
 
-    Parameters
-    ----------
-    store
-        The file.
-    repair
-        Whether to rebuild the state from the log where they differ.
+    Raises
+    ------
+    StoreError
+        If the profiles are in memory.
     """
+    store = engine.store
+    if store is None:
+        raise StoreError("these profiles are in memory; only a file can be checked")
+    with engine.lock, engine.moment(write=repair):
+        report = _check(store, repair)
+    if repair:
+        engine.states.forget()
+    return report
+
+
+def _check(store: Store, repair: bool) -> CheckReport:
     problems = _sqlite_problems(store)
     is_whole = not problems
     try:
