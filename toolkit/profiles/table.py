@@ -54,7 +54,7 @@ from toolkit.base import (
     title,
     watched_by,
 )
-from toolkit.columns import Column, Positions, Snapshot
+from toolkit.columns import Column, Positions, Snapshot, compare_snapshots, difference_frame
 from toolkit.expressions import Expression, SnapshotScope, as_expression, mask_of
 from toolkit.profiles.saved_cohorts import saved_ids
 from toolkit.profiles.view import ProfileView, shown
@@ -73,13 +73,12 @@ from toolkit.store import (
     back_up,
     check,
     compact,
-    difference,
+    effects_of,
     explain,
     history_frame,
     past_of,
     snapshot_as_of,
     state_after,
-    steps,
     timeline,
     updates_of,
 )
@@ -904,7 +903,7 @@ class ProfileTable:
             where there was nothing). A ``$delete`` is one row, with the whole profile as
             ``old``. Empty for an ID that no update ever named.
         """
-        return history_frame(steps(self._updates(distinct_id)))
+        return history_frame(effects_of(self._updates(distinct_id)))
 
     def explain(self, distinct_id: object, name: str) -> Explanation:
         """Return, in words, the updates that made a property what it is.
@@ -1020,7 +1019,7 @@ class ProfileTable:
             each if isinstance(each, ProfileTable | ProfileView) else self.as_of(each)
             for each in (before, self if after is None else after)
         ]
-        return difference(*(table.snapshot() for table in tables))
+        return difference_frame(compare_snapshots(*(table.snapshot() for table in tables)))
 
     def undo(
         self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False

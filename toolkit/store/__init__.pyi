@@ -1,10 +1,9 @@
 from .backup import BackupReport as BackupReport, back_up as back_up
 from .changes import (
     Explanation as Explanation,
-    difference as difference,
+    effects_of as effects_of,
     explain as explain,
     history_frame as history_frame,
-    steps as steps,
 )
 from .check import CheckReport as CheckReport, check as check
 from .compaction import CompactReport as CompactReport, compact as compact

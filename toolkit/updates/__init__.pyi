@@ -6,7 +6,6 @@ from .columnar import (
     keys_of as keys_of,
     of_profile as of_profile,
 )
-from .differences import compare as compare
 from .edits import Edit as Edit
 from .frame_plan import plan_frame as plan_frame
 from .frames import read_frame as read_frame, zone_notes as zone_notes
@@ -38,13 +37,13 @@ from .operators import (
     unset as unset,
 )
 from .outcome import (
-    CellChange as CellChange,
     Indexed as Indexed,
     Outcome as Outcome,
     Planned as Planned,
 )
 from .planning import plan as plan
 from .results import (
+    OVERWRITTEN as OVERWRITTEN,
     ApplyResult as ApplyResult,
     ChangeReport as ChangeReport,
     ColumnsResult as ColumnsResult,

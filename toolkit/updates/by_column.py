@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 
 from toolkit.base import NO_TIME, Progress, copied, silent
-from toolkit.columns import Column, Mask
+from toolkit.columns import Column, Difference, Mask
 from toolkit.updates.columnar import ColumnarUpdates
-from toolkit.updates.outcome import CellChange, Outcome, Planned
+from toolkit.updates.outcome import Outcome, Planned
 from toolkit.updates.state import Change, State, merge
 
 #: So many cells that change an existing value are kept for showing.
@@ -40,7 +40,7 @@ def plan_columns(state: State, given: ColumnarUpdates, progress: Progress = sile
     differs: Mask = np.zeros(rows, np.bool_)
     after: dict[str, Column] = {}
     changed_cells = 0
-    changes: list[CellChange] = []
+    changes: list[Difference] = []
     names = given.names
     for done, name in enumerate(names):
         progress("Comparing", done * rows // len(names), rows)
@@ -59,7 +59,7 @@ def plan_columns(state: State, given: ColumnarUpdates, progress: Progress = sile
         changed_cells += int(overwritten.sum())
         for at in np.flatnonzero(overwritten)[: SHOWN_CHANGES - len(changes)].tolist():
             before, now = copied(old.cell(at)), copied(new.cell(at))
-            changes.append(CellChange(given.ids[at].as_py(), name, before, now))
+            changes.append(Difference(given.ids[at].as_py(), name, before, now))
         if name in given.unset:
             gone = given.unset[name] & (old.is_present | present)
             if gone.any():

@@ -3,33 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
 from toolkit.base import count, glimpse, html, printable
-from toolkit.columns import cell_frame, objects
+from toolkit.columns import Difference, difference_frame
+from toolkit.columns.differences import Differences
 from toolkit.updates.messages import Rejection
-from toolkit.updates.outcome import CellChange, Outcome, Planned
+from toolkit.updates.outcome import Outcome, Planned
 
 # A report shows so many of what was left out, and of what was overwritten.
 _SHOWN_ROWS: Final = 5
 
 
-def rejection_frame(rejected: Iterable[Rejection]) -> pd.DataFrame:
-    """Return rejections as a DataFrame: index, distinct_id, operator, property, reason."""
-    columns = [each.name for each in fields(Rejection)]
-    rows = [(each.index, *map(_shown, astuple(each)[1:])) for each in rejected]
-    return pd.DataFrame(rows, columns=columns, dtype=object).astype({"index": "int64"})
+#: What a table of cells left out has of a rejection.
+CELLS: Final = ("distinct_id", "property", "reason")
+#: What a table of overwritten values has of a difference.
+OVERWRITTEN: Final = ("distinct_id", "property", "old", "new")
 
 
-def _shown(value: object) -> str | None:
+def rejection_frame(
+    rejected: Iterable[Rejection],
+    columns: Sequence[str] = ("index", "distinct_id", "operator", "property", "reason"),
+) -> pd.DataFrame:
+    """Return rejections as a DataFrame: ``index`` is ``int64``, the others are ``object``."""
+    rows = [[_shown(getattr(each, name)) for name in columns] for each in rejected]
+    frame = pd.DataFrame(rows, columns=list(columns), dtype=object)
+    return frame.astype({"index": "int64"}) if "index" in columns else frame
+
+
+def first_rejections(rejected: pd.DataFrame, word: str) -> list[str]:
+    """Return the first rows of a table of rejections as lines, and how many more there are."""
+    lines = []
+    for row in rejected.head(_SHOWN_ROWS).to_dict("records"):
+        reason, index = row.pop("reason"), row.pop("index", None)
+        start = f"{word}: " if index is None else f"{word} [{index}] "
+        lines.append(f"{start}{' '.join(filter(None, row.values()))}: {reason}")
+    if (more := len(rejected) - _SHOWN_ROWS) > 0:
+        lines.append(f"… and {more:,} more {word}")
+    return lines
+
+
+def _shown(value: object) -> object:
     """Return what was rejected as text that can be printed, however it was sent."""
-    if value is None:
-        return None
+    if value is None or isinstance(value, int):
+        return value
     return printable(value) if isinstance(value, str) else glimpse(value)
 
 
@@ -98,11 +120,7 @@ class ApplyResult(Outcome):
     def __repr__(self) -> str:
         lines = [f"<ApplyResult: {self._counts()}>"]
         for title, frame in (("rejected", self.rejected), ("warnings", self.warnings)):
-            for index, *where, reason in frame.head(5).to_numpy().tolist():
-                place = " ".join(part for part in where if part is not None)
-                lines.append(f"  {title} [{index}] {place}: {reason}")
-            if len(frame) > 5:
-                lines.append(f"  … and {len(frame) - 5:,} more {title}")
+            lines += [f"  {line}" for line in first_rejections(frame, title)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -137,16 +155,14 @@ class ColumnsResult(Outcome):
 
     rows: int = 0
     changed_cells: int = 0
-    changes: list[CellChange] = field(default_factory=list)
+    changes: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def rejected(self) -> list[tuple[str, str, str]]:
-        """The distinct ID, property and reason of each cell left out."""
-        return [
-            (each.distinct_id or "", each.property or "", each.reason) for each in self.rejections
-        ]
+    @cached_property
+    def rejected(self) -> pd.DataFrame:
+        """A row for each cell left out: ``distinct_id``, ``property``, ``reason``."""
+        return rejection_frame(self.rejections, CELLS)
 
     @classmethod
     def of(cls, outcome: Outcome, planned: Planned) -> ColumnsResult:
@@ -176,25 +192,17 @@ class ColumnsResult(Outcome):
 
     def __repr__(self) -> str:
         lines = [f"<ColumnsResult: {self._summary()}>", *(f"  {note}" for note in self._notes())]
-        lines += [
-            f"  left out: {key} {name}: {reason}"
-            for key, name, reason in self.rejected[:_SHOWN_ROWS]
-        ]
-        if (more := len(self.rejected) - _SHOWN_ROWS) > 0:
-            lines.append(f"  … and {more:,} more left out")
+        lines += [f"  {line}" for line in first_rejections(self.rejected, "left out")]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         parts = [html.paragraph(self._summary() + "."), html.notes(self._notes())]
-        for title, titles, rows, total in (
-            ("Left out", ("distinct_id", "property", "reason"), self.rejected, len(self.rejected)),
-            ("Overwritten values", CellChange._fields, self.changes, self.changed_cells),
+        overwritten = difference_frame(self.changes, OVERWRITTEN)
+        for title, frame, total in (
+            ("Left out", self.rejected, len(self.rejections)),
+            ("Overwritten values", overwritten, self.changed_cells),
         ):
-            if rows:
-                cells = zip(*rows, strict=True)
-                frame = cell_frame(
-                    {t: objects(list(c)) for t, c in zip(titles, cells, strict=True)}
-                )
+            if total:
                 parts += [
                     html.paragraph(f"{title}:"),
                     html.table(frame, rows=_SHOWN_ROWS, total=total),
@@ -232,14 +240,31 @@ class ChangeReport(Outcome):
     notes: tuple[str, ...] = ()
     dry_run: bool = False
 
+    @classmethod
+    def of(
+        cls, compared: Differences, rejections: Sequence[Rejection], **further: Any
+    ) -> ChangeReport:
+        """Return the report of profiles before and after."""
+        matched = len(compared.created)
+        created, updated, deleted = (
+            int(each.sum()) for each in (compared.created, compared.updated, compared.deleted)
+        )
+        return cls(
+            created=created,
+            updated=updated,
+            deleted=deleted,
+            unchanged=matched - created - updated - deleted,
+            rejections=rejections,
+            matched=matched,
+            properties=compared.properties,
+            changes=difference_frame(compared.rows),
+            **further,
+        )
+
     @cached_property
     def rejected(self) -> pd.DataFrame:
         """A row for each cell or message left out: ``distinct_id``, ``property``, ``reason``."""
-        rows = [
-            (_shown(each.distinct_id or ""), _shown(each.property), _shown(each.reason))
-            for each in self.rejections
-        ]
-        return pd.DataFrame(rows, columns=["distinct_id", "property", "reason"], dtype=object)
+        return rejection_frame(self.rejections, CELLS)
 
     def _sentence(self) -> str:
         told = ", ".join(f"{number:,} {name}" for name, number in self.effects.items() if number)
@@ -258,11 +283,7 @@ class ChangeReport(Outcome):
         if len(self.properties) > 12:
             more = len(self.properties) - 12
             lines.append(f"… and {more:,} more {'property' if more == 1 else 'properties'}")
-        for key, name, reason in self.rejected.head(5).to_numpy().tolist():
-            lines.append(f"left out: {' '.join(filter(None, (key, name)))}: {reason}")
-        if len(self.rejected) > 5:
-            lines.append(f"… and {len(self.rejected) - 5:,} more left out")
-        return [*lines, *self.notes]
+        return [*lines, *first_rejections(self.rejected, "left out"), *self.notes]
 
     def __repr__(self) -> str:
         return "\n  ".join([f"<ChangeReport: {self._sentence()}>", *self._lines()])

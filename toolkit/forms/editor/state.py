@@ -446,7 +446,8 @@ def _told(edit: Edit) -> str:
         return f"a new profile with {count(len(edit.properties), 'property')}"
     parts = []
     for kind in ("added", "changed", "removed"):
-        names = [display_name(each.name) for each in edit.properties if each.kind == kind]
+        those = (each.property for each in edit.properties if each.change == kind)
+        names = [display_name(str(name)) for name in those]
         if names:
             parts.append(f"{listed(names, 4)} {kind}")
     return "; ".join(parts)

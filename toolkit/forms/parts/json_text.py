@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, Final, NoReturn
 
-from toolkit.base import MAX_DEPTH, Json, JsonTextError, dumps
+from toolkit.base import ABSENT, MAX_DEPTH, JsonTextError
 
 #: A value that fits on a line of so many characters stands on one.
 LINE_LENGTH: Final = 44
@@ -227,10 +227,17 @@ def _is_outermost(value: Any, before: int) -> bool:
     return before == 0 and isinstance(value, dict) and len(value) > 1
 
 
-def same_text(left: Json, right: Json) -> bool:
-    """Return whether two values are not only equal, but written the same.
+#: The sign before each change of a property.
+SIGNS: Final = {"added": "+", "changed": "~", "rewritten": "~", "removed": "−", "kept": " "}
 
-    >>> same_text(1, 1.0), same_text([1], [1])
-    (False, True)
+
+def cut_json(value: Any, length: int) -> str:
+    """Return a value of a difference as JSON text that is not too long; "" for none.
+
+    >>> cut_json([1, 2, 3], 4), cut_json(ABSENT, 4)
+    ('[1, …', '')
     """
-    return dumps(left) == dumps(right)
+    if value is ABSENT:
+        return ""
+    text = json_text(value)
+    return text if len(text) <= length else f"{text[:length]}…"

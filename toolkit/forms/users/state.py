@@ -22,7 +22,7 @@ from toolkit.forms.users.profile import ProfilePage
 from toolkit.forms.users.values import AUTOMATIC, read_value
 from toolkit.profiles import ProfileTable, as_table
 from toolkit.reports import Cohort, SavedCohorts
-from toolkit.updates import ApplyResult, ColumnsResult, name_refusal
+from toolkit.updates import ApplyResult, Outcome, name_refusal
 
 T = TypeVar("T")
 
@@ -154,7 +154,7 @@ class UsersState(UserList):
     def _write(self, ids: pa.Array, name: str, value: Any, *, keep: bool) -> None:
         source = f"form: {name} of many"
 
-        def work(progress: Progress) -> ApplyResult | ColumnsResult:
+        def work(progress: Progress) -> Outcome:
             if keep:
                 messages = self._messages(ids, "$set_once", {name: value}, progress)
                 return self.profiles.apply(
@@ -164,13 +164,14 @@ class UsersState(UserList):
             column = Column.of([value]).take(np.zeros(len(ids), np.int64))
             return self.profiles.set_columns(ids, {name: column}, source=source, progress=progress)
 
-        def done(result: ApplyResult | ColumnsResult) -> None:
+        def done(result: Outcome) -> None:
             written = result.created + result.updated
             told = f'"{display_name(name)}" written in {_profiles(written)}.'
             if result.unchanged:
                 told += f" {result.unchanged:,} had it already."
-            if reasons := _reasons(result):
-                told += f" {len(reasons):,} rejected: {reasons[0]}."
+            if result.rejections:
+                first = result.rejections[0].reason
+                told += f" {len(result.rejections):,} rejected: {first}."
             if name not in self.columns:
                 self.columns = [*self.columns, name]
             self._done(told, result.batch_id)
@@ -361,13 +362,6 @@ class UsersState(UserList):
     def _batch_told(self, change: Any) -> None:
         if change["new"]:
             self._tell(change["new"], error=change["name"] == "problem")
-
-
-def _reasons(result: ApplyResult | ColumnsResult) -> list[str]:
-    """Return why parts of a batch were rejected."""
-    if isinstance(result, ApplyResult):
-        return [each.reason for each in result.rejections]
-    return [reason for _, _, reason in result.rejected]
 
 
 def _profiles(number: int) -> str:

@@ -19,7 +19,7 @@ from toolkit.base import (
     parse_time,
     watched_by,
 )
-from toolkit.columns import series
+from toolkit.columns import difference_frame, series
 from toolkit.profiles import ProfileTable, ProfileView
 from toolkit.sources.csv.file import CsvFile
 from toolkit.sources.csv.mapping import (
@@ -47,7 +47,7 @@ from toolkit.sources.csv.rows import (
     typed_rows,
 )
 from toolkit.sources.csv.source import Source
-from toolkit.updates import CellChange
+from toolkit.updates import OVERWRITTEN
 
 _SHOWN_REJECTIONS: Final = 5
 
@@ -245,13 +245,13 @@ def import_csv(
         **result.effects,
         rejections=result.rejections,
         changed_cells=result.changed_cells,
-        changes=_changes(result.changes),
+        changes=difference_frame(result.changes, OVERWRITTEN),
         rejected=rows.rejected,
         duplicate_ids=merged.duplicates,
         placeholder_ids=placeholder_ids(merged, rows),
         same_email=same_email,
         same_name=same_name,
-        cut=pd.DataFrame(result.rejected, columns=["distinct_id", "property", "reason"]),
+        cut=result.rejected,
         warnings=tuple(warnings),
         columns=_imported_columns(file.columns, mapped, rows),
         left_out=_left_out(file.columns, mapped),
@@ -364,12 +364,6 @@ def _imported_columns(columns: FileColumns, mapped: MappedColumns, rows: Rows) -
         found.insert(0, (at, columns.names[at], DISTINCT_ID, "text"))
     frame = pd.DataFrame(found, columns=["position", "header", "property", "type"])
     return frame.astype({"position": "int64", "header": "str", "property": "str", "type": "str"})
-
-
-def _changes(changes: list[CellChange]) -> pd.DataFrame:
-    """Return cells overwritten as a DataFrame: distinct_id, property, old, new."""
-    frame = pd.DataFrame(changes, columns=list(CellChange._fields), dtype=object)
-    return frame.astype({"distinct_id": "str", "property": "str"})
 
 
 def _opened(
