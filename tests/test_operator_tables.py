@@ -12,8 +12,7 @@ import toolkit as tk
 from tests.widgets.page import change, failures, press, widgets
 from toolkit.cli import main
 from toolkit.forms.lab.message import Row, put_together, taken_apart, value_hint
-from toolkit.updates import by_message
-from toolkit.updates.messages import Rejection
+from toolkit.updates import Rejection, by_message
 from toolkit.updates.operators import OPERATORS, Operator
 from toolkit.updates.rules import RULES, applied_rules
 
@@ -86,7 +85,7 @@ def prepend(properties: Any, argument: Any, refused: Any = None) -> Any:
         if isinstance(stored, list):
             new[name] = [element, *stored]
         elif refused is not None:
-            refused.append((name, "no list"))
+            refused.append(Rejection(property=name, reason="no list"))
     return {**properties, **new} if new else properties
 
 
@@ -156,8 +155,10 @@ def test_further_operators_are_named_by_rules_limits_and_the_command_line(
 ) -> None:
     message = {"$distinct_id": "1", "$prepend": {"tags": "b", "plan": "x"}}
     before = {"plan": "pro"}
-    rejected = [Rejection(0, "1", "$prepend", "plan", "no list")]
-    found = applied_rules(before, message, {**before, "tags": ["b"]}, rejected)
+    profiles = tk.ProfileTable()
+    profiles.set("1", before)
+    result = profiles.apply([message])
+    found = applied_rules(before, message, profiles["1"], result.rejections)
     assert {"APPEND-1", "LIST-1"} <= set(found) <= set(RULES)
     table = tk.ProfileTable(limits="mixpanel")
     table.set("1", {"tags": ["x" * 200] * 1_290})

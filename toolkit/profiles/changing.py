@@ -64,9 +64,9 @@ def change(
         if message is None:
             continue
         key = message.distinct_id
-        refused: list[tuple[str, str, str]] = []
+        refused: list[Rejection] = []
         rows[key], wrote = apply(rows[key], message.operations, refused)
-        rejected += [Rejection(at, key, *each) for each in refused]
+        rejected += [each.at(at, key) for each in refused]
         if wrote:
             sent.append(messages[at])
 

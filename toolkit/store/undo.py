@@ -8,19 +8,17 @@ columns; a small one is logged as its messages.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final, TypeAlias
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from toolkit.base import ABSENT, NO_TIME, Progress, UndoError, argument, quoted, silent
-from toolkit.columns import Column, Mask, Positions, Snapshot, cell_frame, objects, places
+from toolkit.columns import Column, Mask, Positions, Snapshot, places
 from toolkit.store.history import Run, replay, runs_of, state_after, states_around
 from toolkit.store.log import Batch, Log
-from toolkit.updates import ColumnarUpdates, State
+from toolkit.updates import CellRejections, ColumnarUpdates, State, rejection_frame, rejections_of
 
 #: Up to so many edits an undo is logged as messages, which people can read, and which
 #: other handles and checkpoints follow profile by profile.
@@ -29,41 +27,6 @@ _AS_MESSAGES_AT_MOST: Final = 1_000
 _MADE: Final = "created by the batch, and updated since"
 _GONE: Final = "deleted by the batch, and written again since"
 _CHANGED: Final = "changed by the batch, and written again since"
-
-
-@dataclass
-class Conflicts:
-    """What later updates touched, and so is not put back."""
-
-    #: Distinct IDs, a property or None for the whole profile, and the reason.
-    parts: list[tuple[pa.Array, str | None, str]] = field(default_factory=list)
-
-    def add(self, ids: pa.Array, name: str | None, reason: str) -> None:
-        """Add the same property of some profiles."""
-        if len(ids):
-            self.parts.append((ids, name, reason))
-
-    def __len__(self) -> int:
-        return sum(len(ids) for ids, _, _ in self.parts)
-
-    def first(self, at_most: int) -> list[tuple[str, str | None, str]]:
-        """Return the first of them: distinct ID, property, reason."""
-        found = [
-            (key, name, reason)
-            for ids, name, reason in self.parts[:at_most]
-            for key in ids.slice(0, at_most).to_pylist()
-        ]
-        return found[:at_most]
-
-    def frame(self) -> pd.DataFrame:
-        """Return a row each: ``distinct_id``, ``property``, ``reason`` (``object``)."""
-        lengths = [len(ids) for ids, _, _ in self.parts]
-        data = {
-            "distinct_id": objects([key for ids, _, _ in self.parts for key in ids.to_pylist()]),
-            "property": np.repeat(objects([name for _, name, _ in self.parts]), lengths),
-            "reason": np.repeat(objects([reason for _, _, reason in self.parts]), lengths),
-        }
-        return cell_frame(data)
 
 
 def edits_to_undo(
@@ -93,22 +56,24 @@ def edits_to_undo(
         )
     batches = log.batches()
     batch_id = _standing(batches, batch_id)
-    conflicts = Conflicts()
+    conflicts: list[CellRejections] = []
     planned = [
         plan_undo(log, key, batch_id, latest, conflicts, progress)
         for key in sorted(log.keys(batch_id))
     ]
-    if len(conflicts) and not only_untouched:
-        told = [
-            f"{key!r} {name or '(profile)'}: {reason}" for key, name, reason in conflicts.first(3)
-        ]
-        raise UndoError(
-            f"batch {batch_id} cannot be undone whole: later updates wrote to {len(conflicts):,} "
-            f"of its cells or profiles ({'; '.join(told)}). Nothing was changed. "
-            f"{argument('only_untouched', True)} undoes the rest.",
-            conflicts.frame(),
+    if conflicts and not only_untouched:
+        first = "; ".join(
+            f"{each.distinct_id!r} {each.property or '(profile)'}: {each.reason}"
+            for each in islice(rejections_of(conflicts), 3)
         )
-    return batch_id, [part for part in planned if len(part)], not len(conflicts)
+        number = sum(len(ids) for ids, _, _ in conflicts)
+        raise UndoError(
+            f"batch {batch_id} cannot be undone whole: later updates wrote to {number:,} "
+            f"of its cells or profiles ({first}). Nothing was changed. "
+            f"{argument('only_untouched', True)} undoes the rest.",
+            rejection_frame(rejections_of(conflicts), ("distinct_id", "property", "reason")),
+        )
+    return batch_id, [part for part in planned if len(part)], not conflicts
 
 
 def is_small(parts: list[ColumnarUpdates]) -> bool:
@@ -274,7 +239,7 @@ def plan_undo(
     group_key: str,
     batch_id: int,
     latest: Callable[[str], Snapshot],
-    conflicts: Conflicts,
+    conflicts: list[CellRejections],
     progress: Progress = silent,
 ) -> ColumnarUpdates:
     """Return what putting back a batch takes, in the table of a group key.
@@ -303,19 +268,25 @@ def plan_undo(
     ids, then, now = ids.take(pa.array(concerned)), then[concerned], now[concerned]
     made, gone = made[concerned], gone[concerned]
     touched = _touched(log, group_key, batch_id, ids, after.take(now[now >= 0]), progress)
-    conflicts.add(ids.filter(pa.array(made & touched.named)), None, _MADE)
-    conflicts.add(ids.filter(pa.array(gone & touched.named)), None, _GONE)
+    later: list[tuple[Mask, str | None, str]] = [
+        (made & touched.named, None, _MADE),
+        (gone & touched.named, None, _GONE),
+    ]
     writes: dict[str, Mask] = {}
     unset: dict[str, Mask] = {}
     for name, mask in differing.items():
         differs = mask[concerned]
-        later = touched.cells(name)
-        conflicts.add(ids.filter(pa.array(differs & later)), name, _CHANGED)
-        differs &= ~later
+        again = touched.cells(name)
+        later.append((differs & again, name, _CHANGED))
+        differs &= ~again
         is_present = before.column(name).take(then).is_present
         writes[name] = differs & is_present
         unset[name] = differs & ~is_present
-
+    conflicts += [
+        CellRejections(ids.filter(pa.array(mask)), name, reason)
+        for mask, name, reason in later
+        if mask.any()
+    ]
     made &= ~touched.named
     gone &= ~touched.named
     changed = np.zeros(len(ids), np.bool_)

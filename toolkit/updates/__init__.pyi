@@ -14,7 +14,6 @@ from .messages import (
     USERS as USERS,
     Locator as Locator,
     Message as Message,
-    Rejection as Rejection,
     hidden_properties as hidden_properties,
     is_meta as is_meta,
     message_of_log as message_of_log,
@@ -42,6 +41,12 @@ from .outcome import (
     Planned as Planned,
 )
 from .planning import plan as plan
+from .rejection import (
+    CellRejections as CellRejections,
+    Rejection as Rejection,
+    rejection_frame as rejection_frame,
+    rejections_of as rejections_of,
+)
 from .results import (
     OVERWRITTEN as OVERWRITTEN,
     ApplyResult as ApplyResult,

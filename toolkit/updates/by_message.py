@@ -22,13 +22,14 @@ import pyarrow as pa
 from toolkit.base import ABSENT, NO_TIME, Progress, counted, silent
 from toolkit.columns import IS_NULL, IS_VALUE, Column, Positions
 from toolkit.updates import growing
-from toolkit.updates.messages import Message, Rejection, without
+from toolkit.updates.messages import Message, without
 from toolkit.updates.operators import OPERATORS, Profile, apply
 from toolkit.updates.outcome import Indexed, Outcome, Planned
+from toolkit.updates.rejection import Rejection
 from toolkit.updates.state import Change, Row, State, in_order, merge, without_rows
 
 #: Looks at a profile before and after a message; returns what to refuse of it.
-Check: TypeAlias = Callable[[Profile | None, Profile, Message], list[tuple[str, str, str]]]
+Check: TypeAlias = Callable[[Profile | None, Profile, Message], list[Rejection]]
 
 # Up to here a batch goes row by row: below it the columns' fixed costs are
 # larger than what they save. Of a large table, up to one row in so many.
@@ -103,15 +104,15 @@ def _plan_rows(
     for index, message in counted("Comparing", messages, progress):
         key = message.distinct_id
         row = rows.get(key)
-        refused: list[tuple[str, str, str]] = []
+        refused: list[Rejection] = []
         before = None if row is None else row.properties
         if check is None:
             after, wrote = growing.apply_all(before, message.operations, refused)
         else:
             after, wrote = _apply_checked(before, message, check, refused)
         if refused:
-            rejected += [Rejection(index, key, *refusal) for refusal in refused]
-            left = without(message, [(operator, name) for operator, name, _ in refused])
+            rejected += [each.at(index, key) for each in refused]
+            left = without(message, refused)
             if left is None:
                 continue
             message = left
@@ -151,14 +152,14 @@ def _apply_checked(
     before: Profile | None,
     message: Message,
     check: Check,
-    refused: list[tuple[str, str, str]],
+    refused: list[Rejection],
 ) -> tuple[Profile | None, bool]:
     after, wrote = apply(before, message.operations, refused)
     if after is None or not wrote:
         return after, wrote
     excess = check(before, after, message)
     if excess:
-        left = without(message, [(operator, name) for operator, name, _ in excess])
+        left = without(message, excess)
         after, wrote = apply(before, () if left is None else left.operations)
         refused += excess
     return after, wrote
@@ -186,7 +187,7 @@ class _Cells:
 
     def __init__(self, messages: int) -> None:
         self.wrote = np.zeros(messages, np.bool_)
-        self.refused: dict[int, list[tuple[str, str, str]]] = {}
+        self.refused: dict[int, list[Rejection]] = {}
 
 
 def _plan_columns(
@@ -308,10 +309,12 @@ def _apply_to_cells(
     for code, operator, value, at in operations:
         before = {} if values[code] is ABSENT else {name: values[code]}
         argument = OPERATORS[operator].one(name, value)
-        refused: list[tuple[str, str]] = []
+        refused: list[Rejection] = []
         after, wrote = growing.apply_to(operator, before, argument, refused)
-        for _, reason in refused:
-            results.refused.setdefault(at, []).append((operator, name, reason))
+        if refused:
+            rule = OPERATORS[operator].refusal
+            refused = [replace(each, operator=operator, rule=rule) for each in refused]
+            results.refused.setdefault(at, []).extend(refused)
         results.wrote[at] |= wrote
         values[code] = after.get(name, ABSENT)
     codes = list(changed)
@@ -374,10 +377,12 @@ def _sorted_out(
             continue
         refused = results.refused.get(at)
         if refused:
-            written = [(op, name) for op, argument in message.operations for name in argument]
-            refused.sort(key=lambda refusal: written.index(refusal[:2]))
-            rejected += [Rejection(index, message.distinct_id, *each) for each in refused]
-            left = without(message, [(operator, name) for operator, name, _ in refused])
+            written: list[tuple[Any, Any]] = [
+                (op, name) for op, argument in message.operations for name in argument
+            ]
+            refused.sort(key=lambda each: written.index((each.operator, each.property)))
+            rejected += [each.at(index, message.distinct_id) for each in refused]
+            left = without(message, refused)
             if left is None:
                 continue
             message = left

@@ -23,8 +23,8 @@ from toolkit.base import (
     rounded,
 )
 from toolkit.columns import Column, Positions, last_of_each, series
-from toolkit.updates.messages import Rejection
 from toolkit.updates.names import name_refusal
+from toolkit.updates.rejection import Rejection
 
 
 @dataclass(frozen=True, eq=False, slots=True)

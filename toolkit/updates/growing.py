@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final
 
 from toolkit.base import ABSENT, Json, key
-from toolkit.updates.operators import OPERATORS, Profile, Refused, apply_by
+from toolkit.updates.operators import OPERATORS, Profile, Rejections, apply_by
 
 # Shorter lists are faster made anew.
 _LONG: Final = 64
@@ -94,7 +94,7 @@ class GrowingList:
 
 
 def apply_to(
-    operator: str, properties: Mapping[str, Any], argument: Any, refused: Refused | None = None
+    operator: str, properties: Mapping[str, Any], argument: Any, refused: Rejections | None = None
 ) -> tuple[Profile, bool]:
     """Do what an operator does to a profile that growing lists may be in.
 
@@ -126,7 +126,7 @@ def apply_to(
 def apply_all(
     profile: Profile | None,
     operations: Iterable[tuple[str, Any]],
-    refused: list[tuple[str, str, str]],
+    refused: Rejections,
 ) -> tuple[Profile | None, bool]:
     """Return what :func:`toolkit.operators.apply` does, of a profile with growing lists."""
     return apply_by(apply_to, profile, operations, refused)

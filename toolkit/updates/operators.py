@@ -12,20 +12,21 @@ Arguments are taken as :mod:`toolkit.updates.messages` leaves them: checked JSON
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from operator import is_
 from typing import Any, Final, Literal, TypeAlias
 
 from toolkit.base import MAX_DIGITS, TOO_LARGE, Json, equal as _equal, key
+from toolkit.updates.rejection import Rejection
 
 Profile: TypeAlias = Mapping[str, Json]
-#: Collects what an operator refused: (property, reason).
-Refused: TypeAlias = list[tuple[str, str]]
+#: Collects what an operator refused.
+Rejections: TypeAlias = list[Rejection]
 
 
 def set(
-    properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
+    properties: Profile, argument: Mapping[str, Json], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile with every property of *argument* written (SET-1, SET-2).
 
@@ -36,7 +37,7 @@ def set(
 
 
 def set_once(
-    properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
+    properties: Profile, argument: Mapping[str, Json], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile with the absent properties of *argument* added.
 
@@ -50,7 +51,7 @@ def set_once(
 
 
 def add(
-    properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
+    properties: Profile, argument: Mapping[str, Json], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile with numbers added to its number properties.
 
@@ -73,7 +74,7 @@ def add(
 
 
 def union(
-    properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
+    properties: Profile, argument: Mapping[str, Json], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile with values added to its lists, with no duplicates (UNION-1).
 
@@ -94,7 +95,7 @@ def union(
 
 
 def append(
-    properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
+    properties: Profile, argument: Mapping[str, Json], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile with one element added at the end of its lists (APPEND-1).
 
@@ -112,7 +113,7 @@ def append(
 
 
 def remove(
-    properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
+    properties: Profile, argument: Mapping[str, Json], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile with every element equal to a value taken out of its lists.
 
@@ -134,7 +135,7 @@ def remove(
 
 
 def unset(
-    properties: Profile, argument: str | Iterable[str], refused: Refused | None = None
+    properties: Profile, argument: str | Iterable[str], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile without the named properties; unknown names are ignored (UNSET-1).
 
@@ -147,7 +148,9 @@ def unset(
     return {name: value for name, value in properties.items() if name not in names}
 
 
-def delete(properties: Profile, argument: object = None, refused: Refused | None = None) -> Profile:
+def delete(
+    properties: Profile, argument: object = None, refused: Rejections | None = None
+) -> Profile:
     """Return no properties: the profile is gone, whatever the argument (DELETE-1).
 
     That the profile itself is gone too, not merely empty, is :func:`apply`'s to say.
@@ -169,7 +172,8 @@ class Operator:
     name
         Its name in a message.
     apply
-        The function: properties, argument, what it refused; it returns the properties after.
+        The function: properties, argument, a list for what it refuses;
+        it returns the properties after.
     rule
         The rule that describes it, as in ``docs/rules.md``; empty for one that has none.
     refusal
@@ -202,7 +206,7 @@ class Operator:
     """
 
     name: str
-    apply: Callable[[Profile, Any, Refused | None], Profile]
+    apply: Callable[[Profile, Any, Rejections | None], Profile]
     rule: str = ""
     refusal: str = ""
     argument: Literal["values", "names", "none"] = "values"
@@ -215,7 +219,7 @@ class Operator:
     hint: str = '12, "a" or another JSON value'
 
     def __call__(
-        self, properties: Profile, argument: Any, refused: Refused | None = None
+        self, properties: Profile, argument: Any, refused: Rejections | None = None
     ) -> Profile:
         """Return the properties afterwards."""
         return self.apply(properties, argument, refused)
@@ -286,7 +290,7 @@ OPERATORS: Final[dict[str, Operator]] = {
 def apply(
     profile: Profile | None,
     operations: Iterable[tuple[str, Any]],
-    refused: list[tuple[str, str, str]] | None = None,
+    refused: Rejections | None = None,
 ) -> tuple[Profile | None, bool]:
     """Return one profile after the operators of one message, and whether anything was written.
 
@@ -297,7 +301,7 @@ def apply(
     operations
         (operator, argument) in the order written (MSG-1).
     refused
-        Collects (operator, property, reason) of what was refused.
+        Collects what was refused, without its place in a batch.
 
     Examples
     --------
@@ -313,14 +317,14 @@ def apply(
 
 #: Does what an operator does: its name, properties, argument, what it refused; returns the
 #: properties after, and whether it wrote anything.
-Doing: TypeAlias = Callable[[str, Profile, Any, Refused], tuple[Profile, bool]]
+Doing: TypeAlias = Callable[[str, Profile, Any, Rejections], tuple[Profile, bool]]
 
 
 def apply_by(
     doing: Doing,
     profile: Profile | None,
     operations: Iterable[tuple[str, Any]],
-    refused: list[tuple[str, str, str]] | None,
+    refused: Rejections | None,
 ) -> tuple[Profile | None, bool]:
     """Return what :func:`apply` does, each operator done by a function."""
     wrote = False
@@ -330,10 +334,11 @@ def apply_by(
             wrote = wrote or profile is not None
             profile = None
             continue
-        kept_back: Refused = []
+        kept_back: Rejections = []
         after, has_written = doing(name, {} if profile is None else profile, argument, kept_back)
         if refused is not None:
-            refused.extend((name, each, reason) for each, reason in kept_back)
+            rule = operator.refusal
+            refused += [replace(each, operator=name, rule=rule) for each in kept_back]
         # SET-2: `$set {}` makes an empty profile
         wrote = wrote or has_written or (profile is None and operator.creates)
         if has_written or profile is not None or operator.creates:
@@ -342,7 +347,7 @@ def apply_by(
 
 
 def _once(
-    operator: str, properties: Profile, argument: Any, refused: Refused
+    operator: str, properties: Profile, argument: Any, refused: Rejections
 ) -> tuple[Profile, bool]:
     after = OPERATORS[operator](properties, argument, refused)
     return after, after is not properties
@@ -383,9 +388,9 @@ def _described(value: Json) -> str:
     return {bool: "the boolean ", str: "the text "}.get(type(value), "") + shown
 
 
-def _refuse(refused: Refused | None, name: str, reason: str) -> None:
+def _refuse(refused: Rejections | None, name: str, reason: str) -> None:
     if refused is not None:
-        refused.append((name, reason))
+        refused.append(Rejection(property=name, reason=reason))
 
 
 def _distinct(values: list[Json]) -> list[Json]:

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from toolkit.columns import Difference
 from toolkit.updates.columnar import Updates
-from toolkit.updates.messages import Message, Rejection
+from toolkit.updates.messages import Message
+from toolkit.updates.rejection import Rejection
 from toolkit.updates.state import Change
 
 #: A message and its index in the batch as the caller sent it.

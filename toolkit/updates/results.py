@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
@@ -10,49 +10,18 @@ from typing import Any, Final
 
 import pandas as pd
 
-from toolkit.base import count, glimpse, html, printable
+from toolkit.base import count, html
 from toolkit.columns import Difference, difference_frame
 from toolkit.columns.differences import Differences
-from toolkit.updates.messages import Rejection
 from toolkit.updates.outcome import Outcome, Planned
+from toolkit.updates.rejection import CELLS, Rejection, first_rejections, rejection_frame
 
 # A report shows so many of what was left out, and of what was overwritten.
 _SHOWN_ROWS: Final = 5
 
 
-#: What a table of cells left out has of a rejection.
-CELLS: Final = ("distinct_id", "property", "reason")
 #: What a table of overwritten values has of a difference.
 OVERWRITTEN: Final = ("distinct_id", "property", "old", "new")
-
-
-def rejection_frame(
-    rejected: Iterable[Rejection],
-    columns: Sequence[str] = ("index", "distinct_id", "operator", "property", "reason"),
-) -> pd.DataFrame:
-    """Return rejections as a DataFrame: ``index`` is ``int64``, the others are ``object``."""
-    rows = [[_shown(getattr(each, name)) for name in columns] for each in rejected]
-    frame = pd.DataFrame(rows, columns=list(columns), dtype=object)
-    return frame.astype({"index": "int64"}) if "index" in columns else frame
-
-
-def first_rejections(rejected: pd.DataFrame, word: str) -> list[str]:
-    """Return the first rows of a table of rejections as lines, and how many more there are."""
-    lines = []
-    for row in rejected.head(_SHOWN_ROWS).to_dict("records"):
-        reason, index = row.pop("reason"), row.pop("index", None)
-        start = f"{word}: " if index is None else f"{word} [{index}] "
-        lines.append(f"{start}{' '.join(filter(None, row.values()))}: {reason}")
-    if (more := len(rejected) - _SHOWN_ROWS) > 0:
-        lines.append(f"… and {more:,} more {word}")
-    return lines
-
-
-def _shown(value: object) -> object:
-    """Return what was rejected as text that can be printed, however it was sent."""
-    if value is None or isinstance(value, int):
-        return value
-    return printable(value) if isinstance(value, str) else glimpse(value)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -11,24 +11,15 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, Final
 
-import numpy as np
-
 from toolkit.base import (
     HIDDEN,
-    LAST_SEEN,
-    InexactIdError,
-    InvalidIdError,
-    InvalidTimeError,
-    InvalidValueError,
     Json,
-    as_json,
     dumps,
     equal,
-    normalise_id,
-    parse_time,
 )
-from toolkit.updates.messages import Rejection, is_meta, operators_of, parse_message
+from toolkit.updates.messages import is_meta, operators_of, parse_message
 from toolkit.updates.operators import OPERATORS, Profile, apply, is_number
+from toolkit.updates.rejection import Rejection
 
 #: Each rule that a single message can meet, as docs/rules.md has it: Markdown, one paragraph.
 RULES: Final[Mapping[str, str]] = MappingProxyType(
@@ -206,7 +197,7 @@ def applied_rules(
     parsed = parse_message(message, 0, refusals)
     is_refused = parsed is None and [each.property for each in refusals] == [None]
     if is_refused or not isinstance(message, Mapping):
-        rules = [_whole_refusal(message)]
+        rules = [refusals[0].rule]
         return rules if after is None else [*rules, "SEEN-2"]
     valid: dict[str, Any] = {} if parsed is None else dict(parsed.operations)
     sent = [name for name in message if name in OPERATORS]
@@ -218,9 +209,7 @@ def applied_rules(
     profile = before
     for operator in sent:
         refused = [each.property for each in rejections if each.operator == operator]
-        found.update(
-            dict.fromkeys(_refusal(operator, str(name), message[operator]) for name in refused)
-        )
+        found.update({each.rule: None for each in rejections if each.operator == operator})
         if operator not in valid:
             continue
         argument = valid[operator]
@@ -250,52 +239,6 @@ def applied_rules(
         found["SEEN-1" if moves else "SEEN-2"] = None
     found.pop("", None)  # of an operator that no rule describes
     return list(found)
-
-
-def _whole_refusal(message: object) -> str:
-    """Return the rule that rejects a message whole, looked for in the order of the checks."""
-    if not isinstance(message, Mapping):
-        return "MSG-4"
-    of_group = "$group_key" in message or "$group_id" in message
-    key = message.get("$group_key")
-    if of_group and ("$distinct_id" in message or not isinstance(key, str) or not key):
-        return "GROUP-1"
-    try:
-        normalise_id(message.get("$group_id" if of_group else "$distinct_id"))
-    except InvalidIdError as error:
-        return "ID-1" if isinstance(error, InexactIdError) else "MSG-4"
-    operators = operators_of(message)
-    known = [name for name in operators if name in OPERATORS]
-    for operator in operators:
-        # One that begins with $ is refused by itself where there is another.
-        if operator not in OPERATORS and not (known and str(operator).startswith("$")):
-            return "MSG-4"
-        if of_group and operator in OPERATORS and not OPERATORS[operator].groups:
-            return "GROUP-1"
-    if len(known) > 1 and any(OPERATORS[each].deletes for each in known):
-        return "MSG-1"
-    return "META" if known and _has_bad_meta(message) else "MSG-4"
-
-
-def _has_bad_meta(message: Mapping[Any, Any]) -> bool:
-    try:
-        if message.get("$time") is not None:
-            parse_time(message["$time"])
-    except InvalidTimeError:
-        return True
-    return not isinstance(message.get("$ignore_time"), bool | np.bool_ | None)
-
-
-def _refusal(operator: str, name: str, argument: Any) -> str:
-    """Return the rule that rejects one property of a message."""
-    if name == LAST_SEEN:
-        return "SEEN-1"
-    try:
-        as_json(name)
-        as_json(argument[name])
-    except InvalidValueError:
-        return "SET-1"
-    return OPERATORS[operator].refusal
 
 
 def _operator_rules(operator: str, argument: Any, stored: Profile) -> Iterable[str]:

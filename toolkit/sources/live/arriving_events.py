@@ -6,7 +6,6 @@ import re
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ from toolkit.base import (
 )
 from toolkit.columns import Column, cell_frame
 from toolkit.events import Events
-from toolkit.updates import OPERATORS
+from toolkit.updates import OPERATORS, Rejection
 
 #: So many events are kept, of so many bytes of JSON together; then the oldest go.
 MOST_EVENTS: Final = 1_000_000
@@ -61,18 +60,9 @@ class Event(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a record: where, and why."""
-
-    index: int
-    field: str
-    reason: str
-    distinct_id: str | None = None
-    insert_id: str | None = None
-
-
-def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool) -> Event | Fault:
+def read_event(
+    raw: object, index: int, size: int, arrival: int, *, strict: bool
+) -> Event | Rejection:
     """Return an event, or why it is not one.
 
     Parameters
@@ -96,12 +86,12 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
     'an event needs a name'
     """
     if not isinstance(raw, Mapping):
-        return Fault(index, "", f"an event is an object, not {type(raw).__name__}")
+        return Rejection(index, reason=f"an event is an object, not {type(raw).__name__}")
     sent = raw.get("properties", {})
     if not isinstance(sent, Mapping):
-        return Fault(index, "properties", f"an object is needed, not {type(sent).__name__}")
+        reason = f"an object is needed, not {type(sent).__name__}"
+        return Rejection(index, property="properties", reason=reason)
     insert_id = sent.get("$insert_id")
-    shown = insert_id[:64] if isinstance(insert_id, str) else None
     field = "event"
     distinct_id: str | None = None
     try:
@@ -131,7 +121,7 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
                 # Its column would be that of the name.
                 properties["properties.event" if key == "event" else key] = as_json(value)
     except (InvalidValueError, InvalidTimeError, InvalidIdError) as error:
-        return Fault(index, field, str(error), distinct_id, shown)
+        return Rejection(index, distinct_id, None, field, str(error))
     return Event(
         name, distinct_id, time, insert_id if isinstance(insert_id, str) else None, properties, size
     )
@@ -196,7 +186,7 @@ class ArrivingEvents:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, arrived: Iterable[tuple[int, Event]]) -> list[Fault]:
+    def add(self, arrived: Iterable[tuple[int, Event]]) -> list[Rejection]:
         """Keep events, each with its place in the request; return those there is no room for."""
         faults = []
         with self._lock:
@@ -207,9 +197,7 @@ class ArrivingEvents:
                         f"the events have {MOST_PROPERTIES:,} different properties already; "
                         "a new one finds no room"
                     )
-                    faults.append(
-                        Fault(index, "properties", reason, event.distinct_id, event.insert_id)
-                    )
+                    faults.append(Rejection(index, event.distinct_id, None, "properties", reason))
                     continue
                 known = _identity(event)
                 if known is not None:

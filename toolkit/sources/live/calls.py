@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple, TypeVar
 
 from toolkit.base import RequestError, StoreBusyError, ToolkitError, dumps
-from toolkit.sources.live.receiver import Outcome, Receiver
+from toolkit.sources.live.receiver import Received, Receiver, field_of, said
 from toolkit.sources.live.segment import CONTEXT
 from toolkit.sources.live.wire import (
     MAX_DATA,
@@ -245,31 +245,31 @@ def _mixpanel(receiver: Receiver, call: Call, request: Request) -> Answer:
     else:
         outcome = receiver.events(records, source=f"HTTP {name}", strict=strict)
     if name == "/import" and (strict or (asked is None and "verbose" not in parameters)):
-        return _imported(outcome)
+        return _imported(outcome, records)
     if strict:
-        return _judged(outcome)
+        return _judged(outcome, records)
     return _plain(outcome, verbose=parameters.get("verbose", "0") not in ("0", ""))
 
 
-def _plain(outcome: Outcome, *, verbose: bool) -> Answer:
+def _plain(outcome: Received, *, verbose: bool) -> Answer:
     """``1`` if one message or more was taken, ``0`` if none was (documented)."""
     status = int(outcome.accepted > 0)
     content = dumps({"status": status, "error": outcome.told}) if verbose else str(status)
     return Answer(200, content, verbose, outcome.received, outcome.accepted)
 
 
-def _judged(outcome: Outcome) -> Answer:
+def _judged(outcome: Received, records: Sequence[Record]) -> Answer:
     """The verbose answer with each fault."""
     content = {
         "status": int(outcome.accepted > 0),
         "error": outcome.told,
         "num_records_imported": outcome.accepted,
-        "failed_records": _failed(outcome),
+        "failed_records": _failed(outcome, records),
     }
     return Answer(200, dumps(content), True, outcome.received, outcome.accepted)
 
 
-def _imported(outcome: Outcome) -> Answer:
+def _imported(outcome: Received, records: Sequence[Record]) -> Answer:
     """The answer of ``/import``."""
     status = 400 if outcome.faults or not outcome.received else 200
     content: dict[str, Any] = {
@@ -279,22 +279,28 @@ def _imported(outcome: Outcome) -> Answer:
     }
     if status != 200:
         content["error"] = "some data points in the request failed validation"
-        content["failed_records"] = _failed(outcome)
+        content["failed_records"] = _failed(outcome, records)
         if not outcome.received:
             content["error"] = outcome.told
     return Answer(status, dumps(content), True, outcome.received, outcome.accepted)
 
 
-def _failed(outcome: Outcome) -> list[dict[str, Any]]:
+def _failed(outcome: Received, records: Sequence[Record]) -> list[dict[str, Any]]:
     return [
         {
             "index": fault.index,
-            "insert_id": fault.insert_id,
-            "field": fault.field,
+            "insert_id": _insert_id(records[fault.index].value),
+            "field": field_of(fault),
             "message": fault.reason,
         }
         for fault in outcome.faults
     ]
+
+
+def _insert_id(record: Any) -> str | None:
+    sent = record.get("properties") if isinstance(record, Mapping) else None
+    own = sent.get("$insert_id") if isinstance(sent, Mapping) else None
+    return own[:64] if isinstance(own, str) else None
 
 
 # Segment's
@@ -328,8 +334,7 @@ def _segment(receiver: Receiver, call: Call, request: Request) -> Answer:
     if outcome.faults:
         answered["message"] = outcome.told
         answered["rejected"] = [
-            {"index": fault.index, "message": f"{fault.field}: {fault.reason}".lstrip(": ")}
-            for fault in outcome.faults[:_FEW]
+            {"index": fault.index, "message": said(fault)} for fault in outcome.faults[:_FEW]
         ]
     return Answer(200, dumps(answered), True, outcome.received, outcome.accepted)
 

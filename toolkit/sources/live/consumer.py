@@ -9,7 +9,7 @@ import pandas as pd
 from toolkit.base import MessageError, completed_by_dir, completions, listed
 from toolkit.events import Events
 from toolkit.profiles import ProfileTable
-from toolkit.sources.live.receiver import ArrivalCounts, Outcome, Receiver
+from toolkit.sources.live.receiver import ArrivalCounts, Received, Receiver
 from toolkit.sources.live.wire import read_records
 from toolkit.updates import Locator
 
@@ -61,7 +61,7 @@ class Consumer:
             raise MessageError(f"endpoint={endpoint!r}; known are {listed(_ENDPOINTS)}")
         records = read_records(json_message.strip())
         source = f"client {endpoint}"
-        outcome: Outcome
+        outcome: Received
         if endpoint in ("people", "groups"):
             outcome = self.receiver.updates(records, source=source, groups=endpoint == "groups")
         else:
