@@ -151,32 +151,16 @@ def circles() -> list[tuple[str, ...]]:
     return sorted(parts)
 
 
-#: Classes that are still to lose a public name, each by its module.
-_TO_BE_RENAMED = {("Step", "toolkit.store.changes")}
-
-
 def classes() -> Iterator[tuple[str, str]]:
     """Yield the name and the module of every class, whatever it is nested in."""
     for module, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef) and (node.name, module) not in _TO_BE_RENAMED:
+            if isinstance(node, ast.ClassDef):
                 yield node.name, module
 
 
-def test_a_class_name_stands_for_one_class_in_its_room() -> None:
-    places = [(name, room_of(module)) for name, module in classes()]
-    twice = {f"{name} in {room}" for name, room in places if places.count((name, room)) > 1}
-    assert twice == set()
-
-
-def test_a_public_class_name_stands_for_one_class_anywhere() -> None:
-    stubs = (ROOT / "__init__.pyi", ROOT / "errors.py", ROOT / "operators.py")
-    public = {
-        each.name
-        for path in stubs
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom)
-        for each in node.names
-    }
-    names = [name for name, _ in classes()]
-    assert {name for name in names if name in public and names.count(name) > 1} == set()
+def test_a_class_name_stands_for_one_class() -> None:
+    places: dict[str, list[str]] = {}
+    for name, module in classes():
+        places.setdefault(name, []).append(module)
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}

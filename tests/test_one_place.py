@@ -28,7 +28,7 @@ from toolkit.forms.editor.property_row import PropertyRow
 from toolkit.forms.editor.state import EditorState
 from toolkit.forms.users.export import export
 from toolkit.forms.users.panels import ExportPanel
-from toolkit.forms.users.rows import Rows
+from toolkit.forms.users.rows import UserRows
 from toolkit.forms.users.state import UsersState
 from toolkit.reports.form.choices import Choices
 from toolkit.sources.csv.mapping import meant_name
@@ -121,7 +121,7 @@ def test_a_computed_property_is_offered_and_shown_by_the_forms(
     choices = Choices(events, profiles.snapshot())
     assert choices.properties[f"user.{id_length}"].label == f"User: {id_length}"
     assert choices.about(user[id_length]).type == "number"
-    rows = Rows(profiles.snapshot())
+    rows = UserRows(profiles.snapshot())
     assert id_length in rows.names
     assert rows.texts(id_length, np.arange(3)) == ["2", "3", "3"]
     assert rows.order(id_length, descending=True) is not None
@@ -136,8 +136,8 @@ def test_a_computed_property_that_needs_events_is_refused_without(
         profiles.where(user["$late"] > "2026-01-01")
     with pytest.raises(errors.ReportError, match="give events="):
         tk.profile_report(profiles, by=user["$late"])
-    assert "$late" not in Rows(profiles.snapshot()).names
-    assert "$late" in Rows(profiles.snapshot(), events).names
+    assert "$late" not in UserRows(profiles.snapshot()).names
+    assert "$late" in UserRows(profiles.snapshot(), events).names
     assert list(tk.cohort(events, profiles, user["$late"] >= "2026-05-02")) == ["ann", "stranger"]
 
 
@@ -233,7 +233,7 @@ def test_a_format_is_offered_by_the_users_form(
 ) -> None:
     state = UsersState(profiles)
     assert (ids_format.label, "ids") in ExportPanel(state).kind.options
-    rows = Rows(profiles.snapshot())
+    rows = UserRows(profiles.snapshot())
     done = export(rows, np.arange(2), "ids", None, None, silent, profiles)
     assert (done.name, done.content, done.losses) == ("users.ids", b"bo\nann\n", ("Only the IDs.",))
 

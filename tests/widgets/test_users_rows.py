@@ -16,20 +16,20 @@ from tests.moments import START
 from tests.strategies import values
 from toolkit import user
 from toolkit.base import reserved
-from toolkit.forms.users.rows import DISTINCT_ID, TITLE, Rows
+from toolkit.forms.users.rows import DISTINCT_ID, TITLE, UserRows
 
 
-def rows_of(profiles: dict[str, dict[str, Any]], events: Any = None, **options: Any) -> Rows:
+def rows_of(profiles: dict[str, dict[str, Any]], events: Any = None, **options: Any) -> UserRows:
     table = tk.ProfileTable()
     table.apply([{"$distinct_id": key, "$set": each} for key, each in profiles.items()])
-    return Rows(table.snapshot(), events, **options)
+    return UserRows(table.snapshot(), events, **options)
 
 
 def events_of(*rows: tuple[str, Any, str]) -> tk.Events:
     return tk.Events(pd.DataFrame(rows, columns=["event", "distinct_id", "time"]))
 
 
-def ids(rows: Rows, positions: Any) -> list[str]:
+def ids(rows: UserRows, positions: Any) -> list[str]:
     return rows.ids.take(np.asarray(positions)).to_pylist()
 
 
@@ -97,7 +97,7 @@ def test_titles_and_ids_and_times_are_sorted_too() -> None:
     for number in range(3):
         table.set(str(number), {}, time=2_000_000_000 - number)
     table.set("never", {}, ignore_time=True)
-    rows = Rows(table.snapshot())
+    rows = UserRows(table.snapshot())
     assert ids(rows, rows.order("$last_seen")) == ["2", "1", "0", "never"]
 
 

@@ -564,7 +564,7 @@ def lacks_zone(value: object) -> bool:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Cells:
+class ReadCells:
     """A column of a DataFrame as JSON.
 
     Attributes
@@ -584,7 +584,7 @@ def column(series: pd.Series) -> Column:
     return cells(series).column
 
 
-def cells(series: pd.Series) -> Cells:
+def cells(series: pd.Series) -> ReadCells:
     """Return a column of a DataFrame as JSON values, and which of its cells are not (CELL-1).
 
     A missing cell (NaN, None, NaT, NA) is absent; a missing value inside a list or an
@@ -612,26 +612,26 @@ def cells(series: pd.Series) -> Cells:
     except pa.ArrowException:  # a type that Arrow does not have, such as complex numbers
         return _read_cells(series.astype(object).array)
     if _is_text(array.type):
-        return Cells(_text_column(array.cast(_TEXT)), [])
+        return ReadCells(_text_column(array.cast(_TEXT)), [])
     if pa.types.is_date(array.type):
-        return Cells(_text_column(array.cast(pa.date32()).cast(_TEXT)), [])
+        return ReadCells(_text_column(array.cast(pa.date32()).cast(_TEXT)), [])
     if pa.types.is_timestamp(array.type):
-        return Cells(iso_column(times(series).microseconds), [])
+        return ReadCells(iso_column(times(series).microseconds), [])
     present = pc.is_valid(array).to_numpy(zero_copy_only=False)
     if pa.types.is_boolean(array.type):
         truths = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
-        return Cells(Column.of_array(truths, present), [])
+        return ReadCells(Column.of_array(truths, present), [])
     if pa.types.is_decimal(array.type) and not _has_few_digits(array):
         return _read_cells(array.to_pylist())
     if pa.types.is_decimal(array.type) or pa.types.is_floating(array.type):
         numbers = pc.fill_null(array.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
         infinite = [(at, INFINITE) for at in np.flatnonzero(np.isinf(numbers)).tolist()]
-        return Cells(Column.of_array(numbers, present & np.isfinite(numbers)), infinite)
+        return ReadCells(Column.of_array(numbers, present & np.isfinite(numbers)), infinite)
     if pa.types.is_integer(array.type) and not pa.types.is_uint64(array.type):
         whole = pc.fill_null(array.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-        return Cells(Column.of_array(whole, present), [])
+        return ReadCells(Column.of_array(whole, present), [])
     if pa.types.is_null(array.type):
-        return Cells(Column.absent(len(array)), [])
+        return ReadCells(Column.absent(len(array)), [])
     return _read_cells(_nested(array))
 
 
@@ -669,24 +669,24 @@ def _nested(array: pa.Array) -> list[Any]:
     return values
 
 
-def _cells_of_categories(series: pd.Series) -> Cells:
+def _cells_of_categories(series: pd.Series) -> ReadCells:
     codes = series.cat.codes.to_numpy().astype(np.int64)
     found = cells(_categories(series))
     reasons = dict(found.refused)
     rows = np.flatnonzero(np.isin(codes, list(reasons))).tolist() if reasons else []
-    return Cells(found.column.take(codes), [(at, reasons[int(codes[at])]) for at in rows])
+    return ReadCells(found.column.take(codes), [(at, reasons[int(codes[at])]) for at in rows])
 
 
-def _cells_of_objects(series: pd.Series) -> Cells:
+def _cells_of_objects(series: pd.Series) -> ReadCells:
     if pd.api.types.infer_dtype(series, skipna=True) == "string":
         try:
-            return Cells(_text_column(pa.array(series, _TEXT, from_pandas=True)), [])
+            return ReadCells(_text_column(pa.array(series, _TEXT, from_pandas=True)), [])
         except UnicodeEncodeError:  # half a surrogate pair
             pass
     return _read_cells(series.array)
 
 
-def _read_cells(given: Any) -> Cells:
+def _read_cells(given: Any) -> ReadCells:
     found: list[Any] = []
     refused: list[tuple[int, str]] = []
     for at, cell in enumerate(given):
@@ -695,7 +695,7 @@ def _read_cells(given: Any) -> Cells:
         except (InvalidValueError, InvalidTimeError) as error:
             found.append(ABSENT)
             refused.append((at, str(error)))
-    return Cells(Column.of(found), refused)
+    return ReadCells(Column.of(found), refused)
 
 
 def _text_column(texts: pa.Array) -> Column:

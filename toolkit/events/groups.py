@@ -156,7 +156,7 @@ class KeyedGroups:
         )
 
 
-class Groups:
+class GroupTables:
     """The groups that events name, by group key.
 
     Parameters
@@ -258,7 +258,7 @@ class _SpreadScope:
     """What an expression sees that is worked out once an event and group."""
 
     scope: Scope
-    groups: Groups
+    groups: GroupTables
     owners: Positions | None
     places: dict[str, Positions]
     length: int

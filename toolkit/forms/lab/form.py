@@ -9,7 +9,7 @@ from traitlets import link
 
 from toolkit.base import ArgumentError, Html, check_flag
 from toolkit.forms.lab import view as lab_view
-from toolkit.forms.lab.message import Row, value_hint
+from toolkit.forms.lab.message import MessageRow, value_hint
 from toolkit.forms.lab.presets import PRESETS
 from toolkit.forms.lab.state import OperatorLabState
 from toolkit.forms.parts import guarded, parts
@@ -426,7 +426,7 @@ class _RowView:
         for field in (self.operator, self.name, self.value, self._drop):
             field.disabled = not on
 
-    def show(self, row: Row, error: str) -> None:
+    def show(self, row: MessageRow, error: str) -> None:
         """Show a row, and what is wrong with it."""
         self.operator.value, self.name.value, self.value.value = row
         self.name.layout.display = "" if row.takes_property else "none"

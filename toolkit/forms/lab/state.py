@@ -18,7 +18,7 @@ from toolkit.base import (
     times,
 )
 from toolkit.forms.lab.guess import GUESSES_OF_SEEN, misses, read_profile, shown_of
-from toolkit.forms.lab.message import Parts, Row, put_together, read_number, taken_apart
+from toolkit.forms.lab.message import MessageRow, Parts, put_together, read_number, taken_apart
 from toolkit.forms.lab.presets import PRESETS, SAMPLE, Preset
 from toolkit.forms.lab.trial import Trial, run
 from toolkit.forms.parts.json_text import laid_out, read_json, read_several, sayable
@@ -270,7 +270,7 @@ class OperatorLabState(HasTraits):
             self.note = self.parts.refusal or "Correct the message's JSON first."
             return
         if "rows" in changed:
-            changed["rows"] = tuple(Row(*row) for row in changed["rows"])
+            changed["rows"] = tuple(MessageRow(*row) for row in changed["rows"])
         parts = self.parts._replace(**changed)
         self.preset = ""
         message, errors = put_together(parts, self._read.get(self.message_text, {}))
@@ -293,7 +293,7 @@ class OperatorLabState(HasTraits):
 
     def add_row(self, operator: str = "$set", name: str = "", value: str = "") -> None:
         """Add a row to the message."""
-        self.edit(rows=[*self.parts.rows, Row(operator, name, value)])
+        self.edit(rows=[*self.parts.rows, MessageRow(operator, name, value)])
 
     def drop_row(self, place: int) -> None:
         """Take a row out of the message."""

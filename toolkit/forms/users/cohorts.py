@@ -7,13 +7,13 @@ import pyarrow as pa
 from toolkit.base import dumps
 from toolkit.columns import Positions
 from toolkit.expressions import Expression
-from toolkit.forms.users.rows import Rows
+from toolkit.forms.users.rows import UserRows
 from toolkit.reports import Cohort
 
 
 def cohort_of_rows(
     name: str,
-    source: Rows,
+    source: UserRows,
     rows: Positions,
     condition: Expression | None,
     *,

@@ -16,7 +16,7 @@ from toolkit.columns import COMPUTED, Mask, Positions, Snapshot
 from toolkit.events import Events
 from toolkit.expressions import Expression
 from toolkit.forms.parts.filter_state import FilterState
-from toolkit.forms.users.rows import DISTINCT_ID, TITLE, Rows
+from toolkit.forms.users.rows import DISTINCT_ID, TITLE, UserRows
 from toolkit.profiles import ProfileTable, saved_ids, saved_names
 from toolkit.reports import Choices
 
@@ -167,11 +167,11 @@ class UserList(HasTraits):
         self.filter.reread()
         self.refresh()
 
-    def _rows(self, snapshot: Snapshot) -> Rows:
+    def _rows(self, snapshot: Snapshot) -> UserRows:
         saved = partial(saved_ids, self.profiles)
-        return Rows(snapshot, self.events, everybody=self.everybody, saved=saved)
+        return UserRows(snapshot, self.events, everybody=self.everybody, saved=saved)
 
-    def _choices(self, rows: Rows | None = None) -> Choices:
+    def _choices(self, rows: UserRows | None = None) -> Choices:
         return Choices(
             self.events,
             (rows or self.source).snapshot,
@@ -191,7 +191,7 @@ class UserList(HasTraits):
         finally:
             self._deferred -= 1
 
-    def _look_at(self, rows: Rows) -> None:
+    def _look_at(self, rows: UserRows) -> None:
         """Turn to other rows; what the filter was found to be depends on them."""
         if rows.snapshot is not self.source.snapshot:
             self.choices = self._choices(rows)

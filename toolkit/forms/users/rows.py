@@ -60,7 +60,7 @@ _FAMILY_ORDER: Final[tuple[Family, ...]] = ("time", "int", "bool", "text", "list
 _CELL_LENGTH: Final = 200
 
 
-class Rows:
+class UserRows:
     """The users of a table: those with a profile, or those seen in events.
 
     A scope for expressions: it has the properties of users, and First Seen where

@@ -24,7 +24,7 @@ from toolkit.events import (
     AnyEvents,
     At,
     Events,
-    Groups,
+    GroupTables,
     Named,
     Past,
     Profiles,
@@ -92,7 +92,7 @@ class Selection:
     snapshot: Snapshot | None
     rows: Positions | None = None
     past: Past | None = None
-    known_groups: Groups | None = None
+    known_groups: GroupTables | None = None
     now: int | None = None
     saved: Callable[[str], pa.Array] | None = None
     base: Named | None = None
@@ -104,15 +104,15 @@ class Selection:
         events = as_events(events)
         snapshot = None if profiles is None else as_snapshot(profiles)
         past = as_past(events, profiles, at)
-        groups = Groups(events, profiles, has_past=past is not None)
+        groups = GroupTables(events, profiles, has_past=past is not None)
         saved = partial(saved_ids, profiles)
         return cls(events, snapshot, past=past, known_groups=groups, saved=saved)
 
     @property
-    def groups(self) -> Groups:
+    def groups(self) -> GroupTables:
         """The groups that the events name, next to their profiles."""
         if self.known_groups is None:
-            return Groups(self.events, None, has_past=False)
+            return GroupTables(self.events, None, has_past=False)
         return self.known_groups
 
     @cached_property

@@ -37,7 +37,7 @@ from toolkit.sources.csv.mapping import (
 from toolkit.sources.csv.report import CsvPreview, ImportReport, rejected_lines, sentence
 from toolkit.sources.csv.rows import (
     MergedRows,
-    Rows,
+    TypedRows,
     filled,
     id_warnings,
     ids_but_for_case,
@@ -352,7 +352,7 @@ def _rejection_error(rejected: pd.DataFrame, rows: int) -> CsvRowsError:
     )
 
 
-def _imported_columns(columns: FileColumns, mapped: MappedColumns, rows: Rows) -> pd.DataFrame:
+def _imported_columns(columns: FileColumns, mapped: MappedColumns, rows: TypedRows) -> pd.DataFrame:
     """Return the columns imported: position, header, property, type."""
     found = [
         (at, columns.names[at], name, rows.types[name]) for at, name in mapped.properties.items()

@@ -37,7 +37,7 @@ _MISFIT: Final[Mapping[ColumnType, str]] = {
 }
 
 
-class Rows(NamedTuple):
+class TypedRows(NamedTuple):
     """The rows of a file that can be imported, and those that cannot.
 
     Attributes
@@ -88,7 +88,7 @@ def typed_rows(
     mapped: MappedColumns,
     types: Mapping[int, ColumnType],
     progress: Progress = silent,
-) -> Rows:
+) -> TypedRows:
     """Return the rows below the header with their cells as values.
 
     A row is rejected if it is ragged, has no distinct ID, or holds a cell that does
@@ -127,7 +127,7 @@ def typed_rows(
     if times is not None or reasons:
         ids = ids.take(pa.array(kept))
         columns = {name: column.take(kept) for name, column in columns.items()}
-    return Rows(ids, columns, chosen, rejected, times, tuple(notes))
+    return TypedRows(ids, columns, chosen, rejected, times, tuple(notes))
 
 
 def _note_rounded(reasons: dict[int, list[str]], ids: pa.Array, id_name: str) -> None:
@@ -192,7 +192,7 @@ def _rejected(text: CsvText, reasons: Mapping[int, list[str]]) -> pd.DataFrame:
     )
 
 
-def one_row_an_id(rows: Rows) -> MergedRows:
+def one_row_an_id(rows: TypedRows) -> MergedRows:
     """Return each distinct ID once: of each property its last cell that is not empty (CSV-8)."""
     ids, columns, counts = last_of_each(rows.ids, rows.columns)
     # Of dated rows none takes the place of another: each is an update of its own.
@@ -201,7 +201,7 @@ def one_row_an_id(rows: Rows) -> MergedRows:
     return MergedRows(ids, _filled(columns), duplicates)
 
 
-def filled(rows: Rows) -> dict[str, Column]:
+def filled(rows: TypedRows) -> dict[str, Column]:
     """Return the columns of which a row has a cell."""
     return _filled(rows.columns)
 
@@ -216,7 +216,7 @@ def _count_frame(ids: pa.Array, rows: Positions) -> pd.DataFrame:
     )
 
 
-def placeholder_ids(merged: MergedRows, rows: Rows) -> pd.DataFrame:
+def placeholder_ids(merged: MergedRows, rows: TypedRows) -> pd.DataFrame:
     """Return the distinct IDs that look like a word for none (CSV-8): distinct_id, rows."""
     plain = pc.utf8_lower(pc.utf8_trim_whitespace(merged.ids))
     known = pa.array(sorted(PLACEHOLDERS), _TEXT)
