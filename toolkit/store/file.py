@@ -146,7 +146,8 @@ class Store(Connection):
                 [batch_id],
             ).fetchall()
             if rows:
-                yield [(position, bulk.logged_message(text)) for position, text in rows]
+                messages = bulk.logged_messages([text for _, text in rows])
+                yield [(row[0], message) for row, message in zip(rows, messages, strict=True)]
             bulky = self.scan(f"{_SELECT_BULK} WHERE batch_id = ? ORDER BY id", [batch_id])
             for row in bulky:
                 yield _bulk_updates(row)
@@ -159,9 +160,10 @@ class Store(Connection):
                 " WHERE group_key = ? AND distinct_id = ? ORDER BY batch_id, position",
                 [group_key, distinct_id],
             ).fetchall()
+            messages = bulk.logged_messages([text for *_, text in rows])
             found: list[tuple[int, Updates]] = [
-                (batch_id, [(position, bulk.logged_message(text))])
-                for batch_id, position, text in rows
+                (batch_id, [(position, message)])
+                for (batch_id, position, _), message in zip(rows, messages, strict=True)
             ]
             bulky = self.scan(
                 f"{_SELECT_BULK} WHERE form = 'messages' OR group_key = ? ORDER BY id", [group_key]

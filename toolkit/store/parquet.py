@@ -198,10 +198,7 @@ def read_messages(content: bytes) -> list[tuple[int, Message]]:
         table = pq.read_table(_reader(content))
         positions = table.column("position").to_pylist()
         texts = table.column("message").to_pylist()
-        return [
-            (position, logged_message(raw))
-            for position, raw in zip(positions, loads_many(texts), strict=True)
-        ]
+        return list(zip(positions, logged_messages(texts), strict=True))
 
 
 def holds(content: bytes, distinct_id: str) -> bool:
@@ -217,9 +214,9 @@ def messages_naming(content: bytes, distinct_id: str) -> list[tuple[int, Message
         table = pq.read_table(_reader(content))
         named = pc.match_substring(table.column("message"), dumps(distinct_id))
         table = table.filter(pc.fill_null(named, True))
-        texts = table.column("message").to_pylist()
-        pairs = zip(table.column("position").to_pylist(), texts, strict=True)
-        return [(position, logged_message(text)) for position, text in pairs]
+        positions = table.column("position").to_pylist()
+        messages = logged_messages(table.column("message").to_pylist())
+        return list(zip(positions, messages, strict=True))
 
 
 def keys_of_messages(content: bytes) -> set[str]:
@@ -232,24 +229,30 @@ def keys_of_messages(content: bytes) -> set[str]:
         return found if len(texts) == pc.sum(of_groups).as_py() else {USERS, *found}
 
 
-def logged_message(raw: str | dict[str, Any]) -> Message:
-    """Return a message of the log, which was valid when it was written."""
-    rejected: list[Rejection] = []
-    ignored: list[Rejection] = []
+def logged_messages(texts: Sequence[str]) -> list[Message]:
+    """Return messages of the log, which were valid when they were written."""
     with readable("a message of the log"):
-        found = loads(raw) if isinstance(raw, str) else raw
-        known = message_of_log(found)
-        if known is not None:
-            return known
-        # Whatever is wrong with it, the parser finds the words.
-        seen = None
-        if isinstance(found, dict) and LAST_SEEN in found:
-            seen = times.parse_time(found[LAST_SEEN])
-            found = {name: value for name, value in found.items() if name != LAST_SEEN}
-        message = parse_message(found, 0, rejected, ignored=ignored)
-    if message is None or rejected or ignored:
-        fault = [*rejected, *ignored][0]
-        raise UnreadableError(f"a message of the log is not a message: {fault.reason}")
+        raw = loads_many(texts) if len(texts) > 1 else [*map(loads, texts)]
+        if len(raw) != len(texts):
+            raise ValueError("what is stored is not JSON")
+        messages = [message_of_log(each) for each in raw]
+        return [
+            _parsed_again(each) if message is None else message
+            for each, message in zip(raw, messages, strict=True)
+        ]
+
+
+def _parsed_again(raw: Any) -> Message:
+    """Return a message that is not as the log writes it; the parser has the words if it is none."""
+    rejected: list[Rejection] = []
+    seen = None
+    if isinstance(raw, dict) and LAST_SEEN in raw:
+        seen = times.parse_time(raw[LAST_SEEN])
+        raw = {name: value for name, value in raw.items() if name != LAST_SEEN}
+    message = parse_message(raw, 0, rejected, ignored=rejected)
+    if message is None or rejected:
+        reason = rejected[0].reason
+        raise UnreadableError(f"a message of the log is not a message: {reason}")
     return message if seen is None else replace(message, seen=seen)
 
 

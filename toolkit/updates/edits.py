@@ -35,9 +35,7 @@ class Edit:
         >>> [(each.property, each.change) for each in edit.properties]
         [('plan', 'changed')]
         """
-        differing = (
-            each for each in differences(before, after) if each.change not in ("kept", "rewritten")
-        )
+        differing = [each for each in differences(before, after) if not _same(each.old, each.new)]
         return cls(tuple(differing), before is None)
 
     def __bool__(self) -> bool:
@@ -87,6 +85,6 @@ class Edit:
 
 
 def _same(left: Any, right: Any) -> bool:
-    if left is ABSENT or right is ABSENT:
+    if left is ABSENT or right is ABSENT or left is right:
         return left is right
     return equal(left, right)

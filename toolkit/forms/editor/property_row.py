@@ -142,19 +142,19 @@ class PropertyRow(HasTraits):
 
     def problem(self) -> str:
         """Return why the property cannot be saved as it is, empty if it can."""
-        if self.removed:
-            return ""
-        if not self.is_stored:
-            refusal = name_refusal(self.name)
-            if refusal is not None:
-                return f"{refusal[:1].upper()}{refusal[1:]}."
+        return "" if self.removed else self.read()[1]
+
+    def read(self) -> tuple[Json, str]:
+        """Return the value that was entered, or why it cannot be saved."""
+        refusal = None if self.is_stored else name_refusal(self.name)
+        if refusal is not None:
+            return None, f"{refusal[:1].upper()}{refusal[1:]}."
         try:
-            self.value()
+            return self.value(), ""
         except ToolkitError as error:
-            return f"{str(error)[:1].upper()}{str(error)[1:]}."
+            return None, f"{str(error)[:1].upper()}{str(error)[1:]}."
         except ValueError as error:
-            return str(error)
-        return ""
+            return None, str(error)
 
     def caution(self, country_code: object = None) -> str:
         """Return what is worth a look, empty if nothing is.

@@ -100,9 +100,12 @@ class EditorState(HasTraits):
         """
         properties = {name: value for name, value in (self.before or {}).items() if name in HIDDEN}
         for row in self._filled():
-            if not row.removed and not row.problem():
-                properties[row.name] = row.value()
-            elif row.is_stored and not row.removed:
+            if row.removed:
+                continue
+            value, problem = row.read()
+            if not problem:
+                properties[row.name] = value
+            elif row.is_stored:
                 properties[row.name] = row.stored
         return properties
 
@@ -325,13 +328,14 @@ class EditorState(HasTraits):
             self._say(problem, "error")
             return False
         key = normalise_id(self.distinct_id)
-        edit = self.edit()
+        after = self.after()
+        edit = Edit.between(self.before, after)
         if not edit:
             self._say("Nothing to save: nothing was changed.")
             return False
         try:
             result = self.profiles.edit(
-                key, self.after(), before=self.before, source="form: edit of a profile"
+                key, after, before=self.before, source="form: edit of a profile"
             )
         except EditConflictError as error:
             self.conflict = True
