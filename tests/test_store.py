@@ -66,7 +66,7 @@ def test_any_tool_can_read_the_file(path: Path) -> None:
 
 def replayed(profiles: ProfileTable) -> State:
     """The state that the log alone leads to."""
-    from toolkit.updates.planning import plan
+    from toolkit.updates.by_message import plan
 
     state = State()
     kept = profiles._engine.log

@@ -32,8 +32,8 @@ from toolkit.profiles.table import ProfileTable
 from toolkit.store import file as store, log, parquet as bulk, rows as stored, undo
 from toolkit.store.log import MemoryLog
 from toolkit.updates import CellRejections, by_message as batch_module, limits, rejections_of
+from toolkit.updates.by_message import plan
 from toolkit.updates.columnar import ColumnarUpdates
-from toolkit.updates.planning import plan
 from toolkit.updates.state import State
 
 COMPANY = st.sampled_from(["", "company"])

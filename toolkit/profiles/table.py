@@ -1049,20 +1049,19 @@ class ProfileTable:
         ArgumentError
             If *batch_id* is not a whole number.
         """
+        return self._put_back("undo", batch_id, only_untouched, progress)
+
+    def _put_back(
+        self, what: str, batch_id: int, only_untouched: bool, progress: bool | Progress
+    ) -> ApplyResult:
         number = _batch_number(batch_id)
         check_flag("only_untouched", only_untouched, ArgumentError)
-        with (
-            watched_by(progress) as notice,
-            self._engine.lock,
-            self._engine.writing() as batch,
-        ):
-            outcome = batch.undo(
-                number,
-                only_untouched=only_untouched,
-                limited=self._limits is not None,
-                progress=notice,
+        limited = self._limits is not None
+        with watched_by(progress) as notice, self._engine.lock, self._engine.writing() as batch:
+            put_back = batch.undo if what == "undo" else batch.redo
+            return ApplyResult.of(
+                put_back(number, only_untouched=only_untouched, limited=limited, progress=notice)
             )
-        return ApplyResult.of(outcome)
 
     def compact(self, keep: object, *, dry_run: bool = False) -> CompactReport:
         """Forget the history before a moment, so that the file shrinks; return what was done.
@@ -1167,20 +1166,7 @@ class ProfileTable:
         self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False
     ) -> ApplyResult:
         """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
-        number = _batch_number(batch_id)
-        check_flag("only_untouched", only_untouched, ArgumentError)
-        with (
-            watched_by(progress) as notice,
-            self._engine.lock,
-            self._engine.writing() as batch,
-        ):
-            outcome = batch.redo(
-                number,
-                only_untouched=only_untouched,
-                limited=self._limits is not None,
-                progress=notice,
-            )
-        return ApplyResult.of(outcome)
+        return self._put_back("redo", batch_id, only_untouched, progress)
 
     @property
     def batches(self) -> pd.DataFrame:

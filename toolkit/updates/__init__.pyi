@@ -1,4 +1,5 @@
 from . import limits as limits
+from .by_message import plan as plan
 from .columnar import (
     ColumnarUpdates as ColumnarUpdates,
     Updates as Updates,
@@ -40,7 +41,6 @@ from .outcome import (
     Outcome as Outcome,
     Planned as Planned,
 )
-from .planning import plan as plan
 from .rejection import (
     CellRejections as CellRejections,
     Rejection as Rejection,

@@ -22,8 +22,10 @@ import pyarrow as pa
 from toolkit.base import ABSENT, NO_TIME, Progress, counted, silent
 from toolkit.columns import IS_NULL, IS_VALUE, Column, Positions
 from toolkit.updates import growing
+from toolkit.updates.by_column import plan_columns
+from toolkit.updates.columnar import ColumnarUpdates, Updates
 from toolkit.updates.messages import Message, without
-from toolkit.updates.operators import OPERATORS, Profile, apply
+from toolkit.updates.operators import OPERATORS, Profile, apply, apply_by
 from toolkit.updates.outcome import Indexed, Outcome, Planned
 from toolkit.updates.rejection import Rejection
 from toolkit.updates.state import Change, Row, State, in_order, merge, without_rows
@@ -51,34 +53,37 @@ class _Apart:
     born: dict[str, int]
 
 
-def plan_messages(
+def plan(
     state: State,
-    messages: Sequence[Indexed],
+    updates: Updates,
     arrival: int,
     check: Check | None = None,
     progress: Progress = silent,
 ) -> Planned:
-    """Return what *messages*, in order, lead to (MSG-2).
+    """Return what valid updates of one table, in order, lead to (MSG-2).
 
     Parameters
     ----------
     state
         The state before; it is not changed.
-    messages
-        Valid messages for this table.
+    updates
+        Messages with their indices, or whole columns.
     arrival
-        The time of messages without ``$time``, in microseconds since 1970 UTC.
+        The time of what names none, in microseconds since 1970 UTC.
     check
         A further check of each profile after each message, such as a limit on its
-        properties. It needs whole profiles, so the batch goes row by row.
+        properties. It needs whole profiles, so messages go row by row. Columns are
+        checked before.
     progress
         Called with how far it is; what it raises stops it.
     """
-    ids = {message.distinct_id for _, message in messages}
+    if isinstance(updates, ColumnarUpdates):
+        return plan_columns(state, updates, progress)
+    ids = {message.distinct_id for _, message in updates}
     few = len(ids) <= ROWS_AT_MOST or len(ids) <= len(state) // _ONE_ROW_IN
     if few or check is not None:
-        return _plan_rows(state, messages, arrival, check, progress).planned
-    return _plan_columns(state, messages, arrival, progress)
+        return _plan_rows(state, updates, arrival, check, progress).planned
+    return _plan_columns(state, updates, arrival, progress)
 
 
 def _plan_rows(
@@ -107,7 +112,7 @@ def _plan_rows(
         refused: list[Rejection] = []
         before = None if row is None else row.properties
         if check is None:
-            after, wrote = growing.apply_all(before, message.operations, refused)
+            after, wrote = apply_by(growing.apply_to, before, message.operations, refused)
         else:
             after, wrote = _apply_checked(before, message, check, refused)
         if refused:
@@ -122,7 +127,7 @@ def _plan_rows(
             if row is not None and after is not None:
                 rows[key] = row._replace(properties=after)
             continue
-        names.update(dict.fromkeys(_written(message)))
+        names.update(dict.fromkeys(message.written))
         if after is None:
             effects["deleted"] += 1
             rows[key] = touched[key] = None
@@ -163,14 +168,6 @@ def _apply_checked(
         after, wrote = apply(before, () if left is None else left.operations)
         refused += excess
     return after, wrote
-
-
-def _written(message: Message) -> Iterable[str]:
-    """Return the properties a message writes, in order."""
-    arguments = (
-        argument for operator, argument in message.operations if OPERATORS[operator].creates
-    )
-    return chain.from_iterable(arguments)
 
 
 class _Operation(NamedTuple):
@@ -228,7 +225,7 @@ def _plan_columns(
     exist[list(born)] = True
     # New profiles stand in the order they were created.
     order = np.concatenate([np.flatnonzero(known), np.array(list(born), np.int64)])
-    names = dict.fromkeys(chain.from_iterable(_written(message) for _, message in messages))
+    names = dict.fromkeys(chain.from_iterable(message.written for _, message in messages))
     written = dict.fromkeys(chain(names, cells))
     snapshot, touched = merge(
         base,

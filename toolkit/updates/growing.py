@@ -12,14 +12,12 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final
 
 from toolkit.base import ABSENT, Json, key
-from toolkit.updates.operators import OPERATORS, Profile, Rejections, apply_by
+from toolkit.updates.operators import OPERATORS, Profile, Rejections
 
 # Shorter lists are faster made anew.
 _LONG: Final = 64
 # What a growing list can do itself.
 _LISTS: Final = frozenset({"$union", "$append", "$remove"})
-# These look at no value that stands there.
-_BLIND: Final = frozenset({"$set", "$set_once", "$unset"})
 
 
 class GrowingList:
@@ -104,7 +102,7 @@ def apply_to(
     lists in it.
     """
     if operator not in _LISTS:
-        before = properties if operator in _BLIND else settled(properties, argument)
+        before = settled(properties, argument) if OPERATORS[operator].reads else properties
         after = OPERATORS[operator](before, argument, refused)
         return after, after is not before
     # Where nothing is written, a growing list takes the place of the list all the same.
@@ -121,15 +119,6 @@ def apply_to(
         if each is not properties[name]:
             grown[name] = each
     return {**after, **grown} if grown else after, wrote
-
-
-def apply_all(
-    profile: Profile | None,
-    operations: Iterable[tuple[str, Any]],
-    refused: Rejections,
-) -> tuple[Profile | None, bool]:
-    """Return what :func:`toolkit.operators.apply` does, of a profile with growing lists."""
-    return apply_by(apply_to, profile, operations, refused)
 
 
 def settled(properties: Mapping[str, Any], names: Iterable[str] | None = None) -> Profile:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -96,6 +97,12 @@ class Message:
     def deletes(self) -> bool:
         """Whether it deletes the profile."""
         return OPERATORS[self.operations[0][0]].deletes
+
+    @property
+    def written(self) -> Iterable[str]:
+        """The properties it writes, in order."""
+        arguments = (each for name, each in self.operations if OPERATORS[name].creates)
+        return chain.from_iterable(arguments)
 
     def moves_to(self, arrival: int) -> int:
         """Return what Updated At moves to, if that is later than it is; NO_TIME if it stays.

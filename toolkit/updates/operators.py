@@ -189,6 +189,8 @@ class Operator:
         Whether it deletes the profile, so that no other operator may be in its message (MSG-1).
     resets
         Whether the value afterwards is the same whatever it was before.
+    reads
+        Whether it looks at the value that is stored, not only at whether there is one.
     grows
         Whether a value may be larger afterwards than what was sent, so that a limit counts.
     refuse
@@ -214,6 +216,7 @@ class Operator:
     groups: bool = True
     deletes: bool = False
     resets: bool = False
+    reads: bool = True
     grows: bool = False
     refuse: Callable[[Json], str | None] | None = None
     hint: str = '12, "a" or another JSON value'
@@ -256,8 +259,8 @@ def refuse_increment(increment: Json) -> str | None:
 OPERATORS: Final[dict[str, Operator]] = {
     row.name: row
     for row in (
-        Operator("$set", set, "SET-1", resets=True, hint='"pro", 12, null, ["a"] …'),
-        Operator("$set_once", set_once, "ONCE-1", hint='"pro", 12, null, ["a"] …'),
+        Operator("$set", set, "SET-1", resets=True, reads=False, hint='"pro", 12, null, ["a"] …'),
+        Operator("$set_once", set_once, "ONCE-1", reads=False, hint='"pro", 12, null, ["a"] …'),
         Operator(
             *("$add", add, "ADD-1", "ADD-2"),
             groups=False,
@@ -273,7 +276,12 @@ OPERATORS: Final[dict[str, Operator]] = {
         ),
         Operator("$remove", remove, "REMOVE-1", "LIST-1", creates=False, hint='"a": one value'),
         Operator(
-            *("$unset", unset, "UNSET-1"), argument="names", creates=False, resets=True, hint=""
+            *("$unset", unset, "UNSET-1"),
+            argument="names",
+            creates=False,
+            resets=True,
+            reads=False,
+            hint="",
         ),
         Operator(
             *("$delete", delete, "DELETE-1"),
@@ -312,7 +320,7 @@ def apply(
     >>> apply({"plan": "pro"}, [("$delete", "")])
     (None, True)
     """
-    return apply_by(_once, profile, operations, refused)
+    return apply_by(None, profile, operations, refused)
 
 
 #: Does what an operator does: its name, properties, argument, what it refused; returns the
@@ -321,12 +329,12 @@ Doing: TypeAlias = Callable[[str, Profile, Any, Rejections], tuple[Profile, bool
 
 
 def apply_by(
-    doing: Doing,
+    doing: Doing | None,
     profile: Profile | None,
     operations: Iterable[tuple[str, Any]],
     refused: Rejections | None,
 ) -> tuple[Profile | None, bool]:
-    """Return what :func:`apply` does, each operator done by a function."""
+    """Return what :func:`apply` does, with a function for operators that read what is stored."""
     wrote = False
     for name, argument in operations:
         operator = OPERATORS[name]
@@ -335,7 +343,12 @@ def apply_by(
             profile = None
             continue
         kept_back: Rejections = []
-        after, has_written = doing(name, {} if profile is None else profile, argument, kept_back)
+        before: Profile = {} if profile is None else profile
+        if doing is None or not operator.reads:
+            after = operator.apply(before, argument, kept_back)
+            has_written = after is not before
+        else:
+            after, has_written = doing(name, before, argument, kept_back)
         if refused is not None:
             rule = operator.refusal
             refused += [replace(each, operator=name, rule=rule) for each in kept_back]
@@ -344,13 +357,6 @@ def apply_by(
         if has_written or profile is not None or operator.creates:
             profile = after
     return profile, wrote
-
-
-def _once(
-    operator: str, properties: Profile, argument: Any, refused: Rejections
-) -> tuple[Profile, bool]:
-    after = OPERATORS[operator](properties, argument, refused)
-    return after, after is not properties
 
 
 def is_number(value: Json) -> bool:
