@@ -164,3 +164,26 @@ def test_a_class_name_stands_for_one_class() -> None:
     for name, module in classes():
         places.setdefault(name, []).append(module)
     assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
+
+
+#: Participles that say nothing of what a thing is; docs/style.md has the reason.
+PARTICIPLES = {"found", "told", "chosen", "known", "given"}
+
+
+def names(path: Path) -> Iterator[str]:
+    """Yield the names of a file's variables, parameters, functions and attributes."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Name(name) | ast.arg(name) | ast.Attribute(_, name) | ast.FunctionDef(name):
+                yield name
+
+
+@pytest.mark.parametrize("room", ["base", "columns", "updates", "store", "profiles"])
+def test_names_are_nouns(room: str) -> None:
+    wrong = {
+        f"{name} in {path.name}"
+        for path in (ROOT / room).glob("*.py")
+        for name in names(path)
+        if PARTICIPLES & set(name.split("_"))
+    }
+    assert wrong == set()

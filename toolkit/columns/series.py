@@ -170,8 +170,8 @@ def coded_lists(series: pd.Series) -> CodedLists:
 
     As :func:`coded`; the elements of a list, tuple, set or array are read like cells.
 
-    >>> found = coded_lists(pd.Series(["a", ["b", "a", "b"], [], None]))
-    >>> found.codes.tolist(), found.owners.tolist()
+    >>> lists = coded_lists(pd.Series(["a", ["b", "a", "b"], [], None]))
+    >>> lists.codes.tolist(), lists.owners.tolist()
     ([0, 1, 0, -1, -1], [0, 1, 1, 2, 3])
     """
     if isinstance(series.dtype, pd.ArrowDtype) and pa.types.is_nested(series.dtype.pyarrow_dtype):
@@ -307,8 +307,8 @@ def why_no_code(series: pd.Series, codes: Codes) -> str:
     left = series[codes < 0]
     is_missing = left.isna().to_numpy()
     reasons = Counter(map(_why_no_id, left[~is_missing].array))
-    found = [("missing", int(is_missing.sum())), *reasons.most_common()]
-    return ", ".join(f"{number:,} {reason}" for reason, number in found if number)
+    reason_counts = [("missing", int(is_missing.sum())), *reasons.most_common()]
+    return ", ".join(f"{number:,} {reason}" for reason, number in reason_counts if number)
 
 
 def inexact_ids(series: pd.Series, codes: Codes) -> int:
@@ -349,13 +349,13 @@ def _by_value(series: pd.Series, read: Callable[[Any], Value]) -> tuple[Codes, l
     Each distinct value is read once. Values are told apart by type too: ``True``
     is not 1. A missing cell has the code -1.
     """
-    known: dict[tuple[type, Hashable], int] = {}
+    code_of: dict[tuple[type, Hashable], int] = {}
     values: list[Value] = []
     codes = np.full(len(series), -1, np.int32)
     filled = np.flatnonzero(series.notna().to_numpy())
     for position, value in zip(filled.tolist(), series.array[filled], strict=True):
         try:
-            code = known.setdefault((type(value), value), len(values))
+            code = code_of.setdefault((type(value), value), len(values))
         except TypeError:  # a list or an object cannot be looked up
             code = len(values)
         if code == len(values):
@@ -459,8 +459,8 @@ def _first_without(moments: Microseconds, array: pa.Array) -> object:
     if not (is_none := moments == NO_TIME).any():
         return None
     is_number = pc.is_valid(array).to_numpy(zero_copy_only=False)
-    found = np.flatnonzero(is_none & is_number)
-    return array[found[0]].as_py() if len(found) else None
+    rows = np.flatnonzero(is_none & is_number)
+    return array[rows[0]].as_py() if len(rows) else None
 
 
 def _times_of_text(texts: pa.Array) -> Times:
@@ -592,8 +592,8 @@ def cells(series: pd.Series) -> ReadCells:
     UTC, dates without a time stay dates, durations become seconds, decimals numbers, and
     periods, intervals and UUIDs their usual text.
 
-    >>> found = cells(pd.Series([[1.0, float("nan")], {1, 2}, float("nan")]))
-    >>> found.column.cells(), found.refused
+    >>> read = cells(pd.Series([[1.0, float("nan")], {1, 2}, float("nan")]))
+    >>> read.column.cells(), read.refused
     ([[1.0, None], ABSENT, ABSENT], [(1, '{1, 2} (set) is not a JSON value')])
     """
     dtype = series.dtype
@@ -671,10 +671,10 @@ def _nested(array: pa.Array) -> list[Any]:
 
 def _cells_of_categories(series: pd.Series) -> ReadCells:
     codes = series.cat.codes.to_numpy().astype(np.int64)
-    found = cells(_categories(series))
-    reasons = dict(found.refused)
+    read = cells(_categories(series))
+    reasons = dict(read.refused)
     rows = np.flatnonzero(np.isin(codes, list(reasons))).tolist() if reasons else []
-    return ReadCells(found.column.take(codes), [(at, reasons[int(codes[at])]) for at in rows])
+    return ReadCells(read.column.take(codes), [(at, reasons[int(codes[at])]) for at in rows])
 
 
 def _cells_of_objects(series: pd.Series) -> ReadCells:
@@ -686,16 +686,16 @@ def _cells_of_objects(series: pd.Series) -> ReadCells:
     return _read_cells(series.array)
 
 
-def _read_cells(given: Any) -> ReadCells:
-    found: list[Any] = []
+def _read_cells(cells: Any) -> ReadCells:
+    read: list[Any] = []
     refused: list[tuple[int, str]] = []
-    for at, cell in enumerate(given):
+    for at, cell in enumerate(cells):
         try:
-            found.append(_json(cell))
+            read.append(_json(cell))
         except (InvalidValueError, InvalidTimeError) as error:
-            found.append(ABSENT)
+            read.append(ABSENT)
             refused.append((at, str(error)))
-    return ReadCells(Column.of(found), refused)
+    return ReadCells(Column.of(read), refused)
 
 
 def _text_column(texts: pa.Array) -> Column:

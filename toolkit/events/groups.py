@@ -133,7 +133,7 @@ class KeyedGroups:
         line: Timeline = self.table.timeline(name)
         moments = np.append(self.events.times[self.ids.rows], NO_TIME)[places]
         codes = self.codes(places).astype(np.int64)
-        line.require_known(moments[codes >= 0], "groups")
+        line.require_past(moments[codes >= 0], "groups")
         return line.at(self.ids.texts, codes, moments)
 
     def without_profile(self, rows: Positions) -> tuple[int, int, int]:

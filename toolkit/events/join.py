@@ -294,7 +294,7 @@ class Past:
             self._lines[name] = line = self._profiles.timeline(name)
             self._cells[name] = line.at(ids.texts, ids.codes.astype(np.int64), self._events.times)
         moments = self._events.times if positions is None else self._events.times[positions]
-        self._lines[name].require_known(moments, "users")
+        self._lines[name].require_past(moments, "users")
         cells = self._cells[name]
         return cells if positions is None else cells.take(positions)
 

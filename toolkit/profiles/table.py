@@ -216,7 +216,7 @@ class ProfileTable:
     @property
     def moment(self) -> str | None:
         """For profiles of the past: of when they are, in words. None for the table itself."""
-        return self._engine.moment_told
+        return self._engine.past_moment
 
     @property
     def is_read_only(self) -> bool:
@@ -478,8 +478,8 @@ class ProfileTable:
         *names* is one name or several; the rest is as for :meth:`set`.
         """
         is_several = isinstance(names, Iterable) and not isinstance(names, str | Mapping)
-        given = list(names) if is_several else names
-        return self._send("$unset", distinct_id, given, time, ignore_time)
+        argument = list(names) if is_several else names
+        return self._send("$unset", distinct_id, argument, time, ignore_time)
 
     def delete(
         self, distinct_id: object, *, time: object = None, ignore_time: bool = False
@@ -648,11 +648,11 @@ class ProfileTable:
             raise MessageError(f"apply takes messages, not {type(messages).__name__}")
         as_json(source)
         if geo is not None:
-            given = list(messages)
-            messages = geo.locate(given, ip, self)
-            if len(messages) != len(given):
+            sent = list(messages)
+            messages = geo.locate(sent, ip, self)
+            if len(messages) != len(sent):
                 raise ArgumentError(
-                    f"geo.locate returned {len(messages):,} of {count(len(given), 'message')}; "
+                    f"geo.locate returned {len(messages):,} of {count(len(sent), 'message')}; "
                     "it returns one for each"
                 )
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
@@ -733,15 +733,15 @@ class ProfileTable:
             and then, as in :func:`toolkit.import_csv`; what it raises leaves the table as it was.
         """
         check_flag("dry_run", dry_run, ArgumentError)
-        given = ColumnarUpdates(ids, columns, seen, self._group_key, time, row_times).in_order()
+        updates = ColumnarUpdates(ids, columns, seen, self._group_key, time, row_times).in_order()
         dry_run = dry_run or not len(ids)
         cuts: list[Rejection] = []
         with self._engine.lock, self._engine.moment(write=not dry_run) as batch:
             before = batch.snapshot(self._group_key, progress)
             if self._limits is not None:
-                fitting, cuts = product_limits.cut_columns(before, given.ids, given.columns)
-                given = replace(given, columns=fitting)
-            planned = batch.plan([given], progress=progress)
+                fitting, cuts = product_limits.cut_columns(before, updates.ids, updates.columns)
+                updates = replace(updates, columns=fitting)
+            planned = batch.plan([updates], progress=progress)
             of_table = planned[self._group_key]
             outcome = replace(of_table.outcome, rejections=cuts)
             of_table.outcome = outcome
@@ -884,10 +884,10 @@ class ProfileTable:
         """
         condition = as_expression(expression)
         snapshot = self.snapshot()
-        chosen = snapshot.keep(
+        selection = snapshot.keep(
             mask_of(condition, SnapshotScope(snapshot, self.group_key, partial(saved_ids, self)))
         )
-        return ProfileView(chosen, str(condition), self.group_key)
+        return ProfileView(selection, str(condition), self.group_key)
 
     # The past
 
@@ -968,13 +968,13 @@ class ProfileTable:
         with self._engine.lock, self._engine.reading() as now:
             if batch is None:
                 moment = _moment_asked(time)
-                told = f"as of {times.iso(moment)}"
+                moment_text = f"as of {times.iso(moment)}"
                 snapshot = snapshot_as_of(now.log, key, moment)
             else:
                 number = _batch_number(batch, now.log.last())
-                told = f"after batch {number}"
+                moment_text = f"after batch {number}"
                 snapshot = state_after(now.log, key, number).snapshot()
-        table = self._beside(Engine.of_the_past({key: snapshot}, told), key)
+        table = self._beside(Engine.of_the_past({key: snapshot}, moment_text), key)
         table._groups_then = lambda key: self.groups(key).as_of(time, batch=batch)
         return table
 
@@ -985,19 +985,19 @@ class ProfileTable:
         """
         if not is_text(name):
             raise ArgumentError(f"name={quoted(name):.60}; the name of a property is needed")
-        if self._engine.moment_told is not None:
+        if self._engine.past_moment is not None:
             raise ReadOnlyError(
-                f"these are the profiles {self._engine.moment_told}; to join events with the "
+                f"these are the profiles {self._engine.past_moment}; to join events with the "
                 "state at their time, give the table itself"
             )
         with self._engine.lock, self._engine.reading() as moment:
             version = (moment.log.last(), moment.log.compaction())
             if self._timelines[0] != version:
                 self._timelines = (version, {})
-            known = self._timelines[1]
-            if name not in known:
-                known[name] = timeline(moment.log, self._group_key, name)
-            return known[name]
+            timelines = self._timelines[1]
+            if name not in timelines:
+                timelines[name] = timeline(moment.log, self._group_key, name)
+            return timelines[name]
 
     def diff(self, before: object, after: object = None) -> pd.DataFrame:
         """Return what differs between two moments, one row per cell.
@@ -1231,7 +1231,7 @@ class ProfileTable:
         if self._engine.store is not None and self._engine.store.is_closed:
             return f"<ProfileTable: closed, {self.path}>"
         kind = f"{'user' if self._group_key == USERS else self._group_key} profile"
-        where = self._engine.moment_told
+        where = self._engine.past_moment
         if where is None:
             where = "in memory" if self.path is None else f"in {self.path}"
             where += ", to read only" if self.is_read_only else ""
@@ -1273,25 +1273,27 @@ def _first_of_each(ignored: Iterable[Rejection]) -> list[Rejection]:
     ]
 
 
-def _several_ids(given: object) -> list[Any] | None:
+def _several_ids(distinct_id: object) -> list[Any] | None:
     """Return the distinct IDs if several are given, each once; None if it is one (MANY-1)."""
-    if isinstance(given, pd.DataFrame):
+    if isinstance(distinct_id, pd.DataFrame):
         raise ArgumentError(
             'a DataFrame is not a distinct ID; give a column of it, such as frame["distinct_id"]'
         )
-    if isinstance(given, str | bytes | bytearray | Mapping) or not isinstance(given, Iterable):
+    if isinstance(distinct_id, str | bytes | bytearray | Mapping) or not isinstance(
+        distinct_id, Iterable
+    ):
         return None
     try:
-        ids = list(given)
+        ids = list(distinct_id)
     except TypeError:  # an array without dimensions
         return None
     return list({_same_id(place, each): each for place, each in enumerate(ids)}.values())
 
 
-def _same_id(place: int, given: object) -> object:
+def _same_id(place: int, distinct_id: object) -> object:
     """Return what equal IDs share; what is not an ID is like no other, and is rejected later."""
     try:
-        return normalise_id(given)
+        return normalise_id(distinct_id)
     except InvalidIdError:
         return place
 

@@ -65,9 +65,9 @@ def back_up(
     progress
         Called with how far it is; what it raises stops it.
     """
-    if engine.moment_told is not None:
+    if engine.past_moment is not None:
         raise ReadOnlyError(
-            f"these are the profiles {engine.moment_told}, without a past of their own; the "
+            f"these are the profiles {engine.past_moment}, without a past of their own; the "
             "table itself can be backed up. tk.write_messages(profiles, path) writes these."
         )
     source = None if engine.store is None else engine.store.path

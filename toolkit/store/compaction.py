@@ -65,9 +65,9 @@ class CompactReport:
     ) -> CompactReport:
         """Return the report of a log that kept some batches and goes *to* a compaction."""
         gone = [] if to is None else [batch for batch in kept if batch.id <= to.batch]
-        known = done if to is None else to
+        compaction = done if to is None else to
         return cls(
-            None if known is None else times.timestamp(known.time),
+            None if compaction is None else times.timestamp(compaction.time),
             len(gone),
             sum(batch.outcome.applied for batch in gone),
             len(kept) - len(gone),
@@ -75,10 +75,12 @@ class CompactReport:
         )
 
     def __repr__(self) -> str:
-        return "\n".join([f"<CompactReport: {self._told}>", *(f"  {note}" for note in self.notes)])
+        return "\n".join(
+            [f"<CompactReport: {self._summary}>", *(f"  {note}" for note in self.notes)]
+        )
 
     @property
-    def _told(self) -> str:
+    def _summary(self) -> str:
         if not self.batches:
             return f"nothing to compact; {count(self.kept, 'batch')} kept"
         deed = "would be compacted" if self.dry_run else "compacted"
@@ -94,7 +96,7 @@ class CompactReport:
         return "; ".join(parts)
 
     def _repr_html_(self) -> str:
-        return html.card(f"Compacting: {self._told}", html.notes(self.notes))
+        return html.card(f"Compacting: {self._summary}", html.notes(self.notes))
 
 
 def compact(engine: Engine, keep: object, *, dry_run: bool) -> CompactReport:
@@ -112,7 +114,7 @@ def compact(engine: Engine, keep: object, *, dry_run: bool) -> CompactReport:
     store, log = None if dry_run else engine.store, engine.log
     size = None if store is None else store.size()
     notes: list[str] = []
-    with engine.lock, engine.moment(write=not dry_run or engine.moment_told is not None):
+    with engine.lock, engine.moment(write=not dry_run or engine.past_moment is not None):
         done = log.compaction()
         start = 0 if done is None else done.batch
         batches = [batch for batch in log.batches() if batch.id > start]

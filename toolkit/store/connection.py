@@ -395,7 +395,7 @@ class Connection:
         self._notice = notice
         self._connection.set_progress_handler(look, _STEPS_A_LOOK)
 
-    def told(self, parts: Iterable[T]) -> Iterator[T]:
+    def reported(self, parts: Iterable[T]) -> Iterator[T]:
         """Yield parts that take long to make; progress is reported between them."""
         for part in parts:
             if self._notice is not None:
@@ -492,17 +492,17 @@ def _lost(suffix: str) -> str:
             "then open it again, and",
             "What this process still has of it is put into the file when it ends; then",
         )
-        told = "was deleted or replaced while the file was open; it holds what was written last."
-        return f"{told} Nothing was changed. {close} {whole}."
+        reason = "was deleted or replaced while the file was open; it holds what was written last."
+        return f"{reason} Nothing was changed. {close} {whole}."
     if suffix == "-shm":
         close = either(
             "Call profiles.close() here and in other processes, then open it again, and",
             "End other processes that have the file open, then",
         )
-        told = (
+        reason = (
             "was deleted or replaced while the file was open; processes agree by it on who writes."
         )
-        return f"{told} Nothing was changed. {close} {whole}."
+        return f"{reason} Nothing was changed. {close} {whole}."
     return (
         "was deleted or replaced while it was open, or changed where it is open to read only. "
         "What it held is in the file it was; open it again."

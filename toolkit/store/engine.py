@@ -39,7 +39,7 @@ class Engine:
         #: What forms keep beside the profiles.
         self.notes = Notes(store)
         #: For profiles of the past: of when they are, in words.
-        self.moment_told: str | None = None
+        self.past_moment: str | None = None
 
     @classmethod
     def of_the_past(cls, snapshots: Mapping[str, Snapshot], moment: str) -> Engine:
@@ -47,7 +47,7 @@ class Engine:
         engine = cls()
         for key, snapshot in snapshots.items():
             engine.states[key] = State.of(snapshot)
-        engine.moment_told = moment
+        engine.past_moment = moment
         return engine
 
     @property
@@ -75,9 +75,9 @@ class Engine:
 
     def moment(self, *, write: bool) -> AbstractContextManager[Moment]:
         """Return the moment that the thread is in, else a new one."""
-        if write and self.moment_told is not None:
+        if write and self.past_moment is not None:
             raise ReadOnlyError(
-                f"these are the profiles {self.moment_told}; the past cannot be changed. "
+                f"these are the profiles {self.past_moment}; the past cannot be changed. "
                 "Change the table itself."
             )
         if self._here.moment is not None:
@@ -97,8 +97,8 @@ class Engine:
 
     def database(self) -> sqlite_utils.Database:
         """Return the file for questions in SQL, which cannot write."""
-        if self.moment_told is not None or self.store is None:
-            whose = self.moment_told or "in memory"
+        if self.past_moment is not None or self.store is None:
+            whose = self.past_moment or "in memory"
             raise StoreError(
                 f"these profiles are {whose}, and SQL asks a file of the latest ones. "
                 'profiles.backup("shop.db") of the table itself writes one; then '

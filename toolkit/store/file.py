@@ -71,8 +71,8 @@ class Store(Connection):
     def last(self) -> int:
         """Return the ID of the last batch, 0 if there is none."""
         with self.explained():
-            found = self._connection.execute("SELECT max(id) FROM batches").fetchone()[0]
-        return found or 0
+            last = self._connection.execute("SELECT max(id) FROM batches").fetchone()[0]
+        return last or 0
 
     def last_time(self) -> int | None:
         """Return when the last batch arrived, in microseconds; None if there is none."""
@@ -126,7 +126,7 @@ class Store(Connection):
             "INSERT INTO bulk_updates"
             " (batch_id, form, group_key, time, last_seen, updates, parquet)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((batch.id, form, *about, count, content) for count, content in self.told(parts)),
+            ((batch.id, form, *about, count, content) for count, content in self.reported(parts)),
         )
 
     def batches(self) -> list[Batch]:
@@ -161,7 +161,7 @@ class Store(Connection):
                 [group_key, distinct_id],
             ).fetchall()
             messages = bulk.logged_messages([text for *_, text in rows])
-            found: list[tuple[int, Updates]] = [
+            updates: list[tuple[int, Updates]] = [
                 (batch_id, [(position, message)])
                 for (batch_id, position, _), message in zip(rows, messages, strict=True)
             ]
@@ -172,8 +172,8 @@ class Store(Connection):
                 named = _naming(row, distinct_id)
                 own = None if named is None else of_profile(named, group_key, distinct_id)
                 if own is not None:
-                    found.append((row[0], own))
-        yield from sorted(found, key=lambda each: each[0])
+                    updates.append((row[0], own))
+        yield from sorted(updates, key=lambda each: each[0])
 
     def keys(self, batch_id: int | None = None) -> set[str]:
         """Return the group keys that updates are for: of a batch, or of all."""

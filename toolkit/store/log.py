@@ -113,11 +113,11 @@ def after(updates: Updates, batch: Batch, time: int) -> Updates:
 _AS_MESSAGES_AT_MOST: Final = 1_000
 
 
-def logged(given: ColumnarUpdates, arrival: int) -> Updates:
+def logged(updates: ColumnarUpdates, arrival: int) -> Updates:
     """Return whole columns in the form in which they are logged."""
-    if len(given) > _AS_MESSAGES_AT_MOST:
-        return given
-    return list(enumerate(given.messages(arrival)))
+    if len(updates) > _AS_MESSAGES_AT_MOST:
+        return updates
+    return list(enumerate(updates.messages(arrival)))
 
 
 EMPTY_BASE: Final = Base(Snapshot.empty(), Snapshot.empty())
@@ -230,9 +230,9 @@ class MemoryLog:
         """Yield the updates of one profile, each with its batch, oldest first."""
         for batch, parts, _ in self._kept.batches.values():
             for part in parts:
-                found = of_profile(part, group_key, distinct_id)
-                if found is not None:
-                    yield batch.id, found
+                own = of_profile(part, group_key, distinct_id)
+                if own is not None:
+                    yield batch.id, own
 
     def changes(self, batch_id: int) -> Changes:
         """Return what a batch led to, as long as nobody has called :meth:`settled`."""

@@ -40,8 +40,8 @@ def readable(what: str) -> Iterator[None]:
     except (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError) as error:
         raise UnreadableError(f"{what} cannot be read ({error!r})") from error
     except (OSError, TypeError, ValueError, pa.ArrowException) as error:
-        told = str(error).partition("\n")[0][:120]
-        raise UnreadableError(f"{what} cannot be read ({told})") from error
+        detail = str(error).partition("\n")[0][:120]
+        raise UnreadableError(f"{what} cannot be read ({detail})") from error
 
 
 #: Rows a Parquet file: each is one value in SQLite, which holds up to a gigabyte.
@@ -59,21 +59,21 @@ _NAMES: Final = b"names"
 _TYPES: Final = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
 
 
-def written_updates(given: ColumnarUpdates) -> Iterator[tuple[int, bytes]]:
+def written_updates(updates: ColumnarUpdates) -> Iterator[tuple[int, bytes]]:
     """Yield updates in whole columns as (rows, Parquet file) in parts."""
     extras: dict[str, pa.Array] = {}
     notes: dict[str, dict[bytes, bytes]] = {}
-    if given.times is not None:
-        extras[_TIME] = pa.array(given.times, pa.int64())
-    if given.deleted is not None and given.deleted.any():
-        extras[_DELETE] = pa.array(given.deleted)
-    if given.unset:
-        extras[_UNSET] = _lists_of_names(given.unset, len(given))
+    if updates.times is not None:
+        extras[_TIME] = pa.array(updates.times, pa.int64())
+    if updates.deleted is not None and updates.deleted.any():
+        extras[_DELETE] = pa.array(updates.deleted)
+    if updates.unset:
+        extras[_UNSET] = _lists_of_names(updates.unset, len(updates))
         # The names in the order in which a row lists them: no row need list them all.
-        notes[_UNSET] = {_NAMES: dumps(list(given.unset)).encode()}
-    if given.form == "edits" and ((moves := given.moves) != NO_TIME).any():
+        notes[_UNSET] = {_NAMES: dumps(list(updates.unset)).encode()}
+    if updates.form == "edits" and ((moves := updates.moves) != NO_TIME).any():
         extras[LAST_SEEN] = pa.array(moves, pa.int64(), mask=moves == NO_TIME)
-    return _written(given.ids, given.columns, extras, notes)
+    return _written(updates.ids, updates.columns, extras, notes)
 
 
 def read_updates(content: bytes, about: ColumnarUpdates) -> ColumnarUpdates:
@@ -96,9 +96,9 @@ def read_updates(content: bytes, about: ColumnarUpdates) -> ColumnarUpdates:
 
 def _lists_of_names(masks: Mapping[str, Mask], length: int) -> pa.Array:
     """Return for each row the names whose mask is true there."""
-    found = [np.flatnonzero(mask) for mask in masks.values()]
-    rows = np.concatenate(found)
-    codes = np.repeat(np.arange(len(found)), [len(each) for each in found])
+    positions = [np.flatnonzero(mask) for mask in masks.values()]
+    rows = np.concatenate(positions)
+    codes = np.repeat(np.arange(len(positions)), [len(each) for each in positions])
     order = np.argsort(rows, kind="stable")
     stops = np.cumsum(np.bincount(rows, minlength=length))
     offsets = pa.array(np.concatenate([[0], stops]), pa.int32())
@@ -225,8 +225,8 @@ def keys_of_messages(content: bytes) -> set[str]:
         table = pq.read_table(_reader(content), columns=["message"])
         texts = table.column("message")
         of_groups = pc.fill_null(pc.starts_with(texts, _GROUP_FIRST), False)
-        found = {each["$group_key"] for each in loads_many(texts.filter(of_groups).to_pylist())}
-        return found if len(texts) == pc.sum(of_groups).as_py() else {USERS, *found}
+        keys = {each["$group_key"] for each in loads_many(texts.filter(of_groups).to_pylist())}
+        return keys if len(texts) == pc.sum(of_groups).as_py() else {USERS, *keys}
 
 
 def logged_messages(texts: Sequence[str]) -> list[Message]:

@@ -61,8 +61,8 @@ def mark(connection: sqlite3.Connection) -> None:
     """Leave the mark of a transaction, inside it."""
     connection.execute(_TABLE)
     row = connection.execute("SELECT mark FROM lineage").fetchone()
-    known = None if row is None else _MARK.fullmatch(str(row[0]).encode())
-    before = (_NONE if known is None else known[2]).decode()
+    match = None if row is None else _MARK.fullmatch(str(row[0]).encode())
+    before = (_NONE if match is None else match[2]).decode()
     text = f"toolkit-write:{before}>{secrets.token_hex(8)}"
     connection.execute("INSERT OR REPLACE INTO lineage (id, mark) VALUES (1, ?)", [text])
 
@@ -103,14 +103,14 @@ def has_pending(path: Path) -> bool:
 
 def _belongs(path: Path, wal: Path) -> bool:
     """Whether a -wal follows from the file, as far as their marks tell."""
-    found = _marks(wal)
-    known = _mark_of(path)
-    return not found or known is None or known in found | _marks(wal)
+    marks = _marks(wal)
+    own = _mark_of(path)
+    return not marks or own is None or own in marks | _marks(wal)
 
 
 def _marks(wal: Path) -> set[bytes]:
     """Return the marks of the transactions in a -wal, and of the one before them."""
-    found: set[bytes] = set()
+    marks: set[bytes] = set()
     try:
         with wal.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             length = int.from_bytes(data[8:12], "big") + _FRAME
@@ -119,10 +119,10 @@ def _marks(wal: Path) -> set[bytes]:
                 if data[at + 8 : at + 16] != salts:
                     break  # the rest is of before it was last put into the file
                 for each in _MARK.finditer(data[at + _FRAME : at + length]):
-                    found.update(each.groups())
+                    marks.update(each.groups())
     except (OSError, ValueError):  # gone, or empty, meanwhile
         return set()
-    return found
+    return marks
 
 
 def _mark_of(path: Path) -> bytes | None:
@@ -137,5 +137,5 @@ def _mark_of(path: Path) -> bytes | None:
             row = connection.execute("SELECT mark FROM lineage").fetchone()
     except sqlite3.Error:  # half of the -wal may have been put into it when a process was killed
         return None
-    known = None if row is None else _MARK.fullmatch(str(row[0]).encode())
-    return None if known is None else known[2]
+    match = None if row is None else _MARK.fullmatch(str(row[0]).encode())
+    return None if match is None else match[2]

@@ -112,17 +112,17 @@ class StoredProfiles:
 
     def rows(self, ids: Iterable[str]) -> dict[str, tuple[Profile, int]]:
         """Return properties and last_seen of the profiles there are, oldest first."""
-        found: list[tuple[int, str, str, str | None]] = []
+        rows: list[tuple[int, str, str, str | None]] = []
         pending = iter(ids)
         while part := list(islice(pending, _IDS_A_QUERY)):
             marks = ", ".join("?" * len(part))
-            found += self._select(
+            rows += self._select(
                 f"rowid, {self._id}, properties, last_seen FROM * AND {self._id} IN ({marks})", part
             ).fetchall()
-        found.sort()
+        rows.sort()
         return {
             distinct_id: (_profile(text), int(_read_times([seen])[0]))
-            for _, distinct_id, text, seen in found
+            for _, distinct_id, text, seen in rows
         }
 
     def load(self, *, trusting_rows: bool = True) -> Snapshot:
@@ -225,8 +225,8 @@ class StoredProfiles:
             self._delete_rows(rowids[dropped], len(rowids))
             rowids = np.delete(rowids, dropped)
         touched = np.sort(touched)
-        known, new = touched[touched < len(rowids)], touched[touched >= len(rowids)]
-        for part, _, texts, seen in _json_parts(snapshot, known):
+        old, new = touched[touched < len(rowids)], touched[touched >= len(rowids)]
+        for part, _, texts, seen in _json_parts(snapshot, old):
             self._store.execute_many(
                 f"UPDATE {self._table} SET properties = ?, last_seen = ? WHERE rowid = ?",
                 zip(texts, seen, rowids[part].tolist(), strict=True),
@@ -276,7 +276,7 @@ class StoredProfiles:
             "INSERT INTO checkpoints (batch_id, group_key, profiles, parquet) VALUES (?, ?, ?, ?)",
             (
                 (batch_id, self._key, count, content)
-                for count, content in self._store.told(bulk.written_snapshot(snapshot))
+                for count, content in self._store.reported(bulk.written_snapshot(snapshot))
             ),
         )
 
@@ -374,8 +374,8 @@ def _written_times(microseconds: Positions) -> list[str | None]:
 
 def _read_times(texts: list[str | None]) -> Positions:
     with bulk.readable("the times of Updated At"):
-        known = {
+        moments = {
             text: NO_TIME if text is None else times.parse_time(text)
             for text in dict.fromkeys(texts)
         }
-    return np.array([known[text] for text in texts], np.int64)
+    return np.array([moments[text] for text in texts], np.int64)

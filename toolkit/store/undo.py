@@ -140,14 +140,14 @@ class _Touched:
         cells = self._cells.get(name)
         return self.whole if cells is None else cells | self.whole
 
-    def add(self, batch: Batch, given: Iterable[Run], *, counts: bool) -> None:
+    def add(self, batch: Batch, runs: Iterable[Run], *, counts: bool) -> None:
         """Follow a batch, the next in the order of arrival; add what it changed if it *counts*."""
-        found = [mine for run in given if (mine := self._own(run)) is not None]
-        if not found:
+        own = [mine for run in runs if (mine := self._own(run)) is not None]
+        if not own:
             return
-        keys, names, deleted = _named(found)
+        keys, names, deleted = _named(own)
         before = self._held(keys, names)
-        for run in found:
+        for run in own:
             replay(self._state, run, batch.time)
         if counts:
             at = np.array([self._rows[key] for key in keys.to_pylist()], np.int64)
@@ -160,7 +160,9 @@ class _Touched:
         now = self._state.snapshot()
         then, here = self._after.positions(self.ids), now.positions(self.ids)
         at = np.arange(len(self.ids))
-        for name in _told(dict.fromkeys([*self._after.columns, *now.columns]), len(at), progress):
+        for name in _watched(
+            dict.fromkeys([*self._after.columns, *now.columns]), len(at), progress
+        ):
             before = {name: self._after.column(name).take(then)}
             after = {name: now.column(name).take(here)}
             self._compare(at, (then >= 0, before), (here >= 0, after))
@@ -182,9 +184,9 @@ class _Touched:
         """Return what a run says of the profiles asked about, None if it names none."""
         if not isinstance(run, tuple):
             return [each for each in run if each.message.distinct_id in self._rows] or None
-        time, given = run
-        at = np.flatnonzero(places(given.ids, self.ids) >= 0)
-        return (time, given.rows(at)) if len(at) else None
+        time, updates = run
+        at = np.flatnonzero(places(updates.ids, self.ids) >= 0)
+        return (time, updates.rows(at)) if len(at) else None
 
     def _held(self, keys: pa.Array, names: list[str]) -> _Held:
         """Return which profiles there are now, and their cells."""
@@ -203,12 +205,12 @@ class _Touched:
 _Held: TypeAlias = tuple[Mask, dict[str, Column]]
 
 
-def _named(given: Iterable[Run]) -> tuple[pa.Array, list[str], pa.Array]:
+def _named(runs: Iterable[Run]) -> tuple[pa.Array, list[str], pa.Array]:
     """Return the profiles and the properties that updates name, and the profiles they delete."""
     keys: list[pa.Array] = []
     deleted: list[pa.Array] = [pa.array([], pa.large_string())]
     names: dict[str, None] = {}
-    for run in given:
+    for run in runs:
         if isinstance(run, tuple):
             keys.append(run[1].ids)
             names.update(dict.fromkeys(run[1].names))
@@ -226,7 +228,7 @@ def _named(given: Iterable[Run]) -> tuple[pa.Array, list[str], pa.Array]:
     return pa.concat_arrays(keys).unique(), list(names), pa.concat_arrays(deleted).unique()
 
 
-def _told(names: Iterable[str], rows: int, progress: Progress) -> Iterator[str]:
+def _watched(names: Iterable[str], rows: int, progress: Progress) -> Iterator[str]:
     """Yield names of properties, and tell how much of the table has been looked at."""
     all_names = list(names)
     for done, name in enumerate(all_names):
@@ -255,7 +257,7 @@ def plan_undo(
     # Only where a profile stands in both is there a cell to compare.
     left, right = np.where(stayed, then, -1), np.where(stayed, now, -1)
     alike = np.array_equal(left, right)
-    for name in _told(dict.fromkeys([*before.columns, *after.columns]), len(ids), progress):
+    for name in _watched(dict.fromkeys([*before.columns, *after.columns]), len(ids), progress):
         if alike and before.columns.get(name) is after.columns.get(name):
             continue  # a replay leaves a column that nobody writes to as it is
         differs = ~before.column(name).take(left).identical(after.column(name).take(right))
@@ -296,10 +298,10 @@ def plan_undo(
     rows = np.concatenate([np.flatnonzero(mask) for mask in (made, gone, changed)])
     again = gone[rows]
     columns: dict[str, Column] = {}
-    for name in _told(before.columns, len(ids), progress):
-        chosen = again | writes[name][rows] if name in writes else again
-        if chosen.any():
-            cells = before.column(name).take(np.where(chosen, then[rows], -1))
+    for name in _watched(before.columns, len(ids), progress):
+        restored = again | writes[name][rows] if name in writes else again
+        if restored.any():
+            cells = before.column(name).take(np.where(restored, then[rows], -1))
             if cells.state.any():
                 columns[name] = cells
     taken = {name: mask[rows] for name, mask in unset.items() if mask.any()}
@@ -357,9 +359,9 @@ def _touched(
         return touched
     later = {batch.id for batch in log.batches() if batch.id > batch_id}
     standing = _standing_after(log.batches(), batch_id)
-    for batch, given in groupby(runs_of(log, group_key, later), lambda each: each[0]):
+    for batch, group in groupby(runs_of(log, group_key, later), lambda each: each[0]):
         progress("Looking back", batch.id - batch_id, len(later))
-        touched.add(batch, (run for _, run in given), counts=batch.id in standing)
+        touched.add(batch, (run for _, run in group), counts=batch.id in standing)
     if len(standing) < len(later):
         touched.add_differences(progress)
     return touched

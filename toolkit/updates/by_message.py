@@ -217,14 +217,14 @@ def _plan_columns(
         old = base.column(name).take(positions)
         cells[name] = _apply_to_cells(name, old, operations, results)
     seen = np.full(len(codes), NO_TIME, np.int64)
-    known = positions >= 0
-    seen[known] = base.last_seen[positions[known]]
+    exists = positions >= 0
+    seen[exists] = base.last_seen[positions[exists]]
     _see(seen, batch, of_message, results.wrote, arrival)
 
-    exist = known.copy()
+    exist = exists.copy()
     exist[list(born)] = True
     # New profiles stand in the order they were created.
-    order = np.concatenate([np.flatnonzero(known), np.array(list(born), np.int64)])
+    order = np.concatenate([np.flatnonzero(exists), np.array(list(born), np.int64)])
     names = dict.fromkeys(chain.from_iterable(message.written for _, message in messages))
     written = dict.fromkeys(chain(names, cells))
     snapshot, touched = merge(
@@ -272,11 +272,11 @@ def _by_property(
     exists = (positions >= 0).tolist()
     by_name: dict[str, list[_Operation]] = {}
     born: dict[int, int] = {}
-    told = counted("Comparing", messages, progress)
-    for at, (code, (_, message)) in enumerate(zip(of_message, told, strict=True)):
+    watched = counted("Comparing", messages, progress)
+    for at, (code, (_, message)) in enumerate(zip(of_message, watched, strict=True)):
         for operator, argument in message.operations:
-            known = OPERATORS[operator]
-            if known.creates:
+            kind = OPERATORS[operator]
+            if kind.creates:
                 if not exists[code]:
                     exists[code] = True
                     born[code] = at
@@ -284,8 +284,8 @@ def _by_property(
             elif not exists[code]:
                 continue  # REMOVE-1, UNSET-1: nothing to take from
             # Not a call for each of millions of messages.
-            has_values = known.argument == "values"
-            for name, value in argument.items() if has_values else known.pairs(argument):
+            has_values = kind.argument == "values"
+            for name, value in argument.items() if has_values else kind.pairs(argument):
                 by_name.setdefault(name, []).append(_Operation(code, operator, value, at))
     return by_name, born
 
@@ -315,8 +315,8 @@ def _apply_to_cells(
         results.wrote[at] |= wrote
         values[code] = after.get(name, ABSENT)
     codes = list(changed)
-    found = [growing.settled({name: values[code]})[name] for code in codes]
-    return cells.put(np.array(codes, np.int64), Column.of(found))
+    finished = [growing.settled({name: values[code]})[name] for code in codes]
+    return cells.put(np.array(codes, np.int64), Column.of(finished))
 
 
 def _set_cells(cells: Column, operations: list[_Operation], results: _Cells) -> Column:

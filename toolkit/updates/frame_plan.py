@@ -37,7 +37,7 @@ def plan_frame(
         columns, cuts = limits.cut_columns(before, rows.ids, columns)
         left_out += cuts
     positions = before.positions(rows.ids)
-    known = positions >= 0
+    exists = positions >= 0
     old = {name: before.column(name).take(positions) for name in columns}
     new = dict(columns)
     if missing == "leave":
@@ -52,7 +52,7 @@ def plan_frame(
             at = pc.index_in(pa.array(of_name, pa.large_string()), rows.ids).to_numpy()
             at = np.unique(at[~new[name].is_present[at]]).astype(np.int64)
             new[name] = new[name].put(at, old[name].take(at))
-    compared = compare(rows.ids, old, new, (known, np.ones(len(known), np.bool_)))
+    compared = compare(rows.ids, old, new, (exists, np.ones(len(exists), np.bool_)))
     written = np.flatnonzero(compared.updated | compared.created)
     cells: dict[str, Column] = {}
     removed: dict[str, Mask] = {}

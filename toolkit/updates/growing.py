@@ -54,14 +54,14 @@ class GrowingList:
 
     def _remove(self, value: Json) -> bool:
         same = key(value)
-        gone = self._known().pop(same, [])
+        gone = self._places_of().pop(same, [])
         self._repeated.discard(same)
         for place in gone:
             del self._elements[place]
         return bool(gone)
 
     def _union(self, values: list[Json]) -> bool:
-        places = self._known()
+        places = self._places_of()
         before = len(self._elements)
         for same in self._repeated:
             first, *others = places[same]
@@ -76,7 +76,7 @@ class GrowingList:
                 wrote = True
         return wrote
 
-    def _known(self) -> dict[Hashable, list[int]]:
+    def _places_of(self) -> dict[Hashable, list[int]]:
         if self._places is None:
             self._places = {}
             for place, element in self._elements.items():
@@ -85,9 +85,9 @@ class GrowingList:
 
     def _note(self, same: Hashable, place: int) -> None:
         assert self._places is not None
-        known = self._places.setdefault(same, [])
-        known.append(place)
-        if len(known) > 1:
+        places = self._places.setdefault(same, [])
+        places.append(place)
+        if len(places) > 1:
             self._repeated.add(same)
 
 
@@ -123,12 +123,12 @@ def apply_to(
 
 def settled(properties: Mapping[str, Any], names: Iterable[str] | None = None) -> Profile:
     """Return a profile with lists for growing ones: of some properties, or of all."""
-    found = {
+    lists = {
         name: value.elements()
         for name in (properties if names is None else names)
         if isinstance(value := properties.get(name), GrowingList)
     }
-    return {**properties, **found} if found else properties
+    return {**properties, **lists} if lists else properties
 
 
 def _growing(value: Any) -> GrowingList | None:

@@ -196,8 +196,8 @@ def parse_message(
     distinct_id: str | None = None
     operator: str | None = None
     try:
-        group_key, given = _addressee(raw, group_key)
-        distinct_id = normalise_id(given)
+        group_key, raw_id = _addressee(raw, group_key)
+        distinct_id = normalise_id(raw_id)
         operators, unknown, passed_over = _operators(raw)
         for operator in operators:
             _check_operator(operator, group_key)
@@ -320,8 +320,8 @@ def _instead_of_id(raw: Mapping[Any, Any]) -> str:
             f". This is an event, which changes no profile; {how}, and a server takes it at /track"
         )
     plain = {re.sub(r"[\W_]", "", str(field)).lower(): field for field in raw}
-    given = plain.get("distinctid")
-    return "" if given is None else f'; did you mean it by {glimpse(given)!r}? Write "$distinct_id"'
+    meant = plain.get("distinctid")
+    return "" if meant is None else f'; did you mean it by {glimpse(meant)!r}? Write "$distinct_id"'
 
 
 def _operators(raw: Mapping[Any, Any]) -> tuple[list[Any], list[str], list[str]]:
@@ -331,14 +331,14 @@ def _operators(raw: Mapping[Any, Any]) -> tuple[list[Any], list[str], list[str]]
     property that was written in the wrong place (MSG-4).
     """
     fields = [field for field in raw if field not in KNOWN_FIELDS]
-    known = [field for field in fields if field in OPERATORS]
-    if len(known) == len(fields) or not known:
+    operators = [field for field in fields if field in OPERATORS]
+    if len(operators) == len(fields) or not operators:
         return fields, [], []
     ignored = [field for field in fields if is_meta(field, raw[field])]
     refused = [
         field
         for field in fields
-        if field not in (*known, *ignored) and isinstance(field, str) and field.startswith("$")
+        if field not in (*operators, *ignored) and isinstance(field, str) and field.startswith("$")
     ]
     return [field for field in fields if field not in (*ignored, *refused)], refused, ignored
 
@@ -367,10 +367,10 @@ def _check_operator(operator: Any, group_key: str) -> None:
 
 def _check_argument(operator: str, argument: object) -> tuple[Any, list[Rejection]]:
     """Return the valid part of an operator's argument, and what of it is refused."""
-    known = OPERATORS[operator]
-    if known.argument == "none":
+    kind = OPERATORS[operator]
+    if kind.argument == "none":
         return "", []  # DELETE-1: its value is ignored
-    if known.argument == "names":
+    if kind.argument == "names":
         return _check_names(operator, argument)
     if not is_mapping(argument):
         raise MessageError(
@@ -390,8 +390,8 @@ def _check_argument(operator: str, argument: object) -> tuple[Any, list[Rejectio
         if name == LAST_SEEN:
             reason = "Updated At is kept by the table; send $time instead"
             left_out.append(Rejection(-1, None, operator, name, reason, "SEEN-1"))
-        elif known.refuse is not None and (refusal := known.refuse(valid)):
-            left_out.append(Rejection(-1, None, operator, name, refusal, known.refusal))
+        elif kind.refuse is not None and (refusal := kind.refuse(valid)):
+            left_out.append(Rejection(-1, None, operator, name, refusal, kind.refusal))
         else:
             checked[str(name)] = valid
     return checked, left_out

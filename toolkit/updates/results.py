@@ -155,8 +155,8 @@ class ColumnsResult(Outcome):
         if self.changed_cells:
             notes.append(f"{count(self.changed_cells, 'stored value')} overwritten.")
         if self.left_out:
-            told = (f'"{name}" ({reason})' for name, reason in self.left_out.items())
-            notes.append(f"{count(len(self.left_out), 'column')} left out: {', '.join(told)}.")
+            columns = (f'"{name}" ({reason})' for name, reason in self.left_out.items())
+            notes.append(f"{count(len(self.left_out), 'column')} left out: {', '.join(columns)}.")
         return notes
 
     def __repr__(self) -> str:
@@ -236,8 +236,8 @@ class ChangeReport(Outcome):
         return rejection_frame(self.rejections, CELLS)
 
     def _sentence(self) -> str:
-        told = ", ".join(f"{number:,} {name}" for name, number in self.effects.items() if number)
-        parts = [f"{count(self.matched, 'profile')}: {told}" if told else "no profiles"]
+        effects = ", ".join(f"{number:,} {name}" for name, number in self.effects.items() if number)
+        parts = [f"{count(self.matched, 'profile')}: {effects}" if effects else "no profiles"]
         if self.dry_run:
             parts.append("dry run, nothing written")
         return "; ".join(parts)
@@ -247,8 +247,8 @@ class ChangeReport(Outcome):
         lines = []
         for name, *numbers in self.properties.head(12).to_numpy().tolist():
             kinds = zip(numbers, ("added", "changed", "removed"), strict=True)
-            told = ", ".join(f"{number:,} {kind}" for number, kind in kinds if number)
-            lines.append(f"{name}: {told}")
+            changes = ", ".join(f"{number:,} {kind}" for number, kind in kinds if number)
+            lines.append(f"{name}: {changes}")
         if len(self.properties) > 12:
             more = len(self.properties) - 12
             lines.append(f"… and {more:,} more {'property' if more == 1 else 'properties'}")

@@ -201,15 +201,15 @@ def applied_rules(
         return rules if after is None else [*rules, "SEEN-2"]
     valid: dict[str, Any] = {} if parsed is None else dict(parsed.operations)
     sent = [name for name in message if name in OPERATORS]
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     if any(name not in OPERATORS for name in operators_of(message)):
-        found["MSG-4"] = None
+        names["MSG-4"] = None
     accepted: list[str] = []
     hides = wrote = False
     profile = before
     for operator in sent:
         refused = [each.property for each in rejections if each.operator == operator]
-        found.update({each.rule: None for each in rejections if each.operator == operator})
+        names.update({each.rule: None for each in rejections if each.operator == operator})
         if operator not in valid:
             continue
         argument = valid[operator]
@@ -218,27 +218,27 @@ def applied_rules(
         if refused and not argument:
             continue
         accepted.append(operator)
-        found.update(dict.fromkeys(_operator_rules(operator, argument, profile or {})))
+        names.update(dict.fromkeys(_operator_rules(operator, argument, profile or {})))
         hides = hides or (OPERATORS[operator].creates and any(name in argument for name in HIDDEN))
         profile, did = apply(profile, [(operator, argument)])
         wrote = wrote or did
     if was_deleted and before is None and after is not None:
-        found["DELETE-1"] = None
+        names["DELETE-1"] = None
     if len(sent) > 1:
-        found["MSG-1"] = None
+        names["MSG-1"] = None
     if rejections and accepted:
-        found["MSG-3"] = None
+        names["MSG-3"] = None
     creates = any(OPERATORS[name].creates for name in sent)
     if rejections and not accepted and before is None and creates:
-        found["MSG-5"] = None
-    found.update(dict.fromkeys(_envelope_rules(message)))
+        names["MSG-5"] = None
+    names.update(dict.fromkeys(_envelope_rules(message)))
     if hides:
-        found["HIDDEN"] = None
+        names["HIDDEN"] = None
     if after is not None:
         moves = wrote and not (parsed is not None and parsed.ignore_time)
-        found["SEEN-1" if moves else "SEEN-2"] = None
-    found.pop("", None)  # of an operator that no rule describes
-    return list(found)
+        names["SEEN-1" if moves else "SEEN-2"] = None
+    names.pop("", None)  # of an operator that no rule describes
+    return list(names)
 
 
 def _operator_rules(operator: str, argument: Any, stored: Profile) -> Iterable[str]:
