@@ -114,7 +114,7 @@ class PathIsFolderError(PathError, IsADirectoryError):
 
 
 class ArgumentError(ToolkitError, ValueError):
-    """An argument of a call that is none of what is allowed."""
+    """An argument of a call that is not one of those allowed."""
 
 
 class ProfileNotFoundError(ToolkitError, KeyError):

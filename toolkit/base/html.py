@@ -212,7 +212,7 @@ def cell_text(value: Any) -> str:
     if isinstance(value, list | dict):
         try:
             return dumps(value)
-        except (TypeError, ValueError):  # holds what is no JSON
+        except (TypeError, ValueError):  # holds what is not JSON
             return str(value)
     return str(value)
 

@@ -25,7 +25,7 @@ from toolkit.base.errors import InvalidValueError
 
 Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
-#: Lists and objects may stand this deep in each other. SQLite and most JSON
+#: Lists and objects may be nested this deep. SQLite and most JSON
 #: readers give up between 254 and 1,000; a value every reader takes is kept.
 MAX_DEPTH: Final = 200
 

@@ -137,7 +137,7 @@ class CodedLists:
         sizes = np.where(is_row, np.diff(bounds)[rows] if self.length else 1, 1)
         begins = np.where(is_row, bounds[rows], -1)
         owners = np.repeat(np.arange(len(rows)), sizes)
-        # The n-th of a row's texts stands n places behind its first.
+        # The n-th of a row's texts is n places after its first.
         nth = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         return owners, np.repeat(begins, sizes) + nth
 
@@ -149,7 +149,7 @@ def coded(series: pd.Series) -> Coded:
     """Return a column of distinct IDs, or of event names, as codes.
 
     Numbers become their decimal text as in messages (MSG-4), and a UUID its usual
-    text. A missing or empty cell, and in a mixed column whatever is none of these, has
+    text. A missing or empty cell, and in a mixed column whatever is not one of these, has
     no code.
 
     Raises
@@ -450,7 +450,7 @@ def _from_datetimes(series: pd.Series) -> Microseconds:
 
 
 def _from_numbers(array: pa.Array) -> Microseconds:
-    numbers = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)  # and 0 is no time
+    numbers = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)  # and 0 is not a time
     return of_numbers(numbers)
 
 

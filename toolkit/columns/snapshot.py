@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from toolkit.base import ABSENT, Json, dumps, joined_texts
 from toolkit.columns.column import Column, Mask, Positions, cell_frame
 
-# Texts are few if among so many first ones are no more different ones than that.
+# Texts are few if the first so many of them hold at most so many different ones.
 _LOOKED_AT: Final = 4_096
 _FEW: Final = 256
 # Codes of up to 16 bits are worth their memory.
@@ -185,7 +185,7 @@ def places(ids: pa.Array, within: pa.Array) -> Positions:
     [1, -1]
     """
     if len(ids):
-        # What is imported, undone or replayed is mostly asked for as it stands: to see
+        # What is imported, undone or replayed is mostly asked for in the order it is in: to see
         # that takes a tenth of the time of looking each up.
         start = pc.index(within, ids[0]).as_py()
         if start >= 0 and within.slice(start, len(ids)).equals(ids):

@@ -184,7 +184,7 @@ class ProfileTable:
             raise ArgumentError(
                 f"{argument('group_key', group_key)}; text such as 'company' is needed"
             )
-        as_json(group_key)  # half a surrogate pair is no text
+        as_json(group_key)  # half a surrogate pair is not text
         if self._groups_then is not None:
             return self._groups_then(group_key)
         return self._beside(self._engine, group_key)

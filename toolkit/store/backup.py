@@ -20,7 +20,7 @@ from toolkit.base import (
 )
 from toolkit.store.engine import Engine
 from toolkit.store.file import Store
-from toolkit.store.pending import SUFFIXES, beside, has_pending, is_beside_database
+from toolkit.store.pending import SUFFIXES, has_pending, is_beside_database, next_to
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def back_up(
         raise StoreError(f"{target} cannot be written ({error.strerror}).") from error
     finally:
         for suffix in ("", *SUFFIXES):
-            beside(making, suffix).unlink(missing_ok=True)
+            next_to(making, suffix).unlink(missing_ok=True)
     return BackupReport(str(path), target.stat().st_size)
 
 

@@ -22,7 +22,7 @@ from toolkit.base import (
     either,
 )
 from toolkit.store import parquet as bulk
-from toolkit.store.pending import beside, check_pending, has_pending, mark
+from toolkit.store.pending import check_pending, has_pending, mark, next_to
 from toolkit.store.schema import MIGRATIONS, SCHEMA_VERSION, create
 from toolkit.store.store_errors import RESTORE, explained_error
 
@@ -88,7 +88,7 @@ class Connection:
             if isinstance(error, StoreError):
                 raise
             raise StoreError(f"{self.path}: {error.strerror}. Nothing was changed.") from error
-        self._files = {suffix: beside(self.path, suffix) for suffix in _FILES}
+        self._files = {suffix: next_to(self.path, suffix) for suffix in _FILES}
         self._identities = {suffix: self._identity(suffix) for suffix in _FILES}
 
     def _refuse_no_path(self) -> None:
@@ -129,7 +129,7 @@ class Connection:
                     "holds what is not in the file yet. Copy both to where you may write, and "
                     "open the copy."
                 ) from error
-            # Nobody has it open, then, and nothing can be written beside it.
+            # Nobody has it open, then, and nothing can be written next to it.
             self._is_fixed = True
             self._connect(f"{address}?immutable=1", self._look)
         return why

@@ -36,7 +36,7 @@ class Engine:
         self._lock = threading.RLock()
         # Each thread notes here in which moment it is.
         self._here = threading.local()
-        #: What forms keep beside the profiles.
+        #: What forms keep next to the profiles.
         self.notes = Notes(store)
         #: For profiles of the past: of when they are, in words.
         self.past_moment: str | None = None

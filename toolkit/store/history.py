@@ -2,8 +2,8 @@
 
 Two orders are kept apart. *Arrival* is the order of the log; the latest state
 is what its updates lead to in that order. *Effective time* is when an update
-says it happened: its ``$time``, else its arrival. The past follows effective time
-: an update that arrived late, or was imported with older times, is part of
+says it happened: its ``$time``, else its arrival. The past follows effective
+time: an update that arrived late, or was imported with older times, is part of
 the past from the time it names.
 """
 
@@ -493,7 +493,7 @@ def timeline(log: Log, group_key: str, name: str) -> Timeline:
     keys: list[pa.Array] = []
     moments: list[Positions] = []
     values: list[Column] = []
-    # Operators whose result depends on what stood there, by place in the whole.
+    # Operators whose result depends on what was stored, by place in the whole.
     relative: dict[int, tuple[str, Any]] = {}
     length = 0
     compaction = log.compaction()

@@ -3,7 +3,7 @@
 The log is the truth and the state follows from it: applying its batches in
 order to an empty table gives the table. A batch is logged as its messages, or,
 when it writes whole columns, as those columns: an import as a ``$set``, a large
-undo as edits, a part for each table it reaches.
+undo as edits, one part per table it reaches.
 
 A log can be compacted: its first batches give way to the profiles they led to,
 from which everything later follows as before.
@@ -20,7 +20,7 @@ import numpy as np
 from toolkit.columns import Snapshot
 from toolkit.updates import Change, ColumnarUpdates, Outcome, Updates, keys_of, of_profile
 
-#: What a batch leads to, a table each: by group key.
+#: What a batch leads to in each table, by group key.
 Changes: TypeAlias = Mapping[str, Change]
 
 

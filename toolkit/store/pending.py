@@ -24,7 +24,7 @@ _TABLE: Final = (
 )
 _MARK: Final = re.compile(rb"toolkit-write:([0-9a-f]{16})>([0-9a-f]{16})")
 _NONE: Final = b"0" * 16
-#: What SQLite puts behind the name of a file, for the files beside it.
+#: What SQLite puts behind the name of a file, for the files next to it.
 SUFFIXES: Final = ("-wal", "-shm", "-journal")
 _MAGIC: Final = b"SQLite format 3\0"
 # Bytes of the header of a -wal, and of that of each page in it.
@@ -35,7 +35,7 @@ _LOOKS: Final = 20
 _PAUSE: Final = 0.02
 
 
-def beside(path: Path, suffix: str) -> Path:
+def next_to(path: Path, suffix: str) -> Path:
     """Return the path of a file that SQLite keeps with another one, such as its ``-wal``."""
     return path.with_name(path.name + suffix)
 
@@ -75,7 +75,7 @@ def check_pending(path: Path) -> None:
     StoreDamagedError
         If the ``-wal`` next to it belongs to another file, or to another state of it.
     """
-    wal = beside(path, "-wal")
+    wal = next_to(path, "-wal")
     if not has_pending(path):
         return
     if not path.exists() or path.stat().st_size == 0:
@@ -97,7 +97,7 @@ def check_pending(path: Path) -> None:
 
 def has_pending(path: Path) -> bool:
     """Return whether something was written that is not in the file itself yet."""
-    wal = beside(path, "-wal")
+    wal = next_to(path, "-wal")
     return wal.exists() and wal.stat().st_size > _HEADER
 
 

@@ -253,7 +253,7 @@ class StoredProfiles:
         rowids = np.sort(rowids)
         starts = np.flatnonzero(np.diff(rowids, prepend=rowids[0] - 2) > 1)
         stops = np.append(starts[1:], len(rowids))
-        # A statement for so many rows: whoever watches is told between them.
+        # A statement for so many rows: progress is reported between them.
         runs = (
             (int(rowids[at]), int(rowids[min(at + _CHUNK, stop) - 1]))
             for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)

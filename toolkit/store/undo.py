@@ -127,7 +127,7 @@ class _Touched:
 
     def __init__(self, ids: pa.Array, after: Snapshot) -> None:
         self.ids = ids
-        #: Which of them changed at all, and which were made, deleted or made anew.
+        #: Which of them changed at all, and which were made, deleted or made again.
         self.named: Mask = np.zeros(len(ids), np.bool_)
         self.whole: Mask = np.zeros(len(ids), np.bool_)
         self._cells: dict[str, Mask] = {}
@@ -160,7 +160,7 @@ class _Touched:
         now = self._state.snapshot()
         then, here = self._after.positions(self.ids), now.positions(self.ids)
         at = np.arange(len(self.ids))
-        for name in _watched(
+        for name in _reported(
             dict.fromkeys([*self._after.columns, *now.columns]), len(at), progress
         ):
             before = {name: self._after.column(name).take(then)}
@@ -228,8 +228,8 @@ def _named(runs: Iterable[Run]) -> tuple[pa.Array, list[str], pa.Array]:
     return pa.concat_arrays(keys).unique(), list(names), pa.concat_arrays(deleted).unique()
 
 
-def _watched(names: Iterable[str], rows: int, progress: Progress) -> Iterator[str]:
-    """Yield names of properties, and tell how much of the table has been looked at."""
+def _reported(names: Iterable[str], rows: int, progress: Progress) -> Iterator[str]:
+    """Yield names of properties, and report how much of the table has been looked at."""
     all_names = list(names)
     for done, name in enumerate(all_names):
         progress("Looking back", done * rows // len(all_names), rows)
@@ -254,10 +254,10 @@ def plan_undo(
     made, gone, stayed = ~was & is_now, was & ~is_now, was & is_now
     differing: dict[str, Mask] = {}
     changed = made | gone
-    # Only where a profile stands in both is there a cell to compare.
+    # Only a profile that is in both has cells to compare.
     left, right = np.where(stayed, then, -1), np.where(stayed, now, -1)
     alike = np.array_equal(left, right)
-    for name in _watched(dict.fromkeys([*before.columns, *after.columns]), len(ids), progress):
+    for name in _reported(dict.fromkeys([*before.columns, *after.columns]), len(ids), progress):
         if alike and before.columns.get(name) is after.columns.get(name):
             continue  # a replay leaves a column that nobody writes to as it is
         differs = ~before.column(name).take(left).identical(after.column(name).take(right))
@@ -294,11 +294,11 @@ def plan_undo(
     changed = np.zeros(len(ids), np.bool_)
     for mask in (*writes.values(), *unset.values()):
         changed |= mask
-    # Profiles written again stand last, in the order they stood in.
+    # Profiles written again come last, in the order they were in.
     rows = np.concatenate([np.flatnonzero(mask) for mask in (made, gone, changed)])
     again = gone[rows]
     columns: dict[str, Column] = {}
-    for name in _watched(before.columns, len(ids), progress):
+    for name in _reported(before.columns, len(ids), progress):
         restored = again | writes[name][rows] if name in writes else again
         if restored.any():
             cells = before.column(name).take(np.where(restored, then[rows], -1))

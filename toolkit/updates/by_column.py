@@ -29,13 +29,13 @@ def plan_columns(state: State, updates: ColumnarUpdates, progress: Progress = si
         left = np.ones(len(base), np.bool_)
         left[dropped] = False
         base = base.keep(left)
-        # Where the profiles that are left stand now.
+        # Where the profiles that are left are now.
         positions = np.where(exists & ~updates.deletes, (np.cumsum(left) - 1)[positions], -1)
         progress("Comparing", 0, rows)
     # UNSET-1: there is nothing to take from where there is no profile.
     born: Mask = ~exists & updates.sets
     wrote = born.copy()
-    # Written as sent, 1.0 over 1 too; to the reader of the counts that is no difference.
+    # Written as sent, 1.0 over 1 too; for the counts that is not a difference.
     rewritten: Mask = born.copy()
     differs: Mask = np.zeros(rows, np.bool_)
     after: dict[str, Column] = {}

@@ -223,7 +223,7 @@ def _plan_columns(
 
     exist = exists.copy()
     exist[list(born)] = True
-    # New profiles stand in the order they were created.
+    # New profiles are in the order they were created in.
     order = np.concatenate([np.flatnonzero(exists), np.array(list(born), np.int64)])
     names = dict.fromkeys(chain.from_iterable(message.written for _, message in messages))
     written = dict.fromkeys(chain(names, cells))

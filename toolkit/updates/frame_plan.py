@@ -45,7 +45,7 @@ def plan_frame(
             sent = np.flatnonzero(column.is_present)
             new[name] = old[name].put(sent, column.take(sent))
     elif rows.left_out:
-        # What is no JSON is no missing cell, which would unset what is stored.
+        # A cell that is not JSON is not a missing cell, which would unset what is stored.
         names = {each.property for each in rows.left_out}
         for name in [each for each in new if each in names]:
             of_name = [each.distinct_id for each in rows.left_out if each.property == name]

@@ -1,9 +1,9 @@
 """Long lists under many operators of one batch, without going over them again for each.
 
 The operators of :mod:`toolkit.operators` never change what they are given: each makes
-the list again. For a list of 100,000 elements that takes milliseconds, a message. A
-:class:`GrowingList` is in such a profile's place of the list while a batch is worked
-out, is changed in place, and gives the list at the end.
+the list again. For a list of 100,000 elements that takes milliseconds per message. A
+:class:`GrowingList` takes the place of the list while a batch is worked out, is changed
+in place, and gives the list at the end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 from toolkit.base import ABSENT, Json, key
 from toolkit.updates.operators import OPERATORS, Profile, Rejections
 
-# Shorter lists are faster made anew.
+# Shorter lists are made again faster.
 _LONG: Final = 64
 # What a growing list can do itself.
 _LISTS: Final = frozenset({"$union", "$append", "$remove"})

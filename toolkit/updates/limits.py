@@ -1,4 +1,4 @@
-"""The hosted product's limits, for who wants to see what it would keep.
+"""The hosted product's limits, for those who want to see what it would keep.
 
 By default nothing is limited: the toolkit loses nothing. A table opened with
 ``limits="mixpanel"`` cuts or rejects as the product does, and reports each case.
@@ -21,15 +21,15 @@ from toolkit.updates.messages import Message
 from toolkit.updates.operators import OPERATORS, Profile
 from toolkit.updates.rejection import Rejection
 
-#: Properties a profile; further ones are rejected.
+#: Properties per profile; further ones are rejected.
 PROPERTIES: Final = 2_000
-#: Characters a property name; longer ones are cut.
+#: Characters per property name; longer ones are cut.
 NAME_CHARACTERS: Final = 255
-#: UTF-8 bytes a text; longer ones are cut.
+#: UTF-8 bytes per text; longer ones are cut.
 TEXT_BYTES: Final = 255
-#: UTF-8 bytes of JSON a list or object; larger ones are rejected.
+#: UTF-8 bytes of JSON per list or object; larger ones are rejected.
 CONTAINER_BYTES: Final = 256 * 1024
-#: Keys an object; objects with more are rejected.
+#: Keys per object; objects with more are rejected.
 OBJECT_KEYS: Final = 255
 #: Objects in objects; deeper ones are rejected.
 OBJECT_DEPTH: Final = 3
@@ -91,7 +91,7 @@ def _cut_text(value: Json) -> Json:
         encoded = value.encode()
         if len(encoded) <= TEXT_BYTES:
             return value
-        # A character that stands across the limit goes as a whole.
+        # A character across the limit goes as a whole.
         return encoded[:TEXT_BYTES].decode(errors="ignore")
     if isinstance(value, list):
         elements = [_cut_text(element) for element in value]

@@ -42,7 +42,7 @@ from toolkit.base import (
 from toolkit.updates.operators import OPERATORS
 from toolkit.updates.rejection import Rejection
 
-#: The fields of a message that are none of its operators and have a name that is known.
+#: The fields of a message that are not operators and whose names are documented.
 KNOWN_FIELDS: Final = MESSAGE_FIELDS | SDK_FIELDS
 
 _SHAPES: Final = {"values": dict, "names": list, "none": str}
@@ -142,7 +142,7 @@ class Message:
 
 
 def is_meta(field: object, value: object) -> bool:
-    """Return whether a field of a message is none of its operators (META).
+    """Return whether a field of a message is not one of its operators (META).
 
     >>> is_meta("$token", "t"), is_meta("$newest", 1), is_meta("$newest", {"a": 1})
     (True, True, False)
@@ -223,7 +223,7 @@ def parse_message(
         for operator in operators:
             argument, left_out = _check_argument(operator, raw[operator])
             refused += [each.at(index, distinct_id) for each in left_out]
-            # An argument of which nothing is left is no `$set {}`.
+            # An argument of which nothing is left is not `$set {}`.
             if not left_out or argument:
                 operations.append((operator, argument))
     except (MessageError, InvalidIdError, InvalidTimeError, InvalidValueError) as error:

@@ -153,7 +153,7 @@ def delete(
 ) -> Profile:
     """Return no properties: the profile is gone, whatever the argument (DELETE-1).
 
-    That the profile itself is gone too, not merely empty, is :func:`apply`'s to say.
+    That the profile itself is gone too, not merely empty, is decided by :func:`apply`.
 
     >>> delete({"plan": "pro"}, "")
     {}
@@ -196,7 +196,7 @@ class Operator:
     refuse
         Returns why a value cannot be part of its argument, None if it can.
     hint
-        An example of a value, for who writes one.
+        An example of a value, for those who write one.
 
     Examples
     --------
