@@ -243,7 +243,7 @@ def logged_messages(texts: Sequence[str]) -> list[Message]:
 
 
 def _parsed_again(raw: Any) -> Message:
-    """Return a message that is not as the log writes it; the parser has the words if it is none."""
+    """Return a message that is not as the log writes it; the parser says what is wrong with it."""
     rejected: list[Rejection] = []
     seen = None
     if isinstance(raw, dict) and LAST_SEEN in raw:
