@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,12 @@ from toolkit.columns.snapshot import Snapshot
 #: So many differences are kept for showing.
 SHOWN: Final = 100
 
+# Equal values of one of these types are written the same.
+_PLAIN: Final = (str, int, bool)
 _KINDS: Final = ("added", "changed", "removed")
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """One property of a profile before and after.
 
     Attributes
@@ -47,6 +48,8 @@ class Difference:
             return "created" if self.property is None else "added"
         if self.new is ABSENT:
             return "deleted" if self.property is None else "removed"
+        if type(self.old) is type(self.new) and type(self.old) in _PLAIN:
+            return "kept" if self.old == self.new else "changed"
         if not equal(self.old, self.new):
             return "changed"
         return "kept" if dumps(self.old) == dumps(self.new) else "rewritten"
@@ -78,24 +81,23 @@ def differences(
 
 def difference_frame(
     rows: Iterable[Difference],
-    titles: Iterable[str] = ("distinct_id", "property", "change", "old", "new"),
+    titles: Sequence[str] = ("distinct_id", "property", "change", "old", "new"),
 ) -> pd.DataFrame:
     """Return differences as a DataFrame, a row each; ABSENT, and a whole profile, is NaN."""
     listed = list(rows)
-    cells = {
-        title: objects([_shown(each, title) for each in listed])
-        for title in titles
-        if title != "distinct_id"
+    cells: dict[str, list[Any]] = {
+        "property": [each.property for each in listed],
+        "change": [each.change for each in listed] if "change" in titles else [],
+        "old": [_shown(name, value) for _, name, value, _ in listed],
+        "new": [_shown(name, value) for _, name, _, value in listed],
     }
     ids = pd.Series([each.distinct_id for each in listed], dtype="str")
-    return cell_frame({"distinct_id": ids, **cells})
+    shown = {title: objects(cells[title]) for title in titles if title != "distinct_id"}
+    return cell_frame({"distinct_id": ids, **shown})
 
 
-def _shown(each: Difference, title: str) -> Any:
-    value = getattr(each, title)
-    if title in ("old", "new") and (value is ABSENT or each.property is None):
-        return np.nan
-    return copied(value)
+def _shown(name: str | None, value: Any) -> Any:
+    return np.nan if value is ABSENT or name is None else copied(value)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

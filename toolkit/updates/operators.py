@@ -12,7 +12,7 @@ Arguments are taken as :mod:`toolkit.updates.messages` leaves them: checked JSON
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from operator import is_
 from typing import Any, Final, Literal, TypeAlias
@@ -351,7 +351,9 @@ def apply_by(
             after, has_written = doing(name, before, argument, kept_back)
         if refused is not None:
             rule = operator.refusal
-            refused += [replace(each, operator=name, rule=rule) for each in kept_back]
+            refused += [
+                Rejection(-1, None, name, each.property, each.reason, rule) for each in kept_back
+            ]
         # SET-2: `$set {}` makes an empty profile
         wrote = wrote or has_written or (profile is None and operator.creates)
         if has_written or profile is not None or operator.creates:

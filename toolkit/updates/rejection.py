@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
@@ -43,7 +43,7 @@ class Rejection:
 
     def at(self, index: int, distinct_id: str) -> Rejection:
         """Return it with its place, which an operator does not know."""
-        return replace(self, index=index, distinct_id=distinct_id)
+        return Rejection(index, distinct_id, self.operator, self.property, self.reason, self.rule)
 
 
 class CellRejections(NamedTuple):
