@@ -16,7 +16,7 @@ from toolkit.base.errors import InvalidTimeError
 from toolkit.base.times import iso, parse_time
 from toolkit.base.values import ABSENT, dumps
 from toolkit.columns.column import Column
-from toolkit.expressions import Expression, event, literal, tree, user
+from toolkit.expressions import Expression, Scope, event, literal, tree, user
 
 
 class Time(int):
@@ -305,7 +305,7 @@ def tables(draw: st.DrawFn) -> Rows:
     return Rows(length, cells)
 
 
-class Rows:
+class Rows(Scope):
     """A scope of a few columns."""
 
     def __init__(self, length: int, cells: Cells) -> None:

@@ -29,7 +29,7 @@ from tests.expression_reference import (
     value,
     values,
 )
-from toolkit import ProfileTable, event, user
+from toolkit import ProfileTable, cohort_of, event, user
 from toolkit.base.errors import ExpressionError, ToolkitError, UnknownPropertyWarning
 from toolkit.base.times import NO_TIME, iso, parse_time
 from toolkit.base.values import ABSENT, equal
@@ -38,6 +38,7 @@ from toolkit.columns.column import Column
 from toolkit.columns.snapshot import Snapshot
 from toolkit.expressions import (
     Expression,
+    Scope,
     SnapshotScope,
     as_expression,
     as_property,
@@ -45,6 +46,7 @@ from toolkit.expressions import (
     evaluate,
     literal,
     mask_of,
+    parse,
 )
 
 x = user["x"]
@@ -427,7 +429,7 @@ def test_EXPR_11_a_time_as_a_number_is_unix_seconds() -> None:
     assert results(x.as_datetime(), 1_767_225_600.5) == ["2026-01-01T00:00:00.500000Z"]
 
 
-class TimesScope:
+class TimesScope(Scope):
     """Two rows, each with a time."""
 
     def __len__(self) -> int:
@@ -447,6 +449,19 @@ def test_EXPR_12_a_scope_can_hand_out_times() -> None:
     assert evaluate(event["time"].as_text(), scope).cells() == ["2026-01-01T00:00:00Z", ABSENT]
 
 
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (parse('times_did("Buy") > 1'), "counts events, and there are none here"),
+        (parse('cohort("Fans")'), 'cohort\\("Fans"\\) names a saved cohort'),
+        (as_expression(cohort_of(["a"], "Fans")), "a cohort contains users, and there are none"),
+    ],
+)
+def test_a_scope_says_what_it_cannot_answer(condition: Any, message: str) -> None:
+    with pytest.raises(ExpressionError, match=message):
+        mask_of(condition, TimesScope())
+
+
 def test_instants_are_taken_by_position_like_columns() -> None:
     instants = Instants(np.array([1, NO_TIME, 3]))
 
@@ -457,7 +472,7 @@ def test_instants_are_taken_by_position_like_columns() -> None:
 # -- columns and scopes -------------------------------------------------------------------
 
 
-class OneColumn:
+class OneColumn(Scope):
     """A scope whose every property is one column."""
 
     def __init__(self, column: Column) -> None:

@@ -41,6 +41,8 @@ from toolkit.expressions import (
     Expression,
     Family,
     Property,
+    Scope,
+    Side,
     is_known,
     mask_of,
     never_true,
@@ -60,7 +62,7 @@ _FAMILY_ORDER: Final[tuple[Family, ...]] = ("time", "int", "bool", "text", "list
 _CELL_LENGTH: Final = 200
 
 
-class Rows:
+class Rows(Scope):
     """The users of a table: those with a profile, or those seen in events.
 
     A scope for expressions: it has the properties of users, and First Seen where
@@ -141,7 +143,7 @@ class Rows:
 
     # -- as a scope for expressions -------------------------------------------------------
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         """Return a property, one cell per row.
 
         Raises
