@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
@@ -460,6 +461,31 @@ def test_EXPR_12_a_scope_can_hand_out_times() -> None:
 def test_a_scope_says_what_it_cannot_answer(condition: Any, message: str) -> None:
     with pytest.raises(ExpressionError, match=message):
         mask_of(condition, TimesScope())
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: literal("a").floor(), 'floor takes a number, and "a" is text; number(…) converts'),
+        (lambda: -(x == 1), '- takes a number, and user["x"] == 1 is a boolean; number(…) convert'),
+        (lambda: parse("ceil([1])"), "ceil takes a number, and [1] is a list"),
+        (lambda: parse("number({})"), "number takes a boolean or a number or text or a time, and"),
+        (lambda: (x == 1).as_datetime(), "datetime takes text or a number or a time, and user"),
+        (lambda: parse('round(datetime("2026-01-01"))'), "is a time; number(…) converts it"),
+    ],
+)
+def test_an_argument_that_can_only_be_of_another_type_is_refused(
+    build: Callable[[], Expression], message: str
+) -> None:
+    with pytest.raises(ExpressionError, match=re.escape(message)):
+        build()
+
+
+def test_completion_offers_the_functions_that_take_the_value() -> None:
+    assert {"floor", "as_text", "as_datetime"} <= set(dir(x))
+    assert not {"floor", "round", "ceil"} & set(dir(x.as_text()))
+    assert "as_datetime" not in dir(x == 1)
+    assert "as_number" in dir(x == 1)
 
 
 def test_instants_are_taken_by_position_like_columns() -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
+from tests.expression_functions import PAGE, table as functions_table
 from toolkit import errors, group, user
 from toolkit.base.progress import Progress, silent
 from toolkit.base.reserved import RESERVED, Reserved, display_name
@@ -309,10 +310,14 @@ def test_a_function_is_read_written_and_worked_out_wherever_expressions_are(
         # Entered by the decorator, and taken out again at the end.
         patch.setitem(FUNCTIONS, "doubled", FUNCTIONS["floor"])
 
-        @function("doubled", in_formulas=True)
+        @function("doubled", takes="number", gives="number", method="floor", in_formulas=True)
         def doubled(cells: Cells) -> Cells:
+            """Return each number times two."""
             return arithmetic("*", Cells.constant(2), cells)
 
+        assert "| number | each number times two; in formulas, too |" in functions_table()
+        with pytest.raises(errors.ExpressionError, match="doubled takes a number"):
+            parse('doubled(string(user["seats"])) > 1')
         condition = parse('doubled(user["seats"]) > 5')
         assert condition.text == 'doubled(user["seats"]) > 5'
         assert list(profiles.groups("company").where(condition)) == ["acme"]
@@ -325,3 +330,7 @@ def test_a_function_is_read_written_and_worked_out_wherever_expressions_are(
         )
         assert counted.table["value"].sum() == 2 * len(events)
     assert "doubled" not in FUNCTIONS
+
+
+def test_the_documentation_has_each_function_with_its_types() -> None:
+    assert functions_table() in PAGE.read_text(encoding="utf-8")

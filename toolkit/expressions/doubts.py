@@ -17,6 +17,7 @@ from toolkit.columns import COMPUTED, Column, Instants, ProfileRows, Snapshot
 from toolkit.expressions.casting import as_datetime
 from toolkit.expressions.cells import NUMBERS, Cells, Family, families_of
 from toolkit.expressions.comparing import can_compare
+from toolkit.expressions.functions import ONE, TYPES
 from toolkit.expressions.nearness import Look, nearly
 from toolkit.expressions.tree import (
     Comparison,
@@ -28,10 +29,6 @@ from toolkit.expressions.tree import (
     Quantified,
 )
 
-_ONE: Final[dict[Family, str]] = {
-    **{"bool": "a boolean", "int": "a number", "float": "a number", "big": "a number"},
-    **{"text": "text", "time": "a time", "list": "a list", "object": "an object"},
-}
 _MANY: Final[dict[Family, str]] = {
     **{"bool": "booleans", "int": "numbers", "float": "numbers", "big": "numbers"},
     **{"text": "text", "time": "times", "list": "lists", "object": "objects"},
@@ -152,7 +149,7 @@ def _sentence(
     if isinstance(node, Contains):
         return f"{holds}, and contains looks into lists and for text in text, {never}"
     if isinstance(node, In):
-        ones = {_ONE[family] for value in values for family in Cells.constant(value).parts}
+        ones = {ONE[TYPES[family]] for value in values for family in Cells.constant(value).parts}
         which = (
             f"are of another type ({', '.join(sorted(ones))})" if ones else "are of another type"
         )
@@ -163,7 +160,7 @@ def _sentence(
     value = _cut(dumps(values[0]))
     if families == {"time"}:
         return f"{holds} and {value} is not one, {never}"
-    return f"{holds} and {value} is {_ONE[its]}, {never}{_advice(node, families)}"
+    return f"{holds} and {value} is {ONE[TYPES[its]]}, {never}{_advice(node, families)}"
 
 
 def _advice(node: Expression, families: frozenset[Family]) -> str:

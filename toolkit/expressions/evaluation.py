@@ -143,7 +143,7 @@ class _Evaluation:
             case Literal():
                 return Cells.constant(node.value)
             case Function(name, operand):
-                return FUNCTIONS[name].apply(self.value(operand))
+                return FUNCTIONS[name].of(self.value(operand))
             case Tally():
                 return Cells.of(self._scope.tally(node))
             case Arithmetic(operator, left, right):

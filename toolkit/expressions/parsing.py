@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
 from toolkit.base import ExpressionError, did_you_mean, listed, quoted
-from toolkit.expressions import casting as _entered, tree  # noqa: F401 (casting enters functions)
+from toolkit.expressions import tree
 from toolkit.expressions.functions import FUNCTIONS
 from toolkit.expressions.literals import shortened
 from toolkit.expressions.tokens import Token, syntax_error, tokens

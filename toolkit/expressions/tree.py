@@ -32,6 +32,8 @@ from toolkit.base import (
     quoted,
     times,
 )
+from toolkit.expressions import casting as _entered  # noqa: F401 (casting enters functions)
+from toolkit.expressions.functions import FUNCTIONS, ValueType
 from toolkit.expressions.literals import (
     as_literal,
     check_time,
@@ -83,7 +85,7 @@ MAX_SIZE: Final = 100_000
 
 # For reports, filters and forms.
 _INTERNAL: Final = frozenset(
-    {"is_condition", "is_of_users", "operands", "properties", "python", "sides"}
+    {"is_condition", "is_of_users", "operands", "properties", "python", "sides", "type"}
 )
 
 
@@ -118,6 +120,11 @@ class Expression:
     def operands(self) -> tuple[Expression, ...]:
         """The expressions this one is built of."""
         return ()
+
+    @property
+    def type(self) -> ValueType | None:
+        """The type of its value wherever it has one, None if that depends on the rows."""
+        return "boolean" if self.is_condition else None
 
     def __post_init__(self) -> None:
         operands = self.operands
@@ -168,6 +175,8 @@ class Expression:
     def __dir__(self) -> list[str]:
         # What it is built of differs from kind to kind, and is nobody's to write.
         internal = {*vars(self), *_INTERNAL}
+        if self.type is not None:
+            internal |= {each.method for each in FUNCTIONS.values() if self.type not in each.takes}
         return [name for name in completions(self, internal) if hasattr(Expression, name)]
 
     def __repr__(self) -> str:
@@ -454,6 +463,12 @@ class Property(Expression):
         return group_key_of(self.side)
 
 
+_JSON_TYPES: Final[dict[type, ValueType]] = {
+    **{bool: "boolean", int: "number", float: "number"},
+    **{str: "text", list: "list", dict: "object"},
+}
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Literal(Expression):
     """A JSON value written in the expression.
@@ -484,6 +499,10 @@ class Literal(Expression):
         return value
 
     @property
+    def type(self) -> ValueType | None:
+        return _JSON_TYPES.get(type(self.value))
+
+    @property
     def is_null(self) -> bool:
         """Whether it is null, which stands for "not set"."""
         return self.json == "null"
@@ -512,6 +531,10 @@ class Arithmetic(Expression):
     def operands(self) -> tuple[Expression, ...]:
         return self.left, self.right
 
+    @property
+    def type(self) -> ValueType | None:
+        return None if self.operator == "+" else "number"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Function(Expression):
@@ -523,7 +546,12 @@ class Function(Expression):
     def __post_init__(self) -> None:
         if self.name == "datetime" and isinstance(self.operand, Literal):
             check_time(self.operand.value)
+        FUNCTIONS[self.name].require(self.operand.type, self.operand)
         super().__post_init__()
+
+    @property
+    def type(self) -> ValueType:
+        return FUNCTIONS[self.name].gives
 
     @property
     def operands(self) -> tuple[Expression, ...]:
@@ -643,6 +671,10 @@ class Tally(Expression):
     period: str = ""
     where: Expression | None = None
     of: Expression | None = None
+
+    @property
+    def type(self) -> ValueType:
+        return "number"
 
     def __post_init__(self) -> None:
         if self.event is not None and not isinstance(self.event, str):
