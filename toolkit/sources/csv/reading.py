@@ -43,6 +43,11 @@ _MARK: Final = END_MARK.decode()
 # What Excel writes above the rows to say what separates cells.
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\r\n]?)"?(?=[\r\n]|$)', re.IGNORECASE)
 
+_ESCAPED_NOTE: Final = (
+    r"Quotes within cells are escaped by backslashes (\"), where CSV writes them twice; "
+    r"they were read that way, and \\ as one backslash."
+)
+
 
 class RaggedRow(NamedTuple):
     """A row with more or fewer cells than the others, or with a quote out of place."""
@@ -214,32 +219,45 @@ def _read(
             f"The file is not UTF-8 and was read as {encoding}, which is a guess; "
             f"if names look wrong, pass {argument('encoding')}",
         )
-    texts: list[CsvText] = []
-    failure: CsvError | None = None
     text = head[len(above) :].removesuffix(_MARK)
     exported = export_dialect(text, delimiter)
-    for escape in (None, ESCAPE) if exported is None else (None,):
+
+    def read(escape: str | None) -> tuple[CsvText | CsvError, QuoteCheck]:
         dialect = exported or sniff(text, delimiter, escape)
         quotes = QuoteCheck(dialect.delimiter, escape is not None)
+        remarks = notes if escape is None else (*notes, _ESCAPED_NOTE)
         try:
-            texts.append(
-                _text(source, encoding, dialect, quotes, len(above), at_most, progress, notes)
+            result = _text(
+                *(source, encoding, dialect, quotes), len(above), at_most, progress, remarks
             )
         except CsvEncodingError:
             raise
         except CsvError as error:
-            failure = failure or error
-        if not quotes.suggests_escapes:
-            break
-        notes = (
-            *notes,
-            r"Quotes within cells are escaped by backslashes (\"), where CSV writes them twice; "
-            r"they were read that way, and \\ as one backslash.",
-        )
+            return error, quotes
+        return result, quotes
+
+    escaped: CsvText | CsvError | None = None
+    if exported is None and _suggests_escapes(text, sniff(text, delimiter, None)):
+        # As it seems to be written. Read otherwise, each row with such a quote is rejected by
+        # itself, and the whole file takes ten times as long.
+        escaped, quotes = read(ESCAPE)
+        if isinstance(escaped, CsvText) and not (escaped.ragged or quotes.has_doubled):
+            return escaped
+    plain, quotes = read(None)
+    results = [plain]
+    if exported is None and quotes.suggests_escapes:
+        results.append(escaped or read(ESCAPE)[0])
+    texts = [each for each in results if isinstance(each, CsvText)]
     if not texts:
-        assert failure is not None
-        raise failure
+        assert isinstance(plain, CsvError)
+        raise plain
     return min(texts, key=lambda text: len(text.ragged))
+
+
+def _suggests_escapes(text: str, dialect: Dialect) -> bool:
+    quotes = QuoteCheck(dialect.delimiter)
+    quotes.take(text.encode(), 0)
+    return quotes.suggests_escapes
 
 
 def _text(
