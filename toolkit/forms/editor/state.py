@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, Final, Literal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from traitlets import Bool, HasTraits, Instance, Int, List, Unicode
@@ -77,6 +80,9 @@ class EditorState(HasTraits):
         self._opened = ""
         # Rows entered before a profile was opened; they go where the ID goes.
         self._carried: list[PropertyRow] = []
+        # What follows from the rows, until one of them changes.
+        self._after: dict[str, Json] | None = None
+        self._edit: Edit | None = None
         self._show([PropertyRow(name, is_proposed=True) for name in _FIRST])
         if distinct_id is not None:
             self.open(distinct_id)
@@ -98,13 +104,15 @@ class EditorState(HasTraits):
 
         A property that is hidden from forms stays as it is.
         """
-        properties = {name: value for name, value in (self.before or {}).items() if name in HIDDEN}
-        for row in self._filled():
-            if not row.removed and not row.problem():
-                properties[row.name] = row.value()
-            elif row.is_stored and not row.removed:
-                properties[row.name] = row.stored
-        return properties
+        if self._after is None:
+            stored = self.before or {}
+            self._after = {name: value for name, value in stored.items() if name in HIDDEN}
+            for row in self._filled():
+                if not row.removed and not row.problem():
+                    self._after[row.name] = row.value()
+                elif row.is_stored and not row.removed:
+                    self._after[row.name] = row.stored
+        return dict(self._after)
 
     def _filled(self) -> list[PropertyRow]:
         """Return the rows that say something: a new one without name and value does not."""
@@ -112,7 +120,17 @@ class EditorState(HasTraits):
 
     def edit(self) -> Edit:
         """Return what saving would do."""
-        return Edit.between(self.before, self.after())
+        if self._edit is None:
+            self._edit = Edit.between(self.before, self.after())
+        return self._edit
+
+    @cached_property
+    def last_seen(self) -> pd.Timestamp | None:
+        """Updated At of the profile as it was read, None if there is none."""
+        try:
+            return self.profiles.last_seen(self._opened) if self.exists else None
+        except (ToolkitError, KeyError):
+            return None
 
     def message(self) -> dict[str, Any]:
         """Return the message that saving would send."""
@@ -155,9 +173,8 @@ class EditorState(HasTraits):
         """Return what is wrong with the rows, by their place."""
         found: dict[int, str] = {}
         seen: dict[str, int] = {}
-        filled = self._filled()
         for place, row in enumerate(self.rows):
-            if row not in filled:
+            if not row.is_stored and _is_blank(row):
                 continue
             problem = row.problem()
             if not row.removed:
@@ -242,12 +259,22 @@ class EditorState(HasTraits):
         if self.exists and not self.is_changed and self.distinct_id == self._opened:
             self._read()
 
-    def _read(self, keep: list[PropertyRow] | None = None) -> None:
-        self._take(self.profiles.get(self._opened), keep or [])
+    def _read(self, keep: Iterable[PropertyRow] = (), *, saved: Iterable[PropertyRow] = ()) -> None:
+        self._take(self.profiles.get(self._opened), keep, saved)
 
-    def _take(self, found: dict[str, Json] | None, keep: list[PropertyRow]) -> None:
-        """Show a profile as it is now, and *keep* rows over what it holds."""
+    def _take(
+        self,
+        found: dict[str, Json] | None,
+        keep: Iterable[PropertyRow],
+        saved: Iterable[PropertyRow] = (),
+    ) -> None:
+        """Show a profile as it is now, and *keep* rows over what it holds.
+
+        Of the *saved* rows those stay that show what is stored now.
+        """
+        self.__dict__.pop("last_seen", None)
         self.before, self.exists = found, found is not None
+        fields = {row.name: row for row in saved if row.is_stored and not row.removed}
         self.asks_to_delete = self.conflict = False
         names = {row.name: row for row in keep if not _is_blank(row)}
         rows = []
@@ -256,9 +283,10 @@ class EditorState(HasTraits):
                 continue
             row = names.pop(name, None)
             if row is None:
-                row = PropertyRow(name, value)
-            else:
-                row.stored = value
+                row, field = PropertyRow(name, value), fields.get(name)
+                if field is not None and field.entered == row.entered:
+                    row = field
+            row.stored = value
             rows.append(row)
         for row in names.values():
             if not row.removed:
@@ -277,10 +305,12 @@ class EditorState(HasTraits):
                 row.unobserve(self._row_changed)
         for row in rows:
             row.observe(self._row_changed)
+        self._after = self._edit = None
         self.rows = rows
         self.revision += 1
 
     def _row_changed(self, _: object) -> None:
+        self._after = self._edit = None
         self.asks_to_delete = False
         if not self.conflict:
             self._say("")  # what was said is of what stood there before
@@ -350,7 +380,7 @@ class EditorState(HasTraits):
         self._opened = self.distinct_id = key
         self._carried = []
         self._batch = result.batch_id
-        self._read()
+        self._read(saved=self.rows)
         self.can_undo, self.can_redo = True, False
         told = f'Saved "{key}": {_told(edit)}.'
         if rejected:
