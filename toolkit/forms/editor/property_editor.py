@@ -58,7 +58,7 @@ class PropertyEditor(guarded.Box):
         self.caution = parts.block()
         self.caution.add_class("tk-hint")
         self.caution.layout.display = "none"
-        self._caution = ""
+        self._remarks = ("", "")
         line = guarded.Box([self.name, self.kind, self.place, self.remove])
         line.add_class("tk-property")
         super().__init__([line, self.problem, self.caution])
@@ -121,9 +121,10 @@ class PropertyEditor(guarded.Box):
 
     def tell(self, problem: str, caution: str) -> None:
         """Show what is wrong with the row, and what is worth a look."""
-        self.problem.show(problem)
-        if caution != self._caution:
-            self._caution = self.caution.value = caution
+        if (problem, caution) != self._remarks:
+            self._remarks = (problem, caution)
+            self.problem.show(problem)
+            self.caution.value = caution
             self.caution.layout.display = "" if caution else "none"
 
 

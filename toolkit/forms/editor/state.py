@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -76,6 +75,8 @@ class EditorState(HasTraits):
         self.profiles = as_table(profiles)
         #: The profile as it was read, None if there was none.
         self.before: dict[str, Json] | None = None
+        #: Its Updated At then.
+        self.last_seen: pd.Timestamp | None = None
         self._batch: int | None = None
         self._opened = ""
         # Rows entered before a profile was opened; they go where the ID goes.
@@ -123,14 +124,6 @@ class EditorState(HasTraits):
         if self._edit is None:
             self._edit = Edit.between(self.before, self.after())
         return self._edit
-
-    @cached_property
-    def last_seen(self) -> pd.Timestamp | None:
-        """Updated At of the profile as it was read, None if there is none."""
-        try:
-            return self.profiles.last_seen(self._opened) if self.exists else None
-        except (ToolkitError, KeyError):
-            return None
 
     def message(self) -> dict[str, Any]:
         """Return the message that saving would send."""
@@ -238,21 +231,21 @@ class EditorState(HasTraits):
             key = normalise_id(typed)
         except ToolkitError:
             key = typed
-        found = None
+        profile = None
         if key:
             try:
-                found = self.profiles.get(key)
+                profile = self.profiles.row(key)
             except InvalidIdError:
                 pass  # told beside the field
             except ToolkitError as error:
                 self._say(str(error), "error")
         was_new = self.before is None
         self._opened = key
-        if was_new and found is None:
+        if was_new and profile is None:
             self.exists = False
             self.revision += 1
         else:
-            self._take(found, self._carried)
+            self._take(profile, self._carried)
 
     def refresh(self) -> None:
         """Show what is stored now, unless something was entered that is not saved."""
@@ -260,11 +253,11 @@ class EditorState(HasTraits):
             self._read()
 
     def _read(self, keep: Iterable[PropertyRow] = (), *, saved: Iterable[PropertyRow] = ()) -> None:
-        self._take(self.profiles.get(self._opened), keep, saved)
+        self._take(self.profiles.row(self._opened), keep, saved)
 
     def _take(
         self,
-        found: dict[str, Json] | None,
+        profile: tuple[dict[str, Json], pd.Timestamp | None] | None,
         keep: Iterable[PropertyRow],
         saved: Iterable[PropertyRow] = (),
     ) -> None:
@@ -272,13 +265,13 @@ class EditorState(HasTraits):
 
         Of the *saved* rows those stay that show what is stored now.
         """
-        self.__dict__.pop("last_seen", None)
-        self.before, self.exists = found, found is not None
+        self.before, self.last_seen = profile or (None, None)
+        self.exists = profile is not None
         fields = {row.name: row for row in saved if row.is_stored and not row.removed}
         self.asks_to_delete = self.conflict = False
         names = {row.name: row for row in keep if not _is_blank(row)}
         rows = []
-        for name, value in (found or {}).items():
+        for name, value in (self.before or {}).items():
             if name in HIDDEN:
                 continue
             row = names.pop(name, None)
@@ -292,9 +285,9 @@ class EditorState(HasTraits):
             if not row.removed:
                 row.stored = ABSENT
                 rows.append(row)
-        if found is None:
-            known = {row.name for row in rows}
-            proposed = [PropertyRow(name, is_proposed=True) for name in _FIRST if name not in known]
+        if profile is None:
+            absent = [name for name in _FIRST if name not in {row.name for row in rows}]
+            proposed = [PropertyRow(name, is_proposed=True) for name in absent]
             rows = [*proposed, *rows]
         self._show(rows)
 
@@ -341,7 +334,7 @@ class EditorState(HasTraits):
             self.distinct_id = self._opened
             self._read()
         else:
-            self._take(self.profiles.get(self._opened) if self._opened else None, [])
+            self._take(self.profiles.row(self._opened) if self._opened else None, [])
         self._say("Nothing was changed." if had else "")
 
     def save(self) -> bool:

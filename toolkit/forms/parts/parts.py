@@ -256,13 +256,9 @@ class FieldError(guarded.HTML):
         super().__init__("")
         self.layout.display = "none"
         self._field = field
-        self._shown = ("", False)
 
     def show(self, words: str, *, is_asked: bool = False) -> None:
         """Say what is wrong, or what is asked for; empty words take it away."""
-        if (words, is_asked) == self._shown:
-            return
-        self._shown = (words, is_asked)
         kind, role = ("tk-field-asks", "status") if is_asked else ("tk-field-error", "alert")
         self.value = Html('<span class="{}" role="{}">{}</span>').format(kind, role, words)
         self.layout.display = "" if words else "none"
