@@ -149,11 +149,11 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
     all_rows = list(rows)
     # Of files put together the header occurs again, and speaks neither for nor against.
     others = [row for row in all_rows if len(first) == 1 or not is_header_again(row, first)]
+    kinds = [looks_like(cell.strip()) for cell in first]
     for at, cell in enumerate(first):
-        name = cell.strip()
+        name, kind = cell.strip(), kinds[at]
         if _RESERVED.fullmatch(name):
             return HeaderGuess(True, f'row 1 is a header: "{name}" is the name of a property')
-        kind = looks_like(name)
         cells = [row[at] for row in others if row[at]]
         if not name:
             continue

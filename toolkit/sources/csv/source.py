@@ -136,23 +136,19 @@ class CsvSource:
             raise CsvFileError(f"{path} is a folder; give the path of one CSV file in it")
         return cls(Path(path).name, Path(path))
 
-    def size(self) -> int:
-        """Return how many bytes there are, 0 if that is not known as they are packed."""
-        with self.opened() as raw:
-            return 0 if isinstance(raw, gzip.GzipFile) else raw.seek(0, os.SEEK_END)
-
     @contextmanager
-    def opened(self) -> Iterator[BinaryIO]:
-        """Open the bytes, unpacked if they are gzip."""
+    def opened(self) -> Iterator[OpenFile]:
+        """Open the file, to read it as often as needed; gzip is unpacked."""
         try:
             with self._raw() as raw:
                 start = raw.read(len(_GZIP))
                 raw.seek(0)
                 if start == _GZIP:
                     with gzip.GzipFile(fileobj=raw) as unpacked:
-                        yield cast(BinaryIO, unpacked)
+                        yield OpenFile(self.name, cast(BinaryIO, unpacked), 0)
                 else:
-                    yield raw
+                    size = raw.seek(0, os.SEEK_END)
+                    yield OpenFile(self.name, raw, size)
         except (gzip.BadGzipFile, zlib.error, EOFError) as error:
             raise CsvError(f"{self.name} is a damaged gzip file: {error}") from None
         except FileNotFoundError:
@@ -179,7 +175,31 @@ def _read_and_return(source: IO[Any]) -> Any:
     return content
 
 
-def first_encoding(source: CsvSource, encoding: str | None) -> str:
+@dataclass(frozen=True, eq=False)
+class OpenFile:
+    """A CSV file while it is open.
+
+    Attributes
+    ----------
+    name
+        What messages call it.
+    raw
+        Its bytes.
+    size
+        How many there are, 0 if that is not known because they are packed.
+    """
+
+    name: str
+    raw: BinaryIO
+    size: int
+
+    def text(self, encoding: str, quotes: QuoteCheck | None = None) -> Utf8Stream:
+        """Return the file from its beginning as UTF-8."""
+        self.raw.seek(0)
+        return Utf8Stream(self.raw, encoding, self.name, quotes)
+
+
+def first_encoding(source: CsvSource, file: OpenFile, encoding: str | None) -> str:
     """Return the encoding to try first: the one given, that of a byte order mark, or UTF-8.
 
     Raises
@@ -194,8 +214,8 @@ def first_encoding(source: CsvSource, encoding: str | None) -> str:
                 "as text; leave it out, or open the file with mode 'rb'"
             )
         encoding = _known_encoding(encoding)
-    with source.opened() as raw:
-        start = raw.read(4_096)
+    file.raw.seek(0)
+    start = file.raw.read(4_096)
     if not start:
         raise CsvError(f"{source.name} is empty")
     if (kind := format_of_bytes(start)) is not None:
