@@ -48,6 +48,7 @@ from toolkit.sources import (
     CsvPreview,
     CsvSource,
     ImportReport,
+    csv_table,
     import_csv,
     rejected_csv,
     sample_files,
@@ -181,11 +182,11 @@ class CsvImportState(HasTraits):
 
     def _begin(self, source: Callable[[], CsvSource]) -> None:
         def work(progress: Progress) -> tuple[CsvSource, _Loaded]:
-            found = source()
-            return found, self._read(found, "", "", None, progress)
+            table = csv_table(source())
+            return table, self._read(table, "", "", None, progress)
 
-        def done(found: tuple[CsvSource, _Loaded]) -> None:
-            self._source, loaded = found
+        def done(read: tuple[CsvSource, _Loaded]) -> None:
+            self._source, loaded = read
             self.encoding, self.delimiter, self.header = "", "", None
             self._take(loaded)
             self.step = "read"

@@ -25,7 +25,7 @@ from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.download import DownloadButton
 from toolkit.forms.parts.file_drop import LARGE, FileDrop
 from toolkit.forms.parts.grid import Grid, GridColumn, GridRow
-from toolkit.sources import delimiter_name, sentence
+from toolkit.sources import delimiter_name, sentence, table_endings
 
 _ENCODINGS: Final = (
     *("utf-8", "cp1252", "latin-1", "utf-16", "cp1250", "cp1251", "mac_roman"),
@@ -78,7 +78,7 @@ class ChooseStep(StepView):
             state.upload,
             lambda reason: state.set_trait("error", reason),
             label="Drop a CSV file here, or click to choose one",
-            accept=".csv,.tsv,.txt,.gz",
+            accept=",".join([*table_endings(), ".txt", ".gz"]),
         )
         self.path = parts.combobox("Or its path", _nearby(), placeholder="users.csv", width="460px")
         self.open_button = parts.button(
@@ -120,9 +120,11 @@ class ChooseStep(StepView):
 
 
 def _nearby() -> list[str]:
-    """Return the CSV files next to the notebook, and one folder down."""
+    """Return the files with a table next to the notebook, and one folder down."""
     found: list[str] = []
-    for pattern in ("*.csv", "*.tsv", "*.csv.gz", "*/*.csv"):
+    endings = table_endings()
+    zipped = [f"{ending}.gz" for ending in endings]
+    for pattern in (*(f"*{each}" for each in (*endings, *zipped)), *(f"*/*{e}" for e in endings)):
         try:
             found += sorted(str(path) for path in Path().glob(pattern))
         except OSError:

@@ -47,6 +47,7 @@ from toolkit.sources.csv.rows import (
     typed_rows,
 )
 from toolkit.sources.csv.source import Source
+from toolkit.sources.files.formats import csv_table
 from toolkit.updates import CellChange
 
 _SHOWN_REJECTIONS: Final = 5
@@ -98,7 +99,11 @@ def preview_csv(
       column "user_id" is the identifier: named like one, 2 of 2 cells filled, 2 different
     """
     file = CsvFile.read(
-        source, header=header, encoding=encoding, delimiter=delimiter, mapping=_of_key(key)
+        csv_table(source),
+        header=header,
+        encoding=encoding,
+        delimiter=delimiter,
+        mapping=_of_key(key),
     )
     return file.preview(key=key)
 
@@ -383,7 +388,7 @@ def _opened(
     if isinstance(source, CsvFile):
         return source
     return CsvFile.read(
-        source,
+        csv_table(source),
         header=header,
         encoding=encoding,
         delimiter=delimiter,

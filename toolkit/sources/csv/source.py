@@ -136,6 +136,10 @@ class CsvSource:
             raise CsvFileError(f"{path} is a folder; give the path of one CSV file in it")
         return cls(Path(path).name, Path(path))
 
+    def as_csv(self, text: str) -> CsvSource:
+        """Return the CSV that was made of the file."""
+        return CsvSource(self.name, text.encode(), was_text=True)
+
     @contextmanager
     def opened(self) -> Iterator[OpenFile]:
         """Open the file, to read it as often as needed; gzip is unpacked."""
@@ -148,6 +152,7 @@ class CsvSource:
                         yield OpenFile(self.name, cast(BinaryIO, unpacked), 0)
                 else:
                     size = raw.seek(0, os.SEEK_END)
+                    raw.seek(0)
                     yield OpenFile(self.name, raw, size)
         except (gzip.BadGzipFile, zlib.error, EOFError) as error:
             raise CsvError(f"{self.name} is a damaged gzip file: {error}") from None
@@ -214,7 +219,6 @@ def first_encoding(source: CsvSource, file: OpenFile, encoding: str | None) -> s
                 "as text; leave it out, or open the file with mode 'rb'"
             )
         encoding = _known_encoding(encoding)
-    file.raw.seek(0)
     start = file.raw.read(4_096)
     if not start:
         raise CsvError(f"{source.name} is empty")
