@@ -63,8 +63,8 @@ def _numbers_of_text(at: Mask, texts: pa.Array) -> list[tuple[Family, Mask, Any]
 
 
 def _matches(texts: pa.Array, pattern: str) -> Mask:
-    found = pc.fill_null(pc.match_substring_regex(texts, pattern=pattern), False)
-    mask: Mask = found.to_numpy(zero_copy_only=False)
+    matches = pc.fill_null(pc.match_substring_regex(texts, pattern=pattern), False)
+    mask: Mask = matches.to_numpy(zero_copy_only=False)
     return mask
 
 
@@ -154,8 +154,8 @@ def as_datetime(cells: Cells) -> Cells:
     return Cells.joined(cells.length, pieces)
 
 
-def _times(at: Mask, given: pd.Series[Any]) -> tuple[Family, Mask, Any]:
-    moments = series.times(given).microseconds
+def _times(at: Mask, values: pd.Series[Any]) -> tuple[Family, Mask, Any]:
+    moments = series.times(values).microseconds
     # A time zone can carry a time out of the years; NO_TIME is before them all.
     readable = (moments >= _FIRST) & (moments <= _LAST)
     return "time", at & readable, moments

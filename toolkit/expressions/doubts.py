@@ -43,7 +43,7 @@ def is_known(name: str, snapshot: Snapshot) -> bool:
 
 def unknown(name: str, snapshot: Snapshot, group_key: str | None = None) -> str:
     """Return a sentence saying that no profile, of the groups of a key, has the property."""
-    hint = did_you_mean(name, (known for known in snapshot.names if known not in HIDDEN))
+    hint = did_you_mean(name, (each for each in snapshot.names if each not in HIDDEN))
     whose = "" if group_key is None else f" of a {group_key}"
     return f'No profile{whose} has a property "{name}".{hint}'
 
@@ -92,14 +92,14 @@ def never_true(condition: Expression, look: Look) -> list[str]:
         Returns a property, all its cells.
     """
     sentences: dict[str, None] = {}
-    known: dict[tuple[str, str], frozenset[Family]] = {}
+    families: dict[tuple[str, str], frozenset[Family]] = {}
     for node, operand, values, can_meet in _comparisons(condition):
         key = (operand.side, operand.name)
-        if key not in known:
+        if key not in families:
             column = look(operand)
-            known[key] = frozenset() if column is None else families_of(column)
-        if known[key] and not any(can_meet(known[key], value) for value in values):
-            sentences[_sentence(node, operand, known[key], values)] = None
+            families[key] = frozenset() if column is None else families_of(column)
+        if families[key] and not any(can_meet(families[key], value) for value in values):
+            sentences[_sentence(node, operand, families[key], values)] = None
     return list(dict.fromkeys([*sentences, *nearly(condition, look)]))
 
 

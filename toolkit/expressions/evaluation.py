@@ -223,8 +223,10 @@ class _Evaluation:
                 values: Any = options.value
                 return Truth.of(comparing.is_among(self.value(operand), values))
             case In(operand, options):
-                found = (self.comparison(Comparison("==", operand, o)) for o in options.operands)
-                return Truth.of(np.logical_or.reduce(np.broadcast_arrays(*(t.true for t in found))))
+                truths = (self.comparison(Comparison("==", operand, o)) for o in options.operands)
+                return Truth.of(
+                    np.logical_or.reduce(np.broadcast_arrays(*(t.true for t in truths)))
+                )
             case Contains(container, Literal("null")):
                 return comparing.contains(self.value(container), Cells.constant(None), null=True)
             case Contains(container, element):

@@ -196,11 +196,11 @@ class Expression:
     @cached_property
     def properties(self) -> tuple[Property, ...]:
         """The properties it reads, each once, in order of appearance."""
-        found: dict[tuple[str, str], Property] = {}
+        properties: dict[tuple[str, str], Property] = {}
         for node in self._walked():
             if isinstance(node, Property):
-                found.setdefault((node.side, node.name), node)
-        return tuple(found.values())
+                properties.setdefault((node.side, node.name), node)
+        return tuple(properties.values())
 
     @property
     def sides(self) -> frozenset[Side]:
@@ -411,13 +411,13 @@ class Expression:
         return Function("datetime", self)
 
 
-def _condition(given: object, operator: str) -> Expression:
-    if isinstance(given, Expression):
-        return given
-    if isinstance(given, bool | np.bool_):
-        return Literal.of(given)
+def _condition(value: object, operator: str) -> Expression:
+    if isinstance(value, Expression):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return Literal.of(value)
     raise ExpressionError(
-        f"{operator} joins conditions, and {shown(given)} is not one. Put each comparison in "
+        f"{operator} joins conditions, and {shown(value)} is not one. Put each comparison in "
         f'parentheses: (user["plan"] == "pro") {operator} (user["age"] > 18)'
     )
 

@@ -132,11 +132,11 @@ class ProfileEditor(Form):
     def _propose(self, typed: str) -> None:
         """Propose profiles that fit what was typed."""
         try:
-            found = self.state.suggested_ids()
+            proposals = self.state.suggested_ids()
         except ToolkitError:
-            found = []  # the state has told why
+            proposals = []  # the state has told why
         self._options = {
-            key if name == key else f"{key}{_BETWEEN}{name}": key for key, name in found
+            key if name == key else f"{key}{_BETWEEN}{name}": key for key, name in proposals
         }
         self._id.options = tuple(option for option in self._options if option != typed)
 

@@ -164,7 +164,7 @@ class EditorState(HasTraits):
 
     def problems(self) -> dict[int, str]:
         """Return what is wrong with the rows, by their place."""
-        found: dict[int, str] = {}
+        problems: dict[int, str] = {}
         seen: dict[str, int] = {}
         for place, row in enumerate(self.rows):
             if not row.is_stored and _is_blank(row):
@@ -175,14 +175,14 @@ class EditorState(HasTraits):
                     problem = f'There is a row for "{row.label}" already; change that one.'
                 seen.setdefault(row.name, place)
             if problem:
-                found[place] = problem
-        return found
+                problems[place] = problem
+        return problems
 
     def cautions(self) -> dict[int, str]:
         """Return what is worth a look in the rows, by their place."""
         country = self.after().get("$country_code")
-        told = {place: row.caution(country) for place, row in enumerate(self.rows)}
-        return {place: words for place, words in told.items() if words}
+        cautions = {place: row.caution(country) for place, row in enumerate(self.rows)}
+        return {place: words for place, words in cautions.items() if words}
 
     def suggested_ids(self) -> list[tuple[str, str]]:
         """Return distinct IDs that match what was typed, each with its profile's title."""
@@ -193,8 +193,8 @@ class EditorState(HasTraits):
         """Return the properties that could be added: those others have, then the reserved."""
         taken = {row.name for row in self.rows}
         offered = [row.name for row in RESERVED.values() if row.is_offered and not row.refusal]
-        known = [*self.profiles.properties, *offered]
-        return [name for name in dict.fromkeys(known) if name not in taken]
+        names = [*self.profiles.properties, *offered]
+        return [name for name in dict.fromkeys(names) if name not in taken]
 
     # What is done
 
@@ -342,7 +342,7 @@ class EditorState(HasTraits):
 
         Nothing is sent while anything is wrong, and nothing entered is lost.
         """
-        problems = [f"{self.rows[at].label}: {told}" for at, told in self.problems().items()]
+        problems = [f"{self.rows[at].label}: {text}" for at, text in self.problems().items()]
         problem = self.id_problem() or next(iter(problems), "")
         if problem:
             self._say(problem, "error")
@@ -358,10 +358,10 @@ class EditorState(HasTraits):
             )
         except EditConflictError as error:
             self.conflict = True
-            told = str(error)
+            text = str(error)
             for name in error.properties:  # as the form calls them
-                told = told.replace(repr(name), f'"{display_name(name)}"', 1)
-            self._say(f"{told} (“Show what is stored” keeps what you entered).", "warning")
+                text = text.replace(repr(name), f'"{display_name(name)}"', 1)
+            self._say(f"{text} (“Show what is stored” keeps what you entered).", "warning")
             return False
         except ToolkitError as error:
             self._say(str(error), "error")
@@ -375,13 +375,13 @@ class EditorState(HasTraits):
         self._batch = result.batch_id
         self._read(saved=self.rows)
         self.can_undo, self.can_redo = True, False
-        told = f'Saved "{key}": {_told(edit)}.'
+        text = f'Saved "{key}": {_edit_text(edit)}.'
         if rejected:
-            told += f" Left out: {listed(rejected)}."
+            text += f" Left out: {listed(rejected)}."
         cut = [_with_reason(each.property, each.reason) for each in result.cautions]
         if cut:
-            told += f" Note: {listed(cut)}."
-        self._say(told, "warning" if rejected or cut else "success")
+            text += f" Note: {listed(cut)}."
+        self._say(text, "warning" if rejected or cut else "success")
         return True
 
     def rebase(self) -> None:
@@ -463,7 +463,7 @@ def _is_edited(row: PropertyRow) -> bool:
     return bool(Edit.between({"": row.stored}, {"": row.value()}).properties)
 
 
-def _told(edit: Edit) -> str:
+def _edit_text(edit: Edit) -> str:
     """Return what an edit did, in words."""
     if edit.creates:
         return f"a new profile with {count(len(edit.properties), 'property')}"
@@ -480,8 +480,8 @@ def _matching(profiles: ProfileTable, typed: str) -> list[tuple[str, str]]:
     snapshot = profiles.snapshot()
     if not len(snapshot):
         return []
-    found = np.flatnonzero(pc.starts_with(snapshot.ids, typed).to_numpy(zero_copy_only=False))
-    places = dict.fromkeys(found[:_SUGGESTED].tolist())
+    matches = np.flatnonzero(pc.starts_with(snapshot.ids, typed).to_numpy(zero_copy_only=False))
+    places = dict.fromkeys(matches[:_SUGGESTED].tolist())
     for name in ("$name", "$first_name", "$last_name", "$email"):
         column = snapshot.column(name)
         if len(places) >= _SUGGESTED or column.kind != "text":

@@ -115,10 +115,10 @@ class Rows(Scope):
     @property
     def names(self) -> list[str]:
         """The properties there are to show, in the order of their first write, then Updated At."""
-        known = [name for name in self.snapshot.names if name not in HIDDEN]
+        names = [name for name in self.snapshot.names if name not in HIDDEN]
         computed = computed_names(has_events=self.events is not None)
         computed.remove(DISTINCT_ID)
-        return [*(name for name in known if name not in computed), *computed]
+        return [*(name for name in names if name not in computed), *computed]
 
     @cached_property
     def has_profile(self) -> Mask:
@@ -131,8 +131,8 @@ class Rows(Scope):
         """Return the row of a user, -1 if it is not listed."""
         if self._at is None:
             return self.snapshot.position(distinct_id)
-        found: int = self.ids.index(pa.scalar(distinct_id, _TEXT)).as_py()
-        return found
+        place: int = self.ids.index(pa.scalar(distinct_id, _TEXT)).as_py()
+        return place
 
     def profiles(self, positions: Positions) -> Snapshot:
         """Return the profiles of some rows, those without one left out."""
@@ -240,7 +240,7 @@ class Rows(Scope):
         parts = [self.titles, self._stripped("$email"), self.ids]
         return pc.utf8_lower(joined_texts(parts, "\n"))
 
-    def found(self, search: str) -> Mask | None:
+    def matches(self, search: str) -> Mask | None:
         """Return for which users each word is in the title, the e-mail or the ID.
 
         Upper and lower case are alike. None if there is no word.
@@ -366,8 +366,8 @@ def _rank_numbers(at: Mask, values: Any) -> Positions:
 
 
 def _rank_texts(at: Mask, texts: pa.Array) -> Positions:
-    chosen = texts if at.all() else texts.filter(pa.array(at))
-    encoded = pc.utf8_lower(chosen).dictionary_encode()
+    kept = texts if at.all() else texts.filter(pa.array(at))
+    encoded = pc.utf8_lower(kept).dictionary_encode()
     order = pc.sort_indices(encoded.dictionary).to_numpy()
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))

@@ -33,7 +33,7 @@ _RESERVED: Final = re.compile(r"\$?distinct[_ -]?id|\$[a-z_]+", re.IGNORECASE)
 _AROUND: Final = " \t\ufeff"
 
 # What columns of user data are called everywhere, without case, spaces and signs.
-_KNOWN_NAMES: Final = frozenset(
+_COMMON_NAMES: Final = frozenset(
     {
         *("id", "userid", "uid", "uuid", "guid", "user", "username", "login"),
         *("email", "emailaddress", "mail", "phone", "phonenumber", "mobile"),
@@ -210,7 +210,7 @@ def _reason_for(name: str, cells: list[str]) -> str | None:
                 return f"is above {what}"
         elif all(map(_has_digit, cells)) and not _has_digit(name):
             return f'is above codes such as "{_short(cells[0])}"'
-    if re.sub(r"[^a-z]", "", name.lower()) in _KNOWN_NAMES:
+    if re.sub(r"[^a-z]", "", name.lower()) in _COMMON_NAMES:
         return "is a common name of a column"
     if _IDENTIFIER.fullmatch(name):
         return "is written as the name of a column"

@@ -216,7 +216,7 @@ def single_backslashes_doubled(text: bytes) -> bytes:
     """
     if b"\\" not in _marked(text, b""):
         return text
-    return _BACKSLASHES.sub(lambda found: found[0] if len(found[0]) == 2 else rb"\\", text)
+    return _BACKSLASHES.sub(lambda match: match[0] if len(match[0]) == 2 else rb"\\", text)
 
 
 def _marked(text: bytes | bytearray, mark: bytes) -> bytes | bytearray:

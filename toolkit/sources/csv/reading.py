@@ -123,8 +123,8 @@ class CsvText:
         if not reasons:
             return replace(self, notes=(*self.notes, *notes)) if notes else self
         rows = np.array(sorted(reasons), np.int64)
-        found = zip(rows.tolist(), self.row_texts(rows), strict=True)
-        ragged = [RaggedRow(int(self.lines[row]), reasons[row], text) for row, text in found]
+        texts = zip(rows.tolist(), self.row_texts(rows), strict=True)
+        ragged = [RaggedRow(int(self.lines[row]), reasons[row], text) for row, text in texts]
         keep = np.ones(len(self.lines), np.bool_)
         keep[rows] = False
         return replace(

@@ -103,8 +103,8 @@ class CsvSource:
                 f"source={glimpse(source, 40)!r} ({type(source).__name__}) cannot be read as CSV; "
                 "a path, bytes, or a file object is needed"
             )
-        given = getattr(source, "name", None)
-        name = Path(given).name if isinstance(given, str) else "data"
+        own_name = getattr(source, "name", None)
+        name = Path(own_name).name if isinstance(own_name, str) else "data"
         try:
             content = _read_and_return(source)
         except UnicodeError as error:
@@ -218,7 +218,7 @@ def first_encoding(source: CsvSource, file: OpenFile, encoding: str | None) -> s
                 f"{argument('encoding', encoding)} is for bytes, and {source.name} was opened "
                 "as text; leave it out, or open the file with mode 'rb'"
             )
-        encoding = _known_encoding(encoding)
+        encoding = _encoding_name(encoding)
     start = file.raw.read(4_096)
     if not start:
         raise CsvError(f"{source.name} is empty")
@@ -240,7 +240,7 @@ def first_encoding(source: CsvSource, file: OpenFile, encoding: str | None) -> s
     return _UTF8
 
 
-def _known_encoding(encoding: str) -> str:
+def _encoding_name(encoding: str) -> str:
     """Return the name Python has for an encoding of text."""
     try:
         name = codecs.lookup(encoding).name
@@ -372,16 +372,16 @@ class Utf8Stream(io.RawIOBase):
         except UnicodeError as error:
             # A few encodings say no more than that they failed; half surrogate
             # pairs, which some let pass, are found in the text instead.
-            known = isinstance(error, UnicodeDecodeError)
-            given: bytes = error.object if isinstance(error, UnicodeDecodeError) else piece
+            has_place = isinstance(error, UnicodeDecodeError)
+            content: bytes = error.object if isinstance(error, UnicodeDecodeError) else piece
             start = error.start if isinstance(error, UnicodeDecodeError) else 0
-            before = given[:start].decode(self._encoding, "replace") if known else ""
+            before = content[:start].decode(self._encoding, "replace") if has_place else ""
             line = self.line_ends + line_ends(self._ready + before.encode(errors="replace")) + 1
             raise CsvEncodingError(
                 f"{self._name} is not {self._encoding}: byte {self.taken - pending + start:,} "
-                f"(0x{given[start : start + 1].hex()}, line {line:,}) cannot be read; "
+                f"(0x{content[start : start + 1].hex()}, line {line:,}) cannot be read; "
                 f"pass the encoding it has, for example {argument('encoding', 'cp1252')}",
-                given,
+                content,
             ) from None
         self.taken += len(piece)
         return encoded

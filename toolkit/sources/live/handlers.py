@@ -106,10 +106,10 @@ class Intake:
         request: Request | None = None
         if len(call.body) > _LARGE:
             reading = partial(read, self.receiver, call, self.token)
-            found = await loop.run_in_executor(self._reader, reading)
-            if isinstance(found, Answer):
-                return found
-            request = found
+            outcome = await loop.run_in_executor(self._reader, reading)
+            if isinstance(outcome, Answer):
+                return outcome
+            request = outcome
         work = partial(answer, self.receiver, call, self.token, request)
         return await loop.run_in_executor(self._writer, work)
 
