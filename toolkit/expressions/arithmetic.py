@@ -1,7 +1,7 @@
 """Arithmetic on whole columns of numbers (EXPR-10).
 
-Integers are exact at any size. 64 bits are worked out as arrays; the few cells
-that could overflow them are found first and worked out one by one.
+Integers are exact at any size. 64-bit integers are calculated as arrays; the few cells
+that could overflow them are located first and calculated one by one.
 """
 
 from __future__ import annotations

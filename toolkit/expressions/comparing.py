@@ -185,7 +185,7 @@ def _among_numbers(family: Family, values: Any, at: Mask, numbers: Sequence[floa
         within = [int(n) for n in numbers if -(2**63) <= n < 2**63 and n == int(n)]
         options = pa.array(within, pa.int64())
     else:
-        # Adding 0.0 turns -0.0, which Arrow tells apart, into 0.0.
+        # Adding 0.0 turns -0.0, which Arrow distinguishes, into 0.0.
         options = pa.array([_float(n) + 0.0 for n in numbers if _float(n) == n], pa.float64())
         values = values + 0.0
     return pc.is_in(pa.array(values), value_set=options).to_numpy(zero_copy_only=False)

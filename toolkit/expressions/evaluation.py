@@ -1,6 +1,6 @@
 """What an expression comes to: one evaluator, on whole columns.
 
-A value is worked out as :class:`~toolkit.expressions.cells.Cells`, a condition as
+A value is evaluated as :class:`~toolkit.expressions.cells.Cells`, a condition as
 a :class:`~toolkit.expressions.comparing.Truth`. The rows come from a
 :class:`~toolkit.expressions.scope.Scope`, which has the properties of a user or an event.
 
@@ -125,7 +125,7 @@ def _require_scope(scope: object) -> None:
 
 
 class _Evaluation:
-    """One expression being worked out for the rows of a scope."""
+    """One expression being evaluated on the rows of a scope."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -256,7 +256,7 @@ class _Evaluation:
 
 
 class _Elements(_Evaluation):
-    """A comparison being worked out for elements of lists in place of rows."""
+    """A comparison being evaluated on elements of lists instead of rows."""
 
     def __init__(self, of: _Evaluation, rows: Positions, elements: Cells) -> None:
         super().__init__(of._scope)

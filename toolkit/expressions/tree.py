@@ -77,7 +77,7 @@ def group_key_of(side: Side) -> str | None:
     return key
 
 
-#: Expressions may stand this deep in each other, far below Python's own limit.
+#: Expressions may be nested this deep, far below Python's own limit.
 MAX_DEPTH: Final = 64
 
 #: An expression has at most this many parts; a list of values is one part.
@@ -538,7 +538,7 @@ class Arithmetic(Expression):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Function(Expression):
-    """A value worked out of one other: rounded, cast, or with the opposite sign (``-``)."""
+    """A value made from one other: rounded, cast, or with the opposite sign (``-``)."""
 
     name: str
     operand: Expression

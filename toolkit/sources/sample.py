@@ -525,7 +525,7 @@ def _sample_files(folder: Path) -> dict[str, Path]:
 
     if not complete():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        # Made beside and renamed: a run that is killed leaves no half of a sample.
+        # Written next to it and renamed, so that a run that is killed leaves no partial sample.
         with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".sample-") as making:
             make_sample(Path(making, "made"))
             if not complete():

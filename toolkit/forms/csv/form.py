@@ -118,7 +118,7 @@ class CsvImport(Form):
         if self._place.children != (view,):
             self._place.children = (view,)
         self._error.show(state.error, "error")
-        # The last step tells what was done at its top.
+        # The last step says at its top what was done.
         has_result = state.result is not None and not state.job.cancelled
         self._note.show(
             "" if has_result else state.note, "warning" if state.job.cancelled else "info"

@@ -134,7 +134,7 @@ class ProfileEditor(Form):
         try:
             proposals = self.state.suggested_ids()
         except ToolkitError:
-            proposals = []  # the state has told why
+            proposals = []  # the state shows the reason
         self._options = {
             key if name == key else f"{key}{_BETWEEN}{name}": key for key, name in proposals
         }
@@ -177,7 +177,7 @@ class ProfileEditor(Form):
         )
         problems, cautions = state.problems(), state.cautions()
         for place, editor in enumerate(self._editors.values()):
-            editor.tell(problems.get(place, ""), cautions.get(place, ""))
+            editor.show_remarks(problems.get(place, ""), cautions.get(place, ""))
         self._changes.value = edit_table(state.edit())
         self._message.value = message_text(state.message())
 

@@ -119,7 +119,7 @@ class PropertyEditor(guarded.Box):
         self.field = field
         self.place.children = [field]
 
-    def tell(self, problem: str, caution: str) -> None:
+    def show_remarks(self, problem: str, caution: str) -> None:
         """Show what is wrong with the row, and what is worth a look."""
         if (problem, caution) != self._remarks:
             self._remarks = (problem, caution)

@@ -236,7 +236,7 @@ class EditorState(HasTraits):
             try:
                 profile = self.profiles.row(key)
             except InvalidIdError:
-                pass  # told beside the field
+                pass  # a message next to the field says so
             except ToolkitError as error:
                 self._say(str(error), "error")
         was_new = self.before is None
@@ -306,7 +306,7 @@ class EditorState(HasTraits):
         self._after = self._edit = None
         self.asks_to_delete = False
         if not self.conflict:
-            self._say("")  # what was said is of what stood there before
+            self._say("")  # the message was about the previous entry
         self.revision += 1
 
     def _has_edits(self) -> bool:

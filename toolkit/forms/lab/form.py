@@ -87,7 +87,7 @@ class OperatorLab(Form):
         what = state.preset or "messages of your own"
         return f"<OperatorLab: {what}, message {state.position + 1} of {len(state.texts)}>"
 
-    # What stands where
+    # The layout
 
     def _top(self) -> list[guarded.Widget]:
         self._case = parts.dropdown("Case", [_OWN, *PRESETS], _OWN, width="360px")

@@ -1,4 +1,4 @@
-"""What one message does to one profile, worked out as a table does it.
+"""What one message does to one profile, done as a table does it.
 
 Nothing here knows what an operator does: the messages are parsed by
 :mod:`toolkit.updates.messages` and applied by :mod:`toolkit.updates.by_message`, as in a

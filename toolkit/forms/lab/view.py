@@ -16,7 +16,7 @@ from toolkit.forms.parts.parts import hint_html
 from toolkit.updates import RULES, Profile, Rejection, headline
 
 _SIGNS: Final = {"added": "+", "changed": "~", "rewritten": "~", "removed": "−", "kept": " "}
-# Of a run of unchanged elements so many stand at either end.
+# Of a run of unchanged elements this many are shown at either end.
 _RUN_ENDS: Final = 3
 _VALUE_LENGTH: Final = 2_000
 
@@ -115,7 +115,7 @@ def _line(each: Difference) -> Html:
         value = _elements(each.parts)
     else:
         value = Html("<del>{}</del> → <ins>{}</ins>").format(_cut(each.old), _cut(each.new))
-    # Hearing people read the sign; others are told in a word.
+    # Hearing people read the sign; others get a word.
     label = "" if kind == "kept" else Html('<span class="tk-lab-told">{}: </span>').format(kind)
     look = "" if kind == "kept" else f" tk-{kind}"
     return Html(

@@ -41,7 +41,7 @@ class FilterRow(HasTraits):
     def __init__(self, choices: Callable[[], Choices], **traits: str) -> None:
         self._choices = choices
         super().__init__(**traits)
-        if not self.operator:  # one that was given stays, so that an error can tell of it
+        if not self.operator:  # one that was passed stays, so that an error can name it
             self.operator = self.operators[0]
         self.observe(lambda _: self._fit(), "prop")
         self.read()
@@ -229,7 +229,7 @@ class FilterState(HasTraits):
         self.changed()
 
     def changed(self) -> None:
-        """Work out again what the filter comes to, and tell."""
+        """Evaluate the filter again, and notify."""
         if self._is_quiet:
             return
         self._read()
@@ -237,7 +237,7 @@ class FilterState(HasTraits):
             listener()
 
     def reread(self) -> None:
-        """Read the same again, of what there is to choose from by now; tell nobody."""
+        """Read the filter again with the current choices, without notifying anybody."""
         self._read()
         self.revision += 1
 

@@ -136,7 +136,7 @@ class Job(HasTraits):
         self.detail = described(done, total, now - self._stage_began, self._unit)
 
     def cancel(self) -> None:
-        """Ask the work to stop; it does so when it next tells how far it is."""
+        """Ask the work to stop; it does so when it next reports its progress."""
         self._stop.set()
 
     def wait(self, timeout: float | None = None) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 
 from toolkit.base import MAX_DEPTH, Json, JsonTextError, dumps
 
-#: A value that fits on a line of so many characters stands on one.
+#: A value that fits on a line of so many characters is written on one.
 LINE_LENGTH: Final = 44
 
 # Deeper than what a property may hold (MAX_DEPTH), so that one sees that refused.
@@ -191,7 +191,7 @@ def laid_out(value: Any, *, indent: int = 0, before: int = 0) -> str:
     value
         A JSON value.
     indent
-        How many spaces its lines begin with, but for the first.
+        How many spaces its lines begin with, except the first.
     before
         How many characters are before it on its first line.
 

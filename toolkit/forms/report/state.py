@@ -402,7 +402,7 @@ class ReportBuilderState(HasTraits):
             self.message = "The report could not be made."  # the job has what failed
         else:
             self.error = sentence(self._in_labels(str(error)))
-            # An argument that is named in the message has a field to say it beside, too.
+            # An argument that is named in the message also has a field that can show it.
             if named := [name for name in self.fields if f"{name}=" in str(error)]:
                 self.fields[named[0]].error = self.error
         self.picture = self.report = None

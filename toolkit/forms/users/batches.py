@@ -157,7 +157,7 @@ def _row(batch_id: int, row: pd.Series, undone_by: dict[int, int]) -> BatchRow:
         status = f"redone by batch {redo}"
         undo = undone_by.get(redo)
     if not pd.isna(row["undoes"]) and action == "undo":
-        # The undo of an undo is the redo: it is offered where the batch itself stands.
+        # The undo of an undo is the redo: it is offered at the batch itself.
         action = ""
     time = time_text(times.parse_time(row["time"]))
     return BatchRow(batch_id, time, str(row["source"]), words, status, action)

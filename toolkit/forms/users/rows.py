@@ -1,6 +1,6 @@
 """The users a form lists, as whole columns: found, filtered and sorted at a million rows.
 
-Nothing here draws. What is worked out from one snapshot (titles, what a search
+Nothing here draws. What follows from one snapshot (titles, what a search
 looks through, orders) is kept until the profiles change.
 """
 
@@ -57,7 +57,7 @@ TITLE: Final = "$title"
 DISTINCT_ID: Final = "$distinct_id"
 
 _TEXT: Final = pa.large_string()
-# Values of different types stand in this order; numbers are one type.
+# Values of different types are sorted in this order; numbers are one type.
 _FAMILY_ORDER: Final[tuple[Family, ...]] = ("time", "int", "bool", "text", "list", "object")
 _CELL_LENGTH: Final = 200
 

@@ -26,7 +26,7 @@ from toolkit.updates import ApplyResult, ColumnsResult, name_refusal
 
 T = TypeVar("T")
 
-# Work on more profiles than these is done beside the page, and can be stopped.
+# Work on more profiles than these is done in the background, and can be stopped.
 _AT_ONCE: Final = 2_000
 _NAMED: Final = 3
 _NOTICE_EVERY: Final = 1_000

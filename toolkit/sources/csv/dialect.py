@@ -15,7 +15,7 @@ from toolkit.base import CsvError, argument, ordinal
 from toolkit.sources.csv.types import infer_type, looks_like
 
 #: Tried in this order; the first wins a tie. The comma comes last, for it is the one
-#: that also stands within cells: "Doe, Ann", or 3,5 as half of Europe writes it.
+#: that also occurs within cells: "Doe, Ann", or 3,5 as half of Europe writes it.
 DELIMITERS: Final = (";", "\t", "|", ",")
 _DELIMITER_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 

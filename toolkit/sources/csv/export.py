@@ -43,7 +43,7 @@ _TEXT: Final = pa.large_string()
 _PATIENCE: Final = 1.0
 # Rows joined into one piece of text at a time.
 _CHUNK: Final = 50_000
-# Cells with one of these stand in quotes.
+# Cells with one of these are quoted.
 _QUOTED: Final = r'[",\r\n]'
 
 

@@ -68,7 +68,7 @@ _ROW_NAMES: Final = frozenset(
 # What pandas calls a column without a name, and one of a file written and read once more.
 _UNNAMED: Final = re.compile(r"Unnamed: \d+(?:\.\d+)*")
 # Of a column so named, this share of the cells must be filled, and of those this
-# share different. Users repeat in a list of purchases; codes of a few kinds are no IDs.
+# share different. Users repeat in a list of purchases; codes of a few kinds are not IDs.
 _FILLED: Final = 0.9
 _DIFFERENT: Final = 0.5
 # By so much a name must resemble a reserved one to be taken for a slip.
@@ -304,9 +304,9 @@ def _first_as_identifier(columns: FileColumns) -> tuple[int | None, str | None]:
 
 
 def _candidate(columns: FileColumns, email: int | None = None) -> int | None:
-    """Return the first column that tells all rows apart and may be of IDs.
+    """Return the first column with a different value in every row that may hold IDs.
 
-    Where the e-mail tells them apart too, numbers and codes are IDs, names of people not.
+    If the e-mails all differ too, numbers and codes are IDs, and names of people are not.
     """
     is_sure = email is not None and is_key(columns.cells[email])
     numbering: int | None = None

@@ -16,7 +16,7 @@ from toolkit.columns import Mask, Positions
 
 ESCAPE: Final = "\\"
 
-# So much is looked at at once; it fits the processor's cache.
+# This much is checked at a time; it fits the processor's cache.
 _PIECE: Final = 1 << 18
 _QUOTE: Final = ord('"')
 _BACKSLASH: Final = ord("\\")

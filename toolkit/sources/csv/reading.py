@@ -31,7 +31,7 @@ from toolkit.sources.csv.source import (
     legacy_encodings,
 )
 
-#: The dialect is found in so many bytes.
+#: The dialect is detected from this many bytes.
 _HEAD: Final = 1 << 18
 
 #: pyarrow reads in blocks, and no row may be longer than one.
@@ -376,7 +376,7 @@ class _Parsed:
                 raise CsvError(f"{self._name} cannot be read as CSV: {error}") from None
 
     def _take(self, batch: pa.RecordBatch) -> None:
-        # With one column the end mark is no ragged row.
+        # With one column the end mark is not a ragged row.
         if batch.num_columns == 1 and batch.num_rows and batch.column(0)[-1].as_py() == _MARK:
             self._is_closed = True
             batch = batch.slice(0, batch.num_rows - 1)

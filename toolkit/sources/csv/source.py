@@ -49,7 +49,7 @@ _BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 
-# What spreadsheets and databases still write beside UTF-8. Any single byte
+# What spreadsheets and databases still write besides UTF-8. Any single byte
 # encoding decodes almost anything, so a longer list would only mislead.
 _LEGACY: Final = [
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
@@ -268,7 +268,7 @@ def legacy_encodings(sample: bytes) -> list[str]:
 def _likely_encoding(text: bytes) -> str:
     letters = len(_HIGH.findall(text))
     in_runs = sum(map(len, _HIGH_RUN.findall(text)))
-    # Accented letters stand alone in words; those of another alphabet together.
+    # Accented letters are alone in words; those of another alphabet together.
     if letters < _FEW and in_runs * 2 <= letters:
         return _COMMON
     matches = sorted(

@@ -30,7 +30,7 @@ from toolkit.sources.csv.types import is_filled, is_key
 
 BYTE_ORDER_MARK: Final = "\ufeff"
 
-#: So many lines may stand above the header.
+#: The header is at most this many lines down.
 _ABOVE: Final = 20
 #: So many lines below the last row are looked at.
 _BELOW: Final = 3

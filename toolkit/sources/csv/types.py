@@ -28,7 +28,7 @@ _TEXT: Final = pa.large_string()
 _NUMBER: Final = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
 _INTEGER: Final = r"^-?[0-9]+$"
 _EXPONENT: Final = r"[eE].*$"
-#: Floats hold all integers up to here, and 17 digits are the most that tell two apart.
+#: Floats hold all integers up to here, and 17 digits are the most that distinguish two.
 _EXACT: Final = 2**53
 _DIGITS: Final = 17
 # Numbers shorter than this cannot exceed either.

@@ -223,7 +223,7 @@ class GeoDatabase:
     def _place_of(self, record: Any) -> tuple[float, float, Mapping[str, str]] | None:
         location = self._properties_of(record)
         if "$city" not in location:
-            return None  # the middle of a country is no place anybody is at
+            return None  # nobody lives at the centre of a country
         located = record.get("location")
         if isinstance(located, Mapping):
             point = _point(located.get("latitude"), located.get("longitude"))

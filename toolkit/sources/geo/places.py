@@ -104,7 +104,7 @@ class Places:
 
     @classmethod
     def of(cls, places: Mapping[tuple[float, float, tuple[str, ...]], Mapping[str, str]]) -> Places:
-        """Return places by (latitude, longitude, what tells them apart)."""
+        """Return places by (latitude, longitude, what distinguishes them)."""
         order = sorted(places)
         latitudes = np.array([each[0] for each in order], np.float64)
         longitudes = np.array([each[1] for each in order], np.float64)

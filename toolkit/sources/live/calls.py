@@ -41,7 +41,7 @@ _SHORT: Final = {
 _BATCHES: Final = ("/v1/batch", "/v1/import")
 #: Parameters with a meaning, and those that need none: a project, a number against caches.
 _PARAMETERS: Final = frozenset({"data", "verbose", "strict", "ip", "project_id", "_", "writeKey"})
-#: What stands beside a batch and needs no answer.
+#: What is next to a batch and needs no answer.
 _ENVELOPE: Final = frozenset(
     {"batch", "context", "writeKey", "sentAt", "timestamp", "receivedAt", "integrations"}
 )
@@ -309,8 +309,8 @@ def _read_segment(receiver: Receiver, call: Call, name: str, token: str | None) 
     key = content.get("writeKey", parameters.get("writeKey"))
     check_token(token, call.authorization, [key])
     if name in _BATCHES:
-        beside = (each for each in content if each not in _ENVELOPE)
-        receiver.add_notes(f"{each} next to batch" for each in beside)
+        others = (each for each in content if each not in _ENVELOPE)
+        receiver.add_notes(f"{each} next to batch" for each in others)
         records = _batch(content)
     return Request(name, records, parameters)
 

@@ -109,7 +109,7 @@ class Receiver:
             raise ArgumentError(f"a ProfileTable is needed, not {type(profiles).__name__}")
         if geo is not None and not callable(getattr(geo, "locate", None)):
             raise ArgumentError(f"geo={glimpse(geo)!r}; an object with a method locate is needed")
-        profiles.groups(group_key)  # refuses what is no group key
+        profiles.groups(group_key)  # refuses what is not a group key
         self.profiles = profiles
         self._geo = geo
         self._group_key = group_key

@@ -277,7 +277,7 @@ def serve(
     ServeError
         If the port is in use, or nothing can listen there.
     ArgumentError
-        If an argument is none of what is allowed.
+        If an argument is not allowed.
 
     Examples
     --------
