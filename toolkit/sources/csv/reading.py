@@ -240,7 +240,7 @@ def _read(
         return result, quotes
 
     escaped: CsvText | CsvError | None = None
-    if exported is None and _suggests_escapes(text, plain_dialect):
+    if exported is None and ESCAPE in text and _suggests_escapes(text, plain_dialect):
         # As it seems to be written. Read otherwise, each row with such a quote is rejected by
         # itself, and the whole file takes ten times as long.
         escaped, quotes = read(ESCAPE)
