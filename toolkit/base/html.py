@@ -50,9 +50,9 @@ class Html(Markup):
         """Return the text of *value* with everything that HTML gives a meaning escaped."""
         if hasattr(value, "__html__"):
             return cls(value)
-        text = str(value)
         # Named entities, and text that can be written: half a surrogate pair as its escape.
-        return cls(html.escape(text if text.isascii() else printable(text)))
+        text = html.escape(str(value))
+        return cls(text if text.isascii() else printable(text))
 
 
 _STYLE: Final = Html(
