@@ -187,7 +187,7 @@ def test_every_report_takes_a_cohort_as_filter_and_breakdown(
     makers = [
         lambda **how: tk.segmentation(SHOP, profiles, None, measure="unique", **how),
         lambda **how: tk.funnel(SHOP, profiles, ["Buy", "View"], window="60d", **how),
-        lambda **how: tk.funnel(SHOP, profiles, ["Buy", "View"], count="totals", **how),
+        lambda **how: tk.funnel(SHOP, profiles, ["Buy", "View"], count="total", **how),
         lambda **how: tk.retention(SHOP, profiles, birth=None, **how),
         lambda **how: tk.frequency(SHOP, profiles, birth=None, **how),
         lambda **how: tk.lifecycle(SHOP, profiles, unit="day", **how),

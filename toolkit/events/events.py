@@ -60,7 +60,11 @@ _INTERNAL: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+#: Events of a user further apart than this belong to two sessions, in microseconds.
+SESSION_GAP: Final = 30 * 60 * 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
 class Timelines:
     """Events sorted by user, then by time; those of one time in the order of their rows.
 
@@ -84,6 +88,21 @@ class Timelines:
     names: Any
     bounds: Positions
     _named: dict[int, Positions] = field(default_factory=dict)
+
+    @cached_property
+    def sessions(self) -> Positions:
+        """The session of each event, numbered from 0: it ends with a pause of over 30 minutes."""
+        begins = np.zeros(len(self.rows), np.int64)
+        begins[1:] = (self.ids[1:] != self.ids[:-1]) | (np.diff(self.times) > SESSION_GAP)
+        return np.cumsum(begins)
+
+    @cached_property
+    def session_spans(self) -> tuple[Microseconds, Microseconds]:
+        """Since when the session of each event may have lasted, and until when it may go on."""
+        first = np.flatnonzero(np.diff(self.sessions, prepend=-1))
+        last = np.flatnonzero(np.diff(self.sessions, append=len(self.rows)))
+        spans = self.times[first] - SESSION_GAP, self.times[last] + SESSION_GAP
+        return spans[0][self.sessions], spans[1][self.sessions]
 
     def named(self, code: int) -> Positions:
         """Return where the events of a name are, ascending; found once. -1 is not a name."""

@@ -562,7 +562,10 @@ class FlowQuestion(ReportPlan):
 
     def _same(self, at: Positions) -> Any:
         """Return numbers that are equal for anchors of which only the first counts."""
-        return self.track.users[at] if self.plan.count == "uniques" else self.track.runs[at]
+        if self.plan.count == "total":
+            return self.track.runs[at]
+        sessions = self.track.sessions
+        return self.track.users[at] if sessions is None else sessions[at]
 
     @cached_property
     def whole(self) -> Paths:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,13 +17,12 @@ import pandas as pd
 from toolkit.base import ReportError, as_duration, check_choice, check_flag, dumps, is_whole, quoted
 from toolkit.columns import Codes, Mask, Microseconds, Positions
 from toolkit.reports.numbers.counted import Counted
+from toolkit.reports.numbers.measures import Count
 from toolkit.reports.question.breakdowns import Breakdown, as_breakdown
 from toolkit.reports.question.segments import NOT_SET, Segments, Values, joined, occurring
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import Step, as_step
 from toolkit.reports.retention.entries import is_new
-
-Count: TypeAlias = Literal["uniques", "totals"]
 
 #: What a step is called that is none: beyond it a path has no event.
 DROP_OFF: Final = "(drop-off)"
@@ -89,7 +88,7 @@ class FlowPlan:
         ReportError
             If one of them makes no sense.
         """
-        check_choice("count", count, ("uniques", "totals"))
+        check_choice("count", count, get_args(Count))
         if after is None:
             after = 0 if is_whole(before) and before else _DEFAULT_STEPS
         for role, number in (("before", before), ("after", after)):
@@ -122,6 +121,11 @@ class FlowPlan:
             _expanded(expand, tz),
             count,
         )
+
+    @property
+    def noun(self) -> str:
+        """What is counted, in the plural."""
+        return {"unique": "users", "sessions": "sessions"}.get(self.count, "paths")
 
     @property
     def steps(self) -> list[int]:
@@ -185,7 +189,11 @@ class FlowTrack:
     kinds
         What there is as a step.
     stretches
-        Numbers that differ where one path cannot go on: by user and long pause.
+        Numbers that differ where one path cannot go on: by user, session and long pause.
+    sessions
+        The session of each; None unless sessions are counted.
+    spans
+        Since when the session of each may have lasted, and until when it may go on.
     firsts
         Where each step begins: several events in a row may be one.
     """
@@ -197,6 +205,8 @@ class FlowTrack:
     kinds: StepKinds
     stretches: Any
     firsts: Positions
+    sessions: Positions | None
+    spans: tuple[Microseconds, Microseconds] | None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -206,7 +216,9 @@ class FlowTrack:
         """Return the track of selected events."""
         timelines = selection.events.timelines
         rows, users, times = timelines.rows, timelines.ids, timelines.times
-        names = timelines.names
+        names, sessions, spans = timelines.names, None, None
+        if plan.count == "sessions":
+            sessions, spans = timelines.sessions, timelines.session_spans
         if selection.positions is not None:
             is_selected = np.zeros(len(selection.events), np.bool_)
             is_selected[selection.positions] = True
@@ -214,9 +226,11 @@ class FlowTrack:
             if len(chosen) < len(rows):
                 rows, users, times = rows[chosen], users[chosen], times[chosen]
                 names = names[chosen]
+                if sessions is not None and spans is not None:
+                    sessions, spans = sessions[chosen], (spans[0][chosen], spans[1][chosen])
         nodes, kinds = _nodes(selection, rows, names, plan)
-        stretches: Any = users
-        breaks = is_new(users)
+        stretches: Any = users if sessions is None else sessions
+        breaks = is_new(stretches)
         if plan.gap is not None and len(rows):
             breaks[1:] |= times[1:] - times[:-1] > plan.gap
             stretches = np.cumsum(breaks, dtype=np.int64)
@@ -225,7 +239,7 @@ class FlowTrack:
             if len(rows):
                 breaks[1:] |= nodes[1:] != nodes[:-1]
             firsts = np.flatnonzero(breaks)
-        return cls(rows, users, times, nodes, kinds, stretches, firsts)
+        return cls(rows, users, times, nodes, kinds, stretches, firsts, sessions, spans)
 
     @cached_property
     def runs(self) -> Positions:
@@ -289,6 +303,10 @@ class FlowTrack:
                 until = np.minimum(until, self.times[self.last(runs + reached)] + plan.gap)
             elif plan.gap is not None:
                 until = np.maximum(until, self.times[self.firsts[runs - reached]] - plan.gap)
+            if self.spans is not None and is_after:
+                until = np.minimum(until, self.spans[1][anchors])
+            elif self.spans is not None:
+                until = np.maximum(until, self.spans[0][anchors])
             beyond = until > last if is_after else until < first
             cut.append((reached < len(numbers)) & beyond)
         return cut[0], cut[1]

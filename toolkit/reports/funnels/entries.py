@@ -83,7 +83,7 @@ def entries(
     start, end
         The first step is from *start* until before *end*, microseconds UTC.
     only_first
-        Of each user only the first entry is wanted.
+        Of each user or session only the first entry is wanted.
     """
     starts = track.where(plan.groups[0])
     if len(starts):
@@ -93,16 +93,16 @@ def entries(
     if plan.reentry == "optimized":
         return _optimized(track, plan, _both(track, plan, starts))
     if only_first:
-        return attempts(track, plan, _first_of_users(track, starts), needs_ends=False)
+        return attempts(track, plan, _first_of_owners(track, starts), needs_ends=False)
     return _one_after_the_other(track, _both(track, plan, starts))
 
 
-def _first_of_users(track: FunnelTrack, starts: Positions) -> Positions:
-    """Return the first of the positions of each user."""
+def _first_of_owners(track: FunnelTrack, starts: Positions) -> Positions:
+    """Return the first of the positions of each user, or of each session."""
     if track.ranks is None:
-        return starts[is_new(track.ids[starts])]
-    order = np.lexsort((track.ranks[starts], track.ids[starts]))
-    return np.sort(starts[order[is_new(track.ids[starts[order]])]])
+        return starts[is_new(track.owners[starts])]
+    order = np.lexsort((track.ranks[starts], track.owners[starts]))
+    return np.sort(starts[order[is_new(track.owners[starts[order]])]])
 
 
 # -- attempts -----------------------------------------------------------------------------

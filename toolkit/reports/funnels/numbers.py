@@ -54,6 +54,11 @@ class FunnelEntries:
         return self.track.ids[self.found.starts]
 
     @property
+    def owners(self) -> Codes | Positions:
+        """The user of each entry, or its session if sessions are counted."""
+        return self.track.owners[self.found.starts]
+
+    @property
     def rows(self) -> Positions:
         """The row of the event of each first step."""
         return self.track.rows[self.found.starts]
@@ -119,16 +124,16 @@ class FunnelQuestion(ReportPlan):
 
     @property
     def _is_of_first_entries(self) -> bool:
-        """Whether one entry a user is all there is to look at."""
+        """Whether one entry per user, or per session, is all there is to look at."""
         # Further ones may have another value of an event property, or get further.
         is_by_event = self.is_by_event or bool(self._parts[0])
-        return self.plan.count == "uniques" and self.plan.reentry == "first" and not is_by_event
+        return self.plan.count != "total" and self.plan.reentry == "first" and not is_by_event
 
     @cached_property
     def counted(self) -> CountedEntries:
         """The entries that count, and in which segments."""
         of_events, of_users = self._parts
-        is_unique = self.plan.count == "uniques"
+        is_unique = self.plan.count != "total"
         every = self._kept(self.tried, of_events)
         # Of an event property a user is in each segment once, of all else once.
         is_chosen = not is_unique or self._is_of_first_entries
@@ -203,7 +208,7 @@ class FunnelQuestion(ReportPlan):
         return mask
 
     def _chosen(self, among: FunnelEntries, codes: Codes | None) -> Positions:
-        """Return which entry of each user counts, or of each user in each segment.
+        """Return which entry of each user or session counts, or of each in each segment.
 
         The first; of optimized ones the one that got furthest, of those the one that was
         there first, and of those with the same last event the one that began last.
@@ -213,7 +218,8 @@ class FunnelQuestion(ReportPlan):
         if self.plan.reentry == "optimized":
             last = found.at[found.reach - 1, np.arange(len(found))]
             keys = [-keys[0], track.rank(last), -found.reach]
-        groups: list[Any] = [among.ids] if codes is None else [codes, among.ids]
+        owners = among.owners
+        groups: list[Any] = [owners] if codes is None else [codes, owners]
         order = np.lexsort((*keys, *groups))
         is_new = np.zeros(len(order), np.bool_)
         for group in groups:

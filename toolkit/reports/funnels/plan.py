@@ -17,10 +17,10 @@ from toolkit.base import (
     quoted,
 )
 from toolkit.expressions import Property, as_property
+from toolkit.reports.numbers.measures import Count
 from toolkit.reports.question.steps import AnyStep, Step, as_step
 
 Order: TypeAlias = Literal["specific", "any"]
-Count: TypeAlias = Literal["uniques", "totals"]
 Reentry: TypeAlias = Literal["first", "optimized"]
 #: Whose value of an event property stands for the whole entry: a number is a step from 1.
 Attribution: TypeAlias = Literal["first", "last"] | int
@@ -104,6 +104,11 @@ class FunnelPlan:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    @property
+    def noun(self) -> str:
+        """What is counted, in the plural."""
+        return {"unique": "users", "sessions": "sessions"}.get(self.count, "entries")
 
     @property
     def labels(self) -> list[str]:

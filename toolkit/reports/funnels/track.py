@@ -20,8 +20,9 @@ from toolkit.reports.question.steps import Step
 class FunnelTrack:
     """The events of a funnel, sorted by lane and time.
 
-    A lane is a user, or where properties are held constant, a user and their values: an
-    entry never leaves its lane. A position is one in the arrays below.
+    A lane is a user or, if sessions are counted, a session; where properties are held
+    constant, one with certain values. An entry never leaves its lane. A position is one in
+    the arrays below.
 
     Attributes
     ----------
@@ -29,6 +30,8 @@ class FunnelTrack:
         ``int64``: the row of each event.
     ids
         ``int32``: its distinct ID, a position in ``events.ids.texts``.
+    owners
+        What counts once: its user, or its session if sessions are counted.
     times
         Its time in microseconds since 1970 UTC.
     lanes
@@ -41,13 +44,14 @@ class FunnelTrack:
     overlaps
         Whether an event may be more than one step.
     ranks
-        Where each event is among all of its user; None if positions say so.
+        Where each event is among all of its owner; None if positions say so.
     unheld
         How many steps were left out for lack of a held property.
     """
 
     rows: Positions
     ids: Codes
+    owners: Codes | Positions
     times: Positions
     lanes: Positions | Codes
     bounds: Positions
@@ -143,12 +147,18 @@ def track_of(visible: Selection, plan: FunnelPlan) -> FunnelTrack:
     timelines = visible.events.timelines
     asked = (*plan.steps, *plan.exclude)
     names = [each.event for each in plan.steps]
+    owners: Codes | Positions = timelines.ids
+    bounds = timelines.bounds
+    if plan.count == "sessions":
+        owners = timelines.sessions
+        bounds = np.append(np.flatnonzero(is_new(owners)), len(owners))
     track = FunnelTrack(
         timelines.rows,
         timelines.ids,
+        owners,
         timelines.times,
-        timelines.ids,
-        timelines.bounds,
+        owners,
+        bounds,
         tuple(_found(visible, each) for each in asked),
         len(set(names)) < len(names) or None in names,
     )
@@ -173,7 +183,7 @@ def _found(visible: Selection, step: Step) -> Positions:
 
 
 def _held(track: FunnelTrack, visible: Selection, plan: FunnelPlan) -> FunnelTrack:
-    """Return the track with a lane for each user and values of the held properties."""
+    """Return the track with a lane for each owner and values of the held properties."""
     positions = track.where(tuple(range(len(track.found))))
     at_rows = visible.at_rows(track.rows[positions])
     is_held = np.ones(len(positions), np.bool_)
@@ -182,7 +192,7 @@ def _held(track: FunnelTrack, visible: Selection, plan: FunnelPlan) -> FunnelTra
         codes, has_value = whole_values(at_rows.event_column(prop.name))
         keys.append(codes)
         is_held &= has_value
-    keys = [codes[is_held] for codes in (*keys, track.ids[positions])]
+    keys = [codes[is_held] for codes in (*keys, track.owners[positions])]
     order = np.lexsort(keys)
     lanes = np.cumsum(reduce(np.logical_or, [is_new(codes[order]) for codes in keys])) - 1
     held = positions[is_held][order]
@@ -194,8 +204,8 @@ def _held(track: FunnelTrack, visible: Selection, plan: FunnelPlan) -> FunnelTra
     ending = [found[unheld[found]] for found in track.found[len(plan) :]]
     copies, copied_lanes = _in_every_lane(
         np.unique(np.concatenate(ending)) if ending else held[:0],
-        track.ids,
-        track.ids[held[is_new(lanes)]],
+        track.owners,
+        track.owners[held[is_new(lanes)]],
     )
     chosen, lanes = np.concatenate([held, copies]), np.concatenate([lanes, copied_lanes])
     order = np.lexsort((chosen, lanes))
@@ -203,6 +213,7 @@ def _held(track: FunnelTrack, visible: Selection, plan: FunnelPlan) -> FunnelTra
     return FunnelTrack(
         track.rows[chosen],
         track.ids[chosen],
+        track.owners[chosen],
         track.times[chosen],
         lanes,
         np.concatenate([[0], np.cumsum(np.bincount(lanes))]).astype(np.int64),
@@ -217,21 +228,21 @@ def _held(track: FunnelTrack, visible: Selection, plan: FunnelPlan) -> FunnelTra
 
 
 def _in_every_lane(
-    positions: Positions, ids: Codes, lane_ids: Codes
+    positions: Positions, owners: Codes | Positions, lane_owners: Codes | Positions
 ) -> tuple[Positions, Positions]:
-    """Return positions once for each lane of their user, and those lanes.
+    """Return positions once for each lane of their owner, and those lanes.
 
     Parameters
     ----------
     positions
         The positions.
-    ids
-        The distinct ID at each position there is.
-    lane_ids
-        The distinct ID of each lane, ascending.
+    owners
+        The owner at each position there is.
+    lane_owners
+        The owner of each lane, ascending.
     """
-    first = np.searchsorted(lane_ids, ids[positions], side="left")
-    sizes = np.searchsorted(lane_ids, ids[positions], side="right") - first
+    first = np.searchsorted(lane_owners, owners[positions], side="left")
+    sizes = np.searchsorted(lane_owners, owners[positions], side="right") - first
     nth = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return np.repeat(positions, sizes), np.repeat(first, sizes) + nth
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -59,6 +59,10 @@ def needs_property(measure: str) -> bool:
 def is_count(measure: str) -> bool:
     """Whether a measure is a whole number in every cell."""
     return measure in (*_COUNTS, "count", "distinct") and measure != "per_user"
+
+
+#: What funnels and flows count; segmentation has further measures.
+Count: TypeAlias = Literal["total", "unique", "sessions"]
 
 
 def as_measure(measure: object, counts: tuple[str, ...] = _COUNTS) -> str:

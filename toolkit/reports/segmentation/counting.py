@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,9 +31,6 @@ from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.question.segments import NOT_SET, OTHER, Segments
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.segmentation.metrics import Formula, Metric
-
-#: Events of a user further apart than this are of two sessions.
-SESSION_GAP: Final = 30 * 60 * 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -515,8 +512,6 @@ def _days(range_: Periods, window: int) -> tuple[Periods, Positions]:
 def _sessions(visible: Selection) -> tuple[Positions, int]:
     """Return the session of each event, -1 without an ID, and how many there are."""
     line = visible.events.timelines
-    begins = np.ones(len(line.rows), np.bool_)
-    begins[1:] = (line.ids[1:] != line.ids[:-1]) | (np.diff(line.times) > SESSION_GAP)
     sessions = np.full(len(visible.events), -1, np.int64)
-    sessions[line.rows] = np.cumsum(begins) - 1
-    return sessions, int(begins.sum())
+    sessions[line.rows] = line.sessions
+    return sessions, int(line.sessions.max(initial=-1)) + 1
