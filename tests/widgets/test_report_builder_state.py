@@ -57,7 +57,7 @@ def build(profiles: tk.ProfileTable) -> Iterator[Build]:
     made: list[ReportBuilderState] = []
 
     def make(events: Any = DF, people: Any = profiles, **options: Any) -> ReportBuilderState:
-        made.append(ReportBuilderState(events, people, **{"delay": 0.0, **options}))
+        made.append(ReportBuilderState(people, events, **{"delay": 0.0, **options}))
         return made[-1]
 
     yield make

@@ -18,10 +18,10 @@ import pyarrow as pa
 
 from toolkit.base import (
     HIDDEN,
-    SWAPPED,
     EventsError,
     InexactIdWarning,
     InvalidCellsWarning,
+    check_not_swapped,
     completed_by_dir,
     completions,
     count,
@@ -221,11 +221,10 @@ class Events:
         distinct_id: str = "distinct_id",
         time: str = "time",
     ) -> None:
+        check_not_swapped("events", df)
         if not isinstance(df, pd.DataFrame):
-            # Tables of profiles, and profiles picked out of one, have a snapshot.
             raise EventsError(
                 f"events are a DataFrame with one row per event, not {type(df).__name__}"
-                f"{SWAPPED if hasattr(df, 'snapshot') else ''}"
             )
         if df.columns.nlevels > 1:
             raise EventsError(

@@ -23,12 +23,12 @@ from toolkit.base import (
     HIDDEN,
     NO_TIME,
     PLACEHOLDERS,
-    SWAPPED,
     EventsError,
     JoinError,
     UnknownPropertyWarning,
     as_json,
     check_choice,
+    check_not_swapped,
     copied,
     count,
     html,
@@ -74,11 +74,11 @@ def as_snapshot(profiles: Any) -> Snapshot:
     """
     if isinstance(profiles, Snapshot):
         return profiles
+    check_not_swapped("profiles", profiles)
     if not hasattr(profiles, "snapshot"):
         raise JoinError(
             f"profiles are a ProfileTable, not {type(profiles).__name__}; "
             "fill one with ProfileTable().apply(messages) or import_csv"
-            f"{SWAPPED if isinstance(profiles, Events | pd.DataFrame) else ''}"
         )
     snapshot: Snapshot = profiles.snapshot()
     return snapshot

@@ -19,7 +19,6 @@ from tqdm.auto import tqdm
 from toolkit.base import (
     HIDDEN,
     ROUNDED,
-    SWAPPED,
     ArgumentError,
     ComparisonError,
     CopyError,
@@ -37,6 +36,7 @@ from toolkit.base import (
     as_json,
     check_choice,
     check_flag,
+    check_not_swapped,
     completed_by_dir,
     completions,
     copied,
@@ -1263,12 +1263,8 @@ def as_table(profiles: Any, *, views: bool = False) -> Any:
     """
     if isinstance(profiles, ProfileTable) or (views and isinstance(profiles, ProfileView)):
         return profiles
-    # Events are known by their columns: they are in a room below.
-    is_events = isinstance(profiles, pd.DataFrame) or hasattr(profiles, "event_column")
-    hint = SWAPPED if is_events else ""
-    raise ArgumentError(
-        f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed{hint}"
-    )
+    check_not_swapped("profiles", profiles)
+    raise ArgumentError(f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed")
 
 
 def _first_of_each(ignored: Iterable[Rejection]) -> list[Rejection]:

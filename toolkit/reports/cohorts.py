@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from toolkit.base import (
     NO_TIME,
-    SWAPPED,
     ArgumentError,
     InexactIdError,
     ReportError,
     as_json,
+    check_not_swapped,
     count,
     dumps,
     html,
@@ -27,7 +27,7 @@ from toolkit.base import (
     times,
 )
 from toolkit.columns import Column, Instants, Mask, ProfileRows, Snapshot
-from toolkit.events import AnyEvents, Events, Profiles
+from toolkit.events import AnyEvents, Profiles
 from toolkit.expressions import (
     Expression,
     Members,
@@ -435,9 +435,9 @@ def cohorts(profiles: Any) -> SavedCohorts:
     <Cohort "Friends": 1 user, given as distinct IDs>
     >>> del tk.cohorts(profiles)["Friends"]
     """
+    check_not_swapped("profiles", profiles)
     if not hasattr(profiles, "remembered"):
         raise ReportError(
             f"cohorts are saved with a ProfileTable, and {type(profiles).__name__} is not one"
-            f"{SWAPPED if isinstance(profiles, Events | pd.DataFrame) else ''}"
         )
     return SavedCohorts(profiles)
