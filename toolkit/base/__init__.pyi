@@ -87,6 +87,7 @@ from .ids import (
 from .notation import argument as argument, either as either, written as written
 from .paths import ENDINGS as ENDINGS, as_path as as_path, path_of_format as path_of_format
 from .progress import (
+    AnyProgress as AnyProgress,
     Progress as Progress,
     counted as counted,
     silent as silent,

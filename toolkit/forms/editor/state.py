@@ -331,7 +331,7 @@ class EditorState(HasTraits):
             return False
         try:
             result = self.profiles.edit(
-                key, self.after(), before=self.before, source="form: edit of a profile"
+                key, self.after(), expected=self.before, source="form: edit of a profile"
             )
         except EditConflictError as error:
             self.conflict = True
