@@ -274,6 +274,23 @@ def test_entries_whose_window_is_still_open_are_said_to_be_incomplete() -> None:
     assert not [note for note in tk.funnel(df[:2], None, ["A", "B"]).notes if "Inc" in note]
 
 
+def test_steps_of_one_event_with_different_conditions_have_different_names() -> None:
+    df = one_user("AAB", item=["tea", "jam", "tea"], amount=[5, 20, 1])
+    steps = ["A", tk.step("A", event["amount"] > 10), tk.step("B", event["item"] == "tea")]
+    report = tk.funnel(df, None, steps)
+    assert report.table["event"].tolist() == ["A", "A (amount > 10)", "B"]
+    assert report.title.startswith("A → A (amount > 10) → B: users")
+    texts = [each.get_text().replace("\n", " ") for each in report.plot().get_yticklabels()]
+    assert len(set(texts)) == 3
+    big = tk.step("A", event["amount"] > 10, name="Big")
+    assert tk.funnel(df, None, ["A", big]).table["event"].tolist() == ["A", "Big"]
+    both = [tk.step("A", event["item"] == "tea"), tk.step("A", event["amount"] > 10)]
+    names = ['A (item == "tea")', "A (amount > 10)"]
+    assert tk.funnel(df, None, both).table["event"].tolist() == names
+    note = tk.funnel(df, None, both, order="any").notes[0]
+    assert note.endswith(", ".join(names) + ".")
+
+
 def test_sessions_are_named_and_those_that_may_go_on_are_said_to_be_incomplete() -> None:
     df = events_of(("A", "ann", 0), ("B", "ann", 600), ("A", "ann", 5000), ("C", "bob", 6800))
     report = tk.funnel(df, None, ["A", "B"], count="sessions")
@@ -377,7 +394,7 @@ def test_steps_to_stand_between_are_two_numbers(between: Any) -> None:
 def test_a_step_is_of_one_name_and_can_be_called_something_else() -> None:
     with pytest.raises(errors.ReportError, match="the name of an event or None"):
         tk.step(["A"])  # type: ignore[arg-type]
-    tea = tk.step("A", event["item"] == "tea", label="Tea")
+    tea = tk.step("A", event["item"] == "tea", name="Tea")
     assert str(tea) == 'Tea where event["item"] == "tea"'
     report = tk.funnel(held(("A", "tea"), ("B", 1)), None, [tea, "B"])
     assert report.table["event"].tolist() == ["Tea", "B"]

@@ -668,14 +668,14 @@ def test_a_step_has_a_filter_of_its_own(build: Build, profiles: tk.ProfileTable)
 
 def test_all_that_a_step_was_given_stays(build: Build) -> None:
     state = build()
-    steps = ["View", tk.step("Buy", where=user["plan"] == "pro", label="Bought", anchored=True)]
+    steps = ["View", tk.step("Buy", where=user["plan"] == "pro", name="Bought", anchored=True)]
     state.set("Funnel", steps=steps, order="any")
 
     answered(state)
 
     assert state.python.startswith("import toolkit as tk\nfrom toolkit import user\n")
     assert (
-        'tk.step("Buy", where=user["plan"] == "pro", anchored=True, label="Bought")' in state.python
+        'tk.step("Buy", where=user["plan"] == "pro", anchored=True, name="Bought")' in state.python
     )
 
 

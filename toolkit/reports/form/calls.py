@@ -40,7 +40,7 @@ def _arguments(step: Step) -> list[str]:
         "where": step.where,
         "anchored": step.anchored or None,
         "between": step.between,
-        "label": step.called or None,
+        "name": step.called or None,
     }
     given = [f"{name}={written(value)}" for name, value in named.items() if value is not None]
     return [written(step.event), *given]

@@ -297,7 +297,7 @@ class Funnel(Report):
 
 def _title(question: FunnelQuestion) -> str:
     plan = question.plan
-    names = [step.name for step in plan.steps]
+    names = plan.names
     title = " → ".join(names) if plan.order == "specific" else f"{', '.join(names)} in any order"
     title += f": {plan.noun} within {in_words(plan.window)}"
     if plan.hold:
@@ -332,7 +332,7 @@ def _order_notes(plan: FunnelPlan) -> list[str]:
     row = 1
     for group in plan.groups:
         if len(group) > 1:
-            names = ", ".join(plan.steps[at].name for at in group)
+            names = ", ".join(plan.names[at] for at in group)
             notes.append(
                 f"Rows {row} to {row + len(group) - 1} are in any order: "
                 f"they count users who did one, two and so on of {names}."

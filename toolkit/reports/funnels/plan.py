@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from toolkit.base import (
@@ -18,7 +19,7 @@ from toolkit.base import (
 )
 from toolkit.expressions import Property, as_property
 from toolkit.reports.numbers.measures import Count
-from toolkit.reports.question.steps import AnyStep, Step, as_step
+from toolkit.reports.question.steps import AnyStep, Step, as_step, names_of
 
 Order: TypeAlias = Literal["specific", "any"]
 Reentry: TypeAlias = Literal["first", "optimized"]
@@ -110,6 +111,11 @@ class FunnelPlan:
         """What is counted, in the plural."""
         return {"unique": "users", "sessions": "sessions"}.get(self.count, "entries")
 
+    @cached_property
+    def names(self) -> list[str]:
+        """What each step is called."""
+        return names_of(self.steps)
+
     @property
     def labels(self) -> list[str]:
         """What each row of the table counts.
@@ -118,7 +124,7 @@ class FunnelPlan:
         """
         labels = []
         for group in self.groups:
-            names = [self.steps[at].name for at in group]
+            names = [self.names[at] for at in group]
             if len(group) == 1:
                 labels += names
             else:
