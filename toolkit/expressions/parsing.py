@@ -151,8 +151,8 @@ def parse_formula(text: str, names: Mapping[str, int]) -> Expression:
 _LOOKS_LIKE_A_PROPERTY: Final = re.compile(rf"\s*(({'|'.join(_SIDES)})\s*\[|group\s*\()")
 
 
-def as_property(given: Property | str) -> Property:
-    """Return *given* if it is a property; text is parsed, a bare name is of the event.
+def as_property(given: Property | str, side: str = "event") -> Property:
+    """Return *given* if it is a property; text is parsed, and a bare name is one of *side*.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def as_property(given: Property | str) -> Property:
     """
     if isinstance(given, str):
         if not _LOOKS_LIKE_A_PROPERTY.match(given):
-            return Property("event", given)
+            return Property(side, given)
         given = parse(given)  # type: ignore[assignment]
     if not isinstance(given, Property):
         raise ExpressionError(

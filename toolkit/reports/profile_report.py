@@ -130,7 +130,7 @@ def profile_report(
     """
     measure = measures.as_measure(measure, _COUNTS)
     number = _property(measure, of)
-    terms = Terms.read(by=_of_users(by), where=where, tz=tz)
+    terms = Terms.read(by=by, where=where, tz=tz, side="user")
     breakdown, condition = terms.by, terms.where
     check_number("top", top)
     if top is not None and breakdown is None:
@@ -178,15 +178,7 @@ def _property(measure: str, of: Any) -> Property | None:
         return None
     if of is None:
         raise ReportError(f'measure="{measure}" needs of=, a property such as user["age"]')
-    return shown_property(_of_users(of))
-
-
-def _of_users(given: Any) -> Any:
-    """Return what was given, a bare name as a property of the user."""
-    if isinstance(given, list | tuple):
-        return [_of_users(each) for each in given]
-    is_name = isinstance(given, str) and "[" not in given
-    return Property("user", given) if is_name else given
+    return shown_property(of, "user")
 
 
 @dataclass(frozen=True, eq=False)

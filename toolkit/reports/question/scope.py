@@ -38,9 +38,16 @@ class Terms:
     tz: str | tzinfo | None
 
     @classmethod
-    def read(cls, *, by: By, where: str | Expression | None, tz: str | tzinfo | None) -> Terms:
-        """Return the terms of a report's arguments."""
-        breakdown = as_breakdown(by, as_zone(tz))
+    def read(
+        cls,
+        *,
+        by: By,
+        where: str | Expression | None,
+        tz: str | tzinfo | None,
+        side: str = "event",
+    ) -> Terms:
+        """Return the terms of a report's arguments; a bare name is a property of *side*."""
+        breakdown = as_breakdown(by, as_zone(tz), side)
         return Terms(breakdown, None if where is None else as_expression(where), tz)
 
     @property
