@@ -682,7 +682,7 @@ def test_all_that_a_step_was_given_stays(build: Build) -> None:
 def test_a_wrong_filter_of_a_step_is_told_beside_it(build: Build) -> None:
     state = build()
     state.set("Funnel", steps=["View", "Buy"])
-    state.fields["steps"].raw = ["View", fields.Chosen("Buy", is_right=False)]
+    state.fields["steps"].raw = ["View", fields.FilteredEvent("Buy", is_right=False)]
 
     assert state.fields["steps"].error == "Correct the filter of Buy."
     assert state.python == ""

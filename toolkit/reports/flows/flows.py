@@ -280,15 +280,15 @@ class Flows(Report):
                 raise ReportError(
                     f"path={quoted(path):.60}; give a path as a list or tuple of names"
                 )
-            chosen = self._numbers.of_path(place, tuple(path))
-            return self._question.ids(chosen, together=place is None)
+            paths = self._numbers.of_path(place, tuple(path))
+            return self._question.ids(paths, together=place is None)
         if is_link and event is not None:
             raise ReportError("event= is a node, and from_= and to= are a link; give one of both")
         self._numbers.check(step, [event, from_, to])
         if is_link and step == 0:
             raise ReportError("step=0 is the anchor; a link has the step that it leads to or from")
-        chosen = self._numbers.paths_at(place, step, event, from_, to)
-        return self._question.ids(chosen, together=place is None)
+        paths = self._numbers.paths_at(place, step, event, from_, to)
+        return self._question.ids(paths, together=place is None)
 
     def cell(self, row: int) -> Cell:
         """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
@@ -298,9 +298,9 @@ class Flows(Report):
         ReportError
             If the table has no such row.
         """
-        found = self._table.iloc[self._checked(row)]
+        link = self._table.iloc[self._checked(row)]
         place = int(row) // (len(self._table) // len(self._numbers.ranked))
-        cell = {"step": int(found["step"]), "from_": found["from"], "to": found["to"]}
+        cell = {"step": int(link["step"]), "from_": link["from"], "to": link["to"]}
         return {**cell, **self._numbers.ranked.cell(place)}
 
     def plot(self, ax: Axes | None = None, *, segment: Json = None, top: int | None = None) -> Axes:

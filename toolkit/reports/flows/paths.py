@@ -136,17 +136,17 @@ class FlowPlan:
 def _expanded(expand: Any, tz: Any) -> Mapping[str | None, Breakdown]:
     if expand is None:
         return {}
-    given = expand if isinstance(expand, Mapping) else {None: expand}
-    found = {}
-    for name, prop in given.items():
+    by_event = expand if isinstance(expand, Mapping) else {None: expand}
+    breakdowns = {}
+    for name, prop in by_event.items():
         by = as_breakdown(prop, tz)
         if by is None or len(by.parts) > 1 or not (name is None or isinstance(name, str)):
             raise ReportError(
                 f"expand={quoted(expand):.80}; give a property, or one for each event: "
                 '{"View": event["item"]}'
             )
-        found[name] = by
-    return found
+        breakdowns[name] = by
+    return breakdowns
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,12 +222,12 @@ class FlowTrack:
         if selection.positions is not None:
             is_selected = np.zeros(len(selection.events), np.bool_)
             is_selected[selection.positions] = True
-            chosen = np.flatnonzero(is_selected[rows])
-            if len(chosen) < len(rows):
-                rows, users, times = rows[chosen], users[chosen], times[chosen]
-                names = names[chosen]
+            kept = np.flatnonzero(is_selected[rows])
+            if len(kept) < len(rows):
+                rows, users, times = rows[kept], users[kept], times[kept]
+                names = names[kept]
                 if sessions is not None and spans is not None:
-                    sessions, spans = sessions[chosen], (spans[0][chosen], spans[1][chosen])
+                    sessions, spans = sessions[kept], (spans[0][kept], spans[1][kept])
         nodes, kinds = _nodes(selection, rows, names, plan)
         stretches: Any = users if sessions is None else sessions
         breaks = is_new(stretches)
@@ -253,8 +253,8 @@ class FlowTrack:
     def last(self, runs: Positions) -> Positions:
         """Return the last event of some steps."""
         ends = np.append(self.firsts[1:], len(self)) - 1
-        found: Positions = ends[runs]
-        return found
+        last_events: Positions = ends[runs]
+        return last_events
 
     def paths(self, anchors: Positions, plan: FlowPlan) -> Paths:
         """Return the paths around some events."""
@@ -265,19 +265,19 @@ class FlowTrack:
 
     def _step(self, anchors: Positions, runs: Positions, number: int, plan: FlowPlan) -> Any:
         """Return what is so many steps from each anchor, -1 for nothing."""
-        found = np.full(len(anchors), -1, self.nodes.dtype)
+        step_nodes = np.full(len(anchors), -1, self.nodes.dtype)
         wanted = runs + number
         inside = np.flatnonzero((wanted >= 0) & (wanted < len(self.firsts)))
         if not len(inside):
-            return found
+            return step_nodes
         wanted = wanted[inside]
         # The event of a step that is nearest to the anchor decides whether it is in reach.
         at = self.firsts[wanted] if number > 0 else self.firsts[wanted + 1] - 1
         of = anchors[inside]
         reached = self.stretches[at] == self.stretches[of]
         reached &= np.abs(self.times[at] - self.times[of]) <= plan.window
-        found[inside[reached]] = self.nodes[at[reached]]
-        return found
+        step_nodes[inside[reached]] = self.nodes[at[reached]]
+        return step_nodes
 
     def are_cut(
         self, anchors: Positions, paths: Paths, plan: FlowPlan, observed: tuple[int, int]
@@ -325,25 +325,25 @@ def _nodes(
         code = None if name is None else texts.index(name) if name in texts else -1
         # What an event was split by for its own name is not split again.
         free = split < len(texts) + 1
-        chosen = np.flatnonzero(free if code is None else free & (nodes == code))
-        of = nodes[chosen].astype(np.int64)
-        segments = _segments(selection, rows[chosen], by)
+        places_split = np.flatnonzero(free if code is None else free & (nodes == code))
+        of = nodes[places_split].astype(np.int64)
+        segments = _segments(selection, rows[places_split], by)
         used, places = occurring(segments.codes, len(segments))
         values.append(segments.values.take(used))
         has_value = np.array([label != NOT_SET for label in _labels(values[-1])], np.bool_)[places]
-        chosen, of = chosen[has_value], of[has_value]
+        places_split, of = places_split[has_value], of[has_value]
         size = max(len(used), 1)
-        keys, found = pd.factorize(of * size + places[has_value])
+        keys, pairs = pd.factorize(of * size + places[has_value])
         split = split.astype(np.int64) if split is nodes else split
-        split[chosen] = len(kinds) + keys
+        split[places_split] = len(kinds) + keys
         by_what = len(values) - 1
-        kinds += [(kinds[key // size][0], (by_what, key % size)) for key in found.tolist()]
+        kinds += [(kinds[key // size][0], (by_what, key % size)) for key in pairs.tolist()]
     return split, StepKinds(kinds, tuple(values))
 
 
 def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
-    chosen = selection.at_rows(rows)
-    segments = chosen.event_segments(by)
+    at_rows = selection.at_rows(rows)
+    segments = at_rows.event_segments(by)
     if segments.owners is not None:
         raise ReportError(
             f"expand={by.label} holds lists: an event would be several steps at once; "
@@ -463,8 +463,8 @@ class CountedPaths(Counted):
         nodes = self.nodes[step]
         there = nodes >= 0
         weights = None if self.weights is None else self.weights[there]
-        found = np.bincount(nodes[there], weights, minlength=len(self.kinds))
-        return found.astype(np.int64, copy=False)
+        counts = np.bincount(nodes[there], weights, minlength=len(self.kinds))
+        return counts.astype(np.int64, copy=False)
 
     def values(self) -> Any:
         """Return how many paths each segment has."""

@@ -248,8 +248,8 @@ class Funnel(Report):
             )
         place = self._numbers.ranked.find(segment)
         code = None if place is None else int(self._numbers.ranked.codes[place])
-        found = self._question.counted.users(code, int(step), dropped=dropped)
-        texts = self._question.visible.events.ids.texts.take(pa.array(found, pa.int64()))
+        codes = self._question.counted.users(code, int(step), dropped=dropped)
+        texts = self._question.visible.events.ids.texts.take(pa.array(codes, pa.int64()))
         ids: list[str] = sorted(texts.to_pylist())
         return ids
 
@@ -384,11 +384,13 @@ def _open(visible: Selection, plan: FunnelPlan, entries: FunnelEntries) -> list[
     if not len(entries):
         return []
     last = int(visible.times.max())
-    began = entries.track.times[entries.found.starts]
-    is_open = (entries.found.reach < len(plan)) & ~entries.found.stopped
+    began = entries.track.times[entries.attempts.starts]
+    is_open = (entries.attempts.reach < len(plan)) & ~entries.attempts.stopped
     is_open &= began + plan.window > last
     if plan.count == "sessions":
-        until = visible.events.timelines.session_spans[1][entries.track.rank(entries.found.starts)]
+        until = visible.events.timelines.session_spans[1][
+            entries.track.rank(entries.attempts.starts)
+        ]
         is_open &= until > last
     number = int(is_open.sum())
     if not number:

@@ -179,11 +179,13 @@ def _groups(steps: tuple[Step, ...], order: Order) -> tuple[tuple[int, ...], ...
 def _held(hold: Any) -> tuple[Property, ...]:
     if hold is not None and not isinstance(hold, str | Property | list | tuple):
         raise ReportError(f"hold={quoted(hold):.60}; give a property or a list of them")
-    given = [hold] if isinstance(hold, str | Property) else list(hold or ())
-    found = {prop.label: prop for prop in map(as_property, given)}
-    if len(found) > MOST_HELD:
-        raise ReportError(f"hold= names {len(found)} properties; at most {MOST_HELD} are possible")
-    for label, prop in found.items():
+    properties = [hold] if isinstance(hold, str | Property) else list(hold or ())
+    by_label = {prop.label: prop for prop in map(as_property, properties)}
+    if len(by_label) > MOST_HELD:
+        raise ReportError(
+            f"hold= names {len(by_label)} properties; at most {MOST_HELD} are possible"
+        )
+    for label, prop in by_label.items():
         if prop.side != "event":
             raise ReportError(
                 f"hold= takes properties of events, and {label} is one of users: "
@@ -191,7 +193,7 @@ def _held(hold: Any) -> tuple[Property, ...]:
             )
         if prop.name in HIDDEN:
             raise ReportError(f"{label} is hidden and never shown in a report")
-    return tuple(found.values())
+    return tuple(by_label.values())
 
 
 def _attributed(attribution: Attribution, steps: int) -> Attribution:

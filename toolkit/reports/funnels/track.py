@@ -38,7 +38,7 @@ class FunnelTrack:
         The lane of each event, ascending.
     bounds
         Where each lane begins, and last the number of events.
-    found
+    by_step
         For each step, then for each excluded event, the positions of the events that are
         it, ascending.
     overlaps
@@ -55,7 +55,7 @@ class FunnelTrack:
     times: Positions
     lanes: Positions | Codes
     bounds: Positions
-    found: tuple[Positions, ...]
+    by_step: tuple[Positions, ...]
     overlaps: bool
     ranks: Positions | None = None
     unheld: int = 0
@@ -74,11 +74,11 @@ class FunnelTrack:
         Excluded events are numbered after the steps.
         """
         if len(numbers) == 1:
-            return self.found[numbers[0]]
+            return self.by_step[numbers[0]]
         if numbers not in self._unions:
             is_one = np.zeros(len(self), np.bool_)
             for number in numbers:
-                is_one[self.found[number]] = True
+                is_one[self.by_step[number]] = True
             self._unions[numbers] = np.flatnonzero(is_one)
         return self._unions[numbers]
 
@@ -87,15 +87,15 @@ class FunnelTrack:
 
         It may be of another lane; ``len(self)`` if there is none.
         """
-        chosen = self.where(numbers)
-        if not len(chosen):
+        matching = self.where(numbers)
+        if not len(matching):
             return np.full(len(low), len(self), np.int64)
-        which = np.searchsorted(chosen, low)
-        is_none = which == len(chosen)
+        which = np.searchsorted(matching, low)
+        is_none = which == len(matching)
         which[is_none] = 0
-        found = chosen[which]
-        found[is_none] = len(self)
-        return found
+        result = matching[which]
+        result[is_none] = len(self)
+        return result
 
     def are(self, number: int, positions: Positions) -> Mask:
         """Return whether the events at some positions are a step."""
@@ -116,8 +116,8 @@ class FunnelTrack:
         result = stops - 1
         early = np.flatnonzero(self.times[result] > moments)
         if len(early):
-            found = self._first_not(positions[early], stops[early], moments[early], np.less_equal)
-            result[early] = found - 1
+            late = self._first_not(positions[early], stops[early], moments[early], np.less_equal)
+            result[early] = late - 1
         return result
 
     def _first_not(self, low: Positions, high: Positions, moments: Positions, is_so: Any) -> Any:
@@ -159,13 +159,13 @@ def track_of(visible: Selection, plan: FunnelPlan) -> FunnelTrack:
         timelines.times,
         owners,
         bounds,
-        tuple(_found(visible, each) for each in asked),
+        tuple(_positions_of(visible, each) for each in asked),
         len(set(names)) < len(names) or None in names,
     )
     return _held(track, visible, plan) if plan.hold else track
 
 
-def _found(visible: Selection, step: Step) -> Positions:
+def _positions_of(visible: Selection, step: Step) -> Positions:
     """Return the positions in the timelines of the events that are a step."""
     events = visible.events
     if step.event is None:
@@ -175,8 +175,8 @@ def _found(visible: Selection, step: Step) -> Positions:
         positions = events.timelines.named(code) if code >= 0 else np.zeros(0, np.int64)
     if step.where is None:
         return positions
-    chosen = visible.at_rows(events.timelines.rows[positions])
-    kept = chosen.where(step.where).positions
+    candidates = visible.at_rows(events.timelines.rows[positions])
+    kept = candidates.where(step.where).positions
     is_kept = np.zeros(len(events), np.bool_)
     is_kept[kept] = True
     return positions[is_kept[events.timelines.rows[positions]]]
@@ -184,7 +184,7 @@ def _found(visible: Selection, step: Step) -> Positions:
 
 def _held(track: FunnelTrack, visible: Selection, plan: FunnelPlan) -> FunnelTrack:
     """Return the track with a lane for each owner and values of the held properties."""
-    positions = track.where(tuple(range(len(track.found))))
+    positions = track.where(tuple(range(len(track.by_step))))
     at_rows = visible.at_rows(track.rows[positions])
     is_held = np.ones(len(positions), np.bool_)
     keys: list[Any] = []
@@ -201,28 +201,37 @@ def _held(track: FunnelTrack, visible: Selection, plan: FunnelPlan) -> FunnelTra
     unheld[positions[~is_held]] = True
     steps = track.where(tuple(range(len(plan))))
     without = int(unheld[steps].sum())
-    ending = [found[unheld[found]] for found in track.found[len(plan) :]]
+    ending = [
+        positions_of_step[unheld[positions_of_step]]
+        for positions_of_step in track.by_step[len(plan) :]
+    ]
     copies, copied_lanes = _in_every_lane(
         np.unique(np.concatenate(ending)) if ending else held[:0],
         track.owners,
         track.owners[held[is_new(lanes)]],
     )
-    chosen, lanes = np.concatenate([held, copies]), np.concatenate([lanes, copied_lanes])
-    order = np.lexsort((chosen, lanes))
-    chosen, lanes = chosen[order], lanes[order]
+    in_order, lanes = np.concatenate([held, copies]), np.concatenate([lanes, copied_lanes])
+    order = np.lexsort((in_order, lanes))
+    in_order, lanes = in_order[order], lanes[order]
     return FunnelTrack(
-        track.rows[chosen],
-        track.ids[chosen],
-        track.owners[chosen],
-        track.times[chosen],
+        track.rows[in_order],
+        track.ids[in_order],
+        track.owners[in_order],
+        track.times[in_order],
         lanes,
         np.concatenate([[0], np.cumsum(np.bincount(lanes))]).astype(np.int64),
         tuple(
-            _moved(found if number >= len(plan) else found[~unheld[found]], chosen, len(track))
-            for number, found in enumerate(track.found)
+            _moved(
+                positions_of_step
+                if number >= len(plan)
+                else positions_of_step[~unheld[positions_of_step]],
+                in_order,
+                len(track),
+            )
+            for number, positions_of_step in enumerate(track.by_step)
         ),
         track.overlaps,
-        chosen,
+        in_order,
         without,
     )
 
@@ -247,11 +256,11 @@ def _in_every_lane(
     return np.repeat(positions, sizes), np.repeat(first, sizes) + nth
 
 
-def _moved(positions: Positions, chosen: Positions, size: int) -> Positions:
-    """Return where some positions, all less than *size*, are in *chosen*."""
+def _moved(positions: Positions, in_order: Positions, size: int) -> Positions:
+    """Return where some positions, all less than *size*, are in *in_order*."""
     is_one = np.zeros(size, np.bool_)
     is_one[positions] = True
-    return np.flatnonzero(is_one[chosen])
+    return np.flatnonzero(is_one[in_order])
 
 
 def is_new(codes: Positions | Codes) -> Mask:
@@ -271,7 +280,7 @@ def whole_values(cells: Column | Instants) -> tuple[Any, Mask]:
         return np.unique(cells.microseconds, return_inverse=True)[1], has_time
     if cells.kind != "json":
         return Segments.of(cells).codes, cells.has_value
-    known: dict[Any, int] = {}
+    numbers: dict[Any, int] = {}
     values = (None if cell is ABSENT else key(cell) for cell in cells.cells())
-    codes = [known.setdefault(value, len(known)) for value in values]
+    codes = [numbers.setdefault(value, len(numbers)) for value in values]
     return np.array(codes, np.int64), cells.has_value

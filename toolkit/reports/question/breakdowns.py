@@ -211,7 +211,7 @@ def as_breakdown(by: Any, tz: str | tzinfo | None = None, side: str = "event") -
     return whole.in_zone(as_zone(tz))
 
 
-def shown_property(given: Any, side: str = "event") -> Property:
+def shown_property(value: Any, side: str = "event") -> Property:
     """Return a property that a report may show; a bare name is one of *side*.
 
     Raises
@@ -221,7 +221,7 @@ def shown_property(given: Any, side: str = "event") -> Property:
     ExpressionError
         If it is not one.
     """
-    prop = as_property(given, side)
+    prop = as_property(value, side)
     if prop.name in HIDDEN:
         raise ReportError(f"{prop.label} is hidden and never shown in a report")
     return prop

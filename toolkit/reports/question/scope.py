@@ -121,19 +121,19 @@ class ReportScope(Terms):
         observed = everything.visible.observed
         return cls(terms.by, terms.where, tz, everything, profiles, observed, start, end, at)
 
-    def part(self, chosen: Mask) -> ReportScope:
+    def part(self, users: Mask) -> ReportScope:
         """Return the scope of some users alone; the range is that of all of them.
 
         Parameters
         ----------
-        chosen
+        users
             Of each distinct ID, in the order of ``events.ids.texts``, and last of no ID:
             whether its events are among them.
         """
         whole = self.everything
         events = whole.events
         now = whole.now if whole.now is not None or self.observed is None else self.observed[1]
-        rows = np.flatnonzero(events.is_counted & chosen[events.ids.codes])
+        rows = np.flatnonzero(events.is_counted & users[events.ids.codes])
         columns = (events.event_column, events.id_column, events.time_column)
         some = Selection.of(Events(events.frame.iloc[rows], *columns), self.profiles, self.at)
         return replace(self, everything=replace(some, snapshot=whole.snapshot, now=now))

@@ -148,7 +148,7 @@ def step(
     return Step(event, condition, check_flag("anchored", anchored), between, name or "")
 
 
-def as_step(given: Any, role: str) -> Step:
+def as_step(value: Any, role: str) -> Step:
     """Return the step that a report was given as its argument *role*.
 
     Raises
@@ -156,11 +156,11 @@ def as_step(given: Any, role: str) -> Step:
     ReportError
         If it is not one.
     """
-    if isinstance(given, Step):
-        return given
-    if given is None or is_text(given):
-        return Step(given)
+    if isinstance(value, Step):
+        return value
+    if value is None or is_text(value):
+        return Step(value)
     raise ReportError(
-        f"{role}={quoted(given):.60}; give the name of an event, None for any event, or "
+        f"{role}={quoted(value):.60}; give the name of an event, None for any event, or "
         'tk.step("…", where=…)'
     )

@@ -282,15 +282,17 @@ class Frequency(Report):
         numbers = self._numbers
         place = numbers.ranked.find(segment)
         code = None if place is None else int(numbers.ranked.codes[place])
-        chosen = self._births.chosen(code, self._births.find(cohort))
+        is_behind = self._births.are_behind(code, self._births.find(cohort))
         if units is not None:
             if not is_whole(units) or units not in self._units:
                 raise ReportError(
                     f"units={quoted(units)}; the report has {numbers.first} to {self._units[-1]}"
                 )
             is_exact = self._plan.criteria == "exactly"
-            chosen &= (self._plan.visited == units) if is_exact else (self._plan.visited >= units)
-        return self._births.ids(self._births.course.entries.take(chosen))
+            is_behind &= (
+                (self._plan.visited == units) if is_exact else (self._plan.visited >= units)
+            )
+        return self._births.ids(self._births.course.entries.take(is_behind))
 
     def cell(self, row: int) -> Cell:
         """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
@@ -300,8 +302,8 @@ class Frequency(Report):
         ReportError
             If the table has no such row.
         """
-        found = self._table.iloc[self._checked(row)]
-        cell = {"cohort": found["cohort"], "units": int(found["units"])}
+        row_shown = self._table.iloc[self._checked(row)]
+        cell = {"cohort": row_shown["cohort"], "units": int(row_shown["units"])}
         ranked = self._numbers.ranked
         return {**cell, **ranked.cell(int(row) // (len(self._table) // len(ranked)))}
 
