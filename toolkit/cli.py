@@ -51,6 +51,7 @@ from toolkit.sources import (
     ImportReport,
     all_endings,
     csv_of,
+    csv_table,
     format_of,
     import_csv,
     parquet_frame,
@@ -566,7 +567,7 @@ def _import(given: argparse.Namespace) -> int:
     if given.rejected is not None:
         _may_be_written(given, given.rejected, given.csv, given.database)
     file = CsvFile.read(
-        given.csv,
+        csv_table(given.csv),
         header=given.header,
         encoding=given.encoding,
         delimiter=given.delimiter,

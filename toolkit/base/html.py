@@ -51,7 +51,8 @@ class Html(Markup):
         if hasattr(value, "__html__"):
             return cls(value)
         # Named entities, and text that can be written: half a surrogate pair as its escape.
-        return cls(html.escape(printable(str(value))))
+        text = html.escape(str(value))
+        return cls(text if text.isascii() else printable(text))
 
 
 _STYLE: Final = Html(

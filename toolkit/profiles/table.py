@@ -90,7 +90,6 @@ from toolkit.updates import (
     Indexed,
     Locator,
     Rejection,
-    Row,
     hidden_properties,
     limits as product_limits,
     parse_message,
@@ -105,7 +104,9 @@ _NOT_GIVEN: Final = object()
 
 
 # For reports, forms and other parts of the toolkit.
-_INTERNAL: Final = frozenset({"address", "check_writable", "remembered", "snapshot", "timeline"})
+_INTERNAL: Final = frozenset(
+    {"address", "check_writable", "remembered", "row", "snapshot", "timeline"}
+)
 
 
 @completed_by_dir
@@ -754,14 +755,18 @@ class ProfileTable:
     # Reading
 
     def _read(self, distinct_id: object) -> dict[str, Json] | None:
-        row = self._row(normalise_id(distinct_id))
+        row = self.row(distinct_id)
+        return None if row is None else row[0]
+
+    def row(self, distinct_id: object) -> tuple[dict[str, Json], pd.Timestamp | None] | None:
+        """Return a dict of a profile's properties and its Updated At, for forms."""
+        key = normalise_id(distinct_id)
+        with self._engine.lock, self._engine.reading() as moment:
+            row = moment.state(self._group_key).row(key)
         if row is None:
             return None
-        return {name: copied(value) for name, value in row.properties.items()}
-
-    def _row(self, key: str) -> Row | None:
-        with self._engine.lock, self._engine.reading() as moment:
-            return moment.state(self._group_key).row(key)
+        properties = {name: copied(value) for name, value in row.properties.items()}
+        return properties, times.timestamp(row.last_seen)
 
     def __getitem__(self, distinct_id: object) -> dict[str, Json]:
         """Return a profile's properties as a dict of its own: null is None, absent is missing.
@@ -799,11 +804,11 @@ class ProfileTable:
         ProfileNotFoundError
             If there is no such profile.
         """
-        key = normalise_id(distinct_id)
-        row = self._row(key)
+        row = self.row(distinct_id)
         if row is None:
+            key = normalise_id(distinct_id)
             raise ProfileNotFoundError(f"no profile {key!r}{near_id(key, self)}")
-        return times.timestamp(row.last_seen)
+        return row[1]
 
     def title(self, distinct_id: object) -> str:
         """Return the profile's title: its name, else first and last name, e-mail, distinct ID."""

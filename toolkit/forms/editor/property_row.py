@@ -76,6 +76,8 @@ class PropertyRow(HasTraits):
         self.is_proposed = is_proposed
         #: The stored value; ABSENT for a property that was added here.
         self.stored: Any = value
+        # What was entered when it was read last, with the value or the reason against it.
+        self._entry: tuple[tuple[Any, ...], Json, ValueError | None] | None = None
         if value is not ABSENT:
             self.kind = kind_of(value)
             self._fill(value)
@@ -126,6 +128,22 @@ class PropertyRow(HasTraits):
         ValueError
             Saying what is wrong with what was typed.
         """
+        if self._entry is None or self._entry[0] != self.entered:
+            try:
+                self._entry = (self.entered, self._value(), None)
+            except ValueError as error:
+                self._entry = (self.entered, None, error)
+        _, value, problem = self._entry
+        if problem is not None:
+            raise problem.with_traceback(None)
+        return value
+
+    @property
+    def entered(self) -> tuple[Any, ...]:
+        """What was entered: rows with the same entry look alike."""
+        return self.kind, self.text, self.flag, tuple(self.items)
+
+    def _value(self) -> Json:
         if self.kind == "null":
             return None
         if self.kind == "boolean":

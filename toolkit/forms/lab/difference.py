@@ -53,15 +53,15 @@ def differences(before: Profile | None, after: Profile | None) -> list[Differenc
     ['removed', 'changed', 'added']
     """
     left, right = before or {}, after or {}
-    found: list[Difference] = []
+    differences: list[Difference] = []
     gone = [name for name in left if name not in right]
     places = {name: place for place, name in enumerate(left)}
     for name, new in right.items():
         while gone and name in places and places[gone[0]] < places[name]:
-            found.append(_difference(gone[0], left[gone.pop(0)], ABSENT))
-        found.append(_difference(name, left.get(name, ABSENT), new))
-    found += [_difference(name, left[name], ABSENT) for name in gone]
-    return [each for each in found if each.property not in HIDDEN]
+            differences.append(_difference(gone[0], left[gone.pop(0)], ABSENT))
+        differences.append(_difference(name, left.get(name, ABSENT), new))
+    differences += [_difference(name, left[name], ABSENT) for name in gone]
+    return [each for each in differences if each.property not in HIDDEN]
 
 
 def hidden_in(*profiles: Profile | None) -> bool:

@@ -87,7 +87,7 @@ class OperatorLab(Form):
         what = state.preset or "messages of your own"
         return f"<OperatorLab: {what}, message {state.position + 1} of {len(state.texts)}>"
 
-    # What stands where
+    # The layout
 
     def _top(self) -> list[guarded.Widget]:
         self._case = parts.dropdown("Case", [_OWN, *PRESETS], _OWN, width="360px")
@@ -292,7 +292,7 @@ class OperatorLab(Form):
             [
                 {
                     "id": str(place),
-                    "cells": [str(place + 1), who, what, _told(verdict)],
+                    "cells": [str(place + 1), who, what, _verdict_text(verdict)],
                     "kind": "selected" if place == self.state.position else "",
                 }
                 for place, (who, what, verdict) in enumerate(steps)
@@ -454,7 +454,7 @@ def _mark(mark: str, misses: Iterable[str]) -> tuple[str, parts.Kind]:
     return "", "info"
 
 
-def _told(verdict: str) -> str:
+def _verdict_text(verdict: str) -> str:
     return lab_view.SHORT_VERDICTS.get(verdict, "?")
 
 

@@ -151,11 +151,11 @@ def put_together(parts: Parts, before: object) -> tuple[dict[str, Any], list[str
             _add_row(message, row)
             errors.append("")
         except JsonTextError as error:
-            told = str(error).removeprefix("line 1, ")
-            errors.append(f"value, {told}" if row.value.strip() else _missing_value(row))
+            reason = str(error).removeprefix("line 1, ")
+            errors.append(f"value, {reason}" if row.value.strip() else _missing_value(row))
         except ValueError as error:
             errors.append(str(error))
-    # The fields around the operators that are new stand before them.
+    # The fields around the operators that are new come before them.
     ordered = {name: value for name, value in message.items() if is_meta(name, value)}
     return {**ordered, **message}, errors
 

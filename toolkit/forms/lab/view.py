@@ -16,7 +16,7 @@ from toolkit.forms.parts.parts import hint_html
 from toolkit.updates import RULES, Profile, Rejection, headline
 
 _SIGNS: Final = {"added": "+", "changed": "~", "rewritten": "~", "removed": "−", "kept": " "}
-# Of a run of unchanged elements so many stand at either end.
+# Of a run of unchanged elements this many are shown at either end.
 _RUN_ENDS: Final = 3
 _VALUE_LENGTH: Final = 2_000
 
@@ -115,14 +115,14 @@ def _line(each: Difference) -> Html:
         value = _elements(each.parts)
     else:
         value = Html("<del>{}</del> → <ins>{}</ins>").format(_cut(each.old), _cut(each.new))
-    # Hearing people read the sign; others are told in a word.
-    told = "" if kind == "kept" else Html('<span class="tk-lab-told">{}: </span>').format(kind)
+    # Hearing people read the sign; others get a word.
+    label = "" if kind == "kept" else Html('<span class="tk-lab-told">{}: </span>').format(kind)
     look = "" if kind == "kept" else f" tk-{kind}"
     return Html(
         '<span class="tk-lab-line{}"><span class="tk-sign" aria-hidden="true">'
         "{}</span>{}"
         '<span class="tk-lab-what">{}{}</span></span>'
-    ).format(look, _SIGNS[each.change], told, name, value)
+    ).format(look, _SIGNS[each.change], label, name, value)
 
 
 def _elements(parts: Sequence[Part]) -> Html:
@@ -175,8 +175,8 @@ def rejections(rejected: Iterable[Rejection]) -> Html:
     for each in rejected:
         parts = [each.operator or "", "" if each.property is None else json_text(each.property)]
         where = " ".join(filter(None, parts))
-        told = f"{where}: {each.reason}" if where else _labelled(each.reason)
-        items.append(Html("<li>{}</li>").format(sayable(told)))
+        text = f"{where}: {each.reason}" if where else _labelled(each.reason)
+        items.append(Html("<li>{}</li>").format(sayable(text)))
     if not items:
         return Html()
     return Html(

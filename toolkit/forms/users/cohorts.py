@@ -24,19 +24,19 @@ def cohort_of_rows(
 
     Its condition is the one they were found by, where that is all there is to it.
     """
-    told = ["seen in events"] if source.everybody else []
+    parts = ["seen in events"] if source.everybody else []
     if condition is not None:
-        told.append(f"where {condition.text}")
+        parts.append(f"where {condition.text}")
     if search.strip():
-        told.append(f"found by {dumps(search.strip())}")
+        parts.append(f"found by {dumps(search.strip())}")
     if is_by_hand:
-        told.append("ticked by hand")
+        parts.append("ticked by hand")
     is_condition = not (search.strip() or is_by_hand or source.everybody)
     members = pa.array(sorted(source.ids.take(pa.array(rows)).to_pylist()), pa.large_string())
     return Cohort(
         name,
         members,
-        ", ".join(told) or "all profiles",
+        ", ".join(parts) or "all profiles",
         condition if is_condition else None,
         len(source.ids),
     )

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from pyarrow.fs import LocalFileSystem
 
-# It takes microseconds; a thread that never comes back shall not hang the caller.
+# It takes microseconds; a thread that never comes back must not hang the caller.
 _PATIENCE: Final = 5.0
 _PAUSE: Final = 0.000_1
 

@@ -48,6 +48,7 @@ from toolkit.sources.csv.rows import (
     typed_rows,
 )
 from toolkit.sources.csv.source import Source
+from toolkit.sources.files.formats import csv_table
 from toolkit.updates import CellChange
 
 _SHOWN_REJECTIONS: Final = 5
@@ -99,7 +100,11 @@ def preview_csv(
       column "user_id" is the identifier: named like one, 2 of 2 cells filled, 2 different
     """
     file = CsvFile.read(
-        source, header=header, encoding=encoding, delimiter=delimiter, mapping=_of_key(key)
+        csv_table(source),
+        header=header,
+        encoding=encoding,
+        delimiter=delimiter,
+        mapping=_of_key(key),
     )
     return file.preview(key=key)
 
@@ -212,8 +217,8 @@ def import_csv(
                 f"time={time!r}, and {file.columns.title(mapped.time)} is mapped to "
                 f'"{TIME}"; give one time for the file or a column of times, not both'
             )
-        chosen = choose_types(types, file.columns, mapped)
-        rows = typed_rows(file, mapped, chosen, notice)
+        kinds = choose_types(types, file.columns, mapped)
+        rows = typed_rows(file, mapped, kinds, notice)
         if len(rows.rejected) and on_error == "raise":
             raise _rejection_error(rows.rejected, file.text.rows)
         before = profiles.snapshot(notice)
@@ -307,18 +312,18 @@ def _better(columns: FileColumns, mapped: MappedColumns) -> str:
     """Return which column to make the identifier, as far as that is known."""
     if mapped.candidate is None:
         return f"If a column holds the IDs, pass {argument('key')}."
-    given = argument("key", columns.key(mapped.candidate))
+    argument_text = argument("key", columns.key(mapped.candidate))
     return (
         f"{sentence(columns.title(mapped.candidate)).removesuffix('.')} may be it, because "
         f"{candidate_reason(columns, mapped.candidate)}: if it is the {mapped.id_name}, "
-        f"pass {given}."
+        f"pass {argument_text}."
     )
 
 
 def _left_out(columns: FileColumns, mapped: MappedColumns) -> pd.DataFrame:
     """Return the columns that are not imported: position, header, reason."""
-    found = [(at, columns.names[at], reason) for at, reason in mapped.left_out.items()]
-    frame = pd.DataFrame(found, columns=["position", "header", "reason"])
+    columns_left = [(at, columns.names[at], reason) for at, reason in mapped.left_out.items()]
+    frame = pd.DataFrame(columns_left, columns=["position", "header", "reason"])
     return frame.astype({"position": "int64", "header": "str", "reason": "str"})
 
 
@@ -355,15 +360,15 @@ def _rejection_error(rejected: pd.DataFrame, rows: int) -> CsvRowsError:
 
 def _imported_columns(columns: FileColumns, mapped: MappedColumns, rows: Rows) -> pd.DataFrame:
     """Return the columns imported: position, header, property, type."""
-    found = [
+    rejections = [
         (at, columns.names[at], name, rows.types[name]) for at, name in mapped.properties.items()
     ]
     if mapped.time is not None:
-        found.insert(0, (mapped.time, columns.names[mapped.time], TIME, "date"))
+        rejections.insert(0, (mapped.time, columns.names[mapped.time], TIME, "date"))
     if mapped.identifier is not None:
         at = mapped.identifier
-        found.insert(0, (at, columns.names[at], DISTINCT_ID, "text"))
-    frame = pd.DataFrame(found, columns=["position", "header", "property", "type"])
+        rejections.insert(0, (at, columns.names[at], DISTINCT_ID, "text"))
+    frame = pd.DataFrame(rejections, columns=["position", "header", "property", "type"])
     return frame.astype({"position": "int64", "header": "str", "property": "str", "type": "str"})
 
 
@@ -384,7 +389,7 @@ def _opened(
     if isinstance(source, CsvFile):
         return source
     return CsvFile.read(
-        source,
+        csv_table(source),
         header=header,
         encoding=encoding,
         delimiter=delimiter,

@@ -167,7 +167,7 @@ def _array_or_lines(
     path: Path, number: int, first: bytes, rest: bytes
 ) -> Iterator[tuple[int, Any]]:
     try:
-        found = loads((first + rest).decode("utf-8"))
+        value = loads((first + rest).decode("utf-8"))
     except json.JSONDecodeError as error:
         if error.msg != "Extra data":
             _refuse_array(path, error)
@@ -176,7 +176,7 @@ def _array_or_lines(
         return
     except (ValueError, RecursionError) as error:
         _refuse_array(path, error)
-    yield from enumerate(found, start=1)
+    yield from enumerate(value, start=1)
 
 
 def _refuse_array(path: Path, error: Exception) -> NoReturn:

@@ -114,10 +114,10 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
         field = "properties.distinct_id"
         distinct_id = _distinct_id(sent, strict)
         field = "properties.time"
-        given = sent.get("time")
-        if given is None and strict:
+        sent_time = sent.get("time")
+        if sent_time is None and strict:
             raise InvalidTimeError("missing; seconds or milliseconds since 1970 are needed")
-        time = arrival if given is None else times.parse_time(given)
+        time = arrival if sent_time is None else times.parse_time(sent_time)
         if strict and not _FIRST_TIME <= time <= arrival + _HOUR:
             raise InvalidTimeError("before 1971, or more than an hour ahead")
         field = "properties.$insert_id"
@@ -151,24 +151,24 @@ def unused_of(raw: Mapping[str, Any]) -> list[str]:
 
 
 def _distinct_id(sent: Mapping[str, Any], strict: bool) -> str | None:
-    given = sent.get("distinct_id")
-    if given is None or given == "":
-        if given is None and "$user_id" in sent:
+    sent_id = sent.get("distinct_id")
+    if sent_id is None or sent_id == "":
+        if sent_id is None and "$user_id" in sent:
             return normalise_id(sent["$user_id"])
-        if given is None and "$device_id" in sent:
+        if sent_id is None and "$device_id" in sent:
             return f"$device:{normalise_id(sent['$device_id'])}"
-        if given is None and strict:
+        if sent_id is None and strict:
             raise InvalidIdError('missing; an event of nobody has the distinct_id ""')
         return None
-    distinct_id = normalise_id(given)
+    distinct_id = normalise_id(sent_id)
     if strict and distinct_id.lower() in _NO_IDS:
         raise InvalidIdError(f"{distinct_id!r} is what programs send when they have no ID")
     return distinct_id
 
 
-def _check_insert_id(given: object) -> None:
-    is_fine = isinstance(given, str) and _INSERT_ID.fullmatch(given) is not None
-    if not is_fine or str(given).lower() in _NO_IDS:
+def _check_insert_id(value: object) -> None:
+    is_fine = isinstance(value, str) and _INSERT_ID.fullmatch(value) is not None
+    if not is_fine or str(value).lower() in _NO_IDS:
         raise InvalidValueError(
             "missing or malformed; at most 36 letters, digits and hyphens are needed"
         )
@@ -185,7 +185,7 @@ class ArrivingEvents:
         self._most, self._most_bytes = most, most_bytes
         self._lock = threading.Lock()
         self._rows: deque[Event] = deque()
-        self._known: set[tuple[Any, ...]] = set()
+        self._identities: set[tuple[Any, ...]] = set()
         self._names: set[str] = set()
         self._bytes = 0
         self._version = 0
@@ -211,11 +211,11 @@ class ArrivingEvents:
                         Fault(index, "properties", reason, event.distinct_id, event.insert_id)
                     )
                     continue
-                known = _identity(event)
-                if known is not None:
-                    if known in self._known:
+                identity = _identity(event)
+                if identity is not None:
+                    if identity in self._identities:
                         continue
-                    self._known.add(known)
+                    self._identities.add(identity)
                 self._names.update(new)
                 self._rows.append(event)
                 self._bytes += event.size
@@ -224,16 +224,16 @@ class ArrivingEvents:
                 gone = self._rows.popleft()
                 self._bytes -= gone.size
                 self.dropped += 1
-                known = _identity(gone)
-                if known is not None:
-                    self._known.discard(known)
+                identity = _identity(gone)
+                if identity is not None:
+                    self._identities.discard(identity)
         return faults
 
     def clear(self) -> None:
         """Forget all events."""
         with self._lock:
             self._rows.clear()
-            self._known.clear()
+            self._identities.clear()
             self._names = set()
             self._bytes = 0
             self._version += 1

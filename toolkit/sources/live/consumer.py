@@ -66,8 +66,8 @@ class Consumer:
             outcome = self.receiver.updates(records, source=source, groups=endpoint == "groups")
         else:
             outcome = self.receiver.events(records, source=source)
-        if outcome.told is not None:
-            raise MessageError(f"{outcome.accepted} of {outcome.received} taken; {outcome.told}")
+        if outcome.refusal is not None:
+            raise MessageError(f"{outcome.accepted} of {outcome.received} taken; {outcome.refusal}")
 
     def flush(self) -> None:
         """Do nothing: what was sent is in the table already."""

@@ -48,7 +48,7 @@ class Outcome:
     faults: Sequence[Fault] = ()
 
     @property
-    def told(self) -> str | None:
+    def refusal(self) -> str | None:
         """What was not taken, in a sentence; None if all was."""
         if not self.received:
             return "no messages"
@@ -57,8 +57,8 @@ class Outcome:
         first = self.faults[0]
         field = f"{first.field}: " if first.field else ""
         more = len({fault.index for fault in self.faults})
-        told = f"message {first.index}: {field}{first.reason}"
-        return told if more == 1 else f"{told} ({count(more, 'message')} with faults in all)"
+        text = f"message {first.index}: {field}{first.reason}"
+        return text if more == 1 else f"{text} ({count(more, 'message')} with faults in all)"
 
 
 class Arrival(NamedTuple):
@@ -108,7 +108,7 @@ class Receiver:
         as_table(profiles)
         if geo is not None and not callable(getattr(geo, "locate", None)):
             raise ArgumentError(f"geo={glimpse(geo)!r}; an object with a method locate is needed")
-        profiles.groups(group_key)  # refuses what is no group key
+        profiles.groups(group_key)  # refuses what is not a group key
         self.profiles = profiles
         self._geo = geo
         self._group_key = group_key
@@ -142,8 +142,8 @@ class Receiver:
         accepted = self._apply(messages, faults, source, ip)
         self.add_notes(_unknown_fields(messages))
         outcome = Outcome(len(records), accepted, _in_order(faults))
-        told = [(_address(record.value), _update_told(record.value)) for record in records]
-        self._note(source, told, outcome, events=0)
+        lines = [(_address(record.value), _update_text(record.value)) for record in records]
+        self._note(source, lines, outcome, events=0)
         return outcome
 
     def events(self, records: Sequence[Record], *, source: str, strict: bool = False) -> Outcome:
@@ -156,8 +156,8 @@ class Receiver:
         )
         refused = self.kept.add(arrived)
         outcome = Outcome(len(records), len(arrived) - len(refused), _in_order([*faults, *refused]))
-        told = [_event_told(record.value) for record in records]
-        self._note(source, told, outcome, events=len(records))
+        lines = [_event_text(record.value) for record in records]
+        self._note(source, lines, outcome, events=len(records))
         return outcome
 
     def segment(self, records: Sequence[Record], *, source: str, kind: str | None) -> Outcome:
@@ -165,28 +165,28 @@ class Receiver:
         updates: list[tuple[int, Any]] = []
         sent: list[tuple[int, Any, int]] = []
         faults: list[Fault] = []
-        told: list[tuple[str, str]] = []
+        lines: list[tuple[str, str]] = []
         for index, record in enumerate(records):
             try:
-                found = translate(record.value, kind, self._group_key)
+                translation = translate(record.value, kind, self._group_key)
             except MessageError as error:
                 faults.append(Fault(index, "", str(error)))
-                told.append(("", _shown(record.value, _SHORT)))
+                lines.append(("", _shown(record.value, _SHORT)))
                 continue
-            self.add_notes(found.unused)
-            if found.kind == "update":
-                updates.append((index, found.value))
-                told.append((_address(found.value), _update_told(found.value)))
+            self.add_notes(translation.unused)
+            if translation.kind == "update":
+                updates.append((index, translation.value))
+                lines.append((_address(translation.value), _update_text(translation.value)))
             else:
-                sent.append((index, found.value, record.size))
-                told.append(_event_told(found.value))
+                sent.append((index, translation.value, record.size))
+                lines.append(_event_text(translation.value))
         accepted = self._apply(updates, faults, source, None)
         arrived = self._read_events(sent, faults, strict=False)
         refused = self.kept.add(arrived)
         faults += refused
         accepted += len(arrived) - len(refused)
         outcome = Outcome(len(records), accepted, _in_order(faults))
-        self._note(source, told, outcome, events=len(sent))
+        self._note(source, lines, outcome, events=len(sent))
         return outcome
 
     def _apply(
@@ -226,7 +226,7 @@ class Receiver:
     # What a person sees
 
     def _note(
-        self, source: str, told: Sequence[tuple[str, str]], outcome: Outcome, *, events: int
+        self, source: str, lines: Sequence[tuple[str, str]], outcome: Outcome, *, events: int
     ) -> None:
         now = times.now()
         reasons: dict[int, str] = {}
@@ -236,12 +236,12 @@ class Receiver:
         with self._lock:
             first = self._tally.messages + 1
             self._tally = ArrivalCounts(
-                self._tally.updates + len(told) - events,
+                self._tally.updates + len(lines) - events,
                 self._tally.events + events,
                 self._tally.rejected + len(reasons),
             )
-            for index, (distinct_id, what) in enumerate(told):
-                if index in reasons or index >= len(told) - REMEMBERED:
+            for index, (distinct_id, what) in enumerate(lines):
+                if index in reasons or index >= len(lines) - REMEMBERED:
                     reason = reasons.get(index, "")
                     arrival = Arrival(first + index, now, source, distinct_id, what, reason)
                     self._recent.append(arrival)
@@ -339,7 +339,7 @@ def _address(message: object) -> str:
     return _shown(message.get("$distinct_id", ""), _SHORT)
 
 
-def _update_told(message: object) -> str:
+def _update_text(message: object) -> str:
     """Return what an update does, in a few words."""
     if not isinstance(message, Mapping):
         return _shown(message, _SHORT)
@@ -347,12 +347,12 @@ def _update_told(message: object) -> str:
     for name in operators_of(message):
         argument = message[name]
         names = argument if isinstance(argument, Mapping | list) else ()
-        told = listed((_shown(each, 40) for each in names), _NAMED)
-        parts.append(f"{_shown(name, 40)} {told}".strip())
+        names_text = listed((_shown(each, 40) for each in names), _NAMED)
+        parts.append(f"{_shown(name, 40)} {names_text}".strip())
     return ", ".join(parts)[:_SHORT]
 
 
-def _event_told(raw: object) -> tuple[str, str]:
+def _event_text(raw: object) -> tuple[str, str]:
     """Return whose an event is, and what, in a few words."""
     if not isinstance(raw, Mapping):
         return "", _shown(raw, _SHORT)
