@@ -90,8 +90,8 @@ def main() -> None:
     print("unique users by plan:")
     print(f"  {compare(ours, theirs, given.runs):.1f} times as fast")
     for told, options in (
-        ("all paths, three before and after", {"count": "totals", "before": 3, "after": 3}),
-        ("all paths from any event", {"count": "totals", "event": None}),
+        ("all paths, three before and after", {"count": "total", "before": 3, "after": 3}),
+        ("all paths from any event", {"count": "total", "event": None}),
         ("pauses of a day at most", {"gap": "1d"}),
         ("each repeat a step", {"collapse": False}),
         ("half of the events", {"where": event["amount"] < 0.5}),

@@ -86,7 +86,7 @@ def main() -> None:
     for reentry in ("first", "optimized"):
         seconds, megabytes, report = measured(
             lambda how=reentry: funnel(
-                events, table, STEPS, window=WINDOW, by=user["plan"], count="totals", reentry=how
+                events, table, STEPS, window=WINDOW, by=user["plan"], count="total", reentry=how
             )
         )
         assert isinstance(report.table, pd.DataFrame)

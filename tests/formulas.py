@@ -55,7 +55,7 @@ for each in shown:
 FORMS = r"""
 forms = [
     tk.ProfileEditor(profiles, "$1 and $2"), tk.Users(profiles, events), tk.OperatorLab(),
-    tk.CsvImport(profiles), tk.ReportBuilder(events, profiles), tk.LiveView(tk.consumer(profiles)),
+    tk.CsvImport(profiles), tk.ReportBuilder(profiles, events), tk.LiveView(tk.consumer(profiles)),
     tk.workbench(profiles, events),
 ]
 for each in forms:

@@ -55,7 +55,7 @@ def count_all(df: pd.DataFrame, steps: Any, **options: Any) -> dict[tuple[str, s
         (count, reentry): counts(
             tk.funnel(df, None, steps, count=count, reentry=reentry, **options)
         )
-        for count in ("uniques", "totals")
+        for count in ("unique", "total")
         for reentry in ("first", "optimized")
     }
 

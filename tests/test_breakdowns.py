@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from itertools import product
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
-from toolkit import user
+from toolkit import event, user
 from toolkit.base import errors
 from toolkit.columns.column import Column
 from toolkit.reports.question.segments import Segments
@@ -208,3 +209,52 @@ def test_the_largest_segments_are_drawn_wherever_they_stand_in_the_table(
     assert legend is not None
     drawn = [text.get_text() for text in legend.get_texts()]
     assert drawn == ["a, x", "b, x", "other (2 segments)"]
+
+
+# -- bare names ---------------------------------------------------------------------------
+
+BARE = {
+    "flows": lambda of: tk.flows(SALES, BUYERS, "Buy", by=of("plan"), expand=of("plan")),
+    "frequency": lambda of: tk.frequency(SALES, BUYERS, "Buy", by=of("plan")),
+    "funnel": lambda of: tk.funnel(SALES, BUYERS, ["Buy", "Buy"], by=of("plan"), hold=of("plan")),
+    "lifecycle": lambda of: tk.lifecycle(SALES, BUYERS, "Buy", by=of("plan")),
+    "profile_report": lambda of: tk.profile_report(
+        BUYERS, events=SALES, by=[of("plan")], measure="sum", of=of("age")
+    ),
+    "retention": lambda of: tk.retention(
+        SALES, BUYERS, "Buy", by=[of("plan")], measure="sum", of=of("age")
+    ),
+    "segmentation": lambda of: tk.segmentation(
+        SALES, BUYERS, "Buy", by=of("plan"), measure="sum", of=of("age")
+    ),
+}
+SALES = pd.DataFrame(
+    {
+        "event": ["Buy", "Buy"],
+        "distinct_id": ["ann", "bob"],
+        "time": ["2026-05-01T00:00Z", "2026-05-02T00:00Z"],
+        "plan": ["old", "older"],
+        "age": [1, 2],
+    }
+)
+BUYERS = tk.ProfileTable()
+BUYERS.set("ann", {"plan": "pro", "age": 30})
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_a_bare_name_is_of_the_event_where_there_are_events_and_else_of_the_user(name: str) -> None:
+    side = user if name == "profile_report" else event
+    bare, spelled = BARE[name](str), BARE[name](lambda each: side[each])
+    assert bare.definition == spelled.definition
+    pd.testing.assert_frame_equal(bare.table, spelled.table)
+    assert bare.table.columns[0] == f"{'user' if side is user else 'event'}.plan"
+
+
+def test_every_report_with_a_breakdown_is_tried_with_a_bare_name() -> None:
+    reports = [name for name in dir(tk) if inspect.isfunction(getattr(tk, name))]
+    takes_by = {name for name in reports if {"by", "tz"} <= {*signature_of(name)}}
+    assert takes_by == set(BARE)
+
+
+def signature_of(name: str) -> Any:
+    return inspect.signature(getattr(tk, name)).parameters

@@ -210,7 +210,7 @@ def test_funnel(log: Any, crowd: Any, split: Any, by: Any, where: Any, at: Any, 
     report: Any = tk.funnel(
         events_of(log), table_of(crowd), steps,
         order=data.draw(st.sampled_from(["specific", "any"])),
-        count=data.draw(st.sampled_from(["uniques", "totals"])),
+        count=data.draw(st.sampled_from(["unique", "total", "sessions"])),
         reentry=data.draw(st.sampled_from(["first", "optimized"])),
         exclude=data.draw(st.sampled_from([[], ["Cart"]])) if len(steps) == 2 else [],
         hold=data.draw(st.sampled_from([[], ["item"]])),
@@ -245,7 +245,7 @@ def test_frequency(
 ) -> None:
     report: Any = tk.frequency(
         events_of(log), table_of(crowd), "View",
-        count=data.draw(st.sampled_from(["at_least", "exactly"])),
+        criteria=data.draw(st.sampled_from(["at_least", "exactly"])),
         by=by, where=where, at=at, start=data.draw(st.sampled_from([None, "2026-03-06"])),
     )  # fmt: skip
     assert_same(*added(report._plan, split))
@@ -270,7 +270,7 @@ def test_flows(log: Any, crowd: Any, split: Any, by: Any, where: Any, at: Any, d
     report: Any = tk.flows(
         events_of(log), table_of(crowd), data.draw(st.sampled_from([None, "View"])),
         before=data.draw(st.sampled_from([0, 2])), after=2,
-        count=data.draw(st.sampled_from(["uniques", "totals"])),
+        count=data.draw(st.sampled_from(["unique", "total", "sessions"])),
         hide=data.draw(st.sampled_from([[], ["Cart"]])),
         expand=data.draw(st.sampled_from([None, "item", "mixed", {"Buy": "mixed", None: "item"}])),
         top=data.draw(st.sampled_from([None, 1, 2])), by=by, where=where, at=at,

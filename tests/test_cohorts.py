@@ -187,7 +187,7 @@ def test_every_report_takes_a_cohort_as_filter_and_breakdown(
     makers = [
         lambda **how: tk.segmentation(SHOP, profiles, None, measure="unique", **how),
         lambda **how: tk.funnel(SHOP, profiles, ["Buy", "View"], window="60d", **how),
-        lambda **how: tk.funnel(SHOP, profiles, ["Buy", "View"], count="totals", **how),
+        lambda **how: tk.funnel(SHOP, profiles, ["Buy", "View"], count="total", **how),
         lambda **how: tk.retention(SHOP, profiles, birth=None, **how),
         lambda **how: tk.frequency(SHOP, profiles, birth=None, **how),
         lambda **how: tk.lifecycle(SHOP, profiles, unit="day", **how),
@@ -284,7 +284,7 @@ def test_all_text_is_escaped(profiles: tk.ProfileTable) -> None:
         (lambda p: tk.cohort_of("ann", "A"), "give a list"),
         (lambda p: tk.cohort_of(["ann"], " "), "give the name of a cohort as text"),
         (lambda p: tk.cohorts(p).save(["ann"]), "is not a cohort"),
-        (lambda p: tk.cohorts(SHOP), "saved with a ProfileTable"),
+        (lambda p: tk.cohorts([]), "saved with a ProfileTable"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_can(

@@ -60,7 +60,7 @@ def profiles() -> tk.ProfileTable:
         lambda p, key: p.history(key),
         lambda p, key: p.explain(key, "a"),
         lambda p, key: p.title(key),
-        lambda p, key: p.edit(key, {"a": 2}, before={"a": 1}),
+        lambda p, key: p.edit(key, {"a": 2}, expected={"a": 1}),
         lambda p, key: p.where(tk.user["a"] == 1)[key],
         lambda p, key: key in p.where(tk.user["a"] == 1),
         lambda p, key: key in p.as_of("2030-01-01"),

@@ -12,18 +12,23 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, WorkCancelled
 from toolkit.forms.csv.form import CsvImport
 
 EVENTS = pd.DataFrame({"event": ["e"], "distinct_id": ["1"], "time": ["2026-01-01Z"]})
+MESSAGES = [{"$distinct_id": "1", "$set": {"plan": "pro"}}]
+
+
+def parameters(function: Any) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # exceptions and warnings
+        return {}
 
 
 def flags(function: Any) -> list[str]:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    return [each.name for each in parameters if each.default is True or each.default is False]
+    every = parameters(function).values()
+    return [each.name for each in every if each.default is True or each.default is False]
 
 
 def _is_ours(function: Any) -> bool:
@@ -48,12 +53,13 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
 
 #: How each is called; its flags are added.
 CALLS: dict[str, Callable[..., Any]] = {
-    "ProfileTable.apply": lambda p, path, **flag: p.apply([], **flag),
+    "ProfileTable.apply": lambda p, path, **flag: p.apply(MESSAGES, **flag),
     "ProfileTable.backup": lambda p, path, **flag: p.backup(path / "copy.db", **flag),
     "ProfileTable.check": lambda p, path, **flag: p.check(**flag),
     "ProfileTable.compact": lambda p, path, **flag: p.compact(0, **flag),
     "ProfileTable.delete": lambda p, path, **flag: p.delete("1", **flag),
     "ProfileTable.redo": lambda p, path, **flag: p.redo(1, **flag),
+    "ProfileTable.snapshot": lambda p, path, **flag: p.snapshot(**flag),
     "ProfileTable.undo": lambda p, path, **flag: p.undo(1, **flag),
     "ProfileTable.unset": lambda p, path, **flag: p.unset("1", ["plan"], **flag),
     "ProfileTable.set_columns": lambda p, path, **flag: p.set_columns(
@@ -114,3 +120,59 @@ def test_a_flag_is_True_or_False_and_nothing_else(name: str, flag: str, tmp_path
                 CALLS[name](profiles, tmp_path, **{flag: wrong})
         assert len(profiles.batches) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.jsonl", "shop.db"]
+
+
+WATCHED = [name for name, function in public() if "progress" in parameters(function)]
+
+
+def test_progress_has_one_type_everywhere() -> None:
+    types = {
+        name: parameters(function)["progress"].annotation
+        for name, function in public()
+        if name in WATCHED
+    }
+    assert types == dict.fromkeys(WATCHED, "AnyProgress")
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_progress_is_True_False_or_a_function_that_is_called(name: str, tmp_path: Path) -> None:
+    calls: list[tuple[Any, ...]] = []
+    for number, progress in enumerate((True, False, lambda *call: calls.append(call))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "m.jsonl").write_text('{"$distinct_id":"1","$properties":{}}\n')
+        with tk.ProfileTable(folder / "shop.db") as profiles:
+            profiles.set("1", {"plan": "free"})
+            if name == "ProfileTable.redo":
+                profiles.undo(1)
+        with tk.ProfileTable(folder / "shop.db") as profiles:
+            CALLS[name](profiles, folder, progress=progress)
+    assert calls
+    for stage, done, total in calls:
+        assert isinstance(stage, str)
+        assert 0 <= done <= total or not total
+
+
+@pytest.mark.parametrize("name", [name for name in WATCHED if not name.startswith("read_")])
+def test_what_the_function_raises_leaves_everything_as_it_was(name: str, tmp_path: Path) -> None:
+    def stop(*_: Any) -> None:
+        raise WorkCancelled("enough")
+
+    (tmp_path / "a.csv").write_text("older")
+    (tmp_path / "a.jsonl").write_text("older")
+    with tk.ProfileTable(tmp_path / "shop.db") as profiles:
+        profiles.set("1", {"plan": "free"})
+        if name == "ProfileTable.redo":
+            profiles.undo(1)
+    with tk.ProfileTable(tmp_path / "shop.db") as profiles:
+        before = {key: profiles[key] for key in profiles}, len(profiles.batches)
+        with pytest.raises(WorkCancelled):
+            CALLS[name](profiles, tmp_path, progress=stop)
+        assert ({key: profiles[key] for key in profiles}, len(profiles.batches)) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"shop.db", "a.csv", "a.jsonl"}
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "a.jsonl").read_text() == "older"
+
+
+@pytest.mark.parametrize("word", ["before", "after"])
+def test_before_and_after_are_steps_of_flows_and_nothing_else(word: str) -> None:
+    assert [name for name, function in public() if word in parameters(function)] == ["flows"]

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 import toolkit as tk
 from tests.effort import examples
 from tests.funnel_logs import clock, events_of, one_user, profiles_of
-from tests.moments import START
+from tests.moments import START, later
 from toolkit import event, user
 from toolkit.base import errors
 from toolkit.reports.drawing import ink, plots
@@ -64,7 +64,7 @@ def test_a_path_goes_three_steps_after_the_anchor_unless_told_otherwise() -> Non
 def test_uniques_start_at_the_first_anchor_in_the_range_and_totals_at_each() -> None:
     df = one_user("A B A C", apart=86_400)
     assert told(tk.flows(df, None, "A", after=1)) == [(("A", "B"), 1)]
-    every = tk.flows(df, None, "A", after=1, count="totals")
+    every = tk.flows(df, None, "A", after=1, count="total")
     assert told(every) == [(("A", "B"), 1), (("A", "C"), 1)]
     late = tk.flows(df, None, "A", after=1, start="2026-01-02")
     assert told(late) == [(("A", "C"), 1)]
@@ -98,12 +98,12 @@ def test_repeats_in_a_row_are_one_step() -> None:
     df = one_user("A B B A A C")
     assert path_of(df, "B", before=1, after=2) == ("A", "B", "A", "C")
     assert path_of(df, "B", before=1, after=2, collapse=False) == ("A", "B", "B", "A")
-    each = tk.flows(df, None, "A", after=1, count="totals", collapse=False)
+    each = tk.flows(df, None, "A", after=1, count="total", collapse=False)
     assert (
         told(each) == [(("A", "B"), 1), (("A", "A"), 1), (("A", "C"), 1)]
         or sum(number for _, number in told(each)) == 3
     )
-    assert told(tk.flows(df, None, "A", after=1, count="totals")) == [
+    assert told(tk.flows(df, None, "A", after=1, count="total")) == [
         (("A", "B"), 1),
         (("A", "C"), 1),
     ]
@@ -112,7 +112,7 @@ def test_repeats_in_a_row_are_one_step() -> None:
 def test_a_pause_parts_repeats_too() -> None:
     df = clock(("A", "10:00:00"), ("A", "12:00:00"), ("B", "12:10:00"))
     assert path_of(df, "A", after=1, gap="1h") == ("A", "(drop-off)")
-    every = tk.flows(df, None, "A", after=1, gap="1h", count="totals")
+    every = tk.flows(df, None, "A", after=1, gap="1h", count="total")
     assert sorted(told(every)) == [(("A", "(drop-off)"), 1), (("A", "B"), 1)]
 
 
@@ -161,7 +161,7 @@ def test_paths_of_one_user_never_reach_into_those_of_another() -> None:
 
 
 def test_every_event_may_be_an_anchor() -> None:
-    report = tk.flows(one_user("A B B"), None, None, after=1, count="totals")
+    report = tk.flows(one_user("A B B"), None, None, after=1, count="total")
     assert links(report) == {(1, "A", "B"): 1, (1, "A", "(drop-off)"): 0, (1, "B", "(drop-off)"): 1}
 
 
@@ -354,6 +354,20 @@ def test_paths_that_are_not_over_are_said_to_be_incomplete() -> None:
     assert not tk.flows(done, None, "A", after=1).notes
 
 
+def test_sessions_are_named_and_those_that_may_go_on_are_said_to_be_incomplete() -> None:
+    df = events_of(("A", "ann", 3600), ("B", "ann", 4200), ("A", "ann", 9000), ("C", "bob", 10800))
+    report = tk.flows(df, None, "A", after=1, count="sessions")
+    assert report.table["value"].tolist() == [1, 1]
+    assert report.title == "After A: paths of sessions within 30 days"
+    assert not report.notes
+    df.loc[3, "time"] = later(10799)
+    (note,) = tk.flows(df, None, "A", after=1, count="sessions").notes
+    assert note.startswith("Incomplete: what 1 session did after the anchor is not over")
+    df.loc[3, "time"] = later(1801)
+    (note,) = tk.flows(df, None, "A", before=1, count="sessions").notes
+    assert note.startswith("Incomplete: what 1 session did before the anchor may have begun")
+
+
 def test_notes_say_what_is_left_out() -> None:
     df = events_of(
         ("A", "ann", "2026-05-01T10:00"), ("A", None, "2026-05-02"), ("A", "bob", "soon")
@@ -426,7 +440,7 @@ def test_a_property_of_very_many_values_is_one_other() -> None:
         ({"after": True}, "after=True"),
         ({"window": "soon"}, "window='soon'"),
         ({"gap": 5}, "gap=5"),
-        ({"count": "sessions"}, "allowed are uniques, totals"),
+        ({"count": "uniques"}, "allowed are total, unique, sessions"),
         ({"top": 0}, "top=0"),
         ({"hide": ["A"]}, "leave one out"),
         ({"hide": [None]}, "any event at all"),
@@ -523,8 +537,8 @@ def drawn(report: Any, **options: Any) -> Figure:
     [
         (["A", "B", "C"], {"after": 3}, {}),
         (LONG, {"before": 2, "after": 2}, {}),
-        (LONG, {"after": 5, "count": "totals"}, {}),
-        (LONG, {"before": 3, "after": 6, "top": None, "count": "totals"}, {"top": 30}),
+        (LONG, {"after": 5, "count": "total"}, {}),
+        (LONG, {"before": 3, "after": 6, "top": None, "count": "total"}, {"top": 30}),
         (["A"], {"after": 1}, {}),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -126,7 +127,7 @@ def links(report: Any) -> dict[tuple[Any, ...], int]:
     return table[table["value"] > 0].set_index(keys)["value"].to_dict()
 
 
-@pytest.mark.parametrize("count", ["uniques", "totals"])
+@pytest.mark.parametrize("count", ["unique", "total"])
 @pytest.mark.parametrize(
     ("anchor", "options"),
     [
@@ -166,7 +167,7 @@ def test_the_sample_data_counted_in_SQL_give_the_same_link_by_link(
         window=seconds[options.get("window", "30d")],
         gap=HOUR if "gap" in options else None,
         collapse=options.get("collapse", True),
-        totals=count == "totals",
+        totals=count == "total",
         hide=options.get("hide", [""])[0],
         start="2026-02-01",
         stop="2026-06-01",
@@ -192,18 +193,21 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
         st.sampled_from(["1", "2", None]),
     )
     before, after = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    # With five minutes for a second, a pause of six of them is the longest in a session.
+    scale = draw(st.sampled_from([1, 300]))
+    log = draw(st.lists(happening, max_size=24))
     return {
-        "log": draw(st.lists(happening, max_size=24)),
+        "log": [(name, who, scale * at, item, kind) for name, who, at, item, kind in log],
         "plans": draw(st.dictionaries(st.sampled_from("uvw"), st.sampled_from(["p", "q", ""]))),
         "anchor": draw(st.sampled_from(["A", "A", "B", None])),
         "before": before,
         "after": after if before or after else 2,
-        "window": draw(st.integers(0, 40)),
-        "gap": draw(st.sampled_from([None, None, 0, 3, 9])),
+        "window": scale * draw(st.integers(0, 40)),
+        "gap": draw(st.sampled_from([None, None, 0, 3 * scale, 9 * scale])),
         "collapse": draw(st.booleans()),
-        "totals": draw(st.booleans()),
-        "start": draw(st.sampled_from([None, 5])),
-        "stop": draw(st.sampled_from([None, 30])),
+        "count": draw(st.sampled_from(["unique", "total", "sessions"])),
+        "start": draw(st.sampled_from([None, 5 * scale])),
+        "stop": draw(st.sampled_from([None, 30 * scale])),
     }
 
 
@@ -219,14 +223,14 @@ def asked_of(question: dict[str, Any]) -> dict[str, Any]:
     options = {name: question[name] for name in ("before", "after", "collapse")}
     options["window"] = pd.Timedelta(question["window"], "s")
     options["gap"] = None if question["gap"] is None else pd.Timedelta(question["gap"], "s")
-    options["count"] = "totals" if question["totals"] else "uniques"
+    options["count"] = question["count"]
     options["start"] = None if question["start"] is None else 1_700_000_000 + question["start"]
     options["end"] = None if question["stop"] is None else 1_700_000_000 + question["stop"]
     return options
 
 
 @settings(deadline=None, max_examples=examples(80))
-@given(questions())
+@given(questions().filter(lambda question: question["count"] != "sessions"))
 def test_random_events_counted_in_SQL_give_the_same(question: dict[str, Any]) -> None:
     df = frame_of(question["log"])
     profiles = profiles_of({who: {"plan": plan} for who, plan in question["plans"].items()})
@@ -253,15 +257,15 @@ def test_random_events_counted_in_SQL_give_the_same(question: dict[str, Any]) ->
         window=question["window"],
         gap=question["gap"],
         collapse=question["collapse"],
-        totals=question["totals"],
+        totals=question["count"] == "total",
         start=str(pd.Timestamp(1_700_000_000 + (start or 0), unit="s")),
-        stop=str(pd.Timestamp(1_700_000_000 + (100 if stop is None else stop), unit="s")),
+        stop=str(pd.Timestamp(1_700_000_000 + (100_000 if stop is None else stop), unit="s")),
     )
     assert links(report) == expected
     for row, line in enumerate(report.table.to_dict("records")):
         found = report.users(**report.cell(row))
         assert len(found) <= line["value"]
-        if not question["totals"]:
+        if question["count"] == "unique":
             assert len(found) == line["value"]
 
 
@@ -274,6 +278,9 @@ def by_hand(question: dict[str, Any], more: dict[str, Any]) -> list[Path]:
     start = 0 if question["start"] is None else question["start"]
     stop = 10**9 if question["stop"] is None else question["stop"]
     users: dict[str, list[tuple[int, int, str, Any, Any]]] = {}
+    times: dict[str | None, list[int]] = {}
+    for _, who, at, _, _ in question["log"]:
+        times.setdefault(who, []).append(at)
     for number, (name, who, at, item, kind) in enumerate(question["log"]):
         is_hidden = more["hide"] and name == "C"
         is_left_out = more["where"] and kind != "1"
@@ -285,12 +292,18 @@ def by_hand(question: dict[str, Any], more: dict[str, Any]) -> list[Path]:
         # Each step: its name and its events; those of another stretch are far away.
         steps: list[tuple[int, str, list[int]]] = []
         stretch = 0
+        # Where this user paused for long; what is hidden or left out is no pause.
+        every = sorted(times[who])
+        pauses = [at for at, next_ in pairwise(every) if next_ - at > 30 * 60]
         for place, (at, _, name, _, kind) in enumerate(log):
             called = name
             if kind is not None and (more["expand"] == "all" or more["expand"] == name):
                 called = f"{name}: {kind}"
             if place and gap is not None and at - log[place - 1][0] > gap:
                 stretch += 1
+            session = sum(pause < at for pause in pauses)
+            if question["count"] == "sessions" and place:
+                stretch += session != sum(pause < log[place - 1][0] for pause in pauses)
             if question["collapse"] and steps and steps[-1][:2] == (stretch, called):
                 steps[-1][2].append(place)
             else:
@@ -310,7 +323,9 @@ def by_hand(question: dict[str, Any], more: dict[str, Any]) -> list[Path]:
                         label(each) for each in (item if isinstance(item, list) else [item])
                     ]
                 for segment in segments:
-                    same = (segment, position if question["totals"] else None)
+                    session = sum(pause < at for pause in pauses)
+                    once = {"unique": None, "total": position, "sessions": session}
+                    same = (segment, once[question["count"]])
                     if same in seen:
                         continue
                     seen.add(same)

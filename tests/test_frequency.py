@@ -45,7 +45,7 @@ def test_users_are_counted_on_at_least_or_exactly_n_days(visits: pd.DataFrame) -
     at_least = tk.frequency(visits, None, **asked)
     assert at_least.table["units"].head(5).tolist() == [1, 2, 3, 4, 5]
     assert first(at_least) == [3, 2, 1, 1, 1]
-    exactly = tk.frequency(visits, None, **asked, count="exactly")
+    exactly = tk.frequency(visits, None, **asked, criteria="exactly")
     assert exactly.table["units"].head(6).tolist() == [0, 1, 2, 3, 4, 5]
     assert first(exactly) == [2, 1, 1, 0, 0, 1]
     assert exactly.users(units=0) == ["late", "none"]
@@ -85,8 +85,10 @@ def test_the_average_is_of_cohorts_whose_window_is_over() -> None:
 
 
 @pytest.mark.parametrize("mode", ["rolling", "calendar"])
-@pytest.mark.parametrize("count", ["at_least", "exactly"])
-def test_the_sample_data_counted_in_SQL_give_the_same_cell_by_cell(mode: Any, count: Any) -> None:
+@pytest.mark.parametrize("criteria", ["at_least", "exactly"])
+def test_the_sample_data_counted_in_SQL_give_the_same_cell_by_cell(
+    mode: Any, criteria: Any
+) -> None:
     files = tk.sample_files()
     profiles = tk.ProfileTable()
     tk.import_csv(profiles, files["profiles"])
@@ -98,7 +100,7 @@ def test_the_sample_data_counted_in_SQL_give_the_same_cell_by_cell(mode: Any, co
         "Add to Cart",
         None,
         mode=mode,
-        count=count,
+        criteria=criteria,
         by=user["plan"],
         unit="day",
         start="2026-02-01",
@@ -109,7 +111,7 @@ def test_the_sample_data_counted_in_SQL_give_the_same_cell_by_cell(mode: Any, co
         "rolling": "(epoch_us(r.time) - epoch_us(e.born)) // 86400000000",
         "calendar": "date_diff('day', e.cohort, r.time::date)",
     }[mode]
-    compared = {"at_least": ">=", "exactly": "="}[count]
+    compared = {"at_least": ">=", "exactly": "="}[criteria]
     naive = frame.assign(time=frame["time"].dt.tz_localize(None))
     with duckdb.connect() as sql:
         sql.register("events", naive)
@@ -143,7 +145,7 @@ def test_the_sample_data_counted_in_SQL_give_the_same_cell_by_cell(mode: Any, co
         found["user.plan"], found["cohort"].dt.strftime("%Y-%m-%d"), found["units"], strict=True
     )
     ours = dict(zip(keys, zip(found["size"], found["users"], strict=True), strict=True))
-    expected = expected[expected["units"] >= (count == "at_least")]
+    expected = expected[expected["units"] >= (criteria == "at_least")]
     keys = zip(
         expected["plan"], expected["cohort"].dt.strftime("%Y-%m-%d"), expected["units"], strict=True
     )
@@ -157,7 +159,7 @@ def test_the_sample_data_counted_in_SQL_give_the_same_cell_by_cell(mode: Any, co
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"count": "most"}, "count='most'.*at_least, exactly"),
+        ({"criteria": "most"}, "criteria='most'.*at_least, exactly"),
         ({"unit": "year"}, "unit='year'"),
         ({"buckets": 0}, "buckets=0"),
     ],

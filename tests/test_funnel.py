@@ -36,7 +36,7 @@ LATE = clock(("A", "13:00"), ("A", "13:30"), ("B", "13:45"), ("C", "14:15"))
 
 def test_a_later_first_step_does_not_restart_the_window() -> None:
     assert counts(tk.funnel(LATE, None, ["A", "B", "C"], window="1h")) == [1, 1, 0]
-    assert counts(tk.funnel(LATE, None, ["A", "B", "C"], window="1h", count="totals")) == [1, 1, 0]
+    assert counts(tk.funnel(LATE, None, ["A", "B", "C"], window="1h", count="total")) == [1, 1, 0]
 
 
 def test_optimized_tries_the_later_first_step_too() -> None:
@@ -58,31 +58,31 @@ def test_in_a_specific_order_other_events_may_stand_between_and_none_be_left_out
 def test_a_window_over_before_the_step_converts_only_if_optimized() -> None:
     df = clock(("A", "10:00"), ("A", "10:50"), ("B", "11:20"))
     assert count_all(df, ["A", "B"], window="1h") == {
-        ("uniques", "first"): [1, 0],
-        ("uniques", "optimized"): [1, 1],
-        ("totals", "first"): [1, 0],
-        ("totals", "optimized"): [2, 1],  # the one dropped, the other converted
+        ("unique", "first"): [1, 0],
+        ("unique", "optimized"): [1, 1],
+        ("total", "first"): [1, 0],
+        ("total", "optimized"): [2, 1],  # the one dropped, the other converted
     }
 
 
 def test_after_the_window_a_first_step_enters_again() -> None:
     df = clock(("A", "10:00"), ("A", "11:30"), ("B", "11:40"))
     assert count_all(df, ["A", "B"], window="1h") == {
-        ("uniques", "first"): [1, 0],
-        ("uniques", "optimized"): [1, 1],
-        ("totals", "first"): [2, 1],
-        ("totals", "optimized"): [2, 1],
+        ("unique", "first"): [1, 0],
+        ("unique", "optimized"): [1, 1],
+        ("total", "first"): [2, 1],
+        ("total", "optimized"): [2, 1],
     }
 
 
 def test_an_excluded_event_ends_the_entry_and_is_no_entry_itself() -> None:
     found = count_all(one_user("AAAB"), ["A", "B"], exclude=["A"])
-    assert found["totals", "first"] == [2, 1]
-    assert found["uniques", "first"] == [1, 0]
-    assert found["uniques", "optimized"] == [1, 1]
+    assert found["total", "first"] == [2, 1]
+    assert found["unique", "first"] == [1, 0]
+    assert found["unique", "optimized"] == [1, 1]
 
 
-@pytest.mark.parametrize("count", ["uniques", "totals"])
+@pytest.mark.parametrize("count", ["unique", "total"])
 def test_an_event_property_breaks_down_entries_and_a_user_may_enter_again(count: Any) -> None:
     names = ["Browse", "Browse", "Add", "Browse"]
     items = ["shirt", "jeans", None, "shoes"]
@@ -95,16 +95,16 @@ def test_an_event_property_breaks_down_entries_and_a_user_may_enter_again(count:
 
 def test_two_conversions_of_one_user_are_one_of_uniques_and_two_of_totals() -> None:
     assert count_all(one_user("ABAB"), ["A", "B"]) == {
-        ("uniques", "first"): [1, 1],
-        ("uniques", "optimized"): [1, 1],
-        ("totals", "first"): [2, 2],
-        ("totals", "optimized"): [2, 2],
+        ("unique", "first"): [1, 1],
+        ("unique", "optimized"): [1, 1],
+        ("total", "first"): [2, 2],
+        ("total", "optimized"): [2, 2],
     }
 
 
 def test_of_first_steps_before_the_same_second_step_the_last_is_the_optimized_entry() -> None:
     df = one_user("AAAB")
-    for count in ("uniques", "totals"):
+    for count in ("unique", "total"):
         report = tk.funnel(df, None, ["A", "B"], reentry="optimized", count=count)
         assert counts(report) == [1, 1]
         assert report.table["average_seconds"][1] == 60
@@ -113,15 +113,15 @@ def test_of_first_steps_before_the_same_second_step_the_last_is_the_optimized_en
 
 def test_first_steps_that_lead_nowhere_are_entries_of_their_own_if_optimized() -> None:
     found = count_all(one_user("AAA"), ["A", "B"])
-    assert found["totals", "first"] == found["uniques", "optimized"] == [1, 0]
-    assert found["totals", "optimized"] == [3, 0]
+    assert found["total", "first"] == found["unique", "optimized"] == [1, 0]
+    assert found["total", "optimized"] == [3, 0]
 
 
 def test_when_one_converts_the_others_under_way_end_with_it() -> None:
     found = count_all(one_user("ABABC"), ["A", "B", "C"])
-    assert found["totals", "optimized"] == [1, 1, 1]
-    assert count_all(one_user("ABABCC"), list("ABC"))["totals", "optimized"] == [1, 1, 1]
-    assert count_all(one_user("ABACBC"), list("ABC"))["totals", "optimized"] == [1, 1, 1]
+    assert found["total", "optimized"] == [1, 1, 1]
+    assert count_all(one_user("ABABCC"), list("ABC"))["total", "optimized"] == [1, 1, 1]
+    assert count_all(one_user("ABACBC"), list("ABC"))["total", "optimized"] == [1, 1, 1]
 
 
 # -- the window and the range -----------------------------------------------------------
@@ -257,13 +257,13 @@ def test_an_event_is_one_step_only() -> None:
 def test_an_event_serves_one_entry_only_whatever_the_grace() -> None:
     # The second A is one second after B, which the first entry has used.
     found = count_all(one_user("ABA", 1), ["A", "B"])
-    assert found["totals", "first"] == [2, 1]
-    assert found["totals", "optimized"] == [2, 1]
+    assert found["total", "first"] == [2, 1]
+    assert found["total", "optimized"] == [2, 1]
 
 
 def test_equal_times_stand_in_the_order_of_their_rows() -> None:
     df = events_of(("A", "ann", 5), ("B", "ann", 5), ("A", "ann", 5), ("B", "ann", 5))
-    assert counts(tk.funnel(df, None, ["A", "B"], count="totals")) == [2, 2]
+    assert counts(tk.funnel(df, None, ["A", "B"], count="total")) == [2, 2]
 
 
 def test_an_excluded_event_has_to_stand_between_for_the_grace_is_for_steps() -> None:
@@ -365,12 +365,12 @@ def test_excluding_any_event_asks_for_steps_one_right_after_the_other() -> None:
 
 def test_after_an_exclusion_a_user_may_enter_again_in_totals() -> None:
     found = count_all(one_user("AXABXB"), ["A", "B"], exclude=["X"])
-    assert found["totals", "first"] == [2, 1]
+    assert found["total", "first"] == [2, 1]
 
 
 def test_an_exclusion_after_the_window_ends_nothing() -> None:
     df = clock(("A", "10:00"), ("X", "11:01"), ("A", "11:02"), ("B", "11:03"))
-    report = tk.funnel(df, None, ["A", "B"], window="1h", exclude=["X"], count="totals")
+    report = tk.funnel(df, None, ["A", "B"], window="1h", exclude=["X"], count="total")
     assert counts(report) == [2, 1]
 
 
@@ -388,10 +388,10 @@ def test_a_held_property_has_one_value_at_every_step() -> None:
 def test_uniques_hold_the_value_of_the_first_entry_and_totals_enter_with_each() -> None:
     df = held(("View", "tea"), ("View", "jam"), ("Buy", "jam"))
     assert count_all(df, ["View", "Buy"], hold="item") == {
-        ("uniques", "first"): [1, 0],
-        ("uniques", "optimized"): [1, 1],
-        ("totals", "first"): [2, 1],
-        ("totals", "optimized"): [2, 1],
+        ("unique", "first"): [1, 0],
+        ("unique", "optimized"): [1, 1],
+        ("total", "first"): [2, 1],
+        ("total", "optimized"): [2, 1],
     }
 
 
@@ -448,7 +448,7 @@ def test_a_step_may_look_at_its_user() -> None:
     assert tk.funnel(df, profiles, ["A", pro]).users(step=2, dropped=True) == ["bob"]
 
 
-@pytest.mark.parametrize("count", ["uniques", "totals"])
+@pytest.mark.parametrize("count", ["unique", "total"])
 @pytest.mark.parametrize("attribution", ["first", "last", 1, 2])
 def test_a_filter_gives_the_numbers_of_the_segment_of_its_value(
     count: Any, attribution: Any
@@ -489,8 +489,8 @@ def test_JOIN_4_at_event_time_the_state_is_that_of_the_first_step() -> None:
     profiles.set("ann", {"plan": "pro"}, time="2026-05-01T12:00Z")
     df = clock(("A", "11:00"), ("B", "13:00"), ("A", "14:00"))
     for count, wanted in (
-        ("uniques", {"free": [1, 1]}),
-        ("totals", {"free": [1, 1], "pro": [1, 0]}),
+        ("unique", {"free": [1, 1]}),
+        ("total", {"free": [1, 1], "pro": [1, 0]}),
     ):
         report = tk.funnel(df, profiles, ["A", "B"], by=user["plan"], at="event time", count=count)
         assert by_segment(report) == wanted
@@ -513,7 +513,7 @@ def test_a_list_of_the_user_is_broken_down_by_its_distinct_elements() -> None:
 
 def test_a_list_of_the_event_is_broken_down_by_its_distinct_elements() -> None:
     df = held(("A", ["x", "y", "x"]), ("B", None), ("A", ["y"]))
-    totals = tk.funnel(df, None, ["A", "B"], by="item", count="totals")
+    totals = tk.funnel(df, None, ["A", "B"], by="item", count="total")
     assert by_segment(totals) == {"y": [2, 1], "x": [1, 1]}
     uniques = tk.funnel(df, None, ["A", "B"], by="item")
     assert by_segment(uniques) == {"x": [1, 1], "y": [1, 1]}
@@ -524,7 +524,7 @@ def test_uniques_count_a_user_once_in_each_segment_by_the_first_entry_there() ->
     report = tk.funnel(df, None, ["A", "B"], by="item")
     assert by_segment(report) == {"x": [1, 1], "y": [1, 1]}
     assert report.summary["overall_conversion"].tolist() == [1.0, 1.0]
-    assert by_segment(tk.funnel(df, None, ["A", "B"], by="item", count="totals"))["x"] == [2, 2]
+    assert by_segment(tk.funnel(df, None, ["A", "B"], by="item", count="total"))["x"] == [2, 2]
 
 
 @pytest.mark.parametrize(

@@ -50,20 +50,23 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
         moments,
         st.sampled_from(["x", "y", None, 1, 1.0, True, ["x", "y"]]),
     )
+    # With five minutes for a second, a pause of six of them is the longest in a session.
+    scale = draw(st.sampled_from([1, 300]))
+    log = draw(st.lists(happening, max_size=14))
     return {
         "steps": steps,
         "anchored": [order == "any" and draw(st.booleans()) for _ in steps],
         "conditions": [draw(st.sampled_from([False, False, True])) for _ in steps],
         "order": order,
         "exclude": exclude,
-        "log": draw(st.lists(happening, max_size=14)),
-        "window": draw(st.integers(1, 40)),
-        "grace": draw(st.sampled_from([0, 2, 5])),
+        "log": [(name, who, scale * at, item) for name, who, at, item in log],
+        "window": scale * draw(st.integers(1, 40)),
+        "grace": scale * draw(st.sampled_from([0, 2, 5])),
         "hold": draw(st.sampled_from([[], ["item"]])),
-        "totals": draw(st.booleans()),
+        "count": draw(st.sampled_from(["unique", "total", "sessions"])),
         "optimized": draw(st.booleans()),
-        "start": draw(st.sampled_from([None, 5])),
-        "stop": draw(st.sampled_from([None, 30])),
+        "start": draw(st.sampled_from([None, 5 * scale])),
+        "stop": draw(st.sampled_from([None, 30 * scale])),
     }
 
 
@@ -85,8 +88,18 @@ def is_step(name: str | None, has_condition: bool) -> Any:
     )
 
 
-def by_hand(asked: dict[str, Any]) -> list[tuple[str, Entry]]:
-    """Return the entries of each user, worked out event by event."""
+def by_session(log: list[Happening]) -> list[list[Happening]]:
+    """Return the events of one user, session by session."""
+    sessions: list[list[Happening]] = []
+    for each in sorted(log, key=lambda each: (each.time, each.row)):
+        if not sessions or each.time - sessions[-1][-1].time > 30 * 60:
+            sessions.append([])
+        sessions[-1].append(each)
+    return sessions
+
+
+def by_hand(asked: dict[str, Any], *, every: bool = False) -> list[tuple[tuple[str, int], Entry]]:
+    """Return the entries of each user or session, worked out event by event."""
     steps = [*map(is_step, asked["steps"], asked["conditions"])]
     last = len(steps)
     funnel = Funnel(
@@ -96,7 +109,7 @@ def by_hand(asked: dict[str, Any]) -> list[tuple[str, Entry]]:
         groups_of(asked["anchored"]) if asked["order"] == "any" else None,
         [(is_step(name, False), *(between or (1, last))) for name, between in asked["exclude"]],
         asked["hold"],
-        asked["totals"],
+        every or asked["count"] == "total",
         asked["optimized"],
         asked["start"],
         asked["stop"],
@@ -108,7 +121,9 @@ def by_hand(asked: dict[str, Any]) -> list[tuple[str, Entry]]:
             for row, (name, distinct_id, time, item) in enumerate(asked["log"])
             if distinct_id == who
         ]
-        found += [(who, entry) for entry in funnel.counted(log)]
+        logs = by_session(log) if asked["count"] == "sessions" else [log]
+        for number, part in enumerate(logs):
+            found += [((who, number), entry) for entry in funnel.counted(part)]
     return found
 
 
@@ -130,7 +145,7 @@ def test_numbers_and_users_are_those_of_a_loop(asked: dict[str, Any]) -> None:
         window=f"{asked['window']}s",
         grace=f"{asked['grace']}s",
         order=asked["order"],
-        count="totals" if asked["totals"] else "uniques",
+        count=asked["count"],
         reentry="optimized" if asked["optimized"] else "first",
         exclude=[tk.step(name, between=between) for name, between in asked["exclude"]],
         hold=asked["hold"],
@@ -139,14 +154,14 @@ def test_numbers_and_users_are_those_of_a_loop(asked: dict[str, Any]) -> None:
     )
     entries = by_hand(asked)
     for step, row in enumerate(report.table.itertuples(index=False), 1):
-        reached = [(who, each.steps) for who, each in entries if len(each.steps) >= step]
+        reached = [(who, each.steps) for (who, _), each in entries if len(each.steps) >= step]
         assert row.count == len(reached)
         assert report.users(step=step) == sorted({who for who, _ in reached})
         if step > 1 and reached:
             taken = [max(0, did[step - 1].time - did[step - 2].time) for _, did in reached]
             assert row.average_seconds == pytest.approx(np.mean(taken))
             assert row.median_seconds == np.median(taken)
-            dropped = {who for who, each in entries if len(each.steps) == step - 1}
+            dropped = {who for (who, _), each in entries if len(each.steps) == step - 1}
             assert report.users(step=step, dropped=True) == sorted(dropped)
 
 
@@ -175,7 +190,7 @@ def test_every_short_log_at_the_ends_of_window_and_grace_is_counted_as_by_a_loop
     df = events_of(*[(name, who, time) for who, log in logs.items() for name, time in log])
     df["log"] = df["distinct_id"]
     table = tk.funnel(
-        df, None, steps, window="10s", grace="2s", count="totals", reentry=reentry, by="log"
+        df, None, steps, window="10s", grace="2s", count="total", reentry=reentry, by="log"
     ).table
     found = table.groupby("event.log", sort=False)["count"].agg(list).to_dict()
     assert len(expected) > 4_000
@@ -199,7 +214,7 @@ def test_segments_are_those_of_a_loop(asked: dict[str, Any], attribution: Any) -
         window=f"{asked['window']}s",
         grace=f"{asked['grace']}s",
         order=asked["order"],
-        count="totals" if asked["totals"] else "uniques",
+        count=asked["count"],
         exclude=[tk.step(name, between=between) for name, between in asked["exclude"]],
         hold=asked["hold"],
         by="item",
@@ -209,7 +224,7 @@ def test_segments_are_those_of_a_loop(asked: dict[str, Any], attribution: Any) -
     )
     expected: dict[str, list[int]] = {}
     seen = set()
-    for who, entry in by_hand({**asked, "totals": True}):
+    for owner, entry in by_hand(asked, every=True):
         values = [each.values["item"] for each in entry.steps]
         if isinstance(attribution, int):
             value = values[attribution - 1] if attribution <= len(values) else None
@@ -217,9 +232,9 @@ def test_segments_are_those_of_a_loop(asked: dict[str, Any], attribution: Any) -
             there = [each for each in values if each is not None]
             value = None if not there else there[0 if attribution == "first" else -1]
         for name in {label(each) for each in (value if isinstance(value, list) else [value])}:
-            if not asked["totals"] and (who, name) in seen:
+            if asked["count"] != "total" and (owner, name) in seen:
                 continue
-            seen.add((who, name))
+            seen.add((owner, name))
             row = expected.setdefault(name, [0] * len(asked["steps"]))
             for step in range(len(entry.steps)):
                 row[step] += 1
@@ -429,7 +444,7 @@ def check_other_ways(
 ) -> None:
     events, window = tk.Events(frame), seconds * 1_000_000
     ways: list[tuple[str, list[str], dict[str, Any]]] = [
-        (TOTALS, steps, {"count": "totals"}),
+        (TOTALS, steps, {"count": "total"}),
         (OPTIMIZED, steps, {"reentry": "optimized"}),
         (ANY_ORDER, steps, {"order": "any"}),
         (HELD, steps, {"hold": "item"}),

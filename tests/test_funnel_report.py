@@ -24,7 +24,7 @@ from tests.funnel_logs import (
     one_user,
     profiles_of,
 )
-from tests.moments import START
+from tests.moments import START, later
 from toolkit import event, user
 from toolkit.base import errors
 from toolkit.reports.drawing import ink, plots
@@ -274,6 +274,34 @@ def test_entries_whose_window_is_still_open_are_said_to_be_incomplete() -> None:
     assert not [note for note in tk.funnel(df[:2], None, ["A", "B"]).notes if "Inc" in note]
 
 
+def test_steps_of_one_event_with_different_conditions_have_different_names() -> None:
+    df = one_user("AAB", item=["tea", "jam", "tea"], amount=[5, 20, 1])
+    steps = ["A", tk.step("A", event["amount"] > 10), tk.step("B", event["item"] == "tea")]
+    report = tk.funnel(df, None, steps)
+    assert report.table["event"].tolist() == ["A", "A (amount > 10)", "B"]
+    assert report.title.startswith("A → A (amount > 10) → B: users")
+    texts = [each.get_text().replace("\n", " ") for each in report.plot().get_yticklabels()]
+    assert len(set(texts)) == 3
+    big = tk.step("A", event["amount"] > 10, name="Big")
+    assert tk.funnel(df, None, ["A", big]).table["event"].tolist() == ["A", "Big"]
+    both = [tk.step("A", event["item"] == "tea"), tk.step("A", event["amount"] > 10)]
+    names = ['A (item == "tea")', "A (amount > 10)"]
+    assert tk.funnel(df, None, both).table["event"].tolist() == names
+    note = tk.funnel(df, None, both, order="any").notes[0]
+    assert note.endswith(", ".join(names) + ".")
+
+
+def test_sessions_are_named_and_those_that_may_go_on_are_said_to_be_incomplete() -> None:
+    df = events_of(("A", "ann", 0), ("B", "ann", 600), ("A", "ann", 5000), ("C", "bob", 6800))
+    report = tk.funnel(df, None, ["A", "B"], count="sessions")
+    assert counts(report) == [2, 1]
+    assert report.title == "A → B: sessions within 7 days"
+    assert not [note for note in report.notes if "Incomplete" in note]
+    df.loc[3, "time"] = later(6799)
+    sooner = tk.funnel(df, None, ["A", "B"], count="sessions")
+    assert sooner.notes[-1].startswith("Incomplete: 1 session began less than 7 days before")
+
+
 def test_names_that_no_event_has_are_noted_and_count_for_nothing() -> None:
     report = tk.funnel(one_user("AB"), None, ["A", "Bb"], exclude=["Xyz"])
     assert counts(report) == [1, 0]
@@ -301,7 +329,7 @@ def test_no_events_give_rows_of_zeros_and_rates_of_nothing() -> None:
         assert report.is_empty
         assert report.users() == []
         assert len(tk.funnel(df, profiles_of({}), ["A", "B"], by=user["plan"]).table) == 0
-        for options in ({"count": "totals"}, {"reentry": "optimized"}, {"order": "any"}):
+        for options in ({"count": "total"}, {"reentry": "optimized"}, {"order": "any"}):
             assert counts(tk.funnel(df, None, ["A", "B"], **options)) == [0, 0]
         assert report.plot(Figure().add_subplot()).texts[-1].get_text() == "no users"
         assert report._repr_html_()
@@ -326,7 +354,7 @@ def test_one_event_is_one_entry() -> None:
         ({"steps": ["A", tk.step("B", between=(1, 2))]}, "between= is for excluded events"),
         ({"steps": ["A", tk.step("B", anchored=True)]}, 'anchored= is for order="any"'),
         ({"order": "some"}, "order='some' is unknown; allowed are specific, any"),
-        ({"count": "users"}, "allowed are uniques, totals"),
+        ({"count": "users"}, "allowed are total, unique, sessions"),
         ({"reentry": "last"}, "allowed are first, optimized"),
         ({"window": "0d"}, "give one longer than nothing"),
         ({"grace": "soon"}, "grace='soon' is not a length of time"),
@@ -366,7 +394,7 @@ def test_steps_to_stand_between_are_two_numbers(between: Any) -> None:
 def test_a_step_is_of_one_name_and_can_be_called_something_else() -> None:
     with pytest.raises(errors.ReportError, match="the name of an event or None"):
         tk.step(["A"])  # type: ignore[arg-type]
-    tea = tk.step("A", event["item"] == "tea", label="Tea")
+    tea = tk.step("A", event["item"] == "tea", name="Tea")
     assert str(tea) == 'Tea where event["item"] == "tea"'
     report = tk.funnel(held(("A", "tea"), ("B", 1)), None, [tea, "B"])
     assert report.table["event"].tolist() == ["Tea", "B"]
@@ -383,13 +411,13 @@ def test_the_definition_remembers_the_question() -> None:
         order="any",
         exclude=["X"],
         hold="item",
-        count="totals",
+        count="total",
     )
     assert report.definition == {
         "steps": ["A", "B (anchored)"],
         "window": "36 hours",
         "order": "any",
-        "count": "totals",
+        "count": "total",
         "reentry": "first",
         "exclude": ["X"],
         "hold": ["event.item"],
@@ -564,7 +592,7 @@ def test_what_the_form_makes_and_writes_is_the_same_report(three: pd.DataFrame) 
         "window": "2h",
         "exclude": ["C"],
         "hold": ["event.item"],
-        "count": "totals",
+        "count": "total",
     }.items():
         values[name] = FUNNEL.field(name).read(raw, choices)
     events = three.assign(item="tea")

@@ -547,7 +547,7 @@ def test_what_users_did_stands_beside_their_groups() -> None:
 
 def test_the_report_builder_offers_groups_and_writes_the_call() -> None:
     events, profiles = log("acme", ["acme", "hooli"]), companies()
-    state = ReportBuilderState(events, profiles, delay=0.0)
+    state = ReportBuilderState(profiles, events, delay=0.0)
     assert state.choices.properties["company.plan"].label == "company: plan"
     assert set(state.choices.about(PLAN).values) == {"pro", "free"}
     assert state.choices.about(group("company")["seats"]).type == "number"
@@ -564,7 +564,7 @@ def test_the_report_builder_offers_groups_and_writes_the_call() -> None:
 
 def test_groups_that_no_event_names_are_not_offered() -> None:
     frame = log("acme").frame.drop(columns="company")
-    state = ReportBuilderState(Events(frame), companies(), delay=0.0)
+    state = ReportBuilderState(companies(), Events(frame), delay=0.0)
     assert "company.plan" not in state.choices.properties
     assert state.wait(20)
 

@@ -171,7 +171,7 @@ events = pd.DataFrame(
         lambda p: p.groups(HALF),
         lambda p: p.history(HALF),
         lambda p: p.explain("1", HALF),
-        lambda p: p.edit("1", {HALF: 1}, before=p["1"]),
+        lambda p: p.edit("1", {HALF: 1}, expected=p["1"]),
         lambda p: p.apply([], source=HALF),
         lambda p: p.apply([{"$distinct_id": "1", "$set": {}}], source=HALF),
         lambda p: tk.import_frame(p, frame, source=HALF),

@@ -197,7 +197,7 @@ def test_an_unknown_property_is_missing_throughout_and_warned_about() -> None:
 
 
 def test_what_is_no_table_of_profiles_is_refused() -> None:
-    with pytest.raises(errors.JoinError, match="not DataFrame"):
+    with pytest.raises(errors.SwappedError, match="of type DataFrame"):
         tk.join(events_of(["ann"]), pd.DataFrame({"distinct_id": ["ann"]}))  # type: ignore[arg-type]
 
 

@@ -85,7 +85,7 @@ def test_metrics_measure_each_its_own(shop: pd.DataFrame) -> None:
         [
             tk.metric("Buy", measure="sum", of="amount", name="Revenue"),
             tk.metric("Buy", measure="unique"),
-            tk.step("View", where=event["item"] == "hat", label="Hats"),
+            tk.step("View", where=event["item"] == "hat", name="Hats"),
         ],
         unit=None,
     )

@@ -17,7 +17,7 @@ import pytest
 import toolkit as tk
 from tests.expression_functions import PAGE, table as functions_table
 from toolkit import errors, group, user
-from toolkit.base.progress import Progress, silent
+from toolkit.base.progress import AnyProgress, silent
 from toolkit.base.reserved import RESERVED, Reserved, display_name
 from toolkit.cli import main
 from toolkit.columns.column import Column
@@ -194,7 +194,7 @@ def test_a_reserved_property_that_nobody_may_write_is_refused(
 
 
 def _write_ids(
-    profiles: tk.ProfileTable | tk.ProfileView, path: Path, progress: bool, notice: Progress
+    profiles: tk.ProfileTable | tk.ProfileView, path: Path, progress: AnyProgress
 ) -> Written:
     ids = list(profiles)
     path.write_text("".join(f"{each}\n" for each in ids), encoding="utf-8")

@@ -184,7 +184,7 @@ def test_DEFUSE_no_CSV_that_leaves_holds_a_formula(tmp_path: Path) -> None:
         assert len(report.rejected) == len(FORMULAS)
         report.write_rejected(out)
         check_that_no_cell_is_a_formula(out.read_bytes())
-        builder = ReportBuilderState(events, profiles, delay=0.0)
+        builder = ReportBuilderState(profiles, events, delay=0.0)
         builder.set(event="e", unit=None, by=user["$name"])
         assert builder.wait(60)
         check_that_no_cell_is_a_formula(builder.csv())

@@ -347,7 +347,7 @@ def test_what_is_no_table_of_today_is_not_served() -> None:
     profiles.set("7", {"x": 1})
     with pytest.raises(tk.ToolkitError, match="the past cannot be changed"):
         tk.serve(profiles.as_of("2020-01-01"))
-    with pytest.raises(tk.ToolkitError, match="a ProfileTable is needed, not ProfileView"):
+    with pytest.raises(tk.ToolkitError, match="of type ProfileView; a ProfileTable is needed"):
         tk.serve(profiles.where('user["x"] == 1'))  # type: ignore[arg-type]
 
 

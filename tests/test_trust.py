@@ -152,7 +152,7 @@ OPERATIONS: dict[str, Callable[[ProfileTable], object]] = {
     "import": lambda profiles: tk.import_csv(
         profiles, b"distinct_id,a\n1,5\n7,6\n", {0: "$distinct_id", 1: "a"}, progress=False
     ),
-    "edit": lambda profiles: profiles.edit("1", {"a": 9, "b": 1}, before={"a": 2}),
+    "edit": lambda profiles: profiles.edit("1", {"a": 9, "b": 1}, expected={"a": 2}),
     "set a frame": lambda profiles: profiles.set(
         pd.DataFrame({"distinct_id": ["1", "7"], "a": [None, 6], "b": [5, 6]}), missing="unset"
     ),

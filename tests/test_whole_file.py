@@ -36,7 +36,7 @@ def rejected_rows(path: Path) -> None:
 
 
 def report_of_a_form(path: Path) -> None:
-    state = ReportBuilderState(EVENTS, some_profiles(), delay=0.0)
+    state = ReportBuilderState(some_profiles(), EVENTS, delay=0.0)
     state.set(event="e", unit=None)
     assert state.wait(60)
     state.save(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,36 @@ def table() -> tk.ProfileTable:
 
 
 #: Everything that takes events and profiles, with what else it needs.
-ON_BOTH: dict[str, tuple[Any, ...]] = {
-    "cohort": ('user["plan"] == "pro"',),
-    "flows": ("a",),
-    "frequency": ("a",),
-    "funnel": (["a", "b"],),
-    "join": (["plan"],),
-    "lifecycle": ("a",),
-    "match": (),
-    "retention": ("a",),
-    "segmentation": ("a",),
+ON_BOTH: dict[str, dict[str, Any]] = {
+    "ReportBuilder": {},
+    "Users": {},
+    "cohort": {"definition": 'user["plan"] == "pro"'},
+    "flows": {"event": "a"},
+    "frequency": {"birth": "a"},
+    "funnel": {"steps": ["a", "b"]},
+    "join": {"properties": ["plan"]},
+    "lifecycle": {"event": "a"},
+    "match": {},
+    "profile_report": {},
+    "retention": {"birth": "a"},
+    "segmentation": {"event": "a"},
+    "workbench": {},
 }
+#: What comes first in their signatures: the subject of forms is profiles, of all else events.
+FORMS = {"ReportBuilder", "Users", "profile_report", "workbench"}
+
+
+def test_each_function_and_form_on_events_and_profiles_is_tried_and_has_them_in_order() -> None:
+    found = {}
+    for name in tk.__all__:
+        public = getattr(tk, name)
+        if callable(public) and not (isinstance(public, type) and issubclass(public, Exception)):
+            both = {"events", "profiles"}
+            taken = [each for each in signature(public).parameters if each in both]
+            if len(taken) == 2:
+                found[name] = taken[0]
+    del found["MatchReport"], found["Workbench"]  # numbers; what workbench makes
+    assert found == {name: "profiles" if name in FORMS else "events" for name in ON_BOTH}
 
 
 @pytest.mark.parametrize("name", ON_BOTH)
@@ -55,26 +75,30 @@ def test_swapped_events_and_profiles_are_recognised(
     name: str, as_events: Callable[..., Any], as_profiles: Callable[..., Any]
 ) -> None:
     events, profiles = as_events(FRAME), as_profiles(table())
-    function = getattr(tk, name)
-    with pytest.raises(ToolkitError, match="Did you swap events and profiles"):
-        function(profiles, events, *ON_BOTH[name])
-    with pytest.raises(ToolkitError, match="Did you swap events and profiles"):
-        function(events, events, *ON_BOTH[name])
-    function(events, profiles, *ON_BOTH[name])
+    function = partial(getattr(tk, name), **ON_BOTH[name])
+    for wrong in ((profiles, events), (events, events), (profiles, profiles)):
+        with pytest.raises(errors.SwappedError, match="Did you swap events and profiles") as error:
+            function(events=wrong[0], profiles=wrong[1])
+        assert isinstance(error.value, ToolkitError)
+        assert isinstance(error.value, TypeError)
+        assert isinstance(error.value, ValueError)
+    if name in ("Users", "workbench") and not isinstance(profiles, tk.ProfileTable):
+        return  # which change the profiles they show
+    function(events=events, profiles=profiles)
 
 
 @pytest.mark.parametrize("events", [tk.Events(FRAME), FRAME], ids=["Events", "DataFrame"])
-def test_forms_recognise_swapped_events_and_profiles_too(events: Any) -> None:
-    profiles = table()
+def test_events_in_place_of_profiles_alone_are_recognised_too(events: Any) -> None:
     for call in (
-        lambda: tk.Users(events, profiles),
-        lambda: tk.Users(events),
-        lambda: tk.workbench(events, profiles),
-        lambda: tk.workbench(events),
-        lambda: tk.ReportBuilder(profiles, events),
         lambda: tk.ProfileEditor(events),
         lambda: tk.CsvImport(events),
         lambda: tk.cohorts(events),
+        lambda: tk.revenue(events),
+        lambda: tk.serve(events),
+        lambda: tk.consumer(events),
+        lambda: tk.set_where(events, "true", {"plan": "pro"}),
+        lambda: tk.ReportBuilder(events),
+        lambda: tk.Users(events),
     ):
         with pytest.raises(ToolkitError, match="Did you swap events and profiles"):
             call()

@@ -37,7 +37,6 @@ from toolkit.base import (
     did_you_mean,
     dumps,
     listed,
-    silent,
     written,
 )
 from toolkit.demo import run_demo
@@ -651,7 +650,7 @@ def _export(given: argparse.Namespace) -> int:
         elif given.chunk is not None:
             number = write_messages(profiles, given.file, chunk=given.chunk)
         else:
-            number, losses = format_.write(profiles, given.file, True, silent)
+            number, losses = format_.write(profiles, given.file, True)
     _say(f"{count(number, 'profile')} written to {given.file}")
     for loss in losses:
         _say(f"Note: {loss}")

@@ -83,7 +83,7 @@ PICTURES: Final[dict[str, tuple[str, Callable[[Notebook], None]]]] = {
         'profiles.apply(tk.read_messages(files["updates"]))\ntk.Users(profiles, events)',
         one_user,
     ),
-    "report-builder": ("tk.ReportBuilder(events, profiles)", report),
+    "report-builder": ("tk.ReportBuilder(profiles, events)", report),
     "workbench": ("tk.workbench(profiles, events)", workbench),
 }
 

@@ -61,7 +61,7 @@ FORMS: Final = (
     "tk.ProfileEditor(profiles)",
     "tk.CsvImport(profiles)",
     "tk.Users(profiles, events)",
-    "tk.ReportBuilder(events, profiles)",
+    "tk.ReportBuilder(profiles, events)",
     "tk.OperatorLab()",
     "tk.LiveView(server)",
     "tk.workbench(profiles, events)",

@@ -31,7 +31,7 @@ events = pd.DataFrame({{
 }})
 """
 FORM = """
-form = tk.ReportBuilder(events, profiles)
+form = tk.ReportBuilder(profiles, events)
 form
 """
 

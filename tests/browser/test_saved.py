@@ -25,7 +25,7 @@ events = pd.DataFrame({"event": ["Buy"] * 3, "distinct_id": "1",
 def test_a_form_is_seen_once_while_it_lives_and_still_when_its_kernel_is_gone(
     notebook: Callable[..., Any], lab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    book = notebook("saved", [CODE, "tk.ReportBuilder(events, profiles)", "tk.Users(profiles)"])
+    book = notebook("saved", [CODE, "tk.ReportBuilder(profiles, events)", "tk.Users(profiles)"])
     book.form.nth(1).get_by_text("Ann").first.wait_for()
     book.field("Event").select_option("Buy")
     expect(book.form.get_by_role("img").first).to_be_visible()

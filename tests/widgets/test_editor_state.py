@@ -368,12 +368,12 @@ def test_an_edit_is_refused_only_where_it_writes() -> None:
     profiles.set("1", {"a": 1, "b": 2})
     seen = profiles["1"]
     profiles.set("1", {"b": 3})
-    profiles.edit("1", {"a": 5, "b": 2}, before=seen)
+    profiles.edit("1", {"a": 5, "b": 2}, expected=seen)
     assert profiles["1"] == {"a": 5, "b": 3}
     with pytest.raises(EditConflictError) as caught:
-        profiles.edit("1", {"a": 5}, before={"a": 5, "b": 2})
+        profiles.edit("1", {"a": 5}, expected={"a": 5, "b": 2})
     assert caught.value.properties == ("b",)
-    assert profiles.edit("1", {"a": 5.0}, before={"a": 5}).batch_id is None
+    assert profiles.edit("1", {"a": 5.0}, expected={"a": 5}).batch_id is None
 
 
 def test_rows_follow_their_type_and_removal_after_another_was_added(

@@ -11,7 +11,7 @@ import toolkit as tk
 from toolkit import event
 from toolkit.forms.report.event_choice import EventChoice
 from toolkit.reports.form.choices import Choices
-from toolkit.reports.form.fields import Chosen
+from toolkit.reports.form.fields import FilteredEvent
 
 DF = pd.DataFrame(
     {
@@ -62,7 +62,7 @@ def test_a_condition_is_picked_with_the_name(choice: EventChoice, picked: list[A
     row.value = "10"
 
     found = picked[-1]
-    assert isinstance(found, Chosen) and found.is_right
+    assert isinstance(found, FilteredEvent) and found.is_right
     assert found.where is not None and found.where.same_as(event["amount"] >= 10)
 
 
@@ -84,14 +84,14 @@ def test_the_rows_stay_while_they_are_edited_and_go_with_the_filter(
 
 
 def test_what_a_program_gives_is_shown_as_text(choice: EventChoice) -> None:
-    choice.show(Chosen.of(tk.step("Buy", where=event["amount"] > 3)))
+    choice.show(FilteredEvent.of(tk.step("Buy", where=event["amount"] > 3)))
 
     assert choice.is_open
     assert choice.filter.text == 'event["amount"] > 3'
 
 
 def test_another_choice_from_elsewhere_closes_the_filter(choice: EventChoice) -> None:
-    choice.show(Chosen.of(tk.step("Buy", where=event["amount"] > 3)))
+    choice.show(FilteredEvent.of(tk.step("Buy", where=event["amount"] > 3)))
 
     choice.show("")
 

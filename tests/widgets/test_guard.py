@@ -108,7 +108,7 @@ FORMS: dict[str, Callable[[], Any]] = {
     "profile editor": lambda: tk.ProfileEditor(profiles(), "1"),
     "new profile": lambda: tk.ProfileEditor(profiles()),
     "CSV import": csv_import,
-    "report builder": lambda: tk.ReportBuilder(events(), profiles()),
+    "report builder": lambda: tk.ReportBuilder(profiles(), events()),
     "operator lab": lambda: tk.OperatorLab("$union after duplicates", predict=True),
     "live view": live_view,
     "workbench": lambda: tk.workbench(profiles(), events()),

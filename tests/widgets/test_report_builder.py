@@ -33,7 +33,7 @@ def profiles() -> tk.ProfileTable:
 
 @pytest.fixture
 def builder(profiles: tk.ProfileTable) -> Iterator[ReportBuilder]:
-    made = tk.ReportBuilder(DF, profiles)
+    made = tk.ReportBuilder(profiles, DF)
     made.state.delay = 0.0
     assert made.state.wait(30)
     yield made
@@ -155,7 +155,7 @@ def test_a_report_declared_elsewhere_gets_its_fields(
     profiles: tk.ProfileTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(DECLARED, "Names", NAMES)
-    builder = ReportBuilder(DF, profiles)
+    builder = ReportBuilder(profiles, DF)
     found(builder, "Report").value = "Names"
     labels = [each.state.field.label for each in widgets(builder) if isinstance(each, FieldPart)]
     assert labels == ["At least", "Kind", "Weight", "Of"]
@@ -185,7 +185,7 @@ def test_names_in_the_python_are_those_of_the_notebook(
         user_ns = {"_1": DF, "clicks": DF, "people": profiles, "events": "something else"}
 
     monkeypatch.setattr("IPython.get_ipython", lambda: Shell())
-    builder = ReportBuilder(DF, profiles)
+    builder = ReportBuilder(profiles, DF)
     assert builder.state.wait(30)
     assert builder._code.code.endswith("tk.segmentation(clicks, people, None)")
 
@@ -296,7 +296,7 @@ def test_several_choices_have_a_place_for_one_more() -> None:
 
 def test_the_builder_needs_no_data_frame_twice() -> None:
     events = tk.Events(DF)
-    builder = ReportBuilder(events)
+    builder = ReportBuilder(None, events)
     assert builder.state.events is events
     assert builder.state.wait(30)
     assert "There are no profiles" in texts(builder)

@@ -57,7 +57,7 @@ def build(profiles: tk.ProfileTable) -> Iterator[Build]:
     made: list[ReportBuilderState] = []
 
     def make(events: Any = DF, people: Any = profiles, **options: Any) -> ReportBuilderState:
-        made.append(ReportBuilderState(events, people, **{"delay": 0.0, **options}))
+        made.append(ReportBuilderState(people, events, **{"delay": 0.0, **options}))
         return made[-1]
 
     yield make
@@ -668,21 +668,21 @@ def test_a_step_has_a_filter_of_its_own(build: Build, profiles: tk.ProfileTable)
 
 def test_all_that_a_step_was_given_stays(build: Build) -> None:
     state = build()
-    steps = ["View", tk.step("Buy", where=user["plan"] == "pro", label="Bought", anchored=True)]
+    steps = ["View", tk.step("Buy", where=user["plan"] == "pro", name="Bought", anchored=True)]
     state.set("Funnel", steps=steps, order="any")
 
     answered(state)
 
     assert state.python.startswith("import toolkit as tk\nfrom toolkit import user\n")
     assert (
-        'tk.step("Buy", where=user["plan"] == "pro", anchored=True, label="Bought")' in state.python
+        'tk.step("Buy", where=user["plan"] == "pro", anchored=True, name="Bought")' in state.python
     )
 
 
 def test_a_wrong_filter_of_a_step_is_told_beside_it(build: Build) -> None:
     state = build()
     state.set("Funnel", steps=["View", "Buy"])
-    state.fields["steps"].raw = ["View", fields.Chosen("Buy", is_right=False)]
+    state.fields["steps"].raw = ["View", fields.FilteredEvent("Buy", is_right=False)]
 
     assert state.fields["steps"].error == "Correct the filter of Buy."
     assert state.python == ""

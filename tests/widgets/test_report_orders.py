@@ -60,7 +60,7 @@ def profiles() -> tk.ProfileTable:
 
 @pytest.fixture
 def state(profiles: tk.ProfileTable) -> Iterator[ReportBuilderState]:
-    made = ReportBuilderState(EVENTS, profiles, delay=0)
+    made = ReportBuilderState(profiles, EVENTS, delay=0)
     yield made
     made.cancel()
     assert made.wait(30)
@@ -137,7 +137,7 @@ def test_the_range_as_a_whole_is_a_choice_that_goes_along(state: ReportBuilderSt
 def test_what_is_typed_into_a_report_that_was_left_goes_to_the_one_in_view(
     profiles: tk.ProfileTable, overheard: list[str]
 ) -> None:
-    form = ReportBuilder(EVENTS, profiles)
+    form = ReportBuilder(profiles, EVENTS)
     state = form.state
     state.delay = 0
     parts = {each.state.field.name: each for each in visible(form) if isinstance(each, FieldPart)}
@@ -201,7 +201,7 @@ def test_what_is_wrong_with_the_question_goes_once_something_else_is(
 def test_the_page_shows_the_fields_of_the_report_that_is_chosen(
     profiles: tk.ProfileTable, overheard: list[str], first: str, second: str
 ) -> None:
-    form = ReportBuilder(EVENTS, profiles)
+    form = ReportBuilder(profiles, EVENTS)
     form.state.delay = 0
     names = list(DECLARED)
     for report in (first, second, first, second):

@@ -8,6 +8,7 @@ from . import (
 from .arguments import (
     check_choice as check_choice,
     check_flag as check_flag,
+    check_not_swapped as check_not_swapped,
     check_number as check_number,
     is_whole as is_whole,
 )
@@ -61,6 +62,7 @@ from .errors import (
     StoreError as StoreError,
     StoreExistsError as StoreExistsError,
     StoreReadOnlyError as StoreReadOnlyError,
+    SwappedError as SwappedError,
     ToolkitError as ToolkitError,
     UndoError as UndoError,
     UnknownNameError as UnknownNameError,
@@ -85,6 +87,7 @@ from .ids import (
 from .notation import argument as argument, either as either, written as written
 from .paths import ENDINGS as ENDINGS, as_path as as_path, path_of_format as path_of_format
 from .progress import (
+    AnyProgress as AnyProgress,
     Progress as Progress,
     counted as counted,
     silent as silent,
@@ -135,7 +138,6 @@ from .values import (
     texts_where as texts_where,
 )
 from .wording import (
-    SWAPPED as SWAPPED,
     begun as begun,
     completed_by_dir as completed_by_dir,
     completions as completions,

@@ -6,8 +6,9 @@ from collections.abc import Collection
 from typing import Any, Final, TypeVar
 
 import numpy as np
+import pandas as pd
 
-from toolkit.base.errors import ReportError, ToolkitError
+from toolkit.base.errors import ReportError, SwappedError, ToolkitError
 from toolkit.base.values import quoted
 from toolkit.base.wording import listed
 
@@ -41,6 +42,24 @@ def check_choice(
     if (value is None or isinstance(value, str)) and value in allowed:
         return value
     raise error(f"{name}={quoted(value)} is unknown; allowed are {listed(map(str, allowed))}")
+
+
+def check_not_swapped(name: str, value: object) -> None:
+    """See that the argument *name*, ``"events"`` or ``"profiles"``, is not the other of both.
+
+    Raises
+    ------
+    SwappedError
+        If it is.
+    """
+    # The rooms that know both are above: events have columns, and profiles a snapshot.
+    is_events = isinstance(value, pd.DataFrame) or hasattr(value, "event_column")
+    if hasattr(value, "snapshot") if name == "events" else is_events:
+        needed = {"events": "Events or a DataFrame are", "profiles": "a ProfileTable is"}[name]
+        raise SwappedError(
+            f"{name} is of type {type(value).__name__}; {needed} needed. "
+            "Did you swap events and profiles?"
+        )
 
 
 def check_flag(name: str, value: object, error: type[ToolkitError] = ReportError) -> bool:

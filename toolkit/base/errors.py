@@ -117,6 +117,10 @@ class ArgumentError(ToolkitError, ValueError):
     """An argument of a call that is not one of those allowed."""
 
 
+class SwappedError(ArgumentError, TypeError):
+    """Events in place of profiles, or profiles in place of events."""
+
+
 class ProfileNotFoundError(ToolkitError, KeyError):
     """No profile has the given distinct ID."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -38,12 +38,19 @@ class Progress(Protocol):
         """
 
 
+#: What ``progress=`` takes: True for a bar if the work takes more than a second, False for
+#: none, or a function to call now and then.
+AnyProgress: TypeAlias = bool | Progress
+
+
 def silent(stage: str, done: int, total: int, /) -> None:
     """Take no notice: for work that nobody waits for."""
 
 
-def counted(stage: str, items: Sequence[T], progress: Progress) -> Iterator[T]:
-    """Return the items, and call *progress* with how many, now and then.
+def counted(
+    stage: str, items: Iterable[T], progress: Progress, total: int | None = None
+) -> Iterator[T]:
+    """Return the items, and call *progress* with how many of *total*, now and then.
 
     >>> calls = []
     >>> sum(counted("Adding", range(10_001), lambda *notice: calls.append(notice)))
@@ -53,23 +60,25 @@ def counted(stage: str, items: Sequence[T], progress: Progress) -> Iterator[T]:
     """
     if progress is silent:
         return iter(items)
-    return _counted(stage, items, progress)
+    size = total if total is not None else len(items) if isinstance(items, Sized) else 0
+    return _counted(stage, items, progress, size)
 
 
-def _counted(stage: str, items: Sequence[T], progress: Progress) -> Iterator[T]:
-    for start in range(0, len(items), _AT_A_TIME):
-        progress(stage, start, len(items))
-        yield from items[start : start + _AT_A_TIME]
+def _counted(stage: str, items: Iterable[T], progress: Progress, total: int) -> Iterator[T]:
+    for number, item in enumerate(items):
+        if number % _AT_A_TIME == 0:
+            progress(stage, number, total)
+        yield item
 
 
 @contextmanager
-def watched_by(progress: object, unit: str = " rows") -> Iterator[Progress]:
-    """Hand out what to tell how far the work is: a bar, nobody, or the function given.
+def watched_by(progress: AnyProgress, unit: str = " rows") -> Iterator[Progress]:
+    """Hand out what is called with how far the work is: a bar, nothing, or the function.
 
     Parameters
     ----------
     progress
-        True for a bar if it takes more than a second, False for nobody, or a function.
+        True for a bar if it takes more than a second, False for none, or a function.
     unit
         What the bar counts.
 

@@ -6,12 +6,9 @@ import re
 import sys
 from collections.abc import Container, Iterable
 from difflib import get_close_matches
-from typing import Final, TypeVar
+from typing import TypeVar
 
 _T = TypeVar("_T")
-
-#: What an error adds that got profiles in place of events, or the other way round.
-SWAPPED: Final = ". Did you swap events and profiles?"
 
 
 def count(number: int, noun: str) -> str:

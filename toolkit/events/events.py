@@ -18,10 +18,10 @@ import pyarrow as pa
 
 from toolkit.base import (
     HIDDEN,
-    SWAPPED,
     EventsError,
     InexactIdWarning,
     InvalidCellsWarning,
+    check_not_swapped,
     completed_by_dir,
     completions,
     count,
@@ -60,7 +60,11 @@ _INTERNAL: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+#: Events of a user further apart than this belong to two sessions, in microseconds.
+SESSION_GAP: Final = 30 * 60 * 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
 class Timelines:
     """Events sorted by user, then by time; those of one time in the order of their rows.
 
@@ -84,6 +88,21 @@ class Timelines:
     names: Any
     bounds: Positions
     _named: dict[int, Positions] = field(default_factory=dict)
+
+    @cached_property
+    def sessions(self) -> Positions:
+        """The session of each event, numbered from 0: it ends with a pause of over 30 minutes."""
+        begins = np.zeros(len(self.rows), np.int64)
+        begins[1:] = (self.ids[1:] != self.ids[:-1]) | (np.diff(self.times) > SESSION_GAP)
+        return np.cumsum(begins)
+
+    @cached_property
+    def session_spans(self) -> tuple[Microseconds, Microseconds]:
+        """Since when the session of each event may have lasted, and until when it may go on."""
+        first = np.flatnonzero(np.diff(self.sessions, prepend=-1))
+        last = np.flatnonzero(np.diff(self.sessions, append=len(self.rows)))
+        spans = self.times[first] - SESSION_GAP, self.times[last] + SESSION_GAP
+        return spans[0][self.sessions], spans[1][self.sessions]
 
     def named(self, code: int) -> Positions:
         """Return where the events of a name are, ascending; found once. -1 is not a name."""
@@ -133,15 +152,15 @@ class Named:
             gathered.state.setflags(write=False)
             gathered.values.setflags(write=False)
             self._columns[name] = gathered
-        found = self._columns[name]
-        return found if places is None else found.take(places)
+        column = self._columns[name]
+        return column if places is None else column.take(places)
 
     def _of(self, values: Any) -> Any:
         if len(self.rows) == len(values):
             return values
-        found = values[self.rows]
-        found.setflags(write=False)
-        return found
+        gathered = values[self.rows]
+        gathered.setflags(write=False)
+        return gathered
 
 
 def _as_column(name: object) -> Any:
@@ -202,11 +221,10 @@ class Events:
         distinct_id: str = "distinct_id",
         time: str = "time",
     ) -> None:
+        check_not_swapped("events", df)
         if not isinstance(df, pd.DataFrame):
-            # Tables of profiles, and profiles picked out of one, have a snapshot.
             raise EventsError(
                 f"events are a DataFrame with one row per event, not {type(df).__name__}"
-                f"{SWAPPED if hasattr(df, 'snapshot') else ''}"
             )
         if df.columns.nlevels > 1:
             raise EventsError(
@@ -253,11 +271,11 @@ class Events:
     @cached_property
     def ids(self) -> Coded:
         """The distinct IDs as codes; events without an ID have the code -1 (JOIN-3)."""
-        found = series.coded(self._frame[self.id_column])
-        inexact = series.inexact_ids(self._frame[self.id_column], found.codes)
+        ids = series.coded(self._frame[self.id_column])
+        inexact = series.inexact_ids(self._frame[self.id_column], ids.codes)
         _warn_of_inexact(self.id_column, inexact)
-        _warn_of_rounded(self.id_column, found.texts)
-        return found
+        _warn_of_rounded(self.id_column, ids.texts)
+        return ids
 
     def groups(self, group_key: str) -> CodedLists:
         """Return the group IDs that the events name: one, or a list of several (GROUP-2).
@@ -271,9 +289,9 @@ class Events:
         """
         if _as_column(group_key) not in self._groups:
             named = self._series(group_key, "the groups")
-            self._groups[group_key] = found = series.coded_lists(named)
-            _warn_of_inexact(group_key, found.inexact)
-            _warn_of_rounded(group_key, found.texts)
+            self._groups[group_key] = groups = series.coded_lists(named)
+            _warn_of_inexact(group_key, groups.inexact)
+            _warn_of_rounded(group_key, groups.texts)
         return self._groups[group_key]
 
     def by_group(self, group_key: str) -> Events:
@@ -394,8 +412,8 @@ class Events:
     @cached_property
     def observed(self) -> tuple[int, int] | None:
         """The first and the last time, of all events that have one; None if there is none."""
-        known = self.times[self.times != times.NO_TIME] if len(self) else self.times
-        return (int(known.min()), int(known.max())) if len(known) else None
+        times_read = self.times[self.times != times.NO_TIME] if len(self) else self.times
+        return (int(times_read.min()), int(times_read.max())) if len(times_read) else None
 
     @cached_property
     def counts_of_ids(self) -> tuple[Microseconds, int]:
@@ -542,12 +560,12 @@ class Events:
     def _series(self, name: str, role: str) -> pd.Series:
         if not is_text(name) and not isinstance(name, int):
             raise EventsError(f"{role}={quoted(name):.60}; the name of a column is needed")
-        found = [at for at, each in enumerate(self._frame.columns) if each == name]
-        if len(found) == 1:
-            return self._frame.iloc[:, int(found[0])]
+        positions = [at for at, each in enumerate(self._frame.columns) if each == name]
+        if len(positions) == 1:
+            return self._frame.iloc[:, int(positions[0])]
         there = f"the columns are {listed(map(str, self._frame.columns))}"
-        if len(found):
-            raise EventsError(f'{len(found)} columns are named "{name}"; rename one: {there}')
+        if len(positions):
+            raise EventsError(f'{len(positions)} columns are named "{name}"; rename one: {there}')
         if role in ("event", "distinct_id", "time"):
             raise EventsError(
                 f'no column "{glimpse(name)}" for {role}; {there}. '
@@ -611,14 +629,17 @@ class Events:
         return "; ".join(parts)
 
     def _facts(self) -> dict[str, object]:
-        known = self.times[self.times != times.NO_TIME]
+        moments = self.times[self.times != times.NO_TIME]
         facts: dict[str, object] = {
             "Events": len(self),
             "Distinct IDs": len(self.ids.texts),
             "Event names": listed(self.names, 8) if self.names else "none",
         }
-        if len(known):
-            facts["From"], facts["To"] = times.iso(int(known.min())), times.iso(int(known.max()))
+        if len(moments):
+            facts["From"], facts["To"] = (
+                times.iso(int(moments.min())),
+                times.iso(int(moments.max())),
+            )
         return facts
 
     def __dir__(self) -> list[str]:
@@ -682,6 +703,6 @@ def _are(number: int) -> str:
 AnyEvents: TypeAlias = Events | pd.DataFrame
 
 
-def as_events(given: Any) -> Events:
-    """Return *given* if it is an Events, a DataFrame with the usual column names as one."""
-    return given if isinstance(given, Events) else Events(given)
+def as_events(value: Any) -> Events:
+    """Return *value* if it is an Events, a DataFrame with the usual column names as one."""
+    return value if isinstance(value, Events) else Events(value)

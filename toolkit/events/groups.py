@@ -83,9 +83,9 @@ class KeyedGroups:
     @cached_property
     def names_any(self) -> Mask:
         """Whether each event names a group."""
-        found = np.zeros(self.ids.length, np.bool_)
-        found[self.ids.rows[self.ids.codes >= 0]] = True
-        return found
+        named = np.zeros(self.ids.length, np.bool_)
+        named[self.ids.rows[self.ids.codes >= 0]] = True
+        return named
 
     @cached_property
     def _codes(self) -> Codes:
@@ -93,8 +93,8 @@ class KeyedGroups:
 
     def codes(self, places: Positions) -> Codes:
         """Return the group ID at each place of ``ids.codes``, -1 for none."""
-        found: Codes = self._codes[places]
-        return found
+        codes: Codes = self._codes[places]
+        return codes
 
     def cells(self, name: str) -> Column | Instants:
         """Return a property, one cell per group ID and a last one for none."""
@@ -221,16 +221,16 @@ class GroupTables:
             owners, places = groups.ids.beside(rows_of(keys[0]))
             return Spread(_GroupScope(groups), groups.codes(places), owners)
         owners = None
-        found: dict[str, Positions] = {}
+        result: dict[str, Positions] = {}
         for key in keys:
             rows = rows_of(key)
             further, places = self[key].ids.beside(rows if owners is None else rows[owners])
             if further is not None:
                 owners = further if owners is None else owners[further]
-                found = {known: at[further] for known, at in found.items()}
-            found[key] = places
+                result = {name: at[further] for name, at in result.items()}
+            result[key] = places
         length = len(scope) if owners is None else len(owners)
-        within = _SpreadScope(scope, self, owners, found, length)
+        within = _SpreadScope(scope, self, owners, result, length)
         return Spread(within, np.arange(length), owners)
 
 

@@ -23,12 +23,12 @@ from toolkit.base import (
     HIDDEN,
     NO_TIME,
     PLACEHOLDERS,
-    SWAPPED,
     EventsError,
     JoinError,
     UnknownPropertyWarning,
     as_json,
     check_choice,
+    check_not_swapped,
     copied,
     count,
     html,
@@ -74,11 +74,11 @@ def as_snapshot(profiles: Any) -> Snapshot:
     """
     if isinstance(profiles, Snapshot):
         return profiles
+    check_not_swapped("profiles", profiles)
     if not hasattr(profiles, "snapshot"):
         raise JoinError(
             f"profiles are a ProfileTable, not {type(profiles).__name__}; "
             "fill one with ProfileTable().apply(messages) or import_csv"
-            f"{SWAPPED if isinstance(profiles, Events | pd.DataFrame) else ''}"
         )
     snapshot: Snapshot = profiles.snapshot()
     return snapshot
@@ -184,7 +184,7 @@ def _asked(
         properties = [properties]
     if not isinstance(properties, Iterable):
         raise JoinError(f"properties={quoted(properties):.60}; one property or several are needed")
-    found: dict[str, Property] = {}
+    properties_by_label: dict[str, Property] = {}
     for asked in properties:
         if isinstance(asked, Property) and asked.side == "event":
             raise JoinError(f"{asked.label} is a property of events; they have it already")
@@ -197,14 +197,14 @@ def _asked(
                 f'"{name}" is hidden and cannot be joined; read it with profiles["…"]["{name}"]'
             )
         prop = asked if isinstance(asked, Property) else Property("user", name)
-        found[prop.label] = prop
-    for prop in found.values():
+        properties_by_label[prop.label] = prop
+    for prop in properties_by_label.values():
         group_key = group_key_of(prop.side)
         state = snapshot if group_key is None else groups[group_key].snapshot
         if not is_known(prop.name, state):
             text = unknown(prop.name, state, group_key)
             warnings.warn(text, UnknownPropertyWarning, stacklevel=3)
-    return list(found.values())
+    return list(properties_by_label.values())
 
 
 def _group_array(groups: KeyedGroups, name: str) -> Any:
@@ -234,10 +234,10 @@ def _group_array(groups: KeyedGroups, name: str) -> Any:
         combination = np.zeros(len(rows), np.int64)
         for nth in range(size):
             further = combination * (len(codes) + 1) + codes[first[rows] + nth] + 1
-            combination, known = pd.factorize(further)
-        begins = np.zeros(len(known), np.int64)
+            combination, combinations = pd.factorize(further)
+        begins = np.zeros(len(combinations), np.int64)
         begins[combination[::-1]] = first[rows][::-1]
-        lists = np.empty(len(known), object)
+        lists = np.empty(len(combinations), object)
         for at, begin in enumerate(begins.tolist()):
             places = range(begin, begin + size)
             lists[at] = _one_or_list([values[place] for place in places])
@@ -543,8 +543,10 @@ def _match_groups(groups: KeyedGroups) -> MatchReport:
     )
 
 
-def _unmatched(ids: pa.Array, counts: Positions, known: pa.Array) -> pd.DataFrame:
-    near_miss = known.take(pc.index_in(near_miss_keys(ids), value_set=near_miss_keys(known)))
+def _unmatched(ids: pa.Array, counts: Positions, ids_there: pa.Array) -> pd.DataFrame:
+    near_miss = ids_there.take(
+        pc.index_in(near_miss_keys(ids), value_set=near_miss_keys(ids_there))
+    )
     nearly = pc.is_valid(near_miss)
     placeholders = pa.array(sorted(PLACEHOLDERS), _TEXT)
     is_placeholder = pc.is_in(pc.utf8_lower(ids), value_set=placeholders)

@@ -151,8 +151,8 @@ def parse_formula(text: str, names: Mapping[str, int]) -> Expression:
 _LOOKS_LIKE_A_PROPERTY: Final = re.compile(rf"\s*(({'|'.join(_SIDES)})\s*\[|group\s*\()")
 
 
-def as_property(value: Property | str) -> Property:
-    """Return *value* if it is a property; text is parsed, a bare name is of the event.
+def as_property(value: Property | str, side: str = "event") -> Property:
+    """Return *value* if it is a property; text is parsed, and a bare name is one of *side*.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def as_property(value: Property | str) -> Property:
     """
     if isinstance(value, str):
         if not _LOOKS_LIKE_A_PROPERTY.match(value):
-            return Property("event", value)
+            return Property(side, value)
         value = parse(value)  # type: ignore[assignment]
     if not isinstance(value, Property):
         raise ExpressionError(

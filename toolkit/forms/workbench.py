@@ -59,7 +59,7 @@ class Workbench(Form):
             "Users": lambda: Users(self.shown, self._events_of_shown),
             "Edit a profile": lambda: ProfileEditor(self.shown),
             "Import a CSV": lambda: CsvImport(self.shown, keeps_table=True),
-            "Report": lambda: ReportBuilder(self.events, self.profiles),
+            "Report": lambda: ReportBuilder(self.profiles, self.events),
             "Operator lab": OperatorLab,
         }
 

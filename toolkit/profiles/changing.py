@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from toolkit.base import ABSENT, ArgumentError
+from toolkit.base import ABSENT, ArgumentError, check_not_swapped
 from toolkit.columns import Column, compare
 from toolkit.profiles.table import ProfileTable
 from toolkit.updates import (
@@ -29,6 +29,7 @@ def checked_table(profiles: object) -> ProfileTable:
     ArgumentError
         If it is not one, such as a view, which cannot be changed.
     """
+    check_not_swapped("profiles", profiles)
     if not isinstance(profiles, ProfileTable):
         raise ArgumentError(
             f"profiles is of type {type(profiles).__name__}; the ProfileTable is needed, and what "

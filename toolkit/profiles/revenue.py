@@ -23,7 +23,7 @@ from toolkit.base import (
     times,
 )
 from toolkit.columns import objects
-from toolkit.profiles.table import ProfileTable
+from toolkit.profiles.table import ProfileTable, as_table
 from toolkit.profiles.view import ProfileView
 
 TRANSACTIONS: Final = "$transactions"
@@ -90,8 +90,7 @@ def revenue(
     >>> revenue(profiles, unit="month").table["amount"].tolist()
     [6.0, 7.0]
     """
-    if not isinstance(profiles, ProfileTable | ProfileView):
-        raise ArgumentError(f"profiles is of type {type(profiles).__name__}; a table is needed")
+    as_table(profiles, views=True)
     check_choice("unit", unit, (*_PERIODS, None), ArgumentError)
     if by is not None and not isinstance(by, str):
         raise ArgumentError(f"by={quoted(by)}; the name of a property or None is needed")

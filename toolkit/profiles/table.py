@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import sqlite_utils
-from tqdm.auto import tqdm
 
 from toolkit.base import (
     HIDDEN,
     ROUNDED,
-    SWAPPED,
+    AnyProgress,
     ArgumentError,
     ComparisonError,
     CopyError,
@@ -37,10 +36,12 @@ from toolkit.base import (
     as_json,
     check_choice,
     check_flag,
+    check_not_swapped,
     completed_by_dir,
     completions,
     copied,
     count,
+    counted,
     did_you_mean,
     glimpse,
     is_text,
@@ -49,7 +50,6 @@ from toolkit.base import (
     normalise_id,
     printable,
     quoted,
-    silent,
     times,
     title,
     watched_by,
@@ -101,7 +101,6 @@ from toolkit.updates import (
 
 _T = TypeVar("_T")
 # A progress bar appears once a loop has run for so many seconds.
-_PATIENCE = 1.0
 _WORTH_A_BAR = 10_000
 _NOT_GIVEN: Final = object()
 
@@ -523,12 +522,12 @@ class ProfileTable:
         distinct_id: object,
         properties: Mapping[str, Any],
         *,
-        before: Mapping[str, Any] | None,
+        expected: Mapping[str, Any] | None,
         source: str = "edit",
     ) -> ApplyResult:
         """Make a profile what somebody made of it, unless it changed meanwhile.
 
-        What differs from *before* is sent as one message of ``$set`` and ``$unset``.
+        What differs from *expected* is sent as one message of ``$set`` and ``$unset``.
         Updated At stays, as after every edit by hand (SEEN-2).
 
         Parameters
@@ -537,7 +536,7 @@ class ProfileTable:
             Text or a number.
         properties
             All properties the profile is to have.
-        before
+        expected
             All properties it had when it was read; None if there was no profile.
         source
             Where the edit comes from, in words, for the log.
@@ -545,7 +544,7 @@ class ProfileTable:
         Raises
         ------
         EditConflictError
-            If what would be written over is no longer what it was *before*. Nothing is
+            If what would be written over is no longer as *expected*. Nothing is
             changed then. What others wrote elsewhere in the profile stays.
 
         Examples
@@ -554,14 +553,14 @@ class ProfileTable:
         >>> profiles.set("1", {"plan": "free", "n": 1}).applied
         1
         >>> read = profiles["1"]
-        >>> profiles.edit("1", {"plan": "pro"}, before=read)
+        >>> profiles.edit("1", {"plan": "pro"}, expected=read)
         <ApplyResult: 1 applied, 1 updated>
         >>> profiles["1"]
         {'plan': 'pro'}
         """
-        if not isinstance(properties, Mapping) or not isinstance(before, Mapping | None):
-            raise ArgumentError("properties= and before= are the properties as dicts, or None")
-        edit = Edit.between(before, properties)
+        if not isinstance(properties, Mapping) or not isinstance(expected, Mapping | None):
+            raise ArgumentError("properties= and expected= are the properties as dicts, or None")
+        edit = Edit.between(expected, properties)
         key = normalise_id(distinct_id)
         if not edit:
             return ApplyResult(0, 0, 0, 0, 0)
@@ -588,7 +587,7 @@ class ProfileTable:
         *,
         source: str = "messages",
         ignore_time: bool = False,
-        progress: bool = True,
+        progress: AnyProgress = True,
         geo: Locator | None = None,
         ip: str | None = None,
     ) -> ApplyResult:
@@ -609,7 +608,8 @@ class ProfileTable:
             Whether Updated At stays as it is for all of them, as for edits made by
             hand (SEEN-2).
         progress
-            Whether to show a progress bar if it takes more than a second.
+            Whether to show a bar if it takes more than a second. Or a function to call now
+            and then, as in :func:`toolkit.import_csv`; what it raises leaves the table as it was.
         geo
             A :class:`toolkit.GeoDatabase`: ``$set`` and ``$set_once`` set the location of
             their user too, from the message's coordinates or ``$ip`` (GEO-1).
@@ -632,7 +632,6 @@ class ProfileTable:
           rejected [1] 123 $add plan: the stored value is the text 'pro', not a number
         """
         check_flag("ignore_time", ignore_time, ArgumentError)
-        check_flag("progress", progress, ArgumentError)
         if isinstance(messages, Mapping):
             messages = [messages]
         if isinstance(messages, str | bytes):
@@ -656,23 +655,24 @@ class ProfileTable:
                     f"geo.locate returned {len(messages):,} of {count(len(sent), 'message')}; "
                     "it returns one for each"
                 )
-        valid, rejected, noted = self._parsed(messages, ignore_time, progress)
-        with self._engine.lock, self._engine.writing() as batch:
-            planned = batch.plan([valid], limited=self._limits is not None)
-            outcome = batch.write(planned, source, refused=len(rejected))
+        if progress is True and isinstance(messages, Sized) and len(messages) < _WORTH_A_BAR:
+            progress = False
+        with watched_by(progress, " messages") as notice:
+            valid, rejected, noted = self._parsed(messages, ignore_time, notice)
+            with self._engine.lock, self._engine.writing() as batch:
+                planned = batch.plan([valid], limited=self._limits is not None, progress=notice)
+                outcome = batch.write(planned, source, refused=len(rejected), progress=notice)
         return ApplyResult.of(outcome, rejected, noted)
 
     def _parsed(
-        self, messages: Iterable[Mapping[str, Any]], ignore_time: bool, progress: bool
+        self, messages: Iterable[Mapping[str, Any]], ignore_time: bool, progress: Progress
     ) -> tuple[list[Indexed], list[Rejection], list[Rejection]]:
         """Return the valid messages, what was rejected, and what is worth a warning."""
         valid: list[Indexed] = []
         rejected: list[Rejection] = []
         noted: list[Rejection] = []
         ignored: list[Rejection] = []
-        if progress and not (isinstance(messages, Sized) and len(messages) < _WORTH_A_BAR):
-            messages = tqdm(messages, "Checking messages", delay=_PATIENCE, leave=False)
-        for index, raw in enumerate(messages):
+        for index, raw in enumerate(counted("Checking messages", messages, progress)):
             message = parse_message(
                 raw, index, rejected, group_key=self._group_key, ignored=ignored
             )
@@ -705,7 +705,7 @@ class ProfileTable:
         time: int | None = None,
         row_times: Positions | None = None,
         dry_run: bool = False,
-        progress: Progress = silent,
+        progress: AnyProgress = False,
     ) -> ColumnsResult:
         """``$set`` many profiles at once from whole columns, as one batch.
 
@@ -737,17 +737,21 @@ class ProfileTable:
         updates = ColumnarUpdates(ids, columns, seen, self._group_key, time, row_times).in_order()
         dry_run = dry_run or not len(ids)
         cuts: list[Rejection] = []
-        with self._engine.lock, self._engine.moment(write=not dry_run) as batch:
-            before = batch.snapshot(self._group_key, progress)
+        with (
+            watched_by(progress) as notice,
+            self._engine.lock,
+            self._engine.moment(write=not dry_run) as batch,
+        ):
+            before = batch.snapshot(self._group_key, notice)
             if self._limits is not None:
                 fitting, cuts = product_limits.cut_columns(before, updates.ids, updates.columns)
                 updates = replace(updates, columns=fitting)
-            planned = batch.plan([updates], progress=progress)
+            planned = batch.plan([updates], progress=notice)
             of_table = planned[self._group_key]
             outcome = replace(of_table.outcome, rejections=cuts)
             of_table.outcome = outcome
             if not dry_run:
-                outcome = batch.write(planned, source, progress=progress)
+                outcome = batch.write(planned, source, progress=notice)
         return ColumnsResult.of(outcome, of_table)
 
     # Reading
@@ -842,13 +846,18 @@ class ProfileTable:
         """
         return tuple(name for name in self.snapshot().names if name not in HIDDEN)
 
-    def snapshot(self, progress: Progress = silent) -> Snapshot:
+    def snapshot(self, progress: AnyProgress = False) -> Snapshot:
         """Return all profiles as columns: the same object until something changes.
 
-        *progress* is called while they are read from the file; what it raises stops that.
+        A function in *progress* is called while they are read from the file, and may stop that.
         """
-        with self._engine.lock, self._engine.reading() as moment:
-            return moment.snapshot(self._group_key, progress)
+        with (
+            watched_by(progress) as notice,
+            self._engine.lock,
+            self._engine.reading() as moment,
+        ):
+            notice("Loading", 0, 0)
+            return moment.snapshot(self._group_key, notice)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -1004,13 +1013,13 @@ class ProfileTable:
                 timelines[name] = timeline(moment.log, self._group_key, name)
             return timelines[name]
 
-    def diff(self, before: object, after: object = None) -> pd.DataFrame:
+    def diff(self, earlier: object, later: object = None) -> pd.DataFrame:
         """Return what differs between two moments, one row per cell.
 
         Parameters
         ----------
-        before, after
-            Times as for :meth:`as_of`, or tables. *after* is the table as it is now by
+        earlier, later
+            Times as for :meth:`as_of`, or tables. *later* is the table as it is now by
             default.
 
         Returns
@@ -1022,12 +1031,12 @@ class ProfileTable:
         """
         tables = [
             each if isinstance(each, ProfileTable | ProfileView) else self.as_of(each)
-            for each in (before, self if after is None else after)
+            for each in (earlier, self if later is None else later)
         ]
         return difference_frame(compare_snapshots(*(table.snapshot() for table in tables)))
 
     def undo(
-        self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False
+        self, batch_id: int, *, only_untouched: bool = False, progress: AnyProgress = False
     ) -> ApplyResult:
         """Put back what a batch changed, as a new batch; the log keeps both.
 
@@ -1112,7 +1121,7 @@ class ProfileTable:
         path: str | PathLike[str],
         *,
         overwrite: bool = False,
-        progress: bool | Progress = False,
+        progress: AnyProgress = False,
     ) -> BackupReport:
         """Write a copy of the whole table, its past included, to a file; return what was written.
 
@@ -1168,7 +1177,7 @@ class ProfileTable:
         return check(self._engine, repair=check_flag("repair", repair, ArgumentError))
 
     def redo(
-        self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False
+        self, batch_id: int, *, only_untouched: bool = False, progress: AnyProgress = False
     ) -> ApplyResult:
         """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
         return self._put_back("redo", batch_id, only_untouched, progress)
@@ -1257,12 +1266,8 @@ def as_table(profiles: Any, *, views: bool = False) -> Any:
     """
     if isinstance(profiles, ProfileTable) or (views and isinstance(profiles, ProfileView)):
         return profiles
-    # Events are known by their columns: they are in a room below.
-    is_events = isinstance(profiles, pd.DataFrame) or hasattr(profiles, "event_column")
-    hint = SWAPPED if is_events else ""
-    raise ArgumentError(
-        f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed{hint}"
-    )
+    check_not_swapped("profiles", profiles)
+    raise ArgumentError(f"profiles is of type {type(profiles).__name__}; a ProfileTable is needed")
 
 
 def _first_of_each(ignored: Iterable[Rejection]) -> list[Rejection]:

@@ -23,12 +23,12 @@ from .form.conditions import condition as condition, operators as operators, spe
 from .form.declared import DECLARED as DECLARED
 from .form.fields import (
     ChoiceField as ChoiceField,
-    Chosen as Chosen,
     DateField as DateField,
     Declaration as Declaration,
     EventField as EventField,
     EventsField as EventsField,
     Field as Field,
+    FilteredEvent as FilteredEvent,
     FilterField as FilterField,
     Input as Input,
     PropertyField as PropertyField,

@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from toolkit.base import (
     NO_TIME,
-    SWAPPED,
     ArgumentError,
     InexactIdError,
     ReportError,
     as_json,
+    check_not_swapped,
     count,
     dumps,
     html,
@@ -27,7 +27,7 @@ from toolkit.base import (
     times,
 )
 from toolkit.columns import Column, Instants, Mask, ProfileRows, Snapshot
-from toolkit.events import AnyEvents, Events, Profiles
+from toolkit.events import AnyEvents, Profiles
 from toolkit.expressions import (
     Expression,
     Members,
@@ -217,19 +217,24 @@ def cohort(
     ids, begun = everything.events.ids.texts, everything.events.first_times
     # Hidden events and those after the moment make nobody a user.
     is_there = begun != NO_TIME if moment is None else (begun != NO_TIME) & (begun <= moment)
-    found = [ids.filter(pa.array(mask_of(condition, users)[:-1] & is_there))]
+    parts = [ids.filter(pa.array(mask_of(condition, users)[:-1] & is_there))]
     among = int(is_there.sum())
     if everything.snapshot is not None:
         others = _Quiet(everything, is_there)
-        found.append(others.ids.filter(pa.array(mask_of(condition, others))))
+        parts.append(others.ids.filter(pa.array(mask_of(condition, others))))
         among += len(others)
-    members = pa.array(sorted(pa.concat_arrays(found).to_pylist()), pa.large_string())
+    members = pa.array(sorted(pa.concat_arrays(parts).to_pylist()), pa.large_string())
     notes = _notes(everything, condition, members)
-    told = condition.text
+    sentence = condition.text
     if moment is not None:
-        told += f", as of {times.iso(moment)}"
+        sentence += f", as of {times.iso(moment)}"
     return Cohort(
-        _as_name(condition.text if name is None else name), members, told, condition, among, notes
+        _as_name(condition.text if name is None else name),
+        members,
+        sentence,
+        condition,
+        among,
+        notes,
     )
 
 
@@ -261,16 +266,16 @@ def cohort_of(ids: Iterable[object], name: str) -> Cohort:
     if not isinstance(ids, Iterable) or isinstance(ids, type):
         raise ReportError(f"ids={quoted(ids):.60}; several distinct IDs are needed")
     try:
-        given = list(ids)
+        listed_ids = list(ids)
     except TypeError:  # an array without dimensions
         raise ReportError(f"ids={quoted(ids):.60}; several distinct IDs are needed") from None
-    is_missing = pd.isna(pd.Series(given, dtype=object)).tolist()
-    there = [each for each, missing in zip(given, is_missing, strict=True) if not missing]
-    known = sorted({normalise_id(each) for each in there})
+    is_missing = pd.isna(pd.Series(listed_ids, dtype=object)).tolist()
+    there = [each for each, missing in zip(listed_ids, is_missing, strict=True) if not missing]
+    distinct = sorted({normalise_id(each) for each in there})
     notes = []
-    if missing := len(given) - len(there):
+    if missing := len(listed_ids) - len(there):
         notes.append(f"Left out, because there is no distinct ID: {count(missing, 'value')}.")
-    members = pa.array(known, pa.large_string())
+    members = pa.array(distinct, pa.large_string())
     return Cohort(_as_name(name), members, "given as distinct IDs", notes=notes)
 
 
@@ -318,9 +323,9 @@ class _Quiet(Scope):
 
 
 def _tallies(condition: Expression) -> list[Tally]:
-    found = [node for node in condition._walked() if isinstance(node, Tally)]
-    return found + [
-        inner for each in found if each.where is not None for inner in _tallies(each.where)
+    nodes = [node for node in condition._walked() if isinstance(node, Tally)]
+    return nodes + [
+        inner for each in nodes if each.where is not None for inner in _tallies(each.where)
     ]
 
 
@@ -368,11 +373,11 @@ class SavedCohorts(MutableMapping[str, Cohort]):
         self._profiles = profiles
 
     def __getitem__(self, name: str) -> Cohort:
-        found = remembered(self._profiles)[name]
-        condition = None if found.get("condition") is None else parse(found["condition"])
-        members = pa.array(found["ids"], pa.large_string())
-        among, notes = found.get("among"), list(found.get("notes", []))
-        return Cohort(name, members, found["definition"], condition, among, notes)
+        record = remembered(self._profiles)[name]
+        condition = None if record.get("condition") is None else parse(record["condition"])
+        members = pa.array(record["ids"], pa.large_string())
+        among, notes = record.get("among"), list(record.get("notes", []))
+        return Cohort(name, members, record["definition"], condition, among, notes)
 
     def __setitem__(self, name: str, cohort: Cohort) -> None:
         name = _check(name, cohort)
@@ -387,15 +392,15 @@ class SavedCohorts(MutableMapping[str, Cohort]):
     def update(self, other: Any = (), /, **named: Any) -> None:
         """Keep several cohorts: of a dict, of pairs, or by keyword; all of them or none."""
         try:
-            given = dict(other, **named)
+            members = dict(other, **named)
         except (TypeError, ValueError) as error:
             raise ArgumentError(
                 f"{quoted(other):.60} names no cohorts; give {{name: cohort}}. One cohort is kept "
                 "under its own name by tk.cohorts(profiles).save(cohort)"
             ) from error
-        for name, cohort in given.items():
+        for name, cohort in members.items():
             _check(name, cohort)
-        for name, cohort in given.items():
+        for name, cohort in members.items():
             self[name] = cohort
 
     def save(self, cohort: Cohort) -> None:
@@ -437,9 +442,9 @@ def cohorts(profiles: Any) -> SavedCohorts:
     <Cohort "Friends": 1 user, given as distinct IDs>
     >>> del tk.cohorts(profiles)["Friends"]
     """
+    check_not_swapped("profiles", profiles)
     if not hasattr(profiles, "remembered"):
         raise ReportError(
             f"cohorts are saved with a ProfileTable, and {type(profiles).__name__} is not one"
-            f"{SWAPPED if isinstance(profiles, Events | pd.DataFrame) else ''}"
         )
     return SavedCohorts(profiles)

@@ -132,7 +132,7 @@ def profile_report(
     """
     measure = measures.as_measure(measure, _COUNTS)
     number = _property(measure, of)
-    terms = Terms.read(by=_of_users(by), where=where, tz=tz)
+    terms = Terms.read(by=by, where=where, tz=tz, side="user")
     breakdown, condition = terms.by, terms.where
     check_number("top", top)
     if top is not None and breakdown is None:
@@ -180,15 +180,7 @@ def _property(measure: str, of: Any) -> Property | None:
         return None
     if of is None:
         raise ReportError(f'measure="{measure}" needs of=, a property such as user["age"]')
-    return shown_property(_of_users(of))
-
-
-def _of_users(given: Any) -> Any:
-    """Return what was given, a bare name as a property of the user."""
-    if isinstance(given, list | tuple):
-        return [_of_users(each) for each in given]
-    is_name = isinstance(given, str) and "[" not in given
-    return Property("user", given) if is_name else given
+    return shown_property(of, "user")
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,9 +216,9 @@ class _People(Scope):
         selection = Selection.of(events, profiles, "latest")
         return cls(snapshot, events, np.flatnonzero(is_strange), saved, selection)
 
-    def part(self, chosen: Mask) -> _People:
+    def part(self, mask: Mask) -> _People:
         """Return some of the users, for each of them a truth."""
-        profiles, strangers = np.split(chosen, [len(self.snapshot)])
+        profiles, strangers = np.split(mask, [len(self.snapshot)])
         return replace(
             self, snapshot=self.snapshot.keep(profiles), strangers=self.strangers[strangers]
         )
@@ -243,9 +235,9 @@ class _People(Scope):
     def tally(self, node: Tally) -> Column:
         if self.selection is None:
             raise ReportError(f"{node.text} counts events, and there are none here; give events=")
-        found = self.selection.tally(node)
+        column = self.selection.tally(node)
         codes = self._codes
-        return found.take(np.where(codes < 0, len(found) - 1, codes))  # COHORT-1
+        return column.take(np.where(codes < 0, len(column) - 1, codes))  # COHORT-1
 
     @property
     def _codes(self) -> Positions:
@@ -309,7 +301,7 @@ class ProfilePlan(TopPlan):
         return replace(self, people=people)
 
     @cached_property
-    def chosen(self) -> Positions:
+    def people_counted(self) -> Positions:
         """Who of the users counts."""
         if self.terms.where is None:
             return np.arange(len(self.people))
@@ -337,9 +329,9 @@ class ProfilePlan(TopPlan):
 
     def _beside(self, segments: Segments | None) -> tuple[Positions, Any]:
         if segments is None:
-            return self.chosen, np.zeros(len(self.chosen), np.int64)
-        rows, codes = segments.beside(self.chosen)
-        return (self.chosen if rows is None else self.chosen[rows]), codes
+            return self.people_counted, np.zeros(len(self.people_counted), np.int64)
+        rows, codes = segments.beside(self.people_counted)
+        return (self.people_counted if rows is None else self.people_counted[rows]), codes
 
     def count(self) -> ReportTally:
         """Return what is counted."""
@@ -379,27 +371,27 @@ class ProfileReport(Report):
         super().__init__(title, definition, table, [*notes, *self._notes()])
 
     def _notes(self) -> list[str]:
-        plan, found = self._plan, []
+        plan, sentences = self._plan, []
         amounts = plan.amounts
-        if amounts is not None and (number := int(amounts.refused[plan.chosen].sum())):
-            found.append(
+        if amounts is not None and (number := int(amounts.refused[plan.people_counted].sum())):
+            sentences.append(
                 f"Left out of the {self._noun}, because of a value that is not a number: "
                 f"{count(number, 'user')}."
             )
         if len(plan.people.strangers):
             strange = count(len(plan.people.strangers), "distinct ID")
-            found.append(
+            sentences.append(
                 f"Seen in events and without a profile, so {NOT_SET} in every property: {strange}."
             )
         if plan.by is not None:
             for part, labels in zip(plan.by.parts, self._ranked.levels, strict=True):
                 if (odd := getattr(part, "odd", "")) and odd in labels:
-                    found.append(f"What is set and fits no bucket of {part.label} is in {odd}.")
+                    sentences.append(f"What is set and fits no bucket of {part.label} is in {odd}.")
                 if OTHER in labels:
-                    found.append(
+                    sentences.append(
                         f"In addition to the {plan.top} largest of {part.label} is {OTHER}."
                     )
-        return found
+        return sentences
 
     def users(self, *, segment: Json = None) -> list[str]:
         """Return the distinct IDs behind a cell, sorted.

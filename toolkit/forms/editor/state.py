@@ -358,7 +358,7 @@ class EditorState(HasTraits):
             return False
         try:
             result = self.profiles.edit(
-                key, after, before=self.before, source="form: edit of a profile"
+                key, after, expected=self.before, source="form: edit of a profile"
             )
         except EditConflictError as error:
             self.conflict = True

@@ -10,7 +10,7 @@ from toolkit.forms.parts import parts
 from toolkit.forms.parts.choosing import Chooser
 from toolkit.forms.parts.filter_rows import FilterRows
 from toolkit.forms.parts.filter_state import FilterState
-from toolkit.reports import Choices, Chosen
+from toolkit.reports import Choices, FilteredEvent
 
 
 class EventChoice:
@@ -23,9 +23,9 @@ class EventChoice:
     names
         What a person reads, by name; ``""`` is not an event, or any.
     raw
-        What is chosen at first: a name or a :class:`~toolkit.reports.form.fields.Chosen`.
+        What is chosen at first: a name or a :class:`~toolkit.reports.form.fields.FilteredEvent`.
     on_pick
-        Called with the name that was chosen, or a Chosen if it has a filter.
+        Called with the name that was chosen, or a FilteredEvent if it has a filter.
     choices
         What a filter may be of.
     tooltip
@@ -46,7 +46,7 @@ class EventChoice:
     ) -> None:
         self._label, self._names, self._on_pick = label, names, on_pick
         self._may_be_any = may_be_any
-        self._event = Chosen("")
+        self._event = FilteredEvent("")
         self._is_quiet = False
         self._chooser = Chooser(label, names, "", self._picked_name, width="100%")
         self._chooser.widget.tooltip = tooltip or label
@@ -69,7 +69,7 @@ class EventChoice:
 
     def show(self, value: Any) -> None:
         """Put a choice in view."""
-        pick = Chosen.of(value)
+        pick = FilteredEvent.of(value)
         self._chooser.show(pick.event)
         before = self._event
         was_filtered = before.where is not None or not before.is_right
@@ -123,7 +123,7 @@ class EventChoice:
             if condition is not self._event.where or is_right != self._event.is_right:
                 self._pick(replace(self._event, where=condition, is_right=is_right))
 
-    def _pick(self, pick: Chosen) -> None:
+    def _pick(self, pick: FilteredEvent) -> None:
         # Known before it is shown: what is chosen here does not close the filter.
         self._event = pick
         is_name = pick.where is None and pick.is_right and pick.step is None

@@ -58,10 +58,11 @@ class ReportBuilder(Form):
 
     Parameters
     ----------
-    events
-        An :class:`~toolkit.Events`, or a DataFrame with the usual column names.
     profiles
         The profiles; None if there are none.
+    events
+        An :class:`~toolkit.Events`, or a DataFrame with the usual column names; None if there
+        are none.
 
     Attributes
     ----------
@@ -72,7 +73,7 @@ class ReportBuilder(Form):
     --------
     >>> import pandas as pd
     >>> df = pd.DataFrame({"event": ["Buy"], "distinct_id": ["ann"], "time": ["2026-05-01"]})
-    >>> builder = ReportBuilder(df)
+    >>> builder = ReportBuilder(None, df)
     >>> builder.state.set(event="Buy", unit=None)
     >>> builder.state.wait(60)
     True
@@ -81,12 +82,12 @@ class ReportBuilder(Form):
     0      1
     """
 
-    def __init__(self, events: AnyEvents | None, profiles: Profiles | None = None) -> None:
+    def __init__(self, profiles: Profiles | None, events: AnyEvents | None = None) -> None:
         names = {}
         for usual, value in (("events", events), ("profiles", profiles)):
             if value is not None:
                 names[usual] = _called(value, usual)
-        self.state = state = ReportBuilderState(events, profiles, names=names)  # type: ignore[arg-type]
+        self.state = state = ReportBuilderState(profiles, events, names=names)  # type: ignore[arg-type]
         self._notices = parts.Note()
         self._report = parts.dropdown("Report", list(state.declarations), width="320px")
         self._about = parts.hint("")

@@ -137,8 +137,8 @@ class ReportBuilderState(HasTraits):
 
     def __init__(
         self,
-        events: AnyEvents | None,
-        profiles: Profiles | None = None,
+        profiles: Profiles | None,
+        events: AnyEvents | None = None,
         *,
         names: Mapping[Input, str] | None = None,
         delay: float = DELAY,

@@ -68,7 +68,7 @@ def export(
             losses += (f"Left out: {count(without, 'user')} without a profile.",)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"users.{kind}" if path is None else path
-        written, notes = format_.write(view, target, False, progress)
+        written, notes = format_.write(view, target, progress)
         content = target.read_bytes() if path is None else b""
         return Exported(target.name, written, content, (*losses, *notes))
 

@@ -90,16 +90,16 @@ def paint(figure: Figure, ink: Ink) -> None:
     from matplotlib.colors import same_color
     from matplotlib.text import Text
 
-    for found in figure.findobj(Text):
-        if not isinstance(found, Text) or found.get_gid() == ON_COLOUR:
+    for text in figure.findobj(Text):
+        if not isinstance(text, Text) or text.get_gid() == ON_COLOUR:
             continue
-        if found.get_gid() == ON_PALE and ink.plate is not None:
+        if text.get_gid() == ON_PALE and ink.plate is not None:
             # No grey can be read both on what a light and on what a dark page makes of them.
-            found.set_color(ON_LIGHT.text)
+            text.set_color(ON_LIGHT.text)
             plate = {"facecolor": ink.plate, "alpha": 0.85, "linewidth": 0}
-            found.set_bbox({**plate, "boxstyle": "round,pad=0.12"})
-        elif not same_color(found.get_color(), GREY):
-            found.set_color(ink.text)
+            text.set_bbox({**plate, "boxstyle": "round,pad=0.12"})
+        elif not same_color(text.get_color(), GREY):
+            text.set_color(ink.text)
     for ax in figure.axes:
         ax.tick_params(which="both", color=ink.text, labelcolor=ink.text)
         for spine in ax.spines.values():

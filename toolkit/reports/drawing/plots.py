@@ -182,8 +182,8 @@ def bars(
         drawn = ax.barh(places, [value for _, value in totals], color=colours, height=0.7)
         if cell is not None:
             for bar, (label, value) in zip(drawn, totals, strict=True):
-                told = ": ".join(filter(None, [label, cell_text(value)]))
-                stands_for(bar, partial(_of_one, cell, label), partial(_of_one, str, told))
+                sentence = ": ".join(filter(None, [label, cell_text(value)]))
+                stands_for(bar, partial(_of_one, cell, label), partial(_of_one, str, sentence))
         values = [value for _, value in totals]
         texts = [_written(value) if value == value else "–" for value in values]
         ends = [max(value, 0) if value == value else 0 for value in values]

@@ -80,14 +80,14 @@ class Spots:
         """Return the places in a figure that was drawn."""
         width, height = figure.get_size_inches() * figure.dpi
         boxes, owners, starts, total = [], [], [], 0
-        for artist in figure.findobj(lambda found: found in _MEANINGS):
-            found = _boxes(artist) / (width, height, width, height)
+        for artist in figure.findobj(lambda parts: parts in _MEANINGS):
+            parts = _boxes(artist) / (width, height, width, height)
             boxes.append(
-                np.column_stack([found[:, 0], 1 - found[:, 3], found[:, 2], 1 - found[:, 1]])
+                np.column_stack([parts[:, 0], 1 - parts[:, 3], parts[:, 2], 1 - parts[:, 1]])
             )
             owners.append(_MEANINGS[artist])
             starts.append(total)
-            total += len(found)
+            total += len(parts)
         together = np.concatenate(boxes) if boxes else np.zeros((0, 4))
         return cls(together, tuple(owners), tuple(starts))
 

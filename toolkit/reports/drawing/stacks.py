@@ -117,6 +117,6 @@ def _colours(parts: Sequence[tuple[str, Any]]) -> list[Any]:
     return [style["color"] for style in plots.styles([label for label, _ in parts])]
 
 
-def _of_one(function: Callable[[Any], Any], given: Any, _: int) -> Any:
+def _of_one(function: Callable[[Any], Any], argument: Any, _: int) -> Any:
     """Return what a bar stands for, which is one point."""
-    return function(given)
+    return function(argument)

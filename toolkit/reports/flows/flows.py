@@ -24,7 +24,7 @@ from toolkit.expressions import Expression, Property
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.flows import sankey
 from toolkit.reports.flows.numbers import FlowQuestion
-from toolkit.reports.flows.paths import Count, FlowPlan
+from toolkit.reports.flows.paths import FlowPlan
 from toolkit.reports.form.fields import (
     AT,
     RANGE,
@@ -37,6 +37,7 @@ from toolkit.reports.form.fields import (
     PropertyField,
     TextField,
 )
+from toolkit.reports.numbers.measures import Count
 from toolkit.reports.question.breakdowns import By
 from toolkit.reports.question.periods import Moment
 from toolkit.reports.question.scope import ReportScope
@@ -59,7 +60,7 @@ def flows(
     after: int | None = None,
     window: Duration = "30d",
     gap: Duration | None = None,
-    count: Count = "uniques",
+    count: Count = "unique",
     collapse: bool = True,
     hide: Sequence[AnyStep] | AnyStep = (),
     expand: str | Property | Mapping[str, str | Property] | None = None,
@@ -93,9 +94,10 @@ def flows(
         How long the pause between two events of a path may be; a longer one ends it.
         None is any.
     count
-        ``"uniques"`` counts users: the path from the first anchor of each in the range, or
-        with a breakdown by an event property from the first in each segment. ``"totals"``
-        counts paths: one from each anchor.
+        ``"unique"`` counts users: the path from the first anchor of each in the range, or
+        with a breakdown by an event property from the first in each segment. ``"sessions"``
+        counts sessions in the same way: a path stays in one session, which ends with a
+        pause of over 30 minutes. ``"total"`` counts paths: one from each anchor.
     collapse
         Whether one event several times in a row is one step.
     hide
@@ -278,15 +280,15 @@ class Flows(Report):
                 raise ReportError(
                     f"path={quoted(path):.60}; give a path as a list or tuple of names"
                 )
-            chosen = self._numbers.of_path(place, tuple(path))
-            return self._question.ids(chosen, together=place is None)
+            paths = self._numbers.of_path(place, tuple(path))
+            return self._question.ids(paths, together=place is None)
         if is_link and event is not None:
             raise ReportError("event= is a node, and from_= and to= are a link; give one of both")
         self._numbers.check(step, [event, from_, to])
         if is_link and step == 0:
             raise ReportError("step=0 is the anchor; a link has the step that it leads to or from")
-        chosen = self._numbers.paths_at(place, step, event, from_, to)
-        return self._question.ids(chosen, together=place is None)
+        paths = self._numbers.paths_at(place, step, event, from_, to)
+        return self._question.ids(paths, together=place is None)
 
     def cell(self, row: int) -> Cell:
         """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
@@ -296,9 +298,9 @@ class Flows(Report):
         ReportError
             If the table has no such row.
         """
-        found = self._table.iloc[self._checked(row)]
+        link = self._table.iloc[self._checked(row)]
         place = int(row) // (len(self._table) // len(self._numbers.ranked))
-        cell = {"step": int(found["step"]), "from_": found["from"], "to": found["to"]}
+        cell = {"step": int(link["step"]), "from_": link["from"], "to": link["to"]}
         return {**cell, **self._numbers.ranked.cell(place)}
 
     def plot(self, ax: Axes | None = None, *, segment: Json = None, top: int | None = None) -> Axes:
@@ -338,13 +340,9 @@ class Flows(Report):
             ranked=numbers.often,
             top=top,
             title=title,
-            of=_noun(self._question.plan),
+            of=self._question.plan.noun,
             cell={} if place is None else numbers.ranked.cell(place),
         )
-
-
-def _noun(plan: FlowPlan) -> str:
-    return "users" if plan.count == "uniques" else "paths"
 
 
 def _limits(plan: FlowPlan) -> str:
@@ -358,8 +356,8 @@ def _limits(plan: FlowPlan) -> str:
 def _title(question: FlowQuestion) -> str:
     plan = question.plan
     sides = [side for side in ("before", "after") if getattr(plan, side)]
-    title = f"{' and '.join(sides)} {plan.anchor}: paths of {_noun(plan)} {_limits(plan)}"
-    if plan.count == "totals":
+    title = f"{' and '.join(sides)} {plan.anchor}: paths of {plan.noun} {_limits(plan)}"
+    if plan.count == "total":
         title = f"{' and '.join(sides)} {plan.anchor}: all paths {_limits(plan)}"
     if plan.hide:
         title += f", without {', '.join(each.label for each in plan.hide)}"
@@ -378,7 +376,7 @@ def _cut(question: FlowQuestion) -> list[str]:
     if observed is None or not len(question.whole):
         return []
     begun, open_ = question.track.are_cut(question.anchors, question.whole, plan, observed)
-    noun = "user" if plan.count == "uniques" else "path"
+    noun = plan.noun[:-1]
     notes = []
     if number := int(open_.sum()):
         notes.append(
@@ -430,8 +428,12 @@ DECLARATION: Final = Declaration(
         ChoiceField(
             name="count",
             label="Count",
-            default="uniques",
-            options=(("Unique users", "uniques"), ("All paths", "totals")),
+            default="unique",
+            options=(
+                ("Unique users", "unique"),
+                ("Sessions", "sessions"),
+                ("All paths", "total"),
+            ),
         ),
         ChoiceField(
             name="collapse",

@@ -148,7 +148,7 @@ class Links:
             span = len(columns.labels[inner]) * width
             of = paths.segments[is_link] * span + links[is_link]
             weights = None if paths.weights is None else paths.weights[is_link]
-            keys, found = counted(of, len(sizes) * span, weights)
+            keys, often = counted(of, len(sizes) * span, weights)
             ends = np.arange(len(columns.labels[inner])) * width + width - 1
             pairs = np.union1d(keys % max(span, 1), ends)
             rows += len(pairs) * len(sizes)
@@ -159,7 +159,7 @@ class Links:
                 )
             values = np.zeros((len(sizes), len(pairs)), np.int64)
             if len(keys):
-                values[keys // span, np.searchsorted(pairs, keys % span)] = found
+                values[keys // span, np.searchsorted(pairs, keys % span)] = often
             from_, to = pairs // width, pairs % width
             if columns.steps[column] < 0:
                 order = np.lexsort((from_, to))
@@ -318,15 +318,15 @@ class FlowAnswer:
         first[codes[::-1]] = np.arange(len(codes))[::-1]
         size = len(self.ranked) * max(kinds, 1)
         of = self.paths.segments * max(kinds, 1) + codes
-        keys, found = counted(of, size, self.paths.weights)
+        keys, often = counted(of, size, self.paths.weights)
         segments, kind = keys // max(kinds, 1), keys % max(kinds, 1)
         steps = [places[first[kind]] for places in self.paths.places]
-        order = np.lexsort((*steps[::-1], -found, segments))
-        segments, kind, found = segments[order], kind[order], found[order]
+        order = np.lexsort((*steps[::-1], -often, segments))
+        segments, kind, often = segments[order], kind[order], often[order]
         # The n-th of its segment, of which the first come first.
         nth = np.arange(len(segments)) - np.searchsorted(segments, segments)
         shown = nth < MOST_PATHS
-        segments, kind, found = segments[shown], kind[shown], found[shown]
+        segments, kind, often = segments[shown], kind[shown], often[shown]
         columns: dict[str, Any] = {}
         if self.ranked.by is not None:
             for name, level in zip(self.ranked.by.columns, self.ranked.levels, strict=True):
@@ -340,8 +340,8 @@ class FlowAnswer:
             ],
             dtype=object,
         )
-        columns["count"] = found
-        columns["share"] = found / np.maximum(self.links.sizes, 1)[segments]
+        columns["count"] = often
+        columns["share"] = often / np.maximum(self.links.sizes, 1)[segments]
         return pd.DataFrame(columns), codes, np.column_stack([segments, kind])
 
     @property
@@ -356,7 +356,7 @@ class FlowAnswer:
         if place is None and self.ranked.by is not None:
             return replace(self, ranked=Ranked.whole(), paths=self.whole).of_path(None, path)
         frame, codes, rows = self._whole_paths
-        matching = np.array([found == path for found in frame["path"]], np.bool_)
+        matching = np.array([each == path for each in frame["path"]], np.bool_)
         if place is not None:
             matching &= rows[:, 0] == place
         if not matching.any():
@@ -364,10 +364,10 @@ class FlowAnswer:
                 f"no path is {' → '.join(path)}; give one of the column path of .paths, which has "
                 f"{count(len(frame), 'row')}"
             )
-        chosen: Mask = np.isin(codes, rows[matching, 1])
+        is_on_path: Mask = np.isin(codes, rows[matching, 1])
         if place is not None:
-            chosen &= self.paths.segments == place
-        return chosen
+            is_on_path &= self.paths.segments == place
+        return is_on_path
 
     def paths_at(
         self,
@@ -379,25 +379,25 @@ class FlowAnswer:
     ) -> Mask:
         """Return which paths have a node or a link; any of a kind for None."""
         paths = self.whole if place is None else self.paths
-        chosen = np.zeros(len(paths), np.bool_)
+        is_there = np.zeros(len(paths), np.bool_)
         wanted = [n for n, each in enumerate(self.columns.steps) if step is None or each == step]
         if from_ is not None or to is not None:
             for column in wanted:
                 if self.columns.steps[column]:
-                    chosen |= self._has_link(paths, column, from_, to)
+                    is_there |= self._has_link(paths, column, from_, to)
         else:
             for column in wanted:
-                chosen |= self._is_at(paths, column, at, with_end=at is not None)
+                is_there |= self._is_at(paths, column, at, with_end=at is not None)
         if place is not None:
-            chosen &= paths.segments == place
-        return chosen
+            is_there &= paths.segments == place
+        return is_there
 
     def _is_at(self, paths: FlowPlaces, column: int, name: str | None, *, with_end: bool) -> Mask:
         places = paths.places[column]
         if name is None:
             width = len(self.columns.labels[column]) + with_end
-            found: Mask = (places >= 0) & (places < width)
-            return found
+            is_event: Mask = (places >= 0) & (places < width)
+            return is_event
         names = self.columns.names(column)
         wanted = names.index(name) if name in names else -2
         same: Mask = places == wanted
@@ -408,9 +408,9 @@ class FlowAnswer:
         if self.columns.steps[column] < 0:
             from_, to = to, from_
         # A place beside one that is left is the end at most; there are no two ends in a row.
-        found = self._is_at(paths, inner, from_, with_end=False)
-        found &= self._is_at(paths, column, to, with_end=True)
-        return found
+        is_link = self._is_at(paths, inner, from_, with_end=False)
+        is_link &= self._is_at(paths, column, to, with_end=True)
+        return is_link
 
     def check(self, step: int | None, names: Sequence[str | None]) -> None:
         """See whether there is a step, and at it or one next to it something of each name."""
@@ -421,15 +421,17 @@ class FlowAnswer:
         if step is not None:
             column = steps.index(step)
             near = range(max(column - 1, 0), min(column + 2, len(steps)))
-        known = list(dict.fromkeys(name for column in near for name in self.columns.names(column)))
+        in_reach = list(
+            dict.fromkeys(name for column in near for name in self.columns.names(column))
+        )
         for name in names:
             if name is not None and not is_text(name):
                 raise ReportError(f"{quoted(name):.60} is not a name of an event; give text")
-            if name is not None and name not in known:
+            if name is not None and name not in in_reach:
                 where = "the flow" if step is None else f"step {step}"
                 raise ReportError(
-                    f'no event "{name}" at {where}; there are {listed(known)}.'
-                    + did_you_mean(name, known)
+                    f'no event "{name}" at {where}; there are {listed(in_reach)}.'
+                    + did_you_mean(name, in_reach)
                 )
 
 
@@ -437,14 +439,14 @@ def counted(keys: Any, size: int, weights: Any = None) -> tuple[Positions, Posit
     """Return each number there is, ascending and below *size*, and how often it is there."""
     if size <= _FEW:
         often = np.bincount(keys, minlength=1)
-        found = np.flatnonzero(often)
+        numbers = np.flatnonzero(often)
         if weights is not None:
             often = np.bincount(keys, weights).astype(np.int64)
-        return found, often[found]
+        return numbers, often[numbers]
     if weights is None:
         return np.unique(keys, return_counts=True)
-    found, places = np.unique(keys, return_inverse=True)
-    return found, np.bincount(places, weights).astype(np.int64)
+    numbers, places = np.unique(keys, return_inverse=True)
+    return numbers, np.bincount(places, weights).astype(np.int64)
 
 
 def _kept(
@@ -465,27 +467,27 @@ def _kept(
         )
     places: Positions = np.full(len(labels), -1, np.int64)
     places[order] = np.minimum(np.arange(len(order)), most)
-    found = [labels[at] for at in order[:most].tolist()]
-    return places, [*found, *([OTHER] if most < len(order) else [])]
+    most_frequent = [labels[at] for at in order[:most].tolist()]
+    return places, [*most_frequent, *([OTHER] if most < len(order) else [])]
 
 
 def _places(paths: CountedPaths, shown: list[Positions], columns: Columns) -> list[Any]:
     """Return where each path is at each step; at the end of a path the number of places."""
-    found = []
+    places_of = []
     for nodes, places, labels in zip(paths.nodes, shown, columns.labels, strict=True):
         small = np.min_scalar_type(-len(labels) - 2)
-        found.append(np.append(places, -1).astype(small)[nodes])
+        places_of.append(np.append(places, -1).astype(small)[nodes])
     for column in columns.outer():
         is_end = (paths.nodes[column] < 0) & (paths.nodes[columns.inner(column)] >= 0)
-        found[column][is_end] = len(columns.labels[column])
-    return found
+        places_of[column][is_end] = len(columns.labels[column])
+    return places_of
 
 
 def _without(selection: Selection, hidden: Step) -> Selection:
     """Return the selected events but those that are a step."""
-    found = selection.named(hidden.event).where(hidden.where)
+    matching = selection.named(hidden.event).where(hidden.where)
     marks = np.zeros(len(selection.events), np.bool_)
-    marks[slice(None) if found.positions is None else found.positions] = True
+    marks[slice(None) if matching.positions is None else matching.positions] = True
     there = slice(None) if selection.positions is None else selection.positions
     return selection.keep(~marks[there])
 
@@ -529,19 +531,19 @@ class FlowQuestion(ReportPlan):
     @cached_property
     def events(self) -> Selection:
         """Those of them that paths are made of, where none is ignored."""
-        found = self.filtered
+        remaining = self.filtered
         for hidden in self.plan.hide:
-            found = _without(found, hidden)
-        return found
+            remaining = _without(remaining, hidden)
+        return remaining
 
     @cached_property
-    def chosen(self) -> Selection:
+    def with_ids(self) -> Selection:
         """Those of them that have a distinct ID."""
         return self.events.with_id()
 
     @cached_property
     def track(self) -> FlowTrack:
-        return FlowTrack.of(self.chosen, self.plan)
+        return FlowTrack.of(self.with_ids, self.plan)
 
     @cached_property
     def candidates(self) -> Positions:
@@ -549,7 +551,7 @@ class FlowQuestion(ReportPlan):
         anchor, track = self.plan.anchor, self.track
         is_anchor = (track.times >= self.range.start) & (track.times < self.range.end)
         if anchor.event is not None or anchor.where is not None:
-            matching = self.chosen.named(anchor.event).where(anchor.where)
+            matching = self.with_ids.named(anchor.event).where(anchor.where)
             marks = np.zeros(len(matching.events), np.bool_)
             marks[slice(None) if matching.positions is None else matching.positions] = True
             is_anchor &= marks[track.rows]
@@ -562,7 +564,10 @@ class FlowQuestion(ReportPlan):
 
     def _same(self, at: Positions) -> Any:
         """Return numbers that are equal for anchors of which only the first counts."""
-        return self.track.users[at] if self.plan.count == "uniques" else self.track.runs[at]
+        if self.plan.count == "total":
+            return self.track.runs[at]
+        sessions = self.track.sessions
+        return self.track.users[at] if sessions is None else sessions[at]
 
     @cached_property
     def whole(self) -> Paths:
@@ -573,8 +578,8 @@ class FlowQuestion(ReportPlan):
     def broken_down(self) -> tuple[Paths, Segments]:
         """The paths of each segment, and the segments."""
         assert self.by is not None
-        if self.chosen.is_of_users(self.by):
-            segments = self.chosen.user_segments(self.by)
+        if self.with_ids.is_of_users(self.by):
+            segments = self.with_ids.user_segments(self.by)
             rows, codes = segments.beside(self.whole.users)
             whole = self.whole
             if rows is None:
@@ -582,7 +587,7 @@ class FlowQuestion(ReportPlan):
             nodes = tuple(step[rows] for step in whole.nodes)
             return Paths(whole.users[rows], nodes, codes), segments
         at = self.candidates
-        of_rows = self.chosen.at_rows(self.track.rows[at])
+        of_rows = self.with_ids.at_rows(self.track.rows[at])
         segments = of_rows.event_segments(self.by)
         codes = segments.codes
         at = at if segments.owners is None else at[segments.owners]
@@ -608,10 +613,10 @@ class FlowQuestion(ReportPlan):
         """Return the numbers of the report of what was counted."""
         return FlowAnswer.of(tally, self.by, self.plan.steps, self.top)
 
-    def ids(self, chosen: Mask, *, together: bool) -> list[str]:
+    def ids(self, mask: Mask, *, together: bool) -> list[str]:
         """Return the distinct IDs of some paths, of those of the segments or of all users."""
         paths = self.whole if together or self.by is None else self.broken_down[0]
-        known = np.unique(paths.users[chosen]).astype(np.int64)
-        texts = self.scope.visible.events.ids.texts.take(pa.array(known))
-        found: list[str] = sorted(texts.to_pylist())
-        return found
+        codes = np.unique(paths.users[mask]).astype(np.int64)
+        texts = self.scope.visible.events.ids.texts.take(pa.array(codes))
+        distinct_ids: list[str] = sorted(texts.to_pylist())
+        return distinct_ids

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,13 +17,12 @@ import pandas as pd
 from toolkit.base import ReportError, as_duration, check_choice, check_flag, dumps, is_whole, quoted
 from toolkit.columns import Codes, Mask, Microseconds, Positions
 from toolkit.reports.numbers.counted import Counted
+from toolkit.reports.numbers.measures import Count
 from toolkit.reports.question.breakdowns import Breakdown, as_breakdown
 from toolkit.reports.question.segments import NOT_SET, Segments, Values, joined, occurring
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.question.steps import Step, as_step
 from toolkit.reports.retention.entries import is_new
-
-Count: TypeAlias = Literal["uniques", "totals"]
 
 #: What a step is called that is none: beyond it a path has no event.
 DROP_OFF: Final = "(drop-off)"
@@ -89,7 +88,7 @@ class FlowPlan:
         ReportError
             If one of them makes no sense.
         """
-        check_choice("count", count, ("uniques", "totals"))
+        check_choice("count", count, get_args(Count))
         if after is None:
             after = 0 if is_whole(before) and before else _DEFAULT_STEPS
         for role, number in (("before", before), ("after", after)):
@@ -124,6 +123,11 @@ class FlowPlan:
         )
 
     @property
+    def noun(self) -> str:
+        """What is counted, in the plural."""
+        return {"unique": "users", "sessions": "sessions"}.get(self.count, "paths")
+
+    @property
     def steps(self) -> list[int]:
         """The numbers of the steps, oldest first; 0 is the anchor."""
         return list(range(-self.before, self.after + 1))
@@ -132,17 +136,17 @@ class FlowPlan:
 def _expanded(expand: Any, tz: Any) -> Mapping[str | None, Breakdown]:
     if expand is None:
         return {}
-    given = expand if isinstance(expand, Mapping) else {None: expand}
-    found = {}
-    for name, prop in given.items():
+    by_event = expand if isinstance(expand, Mapping) else {None: expand}
+    breakdowns = {}
+    for name, prop in by_event.items():
         by = as_breakdown(prop, tz)
         if by is None or len(by.parts) > 1 or not (name is None or isinstance(name, str)):
             raise ReportError(
                 f"expand={quoted(expand):.80}; give a property, or one for each event: "
                 '{"View": event["item"]}'
             )
-        found[name] = by
-    return found
+        breakdowns[name] = by
+    return breakdowns
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +189,11 @@ class FlowTrack:
     kinds
         What there is as a step.
     stretches
-        Numbers that differ where one path cannot go on: by user and long pause.
+        Numbers that differ where one path cannot go on: by user, session and long pause.
+    sessions
+        The session of each; None unless sessions are counted.
+    spans
+        Since when the session of each may have lasted, and until when it may go on.
     firsts
         Where each step begins: several events in a row may be one.
     """
@@ -197,6 +205,8 @@ class FlowTrack:
     kinds: StepKinds
     stretches: Any
     firsts: Positions
+    sessions: Positions | None
+    spans: tuple[Microseconds, Microseconds] | None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -206,17 +216,21 @@ class FlowTrack:
         """Return the track of selected events."""
         timelines = selection.events.timelines
         rows, users, times = timelines.rows, timelines.ids, timelines.times
-        names = timelines.names
+        names, sessions, spans = timelines.names, None, None
+        if plan.count == "sessions":
+            sessions, spans = timelines.sessions, timelines.session_spans
         if selection.positions is not None:
             is_selected = np.zeros(len(selection.events), np.bool_)
             is_selected[selection.positions] = True
-            chosen = np.flatnonzero(is_selected[rows])
-            if len(chosen) < len(rows):
-                rows, users, times = rows[chosen], users[chosen], times[chosen]
-                names = names[chosen]
+            kept = np.flatnonzero(is_selected[rows])
+            if len(kept) < len(rows):
+                rows, users, times = rows[kept], users[kept], times[kept]
+                names = names[kept]
+                if sessions is not None and spans is not None:
+                    sessions, spans = sessions[kept], (spans[0][kept], spans[1][kept])
         nodes, kinds = _nodes(selection, rows, names, plan)
-        stretches: Any = users
-        breaks = is_new(users)
+        stretches: Any = users if sessions is None else sessions
+        breaks = is_new(stretches)
         if plan.gap is not None and len(rows):
             breaks[1:] |= times[1:] - times[:-1] > plan.gap
             stretches = np.cumsum(breaks, dtype=np.int64)
@@ -225,7 +239,7 @@ class FlowTrack:
             if len(rows):
                 breaks[1:] |= nodes[1:] != nodes[:-1]
             firsts = np.flatnonzero(breaks)
-        return cls(rows, users, times, nodes, kinds, stretches, firsts)
+        return cls(rows, users, times, nodes, kinds, stretches, firsts, sessions, spans)
 
     @cached_property
     def runs(self) -> Positions:
@@ -239,8 +253,8 @@ class FlowTrack:
     def last(self, runs: Positions) -> Positions:
         """Return the last event of some steps."""
         ends = np.append(self.firsts[1:], len(self)) - 1
-        found: Positions = ends[runs]
-        return found
+        last_events: Positions = ends[runs]
+        return last_events
 
     def paths(self, anchors: Positions, plan: FlowPlan) -> Paths:
         """Return the paths around some events."""
@@ -251,19 +265,19 @@ class FlowTrack:
 
     def _step(self, anchors: Positions, runs: Positions, number: int, plan: FlowPlan) -> Any:
         """Return what is so many steps from each anchor, -1 for nothing."""
-        found = np.full(len(anchors), -1, self.nodes.dtype)
+        step_nodes = np.full(len(anchors), -1, self.nodes.dtype)
         wanted = runs + number
         inside = np.flatnonzero((wanted >= 0) & (wanted < len(self.firsts)))
         if not len(inside):
-            return found
+            return step_nodes
         wanted = wanted[inside]
         # The event of a step that is nearest to the anchor decides whether it is in reach.
         at = self.firsts[wanted] if number > 0 else self.firsts[wanted + 1] - 1
         of = anchors[inside]
         reached = self.stretches[at] == self.stretches[of]
         reached &= np.abs(self.times[at] - self.times[of]) <= plan.window
-        found[inside[reached]] = self.nodes[at[reached]]
-        return found
+        step_nodes[inside[reached]] = self.nodes[at[reached]]
+        return step_nodes
 
     def are_cut(
         self, anchors: Positions, paths: Paths, plan: FlowPlan, observed: tuple[int, int]
@@ -289,6 +303,10 @@ class FlowTrack:
                 until = np.minimum(until, self.times[self.last(runs + reached)] + plan.gap)
             elif plan.gap is not None:
                 until = np.maximum(until, self.times[self.firsts[runs - reached]] - plan.gap)
+            if self.spans is not None and is_after:
+                until = np.minimum(until, self.spans[1][anchors])
+            elif self.spans is not None:
+                until = np.maximum(until, self.spans[0][anchors])
             beyond = until > last if is_after else until < first
             cut.append((reached < len(numbers)) & beyond)
         return cut[0], cut[1]
@@ -307,25 +325,25 @@ def _nodes(
         code = None if name is None else texts.index(name) if name in texts else -1
         # What an event was split by for its own name is not split again.
         free = split < len(texts) + 1
-        chosen = np.flatnonzero(free if code is None else free & (nodes == code))
-        of = nodes[chosen].astype(np.int64)
-        segments = _segments(selection, rows[chosen], by)
+        places_split = np.flatnonzero(free if code is None else free & (nodes == code))
+        of = nodes[places_split].astype(np.int64)
+        segments = _segments(selection, rows[places_split], by)
         used, places = occurring(segments.codes, len(segments))
         values.append(segments.values.take(used))
         has_value = np.array([label != NOT_SET for label in _labels(values[-1])], np.bool_)[places]
-        chosen, of = chosen[has_value], of[has_value]
+        places_split, of = places_split[has_value], of[has_value]
         size = max(len(used), 1)
-        keys, found = pd.factorize(of * size + places[has_value])
+        keys, pairs = pd.factorize(of * size + places[has_value])
         split = split.astype(np.int64) if split is nodes else split
-        split[chosen] = len(kinds) + keys
+        split[places_split] = len(kinds) + keys
         by_what = len(values) - 1
-        kinds += [(kinds[key // size][0], (by_what, key % size)) for key in found.tolist()]
+        kinds += [(kinds[key // size][0], (by_what, key % size)) for key in pairs.tolist()]
     return split, StepKinds(kinds, tuple(values))
 
 
 def _segments(selection: Selection, rows: Positions, by: Breakdown) -> Segments:
-    chosen = selection.at_rows(rows)
-    segments = chosen.event_segments(by)
+    at_rows = selection.at_rows(rows)
+    segments = at_rows.event_segments(by)
     if segments.owners is not None:
         raise ReportError(
             f"expand={by.label} holds lists: an event would be several steps at once; "
@@ -445,8 +463,8 @@ class CountedPaths(Counted):
         nodes = self.nodes[step]
         there = nodes >= 0
         weights = None if self.weights is None else self.weights[there]
-        found = np.bincount(nodes[there], weights, minlength=len(self.kinds))
-        return found.astype(np.int64, copy=False)
+        counts = np.bincount(nodes[there], weights, minlength=len(self.kinds))
+        return counts.astype(np.int64, copy=False)
 
     def values(self) -> Any:
         """Return how many paths each segment has."""

@@ -166,20 +166,20 @@ def _nodes(
         there = np.flatnonzero(values)
         shown = [at for at in there.tolist() if labels[at] != OTHER][:most]
         rest = [at for at in there.tolist() if at not in set(shown)]
-        found = [_Node(column, labels[at], int(values[at]), False, True) for at in shown]
+        bars = [_Node(column, labels[at], int(values[at]), False, True) for at in shown]
         place = np.full(len(labels) + 1, -1)
         place[shown] = np.arange(len(shown))
         if rest:
             is_exact = [labels[at] for at in rest] == [OTHER]
-            found.append(_Node(column, OTHER, int(values[rest].sum()), False, is_exact))
-            place[rest] = len(found) - 1
+            bars.append(_Node(column, OTHER, int(values[rest].sum()), False, is_exact))
+            place[rest] = len(bars) - 1
         if columns.steps[column]:
             is_end = (links.column == column) & (links.outer == len(labels))
             ending = int(links.values[segment, is_end].sum())
             if ending:
-                place[len(labels)] = len(found)
-                found.append(_Node(column, columns.end(column), ending, True, True))
-        nodes.append(found)
+                place[len(labels)] = len(bars)
+                bars.append(_Node(column, columns.end(column), ending, True, True))
+        nodes.append(bars)
         places.append(place)
     return nodes, places
 
@@ -312,8 +312,8 @@ def _band(
     step = columns.steps[second.column if columns.steps[second.column] > 0 else first.column]
     is_exact = first.is_exact and second.is_exact
     meant = {"step": step, "from_": first.name, "to": second.name, **cell} if is_exact else None
-    told = f"{first.name} → {second.name}: {_counted(value, of)}"
-    stands_for(band, partial(_of_one, meant), partial(_of_one, told), is_row=False)
+    sentence = f"{first.name} → {second.name}: {_counted(value, of)}"
+    stands_for(band, partial(_of_one, meant), partial(_of_one, sentence), is_row=False)
 
 
 def _bar(
@@ -338,15 +338,15 @@ def _bar(
     ax.add_patch(bar)
     step = columns.steps[node.column]
     meant = {"step": step, "event": node.name, **cell} if node.is_exact else None
-    told = (
+    sentence = (
         f"{node.name}, {_step(step)}: {_counted(node.value, of)} ({100 * node.value / total:.1f} %)"
     )
-    stands_for(bar, partial(_of_one, meant), partial(_of_one, told), is_row=False)
+    stands_for(bar, partial(_of_one, meant), partial(_of_one, sentence), is_row=False)
 
 
-def _of_one(given: Any, _: int) -> Any:
+def _of_one(value: Any, _: int) -> Any:
     """Return what a bar or a band stands for, all of which is one."""
-    return given
+    return value
 
 
 def _counted(number: int, of: str) -> str:

@@ -40,10 +40,10 @@ def _arguments(step: Step) -> list[str]:
         "where": step.where,
         "anchored": step.anchored or None,
         "between": step.between,
-        "label": step.called or None,
+        "name": step.called or None,
     }
-    given = [f"{name}={written(value)}" for name, value in named.items() if value is not None]
-    return [written(step.event), *given]
+    keywords = [f"{name}={written(value)}" for name, value in named.items() if value is not None]
+    return [written(step.event), *keywords]
 
 
 def kind_of(side: Side) -> str:
@@ -78,7 +78,7 @@ def imports_of(nodes: Iterable[Expression | Breakdown], call: str) -> list[str]:
             names.add(kind_of(node.side))
         elif isinstance(node, Tally):
             names.add("times_did" if node.of is None else "total_of")
-    found = [f"from toolkit import {', '.join(sorted(names))}"] if names else []
+    lines = [f"from toolkit import {', '.join(sorted(names))}"] if names else []
     if "literal(" in call:
-        found.append("from toolkit.expressions import literal")
-    return found
+        lines.append("from toolkit.expressions import literal")
+    return lines

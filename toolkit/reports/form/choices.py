@@ -142,7 +142,7 @@ class Choices:
 
         The saved cohorts come last, as ``cohort.Paying``.
         """
-        found: list[PropertyChoice] = []
+        choices: list[PropertyChoice] = []
         if self.events is not None and not self.only_users:
             events = self.events
             own = {
@@ -151,7 +151,7 @@ class Choices:
                 events.id_column: "distinct ID",
             }
             names = [*events.properties, *own]
-            found += [
+            choices += [
                 PropertyChoice(
                     Property("event", name),
                     f"Event {own[name]}" if name in own else f"Event: {name}",
@@ -169,12 +169,12 @@ class Choices:
             computed = computed_names(has_events=self.events is not None)
             names += [name for name in computed if name not in names]
             whose = "" if self.only_users else f"{_whose(side)}: "
-            found += [
+            choices += [
                 PropertyChoice(Property(side, name), f"{whose}{label}")
                 for name, label in display_names(names).items()
             ]
-        found += [PropertyChoice(Members(name), f"Cohort: {name}") for name in self.cohorts]
-        return {label_of(choice.property): choice for choice in found}
+        choices += [PropertyChoice(Members(name), f"Cohort: {name}") for name in self.cohorts]
+        return {label_of(choice.property): choice for choice in choices}
 
     def about(self, prop: Property | Members) -> Suggestions:
         """Return the type and the frequent values of a property, worked out once."""

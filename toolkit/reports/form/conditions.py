@@ -133,7 +133,7 @@ _OPERATORS: Final[dict[Type, tuple[ConditionOperator, ...]]] = {
 }
 
 
-def operators(known: Suggestions) -> tuple[ConditionOperator, ...]:
+def operators(suggestions: Suggestions) -> tuple[ConditionOperator, ...]:
     """Return the operators that fit a property, the most usual first.
 
     Where some of its text is dates and some is not, both can be asked for.
@@ -142,14 +142,14 @@ def operators(known: Suggestions) -> tuple[ConditionOperator, ...]:
     >>> "is before" in [each.name for each in operators(some_dates)]
     True
     """
-    fitting = _OPERATORS[known.type]
-    if not known.has_dates or known.type not in ("text", "mixed"):
+    fitting = _OPERATORS[suggestions.type]
+    if not suggestions.has_dates or suggestions.type not in ("text", "mixed"):
         return fitting
     return (*fitting[: -len(_SET)], *_TIMES, *_SET)
 
 
 def condition(
-    prop: Property | Members, operator: str, typed: str, known: Suggestions
+    prop: Property | Members, operator: str, typed: str, suggestions: Suggestions
 ) -> Expression:
     """Return the condition that a person chose.
 
@@ -165,7 +165,7 @@ def condition(
         The name of an operator that fits its type.
     typed
         The value, as typed.
-    known
+    suggestions
         What is known of the property.
 
     Raises
@@ -183,20 +183,22 @@ def condition(
     >>> condition(user["plan"], "is one of", 'pro, "team, large"', texts)
     user["plan"] in ["pro", "team, large"]
     """
-    fitting = {each.name: each for each in operators(known)}
+    fitting = {each.name: each for each in operators(suggestions)}
     if operator not in fitting:
-        raise ArgumentError(f'"{operator}" does not fit {_A[known.type]}; choose {listed(fitting)}')
-    chosen = fitting[operator]
-    type_ = known.type
+        raise ArgumentError(
+            f'"{operator}" does not fit {_A[suggestions.type]}; choose {listed(fitting)}'
+        )
+    choice = fitting[operator]
+    type_ = suggestions.type
     if type_ == "list":  # dates in lists are compared as the text they are
-        type_ = "text" if known.element == "time" else known.element
+        type_ = "text" if suggestions.element == "time" else suggestions.element
     if operator in _FOR_TIMES:
         type_ = "time"
-    if chosen.takes == "none":
-        return chosen.build(prop, None)
-    if chosen.takes == "one":
-        return chosen.build(prop, _read(typed, type_))
-    return chosen.build(prop, [_read(each, type_) for each in _split(typed)])
+    if choice.takes == "none":
+        return choice.build(prop, None)
+    if choice.takes == "one":
+        return choice.build(prop, _read(typed, type_))
+    return choice.build(prop, [_read(each, type_) for each in _split(typed)])
 
 
 _A: Final[dict[Type, str]] = {

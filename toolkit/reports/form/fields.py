@@ -100,7 +100,7 @@ class Field(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class FilteredEvent:
     """An event that a person chose, and what has to be true of it.
 
     Attributes
@@ -121,7 +121,7 @@ class Chosen:
     step: Step | None = None
 
     @classmethod
-    def of(cls, raw: Any) -> Chosen:
+    def of(cls, raw: Any) -> FilteredEvent:
         """Return what a name, or a step, is as a choice."""
         if isinstance(raw, Step):
             return cls(raw.event or "", raw.where, step=raw)
@@ -144,7 +144,7 @@ class Chosen:
 
 @dataclass(frozen=True, kw_only=True)
 class EventField(Field):
-    """An event: its name, or a :class:`Chosen` one.
+    """An event: its name, or a :class:`FilteredEvent` one.
 
     Attributes
     ----------
@@ -158,12 +158,12 @@ class EventField(Field):
     may_be_filtered: bool = False
 
     def read(self, raw: Any, choices: Choices) -> Any:
-        chosen = Chosen.of(raw)
-        is_any = chosen.event == "" and self.may_be_any
-        return chosen.read(None if is_any else _event(chosen.event, choices))
+        event = FilteredEvent.of(raw)
+        is_any = event.event == "" and self.may_be_any
+        return event.read(None if is_any else _event(event.event, choices))
 
     def raw(self, value: Any) -> Any:
-        return Chosen.of(value) if isinstance(value, Step) else super().raw(value)
+        return FilteredEvent.of(value) if isinstance(value, Step) else super().raw(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,8 +176,8 @@ class EventsField(Field):
     may_be_filtered: bool = False
 
     def read(self, raw: Any, choices: Choices) -> Any:
-        chosen = [each for each in map(Chosen.of, raw) if each.event]
-        events = [each.read(_event(each.event, choices)) for each in chosen]
+        listed_events = [each for each in map(FilteredEvent.of, raw) if each.event]
+        events = [each.read(_event(each.event, choices)) for each in listed_events]
         if not self.least <= len(events) <= self.most:
             allowed = f"{self.least} to {self.most}"
             if not events:
@@ -186,7 +186,7 @@ class EventsField(Field):
         return events
 
     def raw(self, value: Any) -> Any:
-        return [Chosen.of(each) if isinstance(each, Step) else each for each in value]
+        return [FilteredEvent.of(each) if isinstance(each, Step) else each for each in value]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,14 +229,14 @@ class PropertyField(Field):
 
     def read(self, raw: Any, choices: Choices) -> Any:
         labels = [label for label in raw if label]
-        found = [self._property(label, choices) for label in labels]
-        if self.is_required and not found:
+        properties = [self._property(label, choices) for label in labels]
+        if self.is_required and not properties:
             raise ArgumentError("choose a property")
-        if len(found) > self.most:
-            raise ArgumentError(f"{len(found)} properties; choose at most {self.most}")
+        if len(properties) > self.most:
+            raise ArgumentError(f"{len(properties)} properties; choose at most {self.most}")
         if self.most > 1:
-            return found or self.default
-        return found[0] if found else None
+            return properties or self.default
+        return properties[0] if properties else None
 
     def _property(self, label: str, choices: Choices) -> Property | Members:
         offered = self.offered(choices)
@@ -284,12 +284,12 @@ class BreakdownField(PropertyField):
     may_be_cohort: bool = True
 
     def read(self, raw: Any, choices: Choices) -> Any:
-        found = [self._breakdown(label, choices) for label in raw if label]
-        if len(found) > self.most:
-            raise ArgumentError(f"{len(found)} properties; choose at most {self.most}")
-        if len({_named(each) for each in found}) < len(found):
+        properties = [self._breakdown(label, choices) for label in raw if label]
+        if len(properties) > self.most:
+            raise ArgumentError(f"{len(properties)} properties; choose at most {self.most}")
+        if len({_named(each) for each in properties}) < len(properties):
             raise ArgumentError("a property is there twice; choose each once")
-        return None if not found else found[0] if len(found) == 1 else found
+        return None if not properties else properties[0] if len(properties) == 1 else properties
 
     def _breakdown(self, label: str, choices: Choices) -> Any:
         if label in choices.properties or _CUT not in label or label.startswith(COHORT):
@@ -305,16 +305,16 @@ class BreakdownField(PropertyField):
             ) from None
 
     def offered(self, choices: Choices) -> dict[str, str]:
-        found = {}
+        options = {}
         for label, shown in super().offered(choices).items():
-            found[label] = shown
+            options[label] = shown
             about = choices.about(choices.properties[label].property)
             if about.type == "time" or about.has_dates:
-                found |= {f"{label}{_CUT}{each}": f"{shown}, by {each}" for each in _CALENDARS}
+                options |= {f"{label}{_CUT}{each}": f"{shown}, by {each}" for each in _CALENDARS}
             elif about.type == "number":
                 width = _width(about.values)
-                found[f"{label}{_CUT}{width:g}"] = f"{shown}, in steps of {width:g}"
-        return found
+                options[f"{label}{_CUT}{width:g}"] = f"{shown}, in steps of {width:g}"
+        return options
 
     def raw(self, value: Any) -> Any:
         values = value if isinstance(value, list | tuple) else [] if value is None else [value]
@@ -386,7 +386,7 @@ class BucketsField(Field):
         text = str(raw).strip()
         if not text:
             return self.default
-        found = []
+        properties = []
         for part in text.split(","):
             match = _BUCKET.fullmatch(part.strip())
             if match is None:
@@ -395,10 +395,10 @@ class BucketsField(Field):
                     "first and last unit of each: 0, 1-3, 4-7"
                 )
             first = int(match[1])
-            found.append((first, int(match[2] or first)))
+            properties.append((first, int(match[2] or first)))
         if "," in text or "-" in text or "–" in text:
-            return found
-        number = found[0][0]
+            return properties
+        number = properties[0][0]
         if not 1 <= number <= self.most:
             raise ArgumentError(f"{number:,} buckets; there can be 1 to {self.most:,}")
         return number

@@ -53,10 +53,10 @@ class Attempts:
         starts: Positions = self.at[0]
         return starts
 
-    def take(self, chosen: Positions) -> Attempts:
+    def take(self, places: Positions) -> Attempts:
         """Return some of the attempts."""
         return Attempts(
-            self.at[:, chosen], self.reach[chosen], self.ends[chosen], self.stopped[chosen]
+            self.at[:, places], self.reach[places], self.ends[places], self.stopped[places]
         )
 
     def followed_by(self, other: Attempts) -> Attempts:
@@ -83,7 +83,7 @@ def entries(
     start, end
         The first step is from *start* until before *end*, microseconds UTC.
     only_first
-        Of each user only the first entry is wanted.
+        Of each user or session only the first entry is wanted.
     """
     starts = track.where(plan.groups[0])
     if len(starts):
@@ -93,16 +93,16 @@ def entries(
     if plan.reentry == "optimized":
         return _optimized(track, plan, _both(track, plan, starts))
     if only_first:
-        return attempts(track, plan, _first_of_users(track, starts), needs_ends=False)
+        return attempts(track, plan, _first_of_owners(track, starts), needs_ends=False)
     return _one_after_the_other(track, _both(track, plan, starts))
 
 
-def _first_of_users(track: FunnelTrack, starts: Positions) -> Positions:
-    """Return the first of the positions of each user."""
+def _first_of_owners(track: FunnelTrack, starts: Positions) -> Positions:
+    """Return the first of the positions of each user, or of each session."""
     if track.ranks is None:
-        return starts[is_new(track.ids[starts])]
-    order = np.lexsort((track.ranks[starts], track.ids[starts]))
-    return np.sort(starts[order[is_new(track.ids[starts[order]])]])
+        return starts[is_new(track.owners[starts])]
+    order = np.lexsort((track.ranks[starts], track.owners[starts]))
+    return np.sort(starts[order[is_new(track.owners[starts[order]])]])
 
 
 # -- attempts -----------------------------------------------------------------------------
@@ -153,21 +153,21 @@ def attempts(
                 before = at[nth - 1, on]
                 # Grace is for the order of the steps; in a run of free order there is none.
                 low = before + 1 if place else track.since(before, begins[on], plan.grace)
-                found, bits = search.next_of(group, done[on], low, at[:nth, on])
-                moment = track.times[np.minimum(found, len(track) - 1)]
-                is_found = (found < stops[on]) & (moment <= deadlines[on])
+                next_step, bits = search.next_of(group, done[on], low, at[:nth, on])
+                moment = track.times[np.minimum(next_step, len(track) - 1)]
+                is_found = (next_step < stops[on]) & (moment <= deadlines[on])
                 stop = search.excluded(nth - 1, latest[on] + 1)
                 if stop is not None:
                     moment = track.times[np.minimum(stop, len(track) - 1)]
                     is_stopped = (stop < stops[on]) & (moment <= deadlines[on])
-                    is_stopped &= ~is_found | (stop < found)
+                    is_stopped &= ~is_found | (stop < next_step)
                     ended[on[is_stopped]] = stop[is_stopped]
                     is_found &= ~is_stopped
-                on, found = on[is_found], found[is_found]
+                on, next_step = on[is_found], next_step[is_found]
                 done[on] |= bits[is_found]
-                at[nth, on] = found
+                at[nth, on] = next_step
                 reach[on] += 1
-                latest[on] = np.maximum(latest[on], found)
+                latest[on] = np.maximum(latest[on], next_step)
             nth += 1
     stopped = ended >= 0
     ended[on] = latest[on]
@@ -220,24 +220,24 @@ class _Search:
             The positions each has used, one row per step.
         """
         if len(group) == 1:
-            found = self._unused(group[0], low, used)
-            return found, np.full(len(found), 1 << group[0], np.int64)
+            following = self._unused(group[0], low, used)
+            return following, np.full(len(following), 1 << group[0], np.int64)
         best = np.full(len(low), len(self._track), np.int64)
         bits = np.zeros(len(low), np.int64)
         for number in group:
-            found = self._unused(number, low, used)
-            is_next = (found < best) & (done & (1 << number) == 0)
-            best = np.where(is_next, found, best)
+            following = self._unused(number, low, used)
+            is_next = (following < best) & (done & (1 << number) == 0)
+            best = np.where(is_next, following, best)
             bits[is_next] = 1 << number
         return best, bits
 
     def _unused(self, number: int, low: Positions, used: Positions) -> Positions:
-        found = self._track.following((number,), low)
+        following = self._track.following((number,), low)
         if not self._track.overlaps:
-            return found
-        while len(again := np.flatnonzero((found == used).any(axis=0))):
-            found[again] = self._track.following((number,), found[again] + 1)
-        return found
+            return following
+        while len(again := np.flatnonzero((following == used).any(axis=0))):
+            following[again] = self._track.following((number,), following[again] + 1)
+        return following
 
 
 # -- from one entry to the next -----------------------------------------------------------
@@ -315,8 +315,8 @@ def _one_after_the_other(track: FunnelTrack, both: _Both) -> Attempts:
     # What lies in the window and was no step of the entry is free for the next one.
     following = np.where(has_next, both.version(which, tried.at.max(axis=0)), -1)
     begins = np.flatnonzero(is_new(both.lanes))
-    chosen = np.flatnonzero(_reached(following, begins))
-    return tried.take(chosen[np.argsort(tried.starts[chosen], kind="stable")])
+    reached = np.flatnonzero(_reached(following, begins))
+    return tried.take(reached[np.argsort(tried.starts[reached], kind="stable")])
 
 
 def _optimized(track: FunnelTrack, plan: FunnelPlan, both: _Both) -> Attempts:
@@ -337,7 +337,7 @@ def _optimized(track: FunnelTrack, plan: FunnelPlan, both: _Both) -> Attempts:
     begin = begin[begin >= 0]
     places = np.where(following < 0, -1, conversions.places[following])
     met = _reached(places, conversions.places[begin])
-    chosen = np.concatenate([begin, following[met & (following >= 0)]])
+    converting = np.concatenate([begin, following[met & (following >= 0)]])
     # All else that ended between one conversion and the next.
     exits = ends[met]
     nth = np.searchsorted(exits, starts, side="left")
@@ -349,7 +349,7 @@ def _optimized(track: FunnelTrack, plan: FunnelPlan, both: _Both) -> Attempts:
         is_last | (tried.ends[counted] < following_exit)
     )
     is_dropped &= ~_is_shared(tried.take(counted), len(track))
-    kept = np.concatenate([counted[is_dropped], chosen])
+    kept = np.concatenate([counted[is_dropped], converting])
     return tried.take(kept[np.argsort(tried.starts[kept], kind="stable")])
 
 
@@ -406,7 +406,7 @@ class _Conversions:
             The lanes to stay in.
         """
         both = self._both
-        chosen: Positions = np.full(len(which), -1, np.int64)
+        attempts: Positions = np.full(len(which), -1, np.int64)
         which = self._can[np.searchsorted(self._can, which)]
         on = np.arange(len(which))
         while True:
@@ -414,23 +414,23 @@ class _Conversions:
             inside[inside] = both.lanes[which[on[inside]]] == lanes[on[inside]]
             on = on[inside]
             if not len(on):
-                return self._latest(chosen, after)
-            found = both.version(which[on], after[on])
-            is_so = self._converts[found]
-            chosen[on[is_so]] = found[is_so]
+                return self._latest(attempts, after)
+            candidates = both.version(which[on], after[on])
+            is_so = self._converts[candidates]
+            attempts[on[is_so]] = candidates[is_so]
             on = on[~is_so]
             which[on] = self._can[np.searchsorted(self._can, which[on] + 1)]
 
-    def _latest(self, chosen: Positions, after: Positions) -> Positions:
+    def _latest(self, attempts: Positions, after: Positions) -> Positions:
         """Return in place of each attempt the last one that converts with the same event."""
-        on = np.flatnonzero(chosen >= 0)
+        on = np.flatnonzero(attempts >= 0)
         ends = self._both.tried.ends
-        which = np.full(len(chosen), -1, np.int64)
-        which[on] = self._last[self.places[chosen[on]]]
+        which = np.full(len(attempts), -1, np.int64)
+        which[on] = self._last[self.places[attempts[on]]]
         while len(on):
-            found = self._both.version(which[on], after[on])
-            is_so = self._converts[found] & (ends[found] == ends[chosen[on]])
-            chosen[on[is_so]] = found[is_so]
+            candidates = self._both.version(which[on], after[on])
+            is_so = self._converts[candidates] & (ends[candidates] == ends[attempts[on]])
+            attempts[on[is_so]] = candidates[is_so]
             on = on[~is_so]
             which[on] -= 1
-        return chosen
+        return attempts

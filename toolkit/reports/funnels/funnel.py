@@ -36,8 +36,9 @@ from toolkit.reports.form.fields import (
 )
 from toolkit.reports.funnels import plot as funnel_plot
 from toolkit.reports.funnels.numbers import FunnelAnswer, FunnelEntries, FunnelQuestion
-from toolkit.reports.funnels.plan import MOST_HELD, Attribution, Count, FunnelPlan, Order, Reentry
+from toolkit.reports.funnels.plan import MOST_HELD, Attribution, FunnelPlan, Order, Reentry
 from toolkit.reports.funnels.track import FunnelTrack
+from toolkit.reports.numbers.measures import Count
 from toolkit.reports.question.breakdowns import By
 from toolkit.reports.question.periods import Moment
 from toolkit.reports.question.scope import ReportScope
@@ -57,7 +58,7 @@ def funnel(
     *,
     window: Duration = "7d",
     order: Order = "specific",
-    count: Count = "uniques",
+    count: Count = "unique",
     reentry: Reentry = "first",
     exclude: Sequence[AnyStep] | AnyStep = (),
     hold: Sequence[str | Property] | str | Property = (),
@@ -83,14 +84,17 @@ def funnel(
         a condition. Other events may be between them.
     window
         How long after the first step the others may happen, that moment included: ``"7d"``,
-        ``"90min"`` or a timedelta.
+        ``"90min"`` or a timedelta. With ``count="sessions"`` an entry ends with its session
+        if that is earlier.
     order
         ``"specific"``: in the order given. ``"any"``: in any order, except that steps made
         with ``anchored=True`` keep their place.
     count
-        ``"uniques"`` counts users: the first entry of each, or with a breakdown by an event
-        property the first in each segment. ``"totals"`` counts entries: a user may enter
-        again after converting, after the window, or after an excluded event.
+        ``"unique"`` counts users: the first entry of each, or with a breakdown by an event
+        property the first in each segment. ``"sessions"`` counts sessions in the same way:
+        all steps are in one session, which ends with a pause of over 30 minutes.
+        ``"total"`` counts entries: a user may enter again after converting, after the
+        window, or after an excluded event.
     reentry
         ``"first"``: within an entry further first steps count for nothing. ``"optimized"``:
         every first step is tried, and the entry that converts counts.
@@ -244,8 +248,8 @@ class Funnel(Report):
             )
         place = self._numbers.ranked.find(segment)
         code = None if place is None else int(self._numbers.ranked.codes[place])
-        found = self._question.counted.users(code, int(step), dropped=dropped)
-        texts = self._question.visible.events.ids.texts.take(pa.array(found, pa.int64()))
+        codes = self._question.counted.users(code, int(step), dropped=dropped)
+        texts = self._question.visible.events.ids.texts.take(pa.array(codes, pa.int64()))
         ids: list[str] = sorted(texts.to_pylist())
         return ids
 
@@ -285,21 +289,17 @@ class Funnel(Report):
             [numbers.ranked.names[at] for at in shown],
             numbers.counts[shown],
             title=self.title,
-            of=_noun(numbers.plan),
+            of=numbers.plan.noun,
             by=legend,
             cell=lambda place, step: self._cell(shown[place], step),
         )
 
 
-def _noun(plan: FunnelPlan) -> str:
-    return "users" if plan.count == "uniques" else "entries"
-
-
 def _title(question: FunnelQuestion) -> str:
     plan = question.plan
-    names = [step.name for step in plan.steps]
+    names = plan.names
     title = " → ".join(names) if plan.order == "specific" else f"{', '.join(names)} in any order"
-    title += f": {_noun(plan)} within {in_words(plan.window)}"
+    title += f": {plan.noun} within {in_words(plan.window)}"
     if plan.hold:
         title += f", same {', '.join(each.label for each in plan.hold)}"
     if plan.exclude:
@@ -332,7 +332,7 @@ def _order_notes(plan: FunnelPlan) -> list[str]:
     row = 1
     for group in plan.groups:
         if len(group) > 1:
-            names = ", ".join(plan.steps[at].name for at in group)
+            names = ", ".join(plan.names[at] for at in group)
             notes.append(
                 f"Rows {row} to {row + len(group) - 1} are in any order: "
                 f"they count users who did one, two and so on of {names}."
@@ -384,13 +384,19 @@ def _open(visible: Selection, plan: FunnelPlan, entries: FunnelEntries) -> list[
     if not len(entries):
         return []
     last = int(visible.times.max())
-    began = entries.track.times[entries.found.starts]
-    is_open = (entries.found.reach < len(plan)) & ~entries.found.stopped
-    number = int((is_open & (began + plan.window > last)).sum())
+    began = entries.track.times[entries.attempts.starts]
+    is_open = (entries.attempts.reach < len(plan)) & ~entries.attempts.stopped
+    is_open &= began + plan.window > last
+    if plan.count == "sessions":
+        until = visible.events.timelines.session_spans[1][
+            entries.track.rank(entries.attempts.starts)
+        ]
+        is_open &= until > last
+    number = int(is_open.sum())
     if not number:
         return []
-    noun = "user" if plan.count == "uniques" else "entry"
-    noun = noun if number == 1 else _noun(plan)
+    noun = {"unique": "user", "sessions": "session"}.get(plan.count, "entry")
+    noun = noun if number == 1 else plan.noun
     return [
         f"Incomplete: {number:,} {noun} began less than {in_words(plan.window)} before the last "
         f"event of all ({times.iso(last)}) and may still convert."
@@ -419,8 +425,12 @@ DECLARATION: Final = Declaration(
         ChoiceField(
             name="count",
             label="Count",
-            default="uniques",
-            options=(("Unique users", "uniques"), ("All entries", "totals")),
+            default="unique",
+            options=(
+                ("Unique users", "unique"),
+                ("Sessions", "sessions"),
+                ("All entries", "total"),
+            ),
         ),
         ChoiceField(
             name="reentry",

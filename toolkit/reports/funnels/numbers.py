@@ -39,35 +39,40 @@ class FunnelEntries:
     ----------
     track
         The events of the funnel.
-    found
+    attempts
         The entries: their steps are positions in the track.
     """
 
     track: FunnelTrack
-    found: Attempts
+    attempts: Attempts
 
     def __len__(self) -> int:
-        return len(self.found)
+        return len(self.attempts)
 
     @property
     def ids(self) -> Codes:
         """The distinct ID of each entry."""
-        return self.track.ids[self.found.starts]
+        return self.track.ids[self.attempts.starts]
+
+    @property
+    def owners(self) -> Codes | Positions:
+        """The user of each entry, or its session if sessions are counted."""
+        return self.track.owners[self.attempts.starts]
 
     @property
     def rows(self) -> Positions:
         """The row of the event of each first step."""
-        return self.track.rows[self.found.starts]
+        return self.track.rows[self.attempts.starts]
 
-    def take(self, chosen: Positions) -> FunnelEntries:
+    def take(self, places: Positions) -> FunnelEntries:
         """Return some of the entries."""
-        return FunnelEntries(self.track, self.found.take(chosen))
+        return FunnelEntries(self.track, self.attempts.take(places))
 
-    def seconds(self, chosen: Positions, step: int, since: int) -> Any:
+    def seconds(self, places: Positions, step: int, since: int) -> Any:
         """Return how long some took from a step (from 0) to a later one, both of which they did."""
-        times, at = self.track.times, self.found.at
+        times, at = self.track.times, self.attempts.at
         # Grace lets a step stand before the one it follows: that took no time.
-        return np.maximum(times[at[step, chosen]] - times[at[since, chosen]], 0) / 1_000_000
+        return np.maximum(times[at[step, places]] - times[at[since, places]], 0) / 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,20 +125,20 @@ class FunnelQuestion(ReportPlan):
 
     @property
     def _is_of_first_entries(self) -> bool:
-        """Whether one entry a user is all there is to look at."""
+        """Whether one entry per user, or per session, is all there is to look at."""
         # Further ones may have another value of an event property, or get further.
         is_by_event = self.is_by_event or bool(self._parts[0])
-        return self.plan.count == "uniques" and self.plan.reentry == "first" and not is_by_event
+        return self.plan.count != "total" and self.plan.reentry == "first" and not is_by_event
 
     @cached_property
     def counted(self) -> CountedEntries:
         """The entries that count, and in which segments."""
         of_events, of_users = self._parts
-        is_unique = self.plan.count == "uniques"
+        is_unique = self.plan.count != "total"
         every = self._kept(self.tried, of_events)
         # Of an event property a user is in each segment once, of all else once.
-        is_chosen = not is_unique or self._is_of_first_entries
-        counted = every if is_chosen else every.take(self._chosen(every, None))
+        is_once = not is_unique or self._is_of_first_entries
+        counted = every if is_once else every.take(self._once(every, None))
         overall = self._kept(counted, of_users)
         if self.by is None:
             return CountedEntries(overall, overall, np.arange(len(overall)), None, None)
@@ -142,8 +147,8 @@ class FunnelQuestion(ReportPlan):
             return CountedEntries(overall, overall, owners, codes, segments)
         owners, codes, segments = self._segments(every)
         if is_unique:
-            chosen = self._chosen(every.take(owners), codes)
-            owners, codes = owners[chosen], codes[chosen]
+            places = self._once(every.take(owners), codes)
+            owners, codes = owners[places], codes[places]
         each = every.take(owners)
         kept = np.flatnonzero(self._mask(each, of_users))
         each, codes = each.take(kept), codes[kept]
@@ -157,7 +162,7 @@ class FunnelQuestion(ReportPlan):
         the funnel without a breakdown and of those of all segments together.
         """
         entries, steps = self.counted, len(self.plan)
-        reach = entries.each.found.reach
+        reach = entries.each.attempts.reach
         used, places = np.zeros(1, np.int64), np.zeros(len(entries.owners), np.int64)
         if entries.codes is not None and entries.segments is not None:
             used, places = occurring(entries.codes, len(entries.segments))
@@ -171,11 +176,11 @@ class FunnelQuestion(ReportPlan):
             on = np.flatnonzero(reach[entries.owners] > step)
             taken = entries.each.seconds(entries.owners[on], step, since)
             seconds.append(Samples(50.0, taken, places[on], (size, 1)))
-        starts = entries.each.found.starts[entries.owners]
+        starts = entries.each.attempts.starts[entries.owners]
         converted = starts[reach[entries.owners] == steps]
         # An entry in several segments, as by a list, is one of them all.
         of_all = [len(distinct(at, len(entries.each.track))) for at in (starts, converted)]
-        overall = entries.overall.found.reach
+        overall = entries.overall.attempts.reach
         totals = [[len(overall), int((overall == steps).sum())], of_all]
         values = None if entries.segments is None else entries.segments.values
         return ReportTally(values, used, (Sums(did), *seconds), (Sums(np.array([totals])),))
@@ -203,18 +208,19 @@ class FunnelQuestion(ReportPlan):
             mask &= mask_of(part, scope)
         return mask
 
-    def _chosen(self, among: FunnelEntries, codes: Codes | None) -> Positions:
-        """Return which entry of each user counts, or of each user in each segment.
+    def _once(self, among: FunnelEntries, codes: Codes | None) -> Positions:
+        """Return which entry of each user or session counts, or of each in each segment.
 
         The first; of optimized ones the one that got furthest, of those the one that was
         there first, and of those with the same last event the one that began last.
         """
-        found, track = among.found, among.track
-        keys: list[Any] = [track.rank(found.starts)]
+        attempts, track = among.attempts, among.track
+        keys: list[Any] = [track.rank(attempts.starts)]
         if self.plan.reentry == "optimized":
-            last = found.at[found.reach - 1, np.arange(len(found))]
-            keys = [-keys[0], track.rank(last), -found.reach]
-        groups: list[Any] = [among.ids] if codes is None else [codes, among.ids]
+            last = attempts.at[attempts.reach - 1, np.arange(len(attempts))]
+            keys = [-keys[0], track.rank(last), -attempts.reach]
+        owners = among.owners
+        groups: list[Any] = [owners] if codes is None else [codes, owners]
         order = np.lexsort((*keys, *groups))
         is_new = np.zeros(len(order), np.bool_)
         for group in groups:
@@ -253,18 +259,18 @@ class FunnelQuestion(ReportPlan):
 
     def _attributed(self, among: FunnelEntries, has_value: Mask) -> Positions:
         """Return the event of each entry that a property is attributed to, -1 for none."""
-        at, rows = among.found.at, among.track.rows
+        at, rows = among.attempts.at, among.track.rows
         attribution = self.plan.attribution
         if isinstance(attribution, int):
             step = at[attribution - 1]
             return np.where(step < 0, -1, rows[step])
-        chosen = np.full(len(among), -1, np.int64)
+        attributed = np.full(len(among), -1, np.int64)
         for step in at if attribution == "first" else at[::-1]:
-            open_ = np.flatnonzero((chosen < 0) & (step >= 0))
-            found = rows[step[open_]]
-            defined = has_value[found]
-            chosen[open_[defined]] = found[defined]
-        return chosen
+            open_ = np.flatnonzero((attributed < 0) & (step >= 0))
+            candidates = rows[step[open_]]
+            defined = has_value[candidates]
+            attributed[open_[defined]] = candidates[defined]
+        return attributed
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,12 +333,12 @@ class CountedEntries:
 
     def users(self, code: int | None, step: int, *, dropped: bool) -> list[int]:
         """Return who, in a segment, did a step, or the one before and not it: codes of IDs."""
-        reach = self.each.found.reach[self.owners]
-        chosen = reach == step - 1 if dropped else reach >= step
+        reach = self.each.attempts.reach[self.owners]
+        is_behind = reach == step - 1 if dropped else reach >= step
         if code is not None and self.codes is not None:
-            chosen &= self.codes == code
-        known: list[int] = np.unique(self.each.ids[self.owners[chosen]]).tolist()
-        return known
+            is_behind &= self.codes == code
+        codes_of_ids: list[int] = np.unique(self.each.ids[self.owners[is_behind]]).tolist()
+        return codes_of_ids
 
 
 class FunnelAnswer:

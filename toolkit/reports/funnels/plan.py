@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from toolkit.base import (
@@ -17,10 +18,10 @@ from toolkit.base import (
     quoted,
 )
 from toolkit.expressions import Property, as_property
-from toolkit.reports.question.steps import AnyStep, Step, as_step
+from toolkit.reports.numbers.measures import Count
+from toolkit.reports.question.steps import AnyStep, Step, as_step, names_of
 
 Order: TypeAlias = Literal["specific", "any"]
-Count: TypeAlias = Literal["uniques", "totals"]
 Reentry: TypeAlias = Literal["first", "optimized"]
 #: Whose value of an event property stands for the whole entry: a number is a step from 1.
 Attribution: TypeAlias = Literal["first", "last"] | int
@@ -106,6 +107,16 @@ class FunnelPlan:
         return len(self.steps)
 
     @property
+    def noun(self) -> str:
+        """What is counted, in the plural."""
+        return {"unique": "users", "sessions": "sessions"}.get(self.count, "entries")
+
+    @cached_property
+    def names(self) -> list[str]:
+        """What each step is called."""
+        return names_of(self.steps)
+
+    @property
     def labels(self) -> list[str]:
         """What each row of the table counts.
 
@@ -113,7 +124,7 @@ class FunnelPlan:
         """
         labels = []
         for group in self.groups:
-            names = [self.steps[at].name for at in group]
+            names = [self.names[at] for at in group]
             if len(group) == 1:
                 labels += names
             else:
@@ -168,11 +179,13 @@ def _groups(steps: tuple[Step, ...], order: Order) -> tuple[tuple[int, ...], ...
 def _held(hold: Any) -> tuple[Property, ...]:
     if hold is not None and not isinstance(hold, str | Property | list | tuple):
         raise ReportError(f"hold={quoted(hold):.60}; give a property or a list of them")
-    given = [hold] if isinstance(hold, str | Property) else list(hold or ())
-    found = {prop.label: prop for prop in map(as_property, given)}
-    if len(found) > MOST_HELD:
-        raise ReportError(f"hold= names {len(found)} properties; at most {MOST_HELD} are possible")
-    for label, prop in found.items():
+    properties = [hold] if isinstance(hold, str | Property) else list(hold or ())
+    by_label = {prop.label: prop for prop in map(as_property, properties)}
+    if len(by_label) > MOST_HELD:
+        raise ReportError(
+            f"hold= names {len(by_label)} properties; at most {MOST_HELD} are possible"
+        )
+    for label, prop in by_label.items():
         if prop.side != "event":
             raise ReportError(
                 f"hold= takes properties of events, and {label} is one of users: "
@@ -180,7 +193,7 @@ def _held(hold: Any) -> tuple[Property, ...]:
             )
         if prop.name in HIDDEN:
             raise ReportError(f"{label} is hidden and never shown in a report")
-    return tuple(found.values())
+    return tuple(by_label.values())
 
 
 def _attributed(attribution: Attribution, steps: int) -> Attribution:

@@ -75,8 +75,8 @@ def draw(
             ax.barh(at, lost, left=rates, height=0.9 * thick, color=colour, alpha=_PALE)
             drawn.append(bar)
             for step, patch in enumerate(bar):
-                told = partial(_told, steps, label if by else "", counts[place], step, of)
-                stands_for(patch, partial(_cell_of, cell, place, step), told)
+                sentence = partial(_sentence, steps, label if by else "", counts[place], step, of)
+                stands_for(patch, partial(_cell_of, cell, place, step), sentence)
             _name(ax, at, rates, lost, counts[place], of, is_short=len(labels) > 1)
         names = [f"{number}  {name}" for number, name in enumerate(steps, 1)]
         ax.set_yticks(range(len(steps)), [plots.plain(name, _LONGEST_NAME) for name in names])
@@ -129,7 +129,7 @@ def _cell_of(cell: Callable[[int, int], Cell], place: int, step: int, _: int) ->
     return cell(place, step)
 
 
-def _told(steps: Sequence[str], label: str, counts: Any, step: int, of: str, _: int) -> str:
+def _sentence(steps: Sequence[str], label: str, counts: Any, step: int, of: str, _: int) -> str:
     """Return what to say of a bar."""
     place = ", ".join(filter(None, [label, f"{step + 1} {steps[step]}"]))
     rate = 100 * counts[step] / max(counts[0], 1)

@@ -20,8 +20,9 @@ from toolkit.reports.question.steps import Step
 class FunnelTrack:
     """The events of a funnel, sorted by lane and time.
 
-    A lane is a user, or where properties are held constant, a user and their values: an
-    entry never leaves its lane. A position is one in the arrays below.
+    A lane is a user or, if sessions are counted, a session; where properties are held
+    constant, one with certain values. An entry never leaves its lane. A position is one in
+    the arrays below.
 
     Attributes
     ----------
@@ -29,29 +30,32 @@ class FunnelTrack:
         ``int64``: the row of each event.
     ids
         ``int32``: its distinct ID, a position in ``events.ids.texts``.
+    owners
+        What counts once: its user, or its session if sessions are counted.
     times
         Its time in microseconds since 1970 UTC.
     lanes
         The lane of each event, ascending.
     bounds
         Where each lane begins, and last the number of events.
-    found
+    by_step
         For each step, then for each excluded event, the positions of the events that are
         it, ascending.
     overlaps
         Whether an event may be more than one step.
     ranks
-        Where each event is among all of its user; None if positions say so.
+        Where each event is among all of its owner; None if positions say so.
     unheld
         How many steps were left out for lack of a held property.
     """
 
     rows: Positions
     ids: Codes
+    owners: Codes | Positions
     times: Positions
     lanes: Positions | Codes
     bounds: Positions
-    found: tuple[Positions, ...]
+    by_step: tuple[Positions, ...]
     overlaps: bool
     ranks: Positions | None = None
     unheld: int = 0
@@ -70,11 +74,11 @@ class FunnelTrack:
         Excluded events are numbered after the steps.
         """
         if len(numbers) == 1:
-            return self.found[numbers[0]]
+            return self.by_step[numbers[0]]
         if numbers not in self._unions:
             is_one = np.zeros(len(self), np.bool_)
             for number in numbers:
-                is_one[self.found[number]] = True
+                is_one[self.by_step[number]] = True
             self._unions[numbers] = np.flatnonzero(is_one)
         return self._unions[numbers]
 
@@ -83,15 +87,15 @@ class FunnelTrack:
 
         It may be of another lane; ``len(self)`` if there is none.
         """
-        chosen = self.where(numbers)
-        if not len(chosen):
+        matching = self.where(numbers)
+        if not len(matching):
             return np.full(len(low), len(self), np.int64)
-        which = np.searchsorted(chosen, low)
-        is_none = which == len(chosen)
+        which = np.searchsorted(matching, low)
+        is_none = which == len(matching)
         which[is_none] = 0
-        found = chosen[which]
-        found[is_none] = len(self)
-        return found
+        result = matching[which]
+        result[is_none] = len(self)
+        return result
 
     def are(self, number: int, positions: Positions) -> Mask:
         """Return whether the events at some positions are a step."""
@@ -112,8 +116,8 @@ class FunnelTrack:
         result = stops - 1
         early = np.flatnonzero(self.times[result] > moments)
         if len(early):
-            found = self._first_not(positions[early], stops[early], moments[early], np.less_equal)
-            result[early] = found - 1
+            late = self._first_not(positions[early], stops[early], moments[early], np.less_equal)
+            result[early] = late - 1
         return result
 
     def _first_not(self, low: Positions, high: Positions, moments: Positions, is_so: Any) -> Any:
@@ -143,19 +147,25 @@ def track_of(visible: Selection, plan: FunnelPlan) -> FunnelTrack:
     timelines = visible.events.timelines
     asked = (*plan.steps, *plan.exclude)
     names = [each.event for each in plan.steps]
+    owners: Codes | Positions = timelines.ids
+    bounds = timelines.bounds
+    if plan.count == "sessions":
+        owners = timelines.sessions
+        bounds = np.append(np.flatnonzero(is_new(owners)), len(owners))
     track = FunnelTrack(
         timelines.rows,
         timelines.ids,
+        owners,
         timelines.times,
-        timelines.ids,
-        timelines.bounds,
-        tuple(_found(visible, each) for each in asked),
+        owners,
+        bounds,
+        tuple(_positions_of(visible, each) for each in asked),
         len(set(names)) < len(names) or None in names,
     )
     return _held(track, visible, plan) if plan.hold else track
 
 
-def _found(visible: Selection, step: Step) -> Positions:
+def _positions_of(visible: Selection, step: Step) -> Positions:
     """Return the positions in the timelines of the events that are a step."""
     events = visible.events
     if step.event is None:
@@ -165,16 +175,16 @@ def _found(visible: Selection, step: Step) -> Positions:
         positions = events.timelines.named(code) if code >= 0 else np.zeros(0, np.int64)
     if step.where is None:
         return positions
-    chosen = visible.at_rows(events.timelines.rows[positions])
-    kept = chosen.where(step.where).positions
+    candidates = visible.at_rows(events.timelines.rows[positions])
+    kept = candidates.where(step.where).positions
     is_kept = np.zeros(len(events), np.bool_)
     is_kept[kept] = True
     return positions[is_kept[events.timelines.rows[positions]]]
 
 
 def _held(track: FunnelTrack, visible: Selection, plan: FunnelPlan) -> FunnelTrack:
-    """Return the track with a lane for each user and values of the held properties."""
-    positions = track.where(tuple(range(len(track.found))))
+    """Return the track with a lane for each owner and values of the held properties."""
+    positions = track.where(tuple(range(len(track.by_step))))
     at_rows = visible.at_rows(track.rows[positions])
     is_held = np.ones(len(positions), np.bool_)
     keys: list[Any] = []
@@ -182,7 +192,7 @@ def _held(track: FunnelTrack, visible: Selection, plan: FunnelPlan) -> FunnelTra
         codes, has_value = whole_values(at_rows.event_column(prop.name))
         keys.append(codes)
         is_held &= has_value
-    keys = [codes[is_held] for codes in (*keys, track.ids[positions])]
+    keys = [codes[is_held] for codes in (*keys, track.owners[positions])]
     order = np.lexsort(keys)
     lanes = np.cumsum(reduce(np.logical_or, [is_new(codes[order]) for codes in keys])) - 1
     held = positions[is_held][order]
@@ -191,56 +201,66 @@ def _held(track: FunnelTrack, visible: Selection, plan: FunnelPlan) -> FunnelTra
     unheld[positions[~is_held]] = True
     steps = track.where(tuple(range(len(plan))))
     without = int(unheld[steps].sum())
-    ending = [found[unheld[found]] for found in track.found[len(plan) :]]
+    ending = [
+        positions_of_step[unheld[positions_of_step]]
+        for positions_of_step in track.by_step[len(plan) :]
+    ]
     copies, copied_lanes = _in_every_lane(
         np.unique(np.concatenate(ending)) if ending else held[:0],
-        track.ids,
-        track.ids[held[is_new(lanes)]],
+        track.owners,
+        track.owners[held[is_new(lanes)]],
     )
-    chosen, lanes = np.concatenate([held, copies]), np.concatenate([lanes, copied_lanes])
-    order = np.lexsort((chosen, lanes))
-    chosen, lanes = chosen[order], lanes[order]
+    in_order, lanes = np.concatenate([held, copies]), np.concatenate([lanes, copied_lanes])
+    order = np.lexsort((in_order, lanes))
+    in_order, lanes = in_order[order], lanes[order]
     return FunnelTrack(
-        track.rows[chosen],
-        track.ids[chosen],
-        track.times[chosen],
+        track.rows[in_order],
+        track.ids[in_order],
+        track.owners[in_order],
+        track.times[in_order],
         lanes,
         np.concatenate([[0], np.cumsum(np.bincount(lanes))]).astype(np.int64),
         tuple(
-            _moved(found if number >= len(plan) else found[~unheld[found]], chosen, len(track))
-            for number, found in enumerate(track.found)
+            _moved(
+                positions_of_step
+                if number >= len(plan)
+                else positions_of_step[~unheld[positions_of_step]],
+                in_order,
+                len(track),
+            )
+            for number, positions_of_step in enumerate(track.by_step)
         ),
         track.overlaps,
-        chosen,
+        in_order,
         without,
     )
 
 
 def _in_every_lane(
-    positions: Positions, ids: Codes, lane_ids: Codes
+    positions: Positions, owners: Codes | Positions, lane_owners: Codes | Positions
 ) -> tuple[Positions, Positions]:
-    """Return positions once for each lane of their user, and those lanes.
+    """Return positions once for each lane of their owner, and those lanes.
 
     Parameters
     ----------
     positions
         The positions.
-    ids
-        The distinct ID at each position there is.
-    lane_ids
-        The distinct ID of each lane, ascending.
+    owners
+        The owner at each position there is.
+    lane_owners
+        The owner of each lane, ascending.
     """
-    first = np.searchsorted(lane_ids, ids[positions], side="left")
-    sizes = np.searchsorted(lane_ids, ids[positions], side="right") - first
+    first = np.searchsorted(lane_owners, owners[positions], side="left")
+    sizes = np.searchsorted(lane_owners, owners[positions], side="right") - first
     nth = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return np.repeat(positions, sizes), np.repeat(first, sizes) + nth
 
 
-def _moved(positions: Positions, chosen: Positions, size: int) -> Positions:
-    """Return where some positions, all less than *size*, are in *chosen*."""
+def _moved(positions: Positions, in_order: Positions, size: int) -> Positions:
+    """Return where some positions, all less than *size*, are in *in_order*."""
     is_one = np.zeros(size, np.bool_)
     is_one[positions] = True
-    return np.flatnonzero(is_one[chosen])
+    return np.flatnonzero(is_one[in_order])
 
 
 def is_new(codes: Positions | Codes) -> Mask:
@@ -260,7 +280,7 @@ def whole_values(cells: Column | Instants) -> tuple[Any, Mask]:
         return np.unique(cells.microseconds, return_inverse=True)[1], has_time
     if cells.kind != "json":
         return Segments.of(cells).codes, cells.has_value
-    known: dict[Any, int] = {}
+    numbers: dict[Any, int] = {}
     values = (None if cell is ABSENT else key(cell) for cell in cells.cells())
-    codes = [known.setdefault(value, len(known)) for value in values]
+    codes = [numbers.setdefault(value, len(numbers)) for value in values]
     return np.array(codes, np.int64), cells.has_value

@@ -61,9 +61,9 @@ class Amounts:
             kept = inner.dtype if not at.any() else values.dtype
             kept = kept if is_int else np.dtype(np.float64)
             values, inner = values.astype(kept), inner.astype(kept)
-        found = np.concatenate([values[at], inner[inner_at]])
+        amounts = np.concatenate([values[at], inner[inner_at]])
         order = np.argsort(owners, kind="stable")
-        return cls(found[order], owners[order], len(at), refused)
+        return cls(amounts[order], owners[order], len(at), refused)
 
     @classmethod
     def distinct(cls, column: Column | Instants) -> Amounts:

@@ -158,8 +158,8 @@ class Samples(Counted):
         rows, buckets = np.divmod(self.cells, max(width, 1))
         for bucket in range(width):
             until = buckets <= bucket
-            found = _percentiles(self.place, self.numbers[until], rows[until], segments)
-            result[:, bucket] = found
+            percentiles = _percentiles(self.place, self.numbers[until], rows[until], segments)
+            result[:, bucket] = percentiles
         return result
 
 
@@ -208,8 +208,10 @@ class DistinctValues(Counted):
             is_first = np.diff(self.codes[order], prepend=-1) != 0
             is_first |= np.diff(segments, prepend=-1) != 0
             cells = cells[order][is_first]
-        found = np.bincount(cells, minlength=self.shape[0] * self.shape[1]).reshape(self.shape)
-        return found.cumsum(axis=1) if self.cumulative else found
+        percentiles = np.bincount(cells, minlength=self.shape[0] * self.shape[1]).reshape(
+            self.shape
+        )
+        return percentiles.cumsum(axis=1) if self.cumulative else percentiles
 
 
 def _percentiles(place: float, numbers: Any, cells: Positions, size: int) -> Any:

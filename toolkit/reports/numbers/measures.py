@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -47,8 +47,8 @@ def percentile(measure: str) -> float | None:
     """
     if measure == "median":
         return 50.0
-    found = _PERCENTILE.fullmatch(measure)
-    return float(found[1]) if found else None
+    match = _PERCENTILE.fullmatch(measure)
+    return float(match[1]) if match else None
 
 
 def needs_property(measure: str) -> bool:
@@ -59,6 +59,10 @@ def needs_property(measure: str) -> bool:
 def is_count(measure: str) -> bool:
     """Whether a measure is a whole number in every cell."""
     return measure in (*_COUNTS, "count", "distinct") and measure != "per_user"
+
+
+#: What funnels and flows count; segmentation has further measures.
+Count: TypeAlias = Literal["total", "unique", "sessions"]
 
 
 def as_measure(measure: object, counts: tuple[str, ...] = _COUNTS) -> str:
@@ -136,8 +140,8 @@ class Happened:
         if self.segments is None:
             cells: Positions = self.buckets
             return cells
-        found: Positions = self.segments.astype(np.int64) * self.shape[1] + self.buckets
-        return found
+        numbers: Positions = self.segments.astype(np.int64) * self.shape[1] + self.buckets
+        return numbers
 
     @property
     def size(self) -> int:
@@ -271,8 +275,8 @@ def _counts(cells: Positions, happened: Happened, cumulative: bool) -> Sums:
 
 
 def _added(flat: Any, happened: Happened, cumulative: bool) -> Sums:
-    found = Sums(flat.reshape(happened.shape))
-    return found.cumulated() if cumulative else found
+    sums = Sums(flat.reshape(happened.shape))
+    return sums.cumulated() if cumulative else sums
 
 
 def _extremes(
@@ -346,7 +350,7 @@ def rolled(buckets: Any, last: int) -> Any:
     if buckets.shape[1] < last:
         return result
     views = np.lib.stride_tricks.sliding_window_view(buckets.astype(np.float64), last, axis=1)
-    known = ~np.isnan(views)
-    added = np.where(known, views, 0).sum(axis=2)
-    result[:, last - 1 :] = divided(added, known.sum(axis=2))
+    has_value = ~np.isnan(views)
+    added = np.where(has_value, views, 0).sum(axis=2)
+    result[:, last - 1 :] = divided(added, has_value.sum(axis=2))
     return result

@@ -167,7 +167,7 @@ AnyBreakdown: TypeAlias = str | Property | Members | Breakdown
 By: TypeAlias = AnyBreakdown | Sequence[AnyBreakdown] | None
 
 
-def as_breakdown(by: Any, tz: str | tzinfo | None = None) -> Breakdown | None:
+def as_breakdown(by: Any, tz: str | tzinfo | None = None, side: str = "event") -> Breakdown | None:
     """Return what a report is broken down by, None for nothing.
 
     Parameters
@@ -176,6 +176,8 @@ def as_breakdown(by: Any, tz: str | tzinfo | None = None) -> Breakdown | None:
         What the report was given.
     tz
         The time zone of the report: whose days and hours buckets of a time have.
+    side
+        What a bare name is a property of.
 
     Raises
     ------
@@ -198,7 +200,7 @@ def as_breakdown(by: Any, tz: str | tzinfo | None = None) -> Breakdown | None:
         if isinstance(each, Breakdown):
             parts.append(each)
         elif not isinstance(each, Members):
-            parts.append(_by_property(each))
+            parts.append(ByProperty(shown_property(each, side)))
         elif each is cohorts[0]:  # all of them stand where the first does
             parts.append(ByCohorts(cohorts))
     if not parts:
@@ -209,12 +211,8 @@ def as_breakdown(by: Any, tz: str | tzinfo | None = None) -> Breakdown | None:
     return whole.in_zone(as_zone(tz))
 
 
-def _by_property(by: Any) -> Breakdown:
-    return ByProperty(shown_property(by))
-
-
-def shown_property(given: Any) -> Property:
-    """Return a property that a report may show.
+def shown_property(value: Any, side: str = "event") -> Property:
+    """Return a property that a report may show; a bare name is one of *side*.
 
     Raises
     ------
@@ -223,7 +221,7 @@ def shown_property(given: Any) -> Property:
     ExpressionError
         If it is not one.
     """
-    prop = as_property(given)
+    prop = as_property(value, side)
     if prop.name in HIDDEN:
         raise ReportError(f"{prop.label} is hidden and never shown in a report")
     return prop

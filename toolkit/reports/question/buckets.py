@@ -111,16 +111,16 @@ def bucket(of: str | Property, by: float | Sequence[float] | str) -> Breakdown:
     return ByRange(prop, width=width)
 
 
-def _number(given: Any) -> float:
-    if isinstance(given, np.number):
-        given = given.item()
-    is_number = isinstance(given, int | float) and not isinstance(given, bool)
-    if not is_number or not abs(given) < 2.0**53:
+def _number(number: Any) -> float:
+    if isinstance(number, np.number):
+        number = number.item()
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    if not is_number or not abs(number) < 2.0**53:
         raise ReportError(
-            f"bucket(…, {quoted(given):.40}); give a width such as 10, edges such as [18, 30, 50], "
-            f"or a part of the calendar: {listed(_CALENDARS)}"
+            f"bucket(…, {quoted(number):.40}); give a width such as 10, edges such as "
+            f"[18, 30, 50], or a part of the calendar: {listed(_CALENDARS)}"
         )
-    return int(given) if given == int(given) else float(given)
+    return int(number) if number == int(number) else float(number)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +154,7 @@ class _Cut(Breakdown):
     def _cut(self, cells: Cells) -> tuple[Any, Ordered]:
         """Return the bucket of each cell, and what the buckets are called."""
         at, keys, names_of = self._keys(cells)
-        used, found = np.unique(keys, return_inverse=True)
+        used, inverse = np.unique(keys, return_inverse=True)
         names = [*names_of(used), EMPTY_LIST, self.odd, NOT_SET]
         codes = np.full(cells.length, len(names) - 1, np.int32)
         codes[cells.has_value] = len(names) - 2
@@ -162,7 +162,7 @@ class _Cut(Breakdown):
             is_list, lists = cells.parts["list"]
             empty = np.flatnonzero(is_list)[[not each for each in lists[is_list]]]
             codes[empty] = len(names) - 3
-        codes[at] = found
+        codes[at] = inverse
         # What can be in no bucket comes after all buckets.
         places = [*((0, key) for key in used.tolist()), (1,), (2,), (3,)]
         return codes, Ordered(names, places)
@@ -210,9 +210,9 @@ class ByRange(_Cut):
             return at, numbers // self.width, self._steps
         steps = np.floor(numbers / self.width)
         # A quotient is rounded; which step it is, the edges say.
-        used, found = np.unique(steps, return_inverse=True)
+        used, places = np.unique(steps, return_inverse=True)
         low, high = (np.array([self._edge(step + n) for step in used]) for n in (0, 1))
-        steps = steps - (numbers < low[found]) + (numbers >= high[found])
+        steps = steps - (numbers < low[places]) + (numbers >= high[places])
         return at, steps, self._steps
 
     def _edge(self, step: float) -> float:

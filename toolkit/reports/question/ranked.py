@@ -84,8 +84,8 @@ class Ranked:
 
     def beyond(self, top: int) -> Positions:
         """Return the codes of all but the largest, those of which nothing is set not among them."""
-        found: Positions = self.codes[~self.is_unset][top:]
-        return found
+        beyond: Positions = self.codes[~self.is_unset][top:]
+        return beyond
 
     @cached_property
     def names(self) -> list[str]:
@@ -105,11 +105,11 @@ class Ranked:
     @cached_property
     def is_unset(self) -> Mask:
         """Whether nothing is set in a segment."""
-        found = np.zeros(len(self), np.bool_)
+        unset = np.zeros(len(self), np.bool_)
         if self.levels:
             columns = [np.array([name == NOT_SET for name in level]) for level in self.levels]
-            found |= np.logical_and.reduce(columns)
-        return found
+            unset |= np.logical_and.reduce(columns)
+        return unset
 
     @property
     def legend(self) -> str:
@@ -120,8 +120,8 @@ class Ranked:
         """Return the place in the table of each code; *size* is how many codes there are."""
         places = np.full(size, -1, np.int64)
         places[self.codes] = np.arange(len(self))
-        found: Positions = places[codes]
-        return found
+        result: Positions = places[codes]
+        return result
 
     def columns(self, rows: int) -> dict[str, Any]:
         """Return the first columns of a table with some rows a segment."""
@@ -135,9 +135,9 @@ class Ranked:
     def largest(self, number: int) -> list[int]:
         """Return the largest segments in the order of the table, without what is not set."""
         named = np.flatnonzero(~self.is_unset)
-        chosen = np.argsort(-self.sizes[named], kind="stable")[:number]
-        found: list[int] = named[np.sort(chosen)].tolist()
-        return found
+        largest = np.argsort(-self.sizes[named], kind="stable")[:number]
+        result: list[int] = named[np.sort(largest)].tolist()
+        return result
 
     def drawn(self, top: int | None, most: int) -> tuple[list[int], str]:
         """Return which segments to draw, and the title of their legend.
@@ -196,20 +196,20 @@ class Ranked:
                 f"{self.by.label}{example}"
             )
         names = [_name(each) for each in wanted]
-        found = self._found.get(tuple(names))
-        if found is not None:
-            return found
+        place = self._places_by_names.get(tuple(names))
+        if place is not None:
+            return place
         for name, level in zip(names, self.levels, strict=True):
-            known = list(dict.fromkeys(level))
-            if name not in known:
+            in_order = list(dict.fromkeys(level))
+            if name not in in_order:
                 raise ReportError(
-                    f'no segment "{name}"; there are {listed(known) or "none"}.'
-                    + did_you_mean(name, known)
+                    f'no segment "{name}"; there are {listed(in_order) or "none"}.'
+                    + did_you_mean(name, in_order)
                 )
         raise ReportError(f"no segment has all of {listed(map(dumps, names))}")
 
     @cached_property
-    def _found(self) -> dict[tuple[str, ...], int]:
+    def _places_by_names(self) -> dict[tuple[str, ...], int]:
         return {names: at for at, names in enumerate(zip(*self.levels, strict=True))}
 
 

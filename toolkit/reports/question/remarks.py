@@ -71,10 +71,10 @@ def left_out(
         return nameless
     names = list(dict.fromkeys(asked))
     if None not in names:
-        known = everything.events.event_names
-        codes = [known.code(name) for name in names]
+        coded = everything.events.event_names
+        codes = [coded.code(name) for name in names]
         codes = [code for code in codes if code >= 0]
-        everything = everything.keep(np.isin(known.codes, codes))
+        everything = everything.keep(np.isin(coded.codes, codes))
     return [*everything.left_out(None, start, end), *nameless]
 
 

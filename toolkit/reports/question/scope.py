@@ -38,9 +38,16 @@ class Terms:
     tz: str | tzinfo | None
 
     @classmethod
-    def read(cls, *, by: By, where: str | Expression | None, tz: str | tzinfo | None) -> Terms:
-        """Return the terms of a report's arguments."""
-        breakdown = as_breakdown(by, as_zone(tz))
+    def read(
+        cls,
+        *,
+        by: By,
+        where: str | Expression | None,
+        tz: str | tzinfo | None,
+        side: str = "event",
+    ) -> Terms:
+        """Return the terms of a report's arguments; a bare name is a property of *side*."""
+        breakdown = as_breakdown(by, as_zone(tz), side)
         return Terms(breakdown, None if where is None else as_expression(where), tz)
 
     @property
@@ -114,19 +121,19 @@ class ReportScope(Terms):
         observed = everything.visible.observed
         return cls(terms.by, terms.where, tz, everything, profiles, observed, start, end, at)
 
-    def part(self, chosen: Mask) -> ReportScope:
+    def part(self, users: Mask) -> ReportScope:
         """Return the scope of some users alone; the range is that of all of them.
 
         Parameters
         ----------
-        chosen
+        users
             Of each distinct ID, in the order of ``events.ids.texts``, and last of no ID:
             whether its events are among them.
         """
         whole = self.everything
         events = whole.events
         now = whole.now if whole.now is not None or self.observed is None else self.observed[1]
-        rows = np.flatnonzero(events.is_counted & chosen[events.ids.codes])
+        rows = np.flatnonzero(events.is_counted & users[events.ids.codes])
         columns = (events.event_column, events.id_column, events.time_column)
         some = Selection.of(Events(events.frame.iloc[rows], *columns), self.profiles, self.at)
         return replace(self, everything=replace(some, snapshot=whole.snapshot, now=now))

@@ -138,14 +138,14 @@ class WithOther:
     def levels(self, chosen: Positions) -> list[Level]:
         places = self.places[chosen]
         is_shown = places >= 0
-        found = []
+        result = []
         for level in self.shown.levels(places[is_shown]):
             codes = np.full(len(chosen), len(self.shown), np.int64)
             codes[is_shown] = level.codes
             labels = np.full(len(chosen), OTHER, object)
             labels[is_shown] = level.labels
-            found.append(Level(codes, labels.tolist(), level.is_ordered))
-        return found
+            result.append(Level(codes, labels.tolist(), level.is_ordered))
+        return result
 
     def identities(self) -> list[Hashable]:
         shown = self.shown.identities()
@@ -179,13 +179,13 @@ class Combined:
         return len(self.places)
 
     def levels(self, chosen: Positions) -> list[Level]:
-        found = []
+        result = []
         for part, places in zip(self.parts, self.places[chosen].T, strict=True):
             used, back = np.unique(places, return_inverse=True)
             for level in part.levels(used):
                 labels = [level.labels[at] for at in back.tolist()]
-                found.append(Level(level.codes[back], labels, level.is_ordered))
-        return found
+                result.append(Level(level.codes[back], labels, level.is_ordered))
+        return result
 
     def identities(self) -> list[Hashable]:
         each = [part.identities() for part in self.parts]
@@ -212,8 +212,8 @@ def joined(first: Values, second: Values) -> tuple[Values, Positions]:
     Those of the first group are before those of the second among the latter.
     """
     both = first.followed_by(second)
-    known: dict[Hashable, int] = {}
-    each = [known.setdefault(one, len(known)) for one in both.identities()]
+    place_of: dict[Hashable, int] = {}
+    each = [place_of.setdefault(one, len(place_of)) for one in both.identities()]
     which = np.array(each, np.int64)
     _, at = np.unique(which, return_index=True)
     return both.take(at), which
@@ -273,8 +273,8 @@ class Segments:
         for part, code in zip(parts[1:], codes[1:], strict=True):
             # Made compact each time, so that no product of sizes runs over.
             key = pd.factorize(key)[0] * len(part) + code
-        compact, found = pd.factorize(key)
-        first = np.zeros(len(found), np.int64)
+        compact, inverse = pd.factorize(key)
+        first = np.zeros(len(inverse), np.int64)
         first[compact[::-1]] = np.arange(len(compact))[::-1]
         places = np.column_stack([code[first] for code in codes]).astype(np.int64)
         values = Combined([part.values for part in parts], places)
@@ -311,15 +311,15 @@ class Segments:
         values
             What the others are.
         """
-        found = np.asarray(codes, np.int32)[self.codes]
-        if self.owners is None and (found >= 0).all():
-            return Segments(found, values, None, self.length)
+        recoded = np.asarray(codes, np.int32)[self.codes]
+        if self.owners is None and (recoded >= 0).all():
+            return Segments(recoded, values, None, self.length)
         owners = np.arange(self.length) if self.owners is None else self.owners
-        keys = owners[found >= 0] * len(values) + found[found >= 0]
+        keys = owners[recoded >= 0] * len(values) + recoded[recoded >= 0]
         # Kept in the order of the owners.
         keys = np.unique(keys)
-        owners, found = keys // max(len(values), 1), keys % max(len(values), 1)
-        return Segments(found.astype(np.int32), values, owners, self.length)
+        owners, recoded = keys // max(len(values), 1), keys % max(len(values), 1)
+        return Segments(recoded.astype(np.int32), values, owners, self.length)
 
     def with_other(self, others: Positions) -> Segments:
         """Return the segments, some of them as one for all that are not shown one by one."""
@@ -346,11 +346,11 @@ class Segments:
         length
             The number of rows.
         """
-        found = self.of_rows(cells)
+        of_rows = self.of_rows(cells)
         if owners is None:
-            return found
-        rows = owners if found.owners is None else owners[found.owners]
-        keys = np.unique(rows * len(self) + found.codes)
+            return of_rows
+        rows = owners if of_rows.owners is None else owners[of_rows.owners]
+        keys = np.unique(rows * len(self) + of_rows.codes)
         codes = (keys % len(self)).astype(np.int32)
         return Segments(codes, self.values, keys // len(self), length)
 
@@ -425,16 +425,16 @@ def label(value: Json | Any) -> str:
 
 
 def _of_json(column: Column) -> Segments:
-    known: dict[Hashable, int] = {}
+    code_of: dict[Hashable, int] = {}
     values: list[Json] = []
     codes: list[int] = []
     owners: list[int] = []
 
     def code(value: Json) -> int:
-        found = known.setdefault(key(value), len(values))
-        if found == len(values):
+        number = code_of.setdefault(key(value), len(values))
+        if number == len(values):
             values.append(value)
-        return found
+        return number
 
     not_set = code(None)
     for owner, cell in enumerate(column.cells()):

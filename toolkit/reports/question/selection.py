@@ -177,14 +177,14 @@ class Selection:
         """Return the selected events where *mask* is true."""
         if mask.all():
             return self
-        return self._chosen(np.flatnonzero(mask))
+        return self._at_places(np.flatnonzero(mask))
 
-    def _chosen(self, chosen: Positions) -> Selection:
+    def _at_places(self, at: Positions) -> Selection:
         """Return some of the selected events, by their places among them."""
         if self.base is not None:
-            places = chosen if self.places is None else self.places[chosen]
+            places = at if self.places is None else self.places[at]
             return replace(self, places=places)
-        return self.at_rows(chosen if self.rows is None else self.rows[chosen])
+        return self.at_rows(at if self.rows is None else self.rows[at])
 
     def at_rows(self, rows: Positions | None) -> Selection:
         """Return other events, given by their rows, None for all, next to the same users."""
@@ -212,9 +212,9 @@ class Selection:
         """Return the selected events of some names, all of them if None is among them."""
         if len(names) == 1 or None in names:
             return self.named(None if None in names else names[0])
-        known = self.events.event_names
-        codes = [known.code(name) for name in names]
-        return self.keep(np.isin(self._of(known.codes), [code for code in codes if code >= 0]))
+        coded = self.events.event_names
+        codes = [coded.code(name) for name in names]
+        return self.keep(np.isin(self._of(coded.codes), [code for code in codes if code >= 0]))
 
     def between(self, start: int, end: int) -> Selection:
         """Return the selected events from *start* until before *end*, microseconds UTC."""
@@ -236,17 +236,17 @@ class Selection:
                 kept = kept.keep(mask_of(part, _EventScope(kept)))
         return kept
 
-    def _of_whom(self, chosen: Mask) -> Selection:
-        """Return the events of some users; *chosen* says of each distinct ID, last of no ID."""
-        if chosen.all():
+    def _of_whom(self, users: Mask) -> Selection:
+        """Return the events of some users; *users* says of each distinct ID, last of no ID."""
+        if users.all():
             return self
-        ids, found = self.ids, []
+        ids, parts = self.ids, []
         # Piece by piece, whose steps then stay in the processor's cache.
         for at in range(0, len(ids), _PIECE):
             # -1, no ID, is the last one.
-            mask = chosen.take(ids[at : at + _PIECE], mode="wrap")
-            found.append(np.flatnonzero(mask) + at)
-        return self._chosen(np.concatenate(found)) if found else self
+            mask = users.take(ids[at : at + _PIECE], mode="wrap")
+            parts.append(np.flatnonzero(mask) + at)
+        return self._at_places(np.concatenate(parts)) if parts else self
 
     def _of_users(self, condition: Expression) -> Mask:
         """Return for each distinct ID, and last for no ID, whether a condition is true."""
@@ -313,7 +313,7 @@ class Selection:
 
     def with_id(self) -> Selection:
         """Return the selected events that have a distinct ID."""
-        if (known := self._counts_of_ids) is not None and not known[1]:
+        if (counts := self._counts_of_ids) is not None and not counts[1]:
             return self
         return self.keep(self.ids >= 0)
 
@@ -349,11 +349,11 @@ class Selection:
         """
         everything = self.at_rows(None).visible
         start, end = self.period_of(node)
-        found = everything.named(node.event).between(start, end).where(node.where).with_id()
+        matching = everything.named(node.event).between(start, end).where(node.where).with_id()
         size = len(self.events.ids.texts) + 1
         if node.of is None:
-            return Column.of_array(np.bincount(found.ids, minlength=size))
-        return _added_up(evaluate(node.of, _EventScope(found)), found.ids, size)
+            return Column.of_array(np.bincount(matching.ids, minlength=size))
+        return _added_up(evaluate(node.of, _EventScope(matching)), matching.ids, size)
 
     def period_of(self, node: Tally) -> tuple[int, int]:
         """Return from when until before when a tally counts, in microseconds since 1970 UTC."""
@@ -381,8 +381,8 @@ class Selection:
         if self.snapshot is None:
             return 0, 0
         lacks = self.events.rows(self.snapshot) < 0
-        if (known := self._counts_of_ids) is not None:
-            counts = known[0][np.flatnonzero(lacks)]
+        if (counts_of_ids := self._counts_of_ids) is not None:
+            counts = counts_of_ids[0][np.flatnonzero(lacks)]
         else:
             codes = self.ids[np.append(lacks, False)[self.ids]]
             counts = np.bincount(codes)
@@ -398,8 +398,8 @@ class Selection:
     @property
     def without_id(self) -> int:
         """How many selected events have no distinct ID."""
-        known = self._counts_of_ids
-        return int(np.count_nonzero(self.ids < 0)) if known is None else known[1]
+        counts = self._counts_of_ids
+        return int(np.count_nonzero(self.ids < 0)) if counts is None else counts[1]
 
     def left_out(self, event: str | None, start: int, end: int) -> list[str]:
         """Return, as sentences, which events of a name no report counts.
@@ -429,9 +429,9 @@ class Selection:
         if events.is_named.all():
             return []
         rows = np.flatnonzero(~events.is_named & events.is_counted)
-        found = self.at_rows(rows).between(start, end)
-        said = f"Without a name, so counted as any event only: {count(len(found), 'event')}."
-        return [said] if len(found) else []
+        in_range = self.at_rows(rows).between(start, end)
+        said = f"Without a name, so counted as any event only: {count(len(in_range), 'event')}."
+        return [said] if len(in_range) else []
 
     def user_column(self, name: str) -> Column | Instants:
         """Return a user property, a cell a distinct ID and a last one for no ID."""
@@ -464,8 +464,8 @@ class Selection:
         own = (events.event_column, events.id_column, events.time_column)
         there = f'no event has a property "{name}"'
         bare = name.removeprefix("user.")
-        known = self.snapshot is not None and is_known(bare, self.snapshot)
-        if (known or bare != name) and bare and bare not in HIDDEN:
+        is_property = self.snapshot is not None and is_known(bare, self.snapshot)
+        if (is_property or bare != name) and bare and bare not in HIDDEN:
             return f'{there}; for that of the user write user["{bare}"]'
         meant = did_you_mean(name, (*events.properties, *own))
         if not meant and self.snapshot is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -40,6 +40,18 @@ class Step:
         return self.called or ("any event" if self.event is None else self.event)
 
     @property
+    def name_with_condition(self) -> str:
+        """The same, with what has to be true of it in brackets; a name of its own says it all."""
+        if self.called or self.where is None:
+            return self.name
+        condition = self.where.text
+        for prop in self.where.properties:
+            short = prop.name if prop.side == "event" else prop.label
+            if short.replace(".", "").isidentifier():
+                condition = condition.replace(prop.text, short)
+        return f"{self.name} ({condition})"
+
+    @property
     def label(self) -> str:
         """The same, with what has to be true of it."""
         parts = [self.name]
@@ -57,6 +69,20 @@ class Step:
         return self.label
 
 
+def names_of(steps: Sequence[Step]) -> list[str]:
+    """Return what to call each step: those of one event and different conditions differ.
+
+    >>> names_of([step("Cart"), step("Cart", 'event["amount"] > 10'), step("Buy"), step("Buy")])
+    ['Cart', 'Cart (amount > 10)', 'Buy', 'Buy']
+    """
+    conditions: dict[str, set[str]] = {}
+    for each in steps:
+        conditions.setdefault(each.name, set()).add("" if each.where is None else each.where.text)
+    return [
+        each.name_with_condition if len(conditions[each.name]) > 1 else each.name for each in steps
+    ]
+
+
 #: What a report takes as a step: a name, None for any event, or a Step.
 AnyStep: TypeAlias = str | Step | None
 
@@ -67,7 +93,7 @@ def step(
     *,
     anchored: bool = False,
     between: tuple[int, int] | None = None,
-    label: str | None = None,
+    name: str | None = None,
 ) -> Step:
     """Return an event to look for, where its name alone does not say it.
 
@@ -83,8 +109,9 @@ def step(
     between
         Of an event that a funnel excludes: the two steps it may not be between, such as
         ``(2, 3)``; by default the first and the last.
-    label
-        What a funnel calls it; by default the name of the event.
+    name
+        What a report calls it; by default the name of the event, with the condition where two
+        steps of a funnel have different ones.
 
     Returns
     -------
@@ -115,13 +142,13 @@ def step(
                 f"between={quoted(between):.60}; give two step numbers such as (2, 3)"
             )
         between = (int(numbers[0]), int(numbers[1]))
-    if label is not None and not isinstance(label, str):
-        raise ReportError(f"label={quoted(label):.60}; give text")
+    if name is not None and not isinstance(name, str):
+        raise ReportError(f"name={quoted(name):.60}; give text")
     condition = None if where is None else as_expression(where)
-    return Step(event, condition, check_flag("anchored", anchored), between, label or "")
+    return Step(event, condition, check_flag("anchored", anchored), between, name or "")
 
 
-def as_step(given: Any, role: str) -> Step:
+def as_step(value: Any, role: str) -> Step:
     """Return the step that a report was given as its argument *role*.
 
     Raises
@@ -129,11 +156,11 @@ def as_step(given: Any, role: str) -> Step:
     ReportError
         If it is not one.
     """
-    if isinstance(given, Step):
-        return given
-    if given is None or is_text(given):
-        return Step(given)
+    if isinstance(value, Step):
+        return value
+    if value is None or is_text(value):
+        return Step(value)
     raise ReportError(
-        f"{role}={quoted(given):.60}; give the name of an event, None for any event, or "
+        f"{role}={quoted(value):.60}; give the name of an event, None for any event, or "
         'tk.step("…", where=…)'
     )

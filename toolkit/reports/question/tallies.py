@@ -143,5 +143,5 @@ def _period(within: Any) -> str:
     )
 
 
-def _day(given: Any) -> str:
-    return given.isoformat() if isinstance(given, date) else str(given)
+def _day(day: Any) -> str:
+    return day.isoformat() if isinstance(day, date) else str(day)

@@ -150,25 +150,25 @@ class BirthPlan:
 
     def entries(self, segment: int | None, cohort: int | None) -> Entries:
         """Return the entries of a segment and a cohort, None for all."""
-        return self.course.entries.take(self.chosen(segment, cohort))
+        return self.course.entries.take(self.are_behind(segment, cohort))
 
-    def chosen(self, segment: int | None, cohort: int | None) -> Mask:
+    def are_behind(self, segment: int | None, cohort: int | None) -> Mask:
         """Return which entries are of a segment and a cohort, None for all."""
         entries = self.course.entries
-        chosen = np.ones(len(entries), np.bool_)
+        is_behind = np.ones(len(entries), np.bool_)
         if cohort is not None:
-            chosen &= entries.cohorts == cohort
+            is_behind &= entries.cohorts == cohort
         if segment is not None and entries.segments is not None:
-            chosen &= entries.segments == segment
-        return chosen
+            is_behind &= entries.segments == segment
+        return is_behind
 
     def ids(self, entries: Entries) -> list[str]:
         """Return the distinct IDs of entries, sorted."""
-        known = (
+        codes = (
             np.flatnonzero(np.bincount(entries.users)) if len(entries) else np.zeros(0, np.int64)
         )
-        found: list[str] = sorted(self.births.events.ids.texts.take(pa.array(known)).to_pylist())
-        return found
+        texts: list[str] = sorted(self.births.events.ids.texts.take(pa.array(codes)).to_pylist())
+        return texts
 
     def find(self, cohort: Moment | None) -> int | None:
         """Return the cohort that a time lies in, None for None."""

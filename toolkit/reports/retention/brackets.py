@@ -121,12 +121,12 @@ class Brackets:
         return edges[1:, None] + (self.lasts + 1) * LENGTHS[self.unit] <= self.range.end
 
 
-def brackets(given: Any, unit: RetentionUnit, mode: Mode, range_: Periods) -> Brackets:
+def brackets(buckets: Any, unit: RetentionUnit, mode: Mode, range_: Periods) -> Brackets:
     """Return the buckets that a report was given as ``buckets=``.
 
     Parameters
     ----------
-    given
+    buckets
         How many units, each a bucket; or the units that buckets begin in, and last the
         unit after the last bucket, ``[0, 1, 4, 8]``; or the first and the last unit of
         each, ``[(0, 0), (1, 3), (4, 7)]``. None is each unit that begins in the range.
@@ -136,15 +136,15 @@ def brackets(given: Any, unit: RetentionUnit, mode: Mode, range_: Periods) -> Br
     ReportError
         If it is none of these.
     """
-    if given is None:
+    if buckets is None:
         units = np.arange(_units_of(range_, unit, mode))
         return Brackets(units, units, unit, mode, range_)
-    if isinstance(given, int | np.integer) and not isinstance(given, bool):
-        if not 1 <= given <= _FURTHEST:
-            raise ReportError(f"buckets={quoted(given)}; there can be 1 to {_FURTHEST:,} of them")
-        units = np.arange(int(given))
+    if isinstance(buckets, int | np.integer) and not isinstance(buckets, bool):
+        if not 1 <= buckets <= _FURTHEST:
+            raise ReportError(f"buckets={quoted(buckets)}; there can be 1 to {_FURTHEST:,} of them")
+        units = np.arange(int(buckets))
         return Brackets(units, units, unit, mode, range_)
-    pairs = _pairs(given)
+    pairs = _pairs(buckets)
     firsts = np.array([first for first, _ in pairs], np.int64)
     lasts = np.array([last for _, last in pairs], np.int64)
     return Brackets(firsts, lasts, unit, mode, range_)
@@ -157,16 +157,16 @@ def _units_of(range_: Periods, unit: RetentionUnit, mode: Mode) -> int:
     return -((start - range_.end) // LENGTHS[unit])
 
 
-def _pairs(given: Any) -> list[tuple[int, int]]:
+def _pairs(buckets: Any) -> list[tuple[int, int]]:
     """Return the first and the last unit of each bucket."""
     allowed = (
         "give a number of buckets, such as 8; where buckets begin and the last one ends, such as "
         "[0, 1, 4, 8]; or the first and last unit of each, such as [(0, 0), (1, 3), (4, 7)]"
     )
-    wrong = ReportError(f"buckets={quoted(given):.80}; {allowed}")
-    if isinstance(given, str) or not isinstance(given, Iterable):
+    wrong = ReportError(f"buckets={quoted(buckets):.80}; {allowed}")
+    if isinstance(buckets, str) or not isinstance(buckets, Iterable):
         raise wrong
-    listed = list(given)
+    listed = list(buckets)
     if listed and all(map(_is_whole, listed)):
         pairs = [(first, after - 1) for first, after in pairwise(listed)]
     elif all(isinstance(each, list | tuple) and len(each) == 2 for each in listed):
@@ -179,13 +179,13 @@ def _pairs(given: Any) -> list[tuple[int, int]]:
     for first, last in pairs:
         if not reached < first <= last:
             raise ReportError(
-                f"buckets={quoted(given):.80}; each begins after the one before, at 0 or later: "
+                f"buckets={quoted(buckets):.80}; each begins after the one before, at 0 or later: "
                 f"{allowed}"
             )
         reached = last
     if reached >= _FURTHEST:
         raise ReportError(
-            f"buckets={quoted(given):.80} reach unit {reached:,}; the last is {_FURTHEST:,}"
+            f"buckets={quoted(buckets):.80} reach unit {reached:,}; the last is {_FURTHEST:,}"
         )
     return [(int(first), int(last)) for first, last in pairs]
 

@@ -140,20 +140,20 @@ class Retaining:
         sums = np.zeros((size, width))
         counted = np.zeros((size, width), np.int64)
         for owners, at, units in self._timing.pairs(entries):
-            chosen = has_value[at]
+            has_number = has_value[at]
             if self.criteria == "streak":
                 marks = self.brackets.index(units)
-                chosen &= self._is_unbroken(owners, marks)
+                has_number &= self._is_unbroken(owners, marks)
             elif self.criteria == "on":
                 marks = self.brackets.index(units)
-                chosen &= marks >= 0
+                has_number &= marks >= 0
             elif self.criteria == "on_or_after":
                 marks = self.brackets.begun_by(units)
             else:
                 marks = self.brackets.over_before(units)
-            cells, marks = groups[owners[chosen]], marks[chosen]
+            cells, marks = groups[owners[has_number]], marks[has_number]
             counted += _binned(cells, marks, size, width)
-            sums += _binned(cells, marks, size, width, values[at[chosen]])
+            sums += _binned(cells, marks, size, width, values[at[has_number]])
         if width > buckets:
             return self._spread(sums), self._spread(counted)
         return sums, counted

@@ -63,14 +63,14 @@ class Entries:
     def __len__(self) -> int:
         return len(self.users)
 
-    def take(self, chosen: Positions | Mask) -> Entries:
+    def take(self, places: Positions | Mask) -> Entries:
         """Return some of the entries."""
         cells = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Entries(**{name: _taken(values, chosen) for name, values in cells.items()})
+        return Entries(**{name: _taken(values, places) for name, values in cells.items()})
 
 
-def _taken(values: Any, chosen: Positions | Mask) -> Any:
-    return None if values is None else values[chosen]
+def _taken(values: Any, places: Positions | Mask) -> Any:
+    return None if values is None else values[places]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,8 @@ class Returns:
         """Return whether each of some returns is a birth in a segment."""
         keys = at * self.segments + segments
         places = np.minimum(np.searchsorted(self.births, keys), len(self.births) - 1)
-        found: Mask = self.births[places] == keys
-        return found
+        are_births: Mask = self.births[places] == keys
+        return are_births
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,8 +141,8 @@ class _Steps:
         marks[_rows(births)] = _BIRTH
         marks[_rows(returns)] |= _RETURN
         in_order = marks[events.timelines.rows]
-        chosen = np.flatnonzero(in_order)
-        rows, marks = events.timelines.rows[chosen], in_order[chosen]
+        marked = np.flatnonzero(in_order)
+        rows, marks = events.timelines.rows[marked], in_order[marked]
         users, times = events.ids.codes[rows], events.times[rows]
         is_birth = (marks & _BIRTH) != 0
         if (places := _births_first(users, times, is_birth)) is not None:
@@ -154,16 +154,16 @@ class _Steps:
         begins = np.ones(len(self.rows), np.bool_)
         begins[1:] = ~self._is_same_birth(np.arange(1, len(self.rows)))
         starts = np.flatnonzero(begins)
-        found: Positions = starts[np.searchsorted(starts, births, side="right") - 1]
-        return found
+        latest: Positions = starts[np.searchsorted(starts, births, side="right") - 1]
+        return latest
 
     def all_at_the_moment(self, births: Positions) -> Positions:
         """Return the places of all births at the moment of some, each of another user."""
         first = self.before_births(births)
         sizes = self.after_births(births) - first
         nth = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        found: Positions = np.repeat(first, sizes) + nth
-        return found
+        positions: Positions = np.repeat(first, sizes) + nth
+        return positions
 
     def after_births(self, births: Positions) -> Positions:
         """Return the place behind each birth and those of its user at the same moment."""
@@ -268,8 +268,8 @@ def course(
     segments = births.at_rows(steps.rows[places]).event_segments(by)
     owners, codes = segments.owners, segments.codes
     theirs = _Theirs(steps, places if owners is None else places[owners], codes, len(segments))
-    chosen = np.isin(theirs.places, at) if first_only else slice(None)
-    entries = _entries(steps, theirs.places[chosen], range_, codes[chosen])
+    kept = np.isin(theirs.places, at) if first_only else slice(None)
+    entries = _entries(steps, theirs.places[kept], range_, codes[kept])
     return Course(theirs.with_returns(entries), theirs.marked(came), segments)
 
 

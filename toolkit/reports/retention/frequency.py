@@ -50,7 +50,7 @@ from toolkit.reports.retention.retained import averaged
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HowMany: TypeAlias = Literal["at_least", "exactly"]
+FrequencyCriteria: TypeAlias = Literal["at_least", "exactly"]
 
 #: How many units after the birth are looked at unless the caller says otherwise.
 _WINDOW: Final[dict[str, int]] = {"day": 7, "week": 4, "month": 3}
@@ -64,7 +64,7 @@ def frequency(
     *,
     unit: RetentionUnit = "day",
     buckets: Any = None,
-    count: HowMany = "at_least",
+    criteria: FrequencyCriteria = "at_least",
     mode: Mode = "rolling",
     birth_mode: BirthMode = "any",
     by: By = None,
@@ -83,7 +83,7 @@ def frequency(
     buckets
         How many units from the birth on are looked at, or brackets of several units as
         for :func:`retention`. By default 7 days, 4 weeks or 3 months.
-    count
+    criteria
         ``"at_least"``: who came back in n of them or more; ``"exactly"``: in n of them.
 
     Returns
@@ -123,7 +123,7 @@ def frequency(
     2     2      3      0   0.0
     """
     check_choice("unit", unit, get_args(RetentionUnit))
-    check_choice("count", count, get_args(HowMany))
+    check_choice("criteria", criteria, get_args(FrequencyCriteria))
     scope = ReportScope.of(events, profiles, by=by, where=where, start=start, end=end, tz=tz, at=at)
     births = birth_plan(
         scope,
@@ -134,8 +134,8 @@ def frequency(
         mode=mode,
         birth_mode=birth_mode,
     )
-    definition = {**births.definition, "buckets": buckets, "count": count}
-    return Frequency(FrequencyPlan(births, count), definition)
+    definition = {**births.definition, "buckets": buckets, "criteria": criteria}
+    return Frequency(FrequencyPlan(births, criteria), definition)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +153,7 @@ class FrequencyPlan(ReportPlan):
     """What is counted: births, and on how many units users came back."""
 
     births: BirthPlan
-    how_many: HowMany
+    criteria: FrequencyCriteria
 
     @property
     def scope(self) -> ReportScope:  # type: ignore[override]
@@ -181,10 +181,10 @@ class FrequencyPlan(ReportPlan):
         """Return the numbers of the report of what was counted."""
         sizes, users = (each.values() for each in tally.counted)
         check_rows(users.size, len(tally))
-        if self.how_many == "at_least":
+        if self.criteria == "at_least":
             users = users[:, :, ::-1].cumsum(axis=2)[:, :, ::-1][:, :, 1:]
         ranked = tally.ranked(self.births.by, sizes.sum(axis=1))
-        order, first = ranked.order, int(self.how_many == "at_least")
+        order, first = ranked.order, int(self.criteria == "at_least")
         return FrequencyAnswer(ranked, sizes[order], users[order], first)
 
 
@@ -282,15 +282,17 @@ class Frequency(Report):
         numbers = self._numbers
         place = numbers.ranked.find(segment)
         code = None if place is None else int(numbers.ranked.codes[place])
-        chosen = self._births.chosen(code, self._births.find(cohort))
+        is_behind = self._births.are_behind(code, self._births.find(cohort))
         if units is not None:
             if not is_whole(units) or units not in self._units:
                 raise ReportError(
                     f"units={quoted(units)}; the report has {numbers.first} to {self._units[-1]}"
                 )
-            is_exact = self._plan.how_many == "exactly"
-            chosen &= (self._plan.visited == units) if is_exact else (self._plan.visited >= units)
-        return self._births.ids(self._births.course.entries.take(chosen))
+            is_exact = self._plan.criteria == "exactly"
+            is_behind &= (
+                (self._plan.visited == units) if is_exact else (self._plan.visited >= units)
+            )
+        return self._births.ids(self._births.course.entries.take(is_behind))
 
     def cell(self, row: int) -> Cell:
         """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
@@ -300,8 +302,8 @@ class Frequency(Report):
         ReportError
             If the table has no such row.
         """
-        found = self._table.iloc[self._checked(row)]
-        cell = {"cohort": found["cohort"], "units": int(found["units"])}
+        row_shown = self._table.iloc[self._checked(row)]
+        cell = {"cohort": row_shown["cohort"], "units": int(row_shown["units"])}
         ranked = self._numbers.ranked
         return {**cell, **ranked.cell(int(row) // (len(self._table) // len(ranked)))}
 
@@ -321,7 +323,7 @@ class Frequency(Report):
         rates = self.average["rate"].to_numpy(np.float64).reshape(shape)
         shown, legend = ranked.drawn(top, plots.MOST_LINES)
         names = [f"{units}" for units in self._units]
-        few = self._plan.how_many == "exactly"
+        few = self._plan.criteria == "exactly"
         return triangles.curves(
             ax,
             names if few else [f"{name}+" for name in names],
@@ -341,7 +343,7 @@ class Frequency(Report):
 
 
 def _title(plan: FrequencyPlan) -> str:
-    births, words = plan.births, plan.how_many.replace("_", " ")
+    births, words = plan.births, plan.criteria.replace("_", " ")
     units = f"users back on {words} n {births.brackets.unit}s"
     return plan.scope.titled(begun(f"{births.birth}, then {births.back}: {units}"))
 
@@ -362,7 +364,7 @@ DECLARATION: Final = Declaration(
             most=1_000,
         ),
         ChoiceField(
-            name="count",
+            name="criteria",
             label="Users back on",
             default="at_least",
             options=(("At least n units", "at_least"), ("Exactly n units", "exactly")),

@@ -274,17 +274,17 @@ class LifecyclePlan(ReportPlan):
 
     def users(self, segment: int | None, period: int | None, status: int | None) -> list[str]:
         users, at, statuses, codes, _ = self.statuses()
-        chosen = np.ones(len(users), np.bool_)
+        is_behind = np.ones(len(users), np.bool_)
         if period is not None:
-            chosen &= at == period
+            is_behind &= at == period
         if status is not None:
-            chosen &= statuses == status
+            is_behind &= statuses == status
         if segment is not None and codes is not None:
-            chosen &= codes == segment
-        known = np.flatnonzero(np.bincount(users[chosen], minlength=1))
-        texts = self.active.events.ids.texts.take(pa.array(known))
-        found: list[str] = sorted(texts.to_pylist())
-        return found
+            is_behind &= codes == segment
+        present = np.flatnonzero(np.bincount(users[is_behind], minlength=1))
+        texts = self.active.events.ids.texts.take(pa.array(present))
+        distinct_ids: list[str] = sorted(texts.to_pylist())
+        return distinct_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -362,9 +362,9 @@ class Lifecycle(Report):
         ReportError
             If the table has no such row.
         """
-        found = self._table.iloc[self._checked(row)]
+        row_shown = self._table.iloc[self._checked(row)]
         place = int(row) // (len(self._table) // len(self._numbers.ranked))
-        cell = {"time": found["time"], "status": found["status"]}
+        cell = {"time": row_shown["time"], "status": row_shown["status"]}
         return {**cell, **self._numbers.ranked.cell(place)}
 
     def plot(self, ax: Axes | None = None, *, segment: Json = None) -> Axes:

@@ -86,9 +86,9 @@ class RetentionAnswer:
         columns["rate"] = mean.rates.ravel()
         if self.values is not None:
             has_value = ~np.isnan(self.values)
-            known = np.where(has_value & is_over, self.sizes[:, :, None], 0)
-            added = (known * np.where(has_value, self.values, 0)).sum(axis=1)
-            columns["value"] = divided(added, known.sum(axis=1)).ravel()
+            weights = np.where(has_value & is_over, self.sizes[:, :, None], 0)
+            added = (weights * np.where(has_value, self.values, 0)).sum(axis=1)
+            columns["value"] = divided(added, weights.sum(axis=1)).ravel()
         return pd.DataFrame(columns)
 
 
@@ -170,8 +170,8 @@ class RetentionPlan(ReportPlan):
             cells = Selection(births.births.events, None, rows).event_column(self.number.name)
             if isinstance(cells, Instants):
                 raise ReportError(f"of={self.number.label} is a time; give a property of numbers")
-            found = retaining.add_up(entries, groups, sizes.size, cells)
-            sums, number = (Sums(each.reshape(shape)) for each in found)
+            added = retaining.add_up(entries, groups, sizes.size, cells)
+            sums, number = (Sums(each.reshape(shape)) for each in added)
             counted.append(sums if self.measure == "sum" else Quotients(sums, number))
         return ReportTally(values, codes, tuple(counted))
 

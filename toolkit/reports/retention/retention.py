@@ -284,8 +284,8 @@ class Retention(Report):
         ReportError
             If the table has no such row.
         """
-        found = self._table.iloc[self._checked(row)]
-        cell = {"cohort": found["cohort"], "bucket": int(found["bucket"])}
+        row_shown = self._table.iloc[self._checked(row)]
+        cell = {"cohort": row_shown["cohort"], "bucket": int(row_shown["bucket"])}
         ranked = self._numbers.ranked
         return {**cell, **ranked.cell(int(row) // (len(self._table) // len(ranked)))}
 

@@ -224,9 +224,9 @@ class Segmentation(Report):
         if plan.formula is not None:
             return plan.formula.text
         nouns = list(dict.fromkeys(each.noun for each in plan.metrics))
-        found = nouns[0] if len(nouns) == 1 else "value"
-        found = f"mean {found}" if plan.rolling is not None else found
-        return f"{found} so far" if plan.cumulative else found
+        noun = nouns[0] if len(nouns) == 1 else "value"
+        noun = f"mean {noun}" if plan.rolling is not None else noun
+        return f"{noun} so far" if plan.cumulative else noun
 
     def _legend(self, drawn: int) -> str:
         ranked, metrics = self._numbers.ranked, len(self._metrics)
@@ -275,19 +275,19 @@ class Segmentation(Report):
                 return None
             return np.sum([source[metric][place] for place, metric in pairs], axis=0)
 
-        found: list[tuple[str, Any, Any, tuple[int, int] | None]] = [
+        drawn: list[tuple[str, Any, Any, tuple[int, int] | None]] = [
             (label(*pair), values([pair], numbers.values), values([pair], numbers.previous), pair)
             for pair in named_
         ]
         if others and self._is_added:
             name = plots.other(len(others))
             together = values(others, numbers.values), values(others, numbers.previous)
-            found.append((name, *together, None))
-        found += [
+            drawn.append((name, *together, None))
+        drawn += [
             (label(*pair), values([pair], numbers.values), values([pair], numbers.previous), pair)
             for pair in unset
         ]
-        return found
+        return drawn
 
     def _title(self, definition: Mapping[str, object]) -> str:
         plan = self._plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,9 +31,6 @@ from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.question.segments import NOT_SET, OTHER, Segments
 from toolkit.reports.question.selection import Selection
 from toolkit.reports.segmentation.metrics import Formula, Metric
-
-#: Events of a user further apart than this are of two sessions.
-SESSION_GAP: Final = 30 * 60 * 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,11 +146,11 @@ class SegmentationPlan(TopPlan, ReportPlan):
         first, *others = (part.selection for part in self.parts)
         if not others:
             return first, [None]
-        chosen = np.zeros(len(self.visible.events), np.bool_)
+        is_counted = np.zeros(len(self.visible.events), np.bool_)
         for part in self.parts:
-            chosen[slice(None) if (at := part.selection.positions) is None else at] = True
-        positions = np.flatnonzero(chosen)
-        places = np.cumsum(chosen) - 1
+            is_counted[slice(None) if (at := part.selection.positions) is None else at] = True
+        positions = np.flatnonzero(is_counted)
+        places = np.cumsum(is_counted) - 1
         return first.at_rows(positions), [
             places if (at := part.selection.positions) is None else places[at]
             for part in self.parts
@@ -215,10 +212,10 @@ class SegmentationPlan(TopPlan, ReportPlan):
     @staticmethod
     def _used(happened: Sequence[Happened], size: int) -> Positions:
         """Return which of the segments occur, ascending."""
-        found = np.zeros(size, np.bool_)
+        used = np.zeros(size, np.bool_)
         for each in happened:
-            found[each.segments] = True
-        return np.flatnonzero(found)
+            used[each.segments] = True
+        return np.flatnonzero(used)
 
     def _amounts(self, part: MetricEvents) -> Amounts | None:
         prop = part.metric.of
@@ -319,8 +316,8 @@ class SegmentationPlan(TopPlan, ReportPlan):
         ranked = Ranked.whole()
         if self.by is not None:
             ranked = tally.ranked(self.by, self._size(tally))
-        found = [each.values() for each in tally.counted[:both]]
-        periods = [found[:number], *([] if self.before is None else [found[number:]])]
+        cells = [each.values() for each in tally.counted[:both]]
+        periods = [cells[:number], *([] if self.before is None else [cells[number:]])]
         undefined = 0
         if self.formula is not None:
             formula = self.formula
@@ -363,12 +360,12 @@ class SegmentationPlan(TopPlan, ReportPlan):
         self, metrics: Sequence[int], segment: int | None, bucket: int | None, *, before: bool
     ) -> list[str]:
         """Return the distinct IDs behind a cell, sorted."""
-        found: set[int] = set()
+        codes: set[int] = set()
         for number in metrics:
-            found.update(
+            codes.update(
                 self._users(number + (len(self.metrics) if before else 0), segment, bucket)
             )
-        texts = self.visible.events.ids.texts.take(pa.array(sorted(found), pa.int64()))
+        texts = self.visible.events.ids.texts.take(pa.array(sorted(codes), pa.int64()))
         ids: list[str] = sorted(texts.to_pylist())
         return ids
 
@@ -379,16 +376,16 @@ class SegmentationPlan(TopPlan, ReportPlan):
         ids: Any = happened.ids
         if metric.measure == "sessions":
             ids = part.selection.ids if happened.rows is None else part.selection.ids[happened.rows]
-        chosen = self._in_bucket(part, happened, bucket) & (ids >= 0)
+        is_behind = self._in_bucket(part, happened, bucket) & (ids >= 0)
         if segment is not None and happened.segments is not None:
-            chosen &= happened.segments == segment
+            is_behind &= happened.segments == segment
         amounts = self.amounts[number]
         if amounts is not None and amounts.owners is not None:
             has_amount = np.zeros(amounts.length, np.bool_)
             has_amount[amounts.owners] = True
             cells = ids if metric.is_of_users else happened.rows
-            chosen &= has_amount if cells is None else has_amount[cells]
-        users: list[int] = np.flatnonzero(np.bincount(ids[chosen])).tolist()
+            is_behind &= has_amount if cells is None else has_amount[cells]
+        users: list[int] = np.flatnonzero(np.bincount(ids[is_behind])).tolist()
         return users
 
     def _in_bucket(self, part: MetricEvents, happened: Happened, bucket: int | None) -> Mask:
@@ -405,16 +402,16 @@ class SegmentationPlan(TopPlan, ReportPlan):
         if part.days is None:
             return (happened.buckets >= first) & (happened.buckets <= bucket)
         window = measures.WINDOWS[part.metric.measure]
-        found = np.zeros(len(happened.buckets), np.bool_)
+        in_window = np.zeros(len(happened.buckets), np.bool_)
         for end in part.days[1][max(first, 0) : bucket + 1].tolist():
-            found |= (happened.buckets > end - window) & (happened.buckets <= end)
-        return found
+            in_window |= (happened.buckets > end - window) & (happened.buckets <= end)
+        return in_window
 
     # -- what to know ---------------------------------------------------------------------
 
     def notes(self, numbers: SegmentationAnswer) -> list[str]:
         """Return what one should know before trusting the numbers."""
-        found = []
+        sentences = []
         for part, amounts in zip(self.parts[: len(self.metrics)], self.amounts, strict=False):
             if amounts is None or not amounts.refused.any() or part.metric.of is None:
                 continue
@@ -423,34 +420,36 @@ class SegmentationPlan(TopPlan, ReportPlan):
                 refused = refused & (np.bincount(part.selection.ids, minlength=len(refused)) > 0)
             if number := int(refused.sum()):
                 whose = "distinct ID" if part.metric.is_of_users else "event"
-                found.append(
+                sentences.append(
                     f"Left out of the {part.metric.noun}, because of a value that is not a number: "
                     f"{count(number, whose)}."
                 )
-        found += self._of_windows() + self._of_segments(numbers)
+        sentences += self._of_windows() + self._of_segments(numbers)
         if numbers.undefined and self.formula is not None:
-            found.append(
+            sentences.append(
                 f"The formula has no value in {numbers.undefined:,} of "
                 f"{count(numbers.values[0].size, 'cell')}, for a division by zero or for lack of "
                 "a number in it; there it is NaN."
             )
         if self.rolling is not None and self.rolling > 1:
-            found.append(
+            sentences.append(
                 f"A mean of {self.rolling} {self.range.unit}s: the first {self.rolling - 1} have "
                 "none, since not all of it is in the range."
             )
         if self.before is not None and not len(
             self.visible.between(self.before.start, self.before.end)
         ):
-            found.append(f"No event at all is in the period to compare with, {self.before.span}.")
+            sentences.append(
+                f"No event at all is in the period to compare with, {self.before.span}."
+            )
         elif self.before is not None:
-            told = f"Compared with {self.before.span}, bucket by bucket."
+            sentence = f"Compared with {self.before.span}, bucket by bucket."
             observed = self.visible.observed
             by_whole = DAY if self.before.unit is None else int(np.diff(self.before.edges)[0])
             if observed is not None and self.before.start + by_whole <= observed[0]:
-                told += f" It begins before the first event, {times.iso(observed[0])}."
-            found.append(told)
-        return found
+                sentence += f" It begins before the first event, {times.iso(observed[0])}."
+            sentences.append(sentence)
+        return sentences
 
     def _of_windows(self) -> list[str]:
         windows = [part for part in self.parts[: len(self.metrics)] if part.days is not None]
@@ -470,24 +469,24 @@ class SegmentationPlan(TopPlan, ReportPlan):
     def _of_segments(self, numbers: SegmentationAnswer) -> list[str]:
         if self.by is None or self.segments is None:
             return []
-        found = []
+        sentences = []
         for part, labels in zip(self.by.parts, numbers.ranked.levels, strict=True):
             odd = getattr(part, "odd", "")
             if odd and odd in labels:
-                found.append(f"What is set and fits no bucket of {part.label} is in {odd}.")
+                sentences.append(f"What is set and fits no bucket of {part.label} is in {odd}.")
         if self.segments.owners is not None and not self._is_of_users:
             without = self.segments.length - len(np.unique(self.segments.owners))
             if without:
-                found.append(
+                sentences.append(
                     f"Without an element that matches, so in no segment: {count(without, 'event')}."
                 )
         if self.top is not None and any(OTHER in level for level in numbers.ranked.levels):
-            found.append(
+            sentences.append(
                 f"In addition to the {self.top} largest of {self.by.label}, "
                 f"all others but {NOT_SET} "
                 f"are counted together, each user once, as {OTHER}."
             )
-        return found
+        return sentences
 
 
 def _compact(happened: Sequence[Happened], used: Positions) -> list[Happened]:
@@ -515,8 +514,6 @@ def _days(range_: Periods, window: int) -> tuple[Periods, Positions]:
 def _sessions(visible: Selection) -> tuple[Positions, int]:
     """Return the session of each event, -1 without an ID, and how many there are."""
     line = visible.events.timelines
-    begins = np.ones(len(line.rows), np.bool_)
-    begins[1:] = (line.ids[1:] != line.ids[:-1]) | (np.diff(line.times) > SESSION_GAP)
     sessions = np.full(len(visible.events), -1, np.int64)
-    sessions[line.rows] = np.cumsum(begins) - 1
-    return sessions, int(begins.sum())
+    sessions[line.rows] = line.sessions
+    return sessions, int(line.sessions.max(initial=-1)) + 1

@@ -161,28 +161,28 @@ def as_metrics(
     ReportError
         If one of them is not one.
     """
-    given = list(event) if isinstance(event, list | tuple) else [event]
-    if not given:
+    listed = list(event) if isinstance(event, list | tuple) else [event]
+    if not listed:
         raise ReportError("event=[] counts nothing; give at least one, or None for any event")
-    if len(given) > len(_LETTERS):
-        raise ReportError(f"event= has {len(given)} metrics; give at most {len(_LETTERS)}")
-    found = []
-    for each in given:
+    if len(listed) > len(_LETTERS):
+        raise ReportError(f"event= has {len(listed)} metrics; give at most {len(_LETTERS)}")
+    metrics = []
+    for each in listed:
         if isinstance(each, Metric):
-            found.append(each)
+            metrics.append(each)
         elif isinstance(each, Step):
             plain = metric(each.event, measure=measure, of=of)
-            found.append(Metric(each.event, plain.measure, plain.of, each.where, each.called))
+            metrics.append(Metric(each.event, plain.measure, plain.of, each.where, each.called))
         elif each is None or is_text(each):
-            found.append(metric(each, measure=measure, of=of))
+            metrics.append(metric(each, measure=measure, of=of))
         else:
             raise ReportError(
                 f"event={quoted(each):.60}; give the name of an event, None for any event, "
                 'tk.step("…", where=…), tk.metric("…", measure=…), or a list of these'
             )
-    if all(isinstance(each, Metric) for each in given) and (measure != "total" or of is not None):
+    if all(isinstance(each, Metric) for each in listed) and (measure != "total" or of is not None):
         raise ReportError("each metric says its own measure; leave measure= and of= out")
-    return tuple(found)
+    return tuple(metrics)
 
 
 def named(metrics: Sequence[Metric]) -> list[str]:
@@ -231,9 +231,9 @@ class Formula:
         if not isinstance(text, str) or not text.strip():
             raise ReportError(f'formula={quoted(text):.60}; give text such as "A / B"')
         names = named(metrics)
-        known = dict(zip(_LETTERS, range(len(metrics)), strict=False))
-        known |= {name: at for at, name in enumerate(names)}
-        expression = parse_formula(text, known)
+        places = dict(zip(_LETTERS, range(len(metrics)), strict=False))
+        places |= {name: at for at, name in enumerate(names)}
+        expression = parse_formula(text, places)
         if expression.is_condition:
             raise ExpressionError(f"the formula {text:.80} is a condition; a formula is a number")
         return cls(text, expression)

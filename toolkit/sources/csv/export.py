@@ -12,23 +12,20 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm.auto import tqdm
 
 from toolkit.base import (
     ABSENT,
     HIDDEN,
     LAST_SEEN,
     NO_TIME,
-    ArgumentError,
-    Progress,
+    AnyProgress,
     argument,
-    check_flag,
     count,
     dumps,
     listed,
     path_of_format,
-    silent,
     texts_where,
+    watched_by,
 )
 from toolkit.columns import IS_NULL, Column, Mask, Positions
 from toolkit.profiles import ProfileTable, ProfileView, as_table
@@ -40,7 +37,6 @@ from toolkit.sources.files.whole_file import whole_file
 from toolkit.updates import name_refusal
 
 _TEXT: Final = pa.large_string()
-_PATIENCE: Final = 1.0
 # Rows joined into one piece of text at a time.
 _CHUNK: Final = 50_000
 # Cells with one of these are quoted.
@@ -82,7 +78,7 @@ class CsvExport:
 
 
 def write_csv(
-    profiles: ProfileTable | ProfileView, path: str | PathLike[str], *, progress: bool = True
+    profiles: ProfileTable | ProfileView, path: str | PathLike[str], *, progress: AnyProgress = True
 ) -> int:
     """Write every profile as a row of a CSV file; return how many.
 
@@ -116,7 +112,8 @@ def write_csv(
         The file to write, UTF-8; gzipped if it ends in ``.gz``. A file that is there is
         written over, once the new one is whole.
     progress
-        Whether to show a progress bar if it takes more than a second.
+        Whether to show a bar if it takes more than a second. Or a function to call now
+        and then, as in :func:`toolkit.import_csv`; what it raises leaves an older file as it was.
 
     Examples
     --------
@@ -142,15 +139,10 @@ def export_csv(
     profiles: ProfileTable | ProfileView,
     path: str | PathLike[str],
     *,
-    progress: bool = True,
-    notice: Progress = silent,
+    progress: AnyProgress = True,
 ) -> CsvExport:
-    """Write profiles as :func:`write_csv` does; return what was lost in place of a warning.
-
-    *notice* is called with how far it is, and may stop it; an older file stays as it was then.
-    """
+    """Write profiles as :func:`write_csv` does; return what was lost in place of a warning."""
     snapshot = as_table(profiles, views=True).snapshot()
-    check_flag("progress", progress, ArgumentError)
     path_of_format(path, "CSV")
     names = [name for name in snapshot.names if _may_be_column(name)]
     losses = _Losses([name for name in snapshot.names if not _may_be_column(name)])
@@ -158,12 +150,12 @@ def export_csv(
     if len(kept) < len(snapshot):
         snapshot = snapshot.take(kept)
     texts = [_quoted(losses.safe(snapshot.ids))]
-    for name in tqdm(names, "Writing", delay=_PATIENCE, disable=not progress, leave=False):
-        notice("Preparing", 0, 0)
-        texts.append(_quoted(losses.cells(name, snapshot.column(name))))
-    texts.append(_times(snapshot.last_seen))
-    header = _quoted(losses.safe(pa.array(names, _TEXT))).to_pylist()
-    with whole_file(path) as out:
+    with watched_by(progress) as notice, whole_file(path) as out:
+        for number, name in enumerate(names):
+            notice("Preparing", number, len(names))
+            texts.append(_quoted(losses.cells(name, snapshot.column(name))))
+        texts.append(_times(snapshot.last_seen))
+        header = _quoted(losses.safe(pa.array(names, _TEXT))).to_pylist()
         out.write((",".join([DISTINCT_ID, *header, LAST_SEEN]) + "\n").encode())
         for start in range(0, len(snapshot), _CHUNK):
             notice("Writing", start, len(snapshot))

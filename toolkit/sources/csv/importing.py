@@ -9,6 +9,7 @@ from typing import Final, Literal
 import pandas as pd
 
 from toolkit.base import (
+    AnyProgress,
     ArgumentError,
     CsvError,
     CsvRowsError,
@@ -121,7 +122,7 @@ def import_csv(
     on_error: Literal["raise", "skip"] = "raise",
     time: object = None,
     dry_run: bool = False,
-    progress: bool | Progress = True,
+    progress: AnyProgress = True,
 ) -> ImportReport:
     r"""``$set`` the rows of a CSV file as one batch, and return what became of them.
 
@@ -220,9 +221,9 @@ def import_csv(
         rows = typed_rows(file, mapped, kinds, notice)
         if len(rows.rejected) and on_error == "raise":
             raise _rejection_error(rows.rejected, file.text.rows)
+        before = profiles.snapshot(notice)
         notice("Comparing", 0, file.text.rows)
         merged = one_row_an_id(rows)
-        before = profiles.snapshot(notice)
         same_email, same_name = same_value_elsewhere(before, merged, ["$email", "$name"], notice)
         near = ids_but_for_case(before, merged.ids, mapped.id_name)
         result = profiles.set_columns(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from toolkit.base import ENDINGS, Progress
+from toolkit.base import ENDINGS, AnyProgress
 from toolkit.profiles import ProfileTable, ProfileView
 from toolkit.sources.csv.export import export_csv
 from toolkit.sources.csv.source import CsvSource, Source
@@ -38,8 +38,7 @@ class Format:
     media
         Its media type.
     write
-        Writes profiles: a table or a part of one, the path, whether to show a progress bar,
-        and the function that is called with how far it is.
+        Writes profiles: a table or a part of one, the path, and ``progress=``.
     read
         Returns the messages of a file, with ``"raise"`` or ``"skip"`` for wrong ones; None:
         messages are not read from it.
@@ -55,24 +54,22 @@ class Format:
     endings: tuple[str, ...]
     label: str
     media: str
-    write: Callable[[ProfileTable | ProfileView, Path, bool, Progress], Written]
+    write: Callable[[ProfileTable | ProfileView, Path, AnyProgress], Written]
     read: Callable[[Path, OnError], Messages] | None = None
     is_table: bool = False
     table: Callable[[CsvSource], CsvSource] | None = None
     other_endings: tuple[str, ...] = ()
 
 
-def _as_csv(
-    profiles: ProfileTable | ProfileView, path: Path, progress: bool, notice: Progress
-) -> Written:
-    export = export_csv(profiles, path, progress=progress, notice=notice)
+def _as_csv(profiles: ProfileTable | ProfileView, path: Path, progress: AnyProgress) -> Written:
+    export = export_csv(profiles, path, progress=progress)
     return Written(export.profiles, export.notes)
 
 
 def _write_messages(
-    profiles: ProfileTable | ProfileView, path: Path, progress: bool, notice: Progress
+    profiles: ProfileTable | ProfileView, path: Path, progress: AnyProgress
 ) -> Written:
-    return Written(write_messages(profiles, path, progress=progress, notice=notice))
+    return Written(write_messages(profiles, path, progress=progress))
 
 
 def _read_messages(path: Path, on_error: OnError) -> Messages:

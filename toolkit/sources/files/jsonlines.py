@@ -14,21 +14,20 @@ from typing import IO, Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from toolkit.base import (
     NO_TIME,
+    AnyProgress,
     ArgumentError,
     MessageFileError,
     MessageFileNotFoundError,
     PathIsFolderError,
-    Progress,
     argument,
     as_path,
-    check_flag,
+    counted,
     either,
     path_of_format,
-    silent,
+    watched_by,
 )
 from toolkit.profiles import ProfileTable, ProfileView, as_table
 from toolkit.sources.files.strict_json import loads
@@ -37,11 +36,9 @@ from toolkit.updates import Message
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
-_PATIENCE = 1.0
 _SHOWN = 120
 # Profiles turned into messages at a time.
 _CHUNK = 10_000
-_NOTICE_EVERY = 1_000
 
 
 class SkippedLine(NamedTuple):
@@ -77,7 +74,7 @@ def read_messages(
     path: str | PathLike[str],
     *,
     on_error: Literal["raise", "skip"] = "raise",
-    progress: bool = True,
+    progress: AnyProgress = True,
 ) -> Messages:
     """Return the messages of a JSON Lines file or a file of one JSON array.
 
@@ -95,7 +92,8 @@ def read_messages(
         ``"raise"``: a line that is not a JSON object is an error. ``"skip"``: such lines
         are left out and listed in ``.skipped``.
     progress
-        Whether to show a progress bar if it takes more than a second.
+        Whether to show a bar if it takes more than a second. Or a function to call now
+        and then, as in :func:`toolkit.import_csv`; what it raises stops the reading.
 
     Returns
     -------
@@ -113,30 +111,27 @@ def read_messages(
     """
     if on_error not in ("raise", "skip"):
         raise ArgumentError(f'on_error={on_error!r}; "raise" or "skip" is allowed')
-    check_flag("progress", progress, ArgumentError)
     if not as_path(path).exists():
         raise MessageFileNotFoundError(f"there is no file {fspath(path)!r}")
     messages: list[dict[str, Any]] = []
     lines: list[int] = []
     skipped: list[SkippedLine] = []
-    bar = tqdm(
-        _entries(Path(fspath(path))), "Reading", delay=_PATIENCE, disable=not progress, leave=False
-    )
-    for line, entry in bar:
-        try:
-            for message in _messages_in(entry):
-                messages.append(message)
-                lines.append(line)
-        except ValueError as error:
-            reason = str(error)
-            text = entry if isinstance(entry, str) else json.dumps(entry)
-            text = text[:_SHOWN].encode(errors="replace").decode()
-            skipped.append(SkippedLine(line, reason, text))
-            if on_error == "raise":
-                raise MessageFileError(
-                    f"{fspath(path)}, line {line}: {reason}: {text!r}. Nothing was "
-                    f"read; {argument('on_error', 'skip')} reads the other lines."
-                ) from error
+    with watched_by(progress, " lines") as notice:
+        for line, entry in counted("Reading", _entries(Path(fspath(path))), notice):
+            try:
+                for message in _messages_in(entry):
+                    messages.append(message)
+                    lines.append(line)
+            except ValueError as error:
+                reason = str(error)
+                text = entry if isinstance(entry, str) else json.dumps(entry)
+                text = text[:_SHOWN].encode(errors="replace").decode()
+                skipped.append(SkippedLine(line, reason, text))
+                if on_error == "raise":
+                    raise MessageFileError(
+                        f"{fspath(path)}, line {line}: {reason}: {text!r}. Nothing was "
+                        f"read; {argument('on_error', 'skip')} reads the other lines."
+                    ) from error
     return Messages(messages, lines, skipped)
 
 
@@ -223,8 +218,7 @@ def write_messages(
     path: str | PathLike[str],
     *,
     chunk: int | None = None,
-    progress: bool = True,
-    notice: Progress = silent,
+    progress: AnyProgress = True,
 ) -> int:
     """Write every profile as a ``$set`` message; return how many.
 
@@ -245,12 +239,10 @@ def write_messages(
         each a body to post as it is. An endpoint takes 2,000 (documented), older scripts
         send 200. None writes message by message.
     progress
-        Whether to show a progress bar if it takes more than a second.
-    notice
-        Called with how far it is; may stop it, and an older file stays as it was then.
+        Whether to show a bar if it takes more than a second. Or a function to call now
+        and then, as in :func:`toolkit.import_csv`; what it raises leaves an older file as it was.
     """
     as_table(profiles, views=True)
-    check_flag("progress", progress, ArgumentError)
     if chunk is not None and (isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1):
         raise ArgumentError(
             f"{argument('chunk', chunk)}; a number of messages from 1 on"
@@ -258,12 +250,10 @@ def write_messages(
         )
     is_array = str(path_of_format(path, "messages")).removesuffix(".gz").endswith(".json")
     count = entries = 0
-    with whole_file(path) as out:
+    with watched_by(progress, " profiles") as notice, whole_file(path) as out:
         texts = (message.as_text() for message in _all_messages(profiles))
-        watched = tqdm(texts, "Writing", delay=_PATIENCE, disable=not progress, leave=False)
-        for group in _chunks(watched, chunk or 1):
-            if count // _NOTICE_EVERY != (count + len(group)) // _NOTICE_EVERY or not count:
-                notice("Writing", count, len(profiles))
+        written = counted("Writing", texts, notice, len(profiles))
+        for group in _chunks(written, chunk or 1):
             entry = group[0] if chunk is None else f"[{','.join(group)}]"
             opening = ("[\n" if entries == 0 else ",\n") if is_array else ""
             out.write(f"{opening}{entry}{'' if is_array else chr(10)}".encode())

@@ -7,30 +7,30 @@ from os import PathLike, fspath
 from typing import Any, Final
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from toolkit.base import (
     LAST_SEEN,
     NO_TIME,
+    AnyProgress,
     ArgumentError,
     Json,
     MessageFileError,
-    check_flag,
+    counted,
     dumps,
     iso,
     path_of_format,
+    watched_by,
 )
 from toolkit.profiles import ProfileTable, ProfileView, as_table
 from toolkit.sources.files.jsonlines import Messages, read_messages
 from toolkit.sources.files.whole_file import whole_file
 from toolkit.updates import USERS
 
-_PATIENCE: Final = 1.0
 _AT_A_TIME: Final = 10_000
 
 
 def write_people(
-    profiles: ProfileTable | ProfileView, path: str | PathLike[str], *, progress: bool = True
+    profiles: ProfileTable | ProfileView, path: str | PathLike[str], *, progress: AnyProgress = True
 ) -> int:
     """Write every profile as ``{"$distinct_id": …, "$properties": {…}}``; return how many.
 
@@ -47,7 +47,8 @@ def write_people(
         array if it ends in ``.json``. A file
         that is there is written over, once the new one is whole.
     progress
-        Whether to show a progress bar if it takes more than a second.
+        Whether to show a bar if it takes more than a second. Or a function to call now
+        and then, as in :func:`toolkit.import_csv`; what it raises leaves an older file as it was.
 
     Examples
     --------
@@ -61,12 +62,10 @@ def write_people(
     <BLANKLINE>
     """
     as_table(profiles, views=True)
-    check_flag("progress", progress, ArgumentError)
     is_array = str(path_of_format(path, "profiles as JSON")).removesuffix(".gz").endswith(".json")
     number = 0
-    with whole_file(path) as out:
-        people = _people(profiles)
-        for each in tqdm(people, "Writing", delay=_PATIENCE, disable=not progress, leave=False):
+    with watched_by(progress, " profiles") as notice, whole_file(path) as out:
+        for each in counted("Writing", _people(profiles), notice, len(profiles)):
             opening = ("[\n" if number == 0 else ",\n") if is_array else ""
             out.write(f"{opening}{dumps(each)}{'' if is_array else chr(10)}".encode())
             number += 1
@@ -87,7 +86,7 @@ def _people(profiles: ProfileTable | ProfileView) -> Iterator[dict[str, Json]]:
 
 
 def read_people(
-    path: str | PathLike[str], *, group_key: str | None = None, progress: bool = True
+    path: str | PathLike[str], *, group_key: str | None = None, progress: AnyProgress = True
 ) -> Messages:
     """Return the profiles of a file as ``$set`` messages, for ``profiles.apply``.
 
@@ -102,7 +101,8 @@ def read_people(
     group_key
         The group key they are profiles of; None for users.
     progress
-        Whether to show a progress bar if it takes more than a second.
+        Whether to show a bar if it takes more than a second. Or a function to call now
+        and then, as in :func:`toolkit.import_csv`; what it raises stops the reading.
 
     Raises
     ------

@@ -16,7 +16,7 @@ import pandas as pd
 
 from toolkit.base import ArgumentError, MessageError, count, glimpse, listed, times
 from toolkit.events import Events
-from toolkit.profiles import ProfileTable
+from toolkit.profiles import ProfileTable, as_table
 from toolkit.sources.live.arriving_events import ArrivingEvents, Event, read_event, unused_of
 from toolkit.sources.live.segment import GROUP_KEY, translate
 from toolkit.sources.live.wire import Record
@@ -104,8 +104,7 @@ class Receiver:
         geo: Locator | None = None,
         group_key: str = GROUP_KEY,
     ) -> None:
-        if not isinstance(profiles, ProfileTable):
-            raise ArgumentError(f"a ProfileTable is needed, not {type(profiles).__name__}")
+        as_table(profiles)
         if geo is not None and not callable(getattr(geo, "locate", None)):
             raise ArgumentError(f"geo={glimpse(geo)!r}; an object with a method locate is needed")
         profiles.groups(group_key)  # refuses what is not a group key
