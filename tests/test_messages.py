@@ -16,7 +16,7 @@ from toolkit.base.reserved import SDK_FIELDS
 from toolkit.base.times import parse_time
 from toolkit.profiles.table import ProfileTable
 from toolkit.sources.live.arriving_events import read_event
-from toolkit.updates import Message, Rejection, parse_message
+from toolkit.updates import Message, Rejection, by_message, operators, parse_message
 
 
 def parsed(raw: Any, group_key: str = "") -> tuple[Message | None, list[Rejection]]:
@@ -404,3 +404,25 @@ def test_rejecting_many_messages_takes_no_longer_than_applying_them() -> None:
         result = profiles.apply([wrong] * number, progress=False)  # type: ignore[list-item]
         assert process_time() - began < of_valid  # what is left out costs less than what is not
         assert len(result.rejections) == number
+
+
+@pytest.mark.parametrize("rows_at_most", [0, 10_000])
+def test_a_refusal_is_one_object_from_the_operator_to_the_result(
+    rows_at_most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles = ProfileTable()
+    ids = [str(n) for n in range(100)]
+    profiles.apply([{"$distinct_id": each, "$set": {"a": "text"}} for each in ids])
+    made = []
+
+    class Counted(Rejection):
+        def __init__(self, *parts: Any, **named: Any) -> None:
+            super().__init__(*parts, **named)
+            made.append(self)
+
+    monkeypatch.setattr(operators, "Rejection", Counted)
+    monkeypatch.setattr(by_message, "ROWS_AT_MOST", rows_at_most)
+    monkeypatch.setattr(by_message, "_ONE_ROW_IN", 10**9)
+    result = profiles.apply([{"$distinct_id": each, "$add": {"a": 1}} for each in ids])
+    assert [id(each) for each in result.rejections] == [id(each) for each in made]
+    assert [each.distinct_id for each in made] == ids

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import pickle
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from toolkit.base import errors
@@ -58,3 +61,26 @@ def test_two_tables_are_compared_by_diff() -> None:
     assert one.diff(other).empty
     other.set("1", {"a": 2})
     assert len(one.diff(other)) == 1
+
+
+def test_large_tables_are_compared_by_columns_one_property_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cells, properties = 20_000, 80
+    tables = [ProfileTable(), ProfileTable()]
+    for plus, table in enumerate(tables):
+        frame = pd.DataFrame({f"p{n}": range(n, n + cells) for n in range(properties)})
+        table.set(frame.assign(distinct_id=frame.index, last=range(plus, plus + cells)))
+    one, other = tables
+    assert len(one.snapshot()) == len(other.snapshot()) == cells
+
+    monkeypatch.setattr(importlib.import_module("toolkit.columns.differences"), "Difference", None)
+    tracemalloc.start()
+    try:
+        changes = one.diff(other)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert changes["change"].tolist() == ["changed"] * cells
+    assert changes["old"].tolist() == list(range(1, 1 + cells))
+    assert peak < properties * cells * 8

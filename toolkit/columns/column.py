@@ -362,10 +362,7 @@ def _quoted(texts: pa.Array) -> pa.Array:
 
 def objects(cells: Sequence[Any], change: Callable[[Any], Any] | None = None) -> Any:
     """Return a one-dimensional object array; numpy alone would unpack the lists."""
-    result = np.empty(len(cells), object)
-    for position, cell in enumerate(cells):
-        result[position] = cell if change is None else change(cell)
-    return result
+    return np.fromiter(cells if change is None else map(change, cells), object, len(cells))
 
 
 def cell_frame(columns: Mapping[str, Any], index: Any = None) -> pd.DataFrame:

@@ -20,6 +20,7 @@ SHOWN: Final = 100
 
 # Equal values of one of these types are written the same.
 _PLAIN: Final = (str, int, bool)
+_TITLES: Final = ("distinct_id", "property", "change", "old", "new")
 _KINDS: Final = ("added", "changed", "removed")
 
 
@@ -81,7 +82,7 @@ def differences(
 
 def difference_frame(
     rows: Iterable[Difference],
-    titles: Sequence[str] = ("distinct_id", "property", "change", "old", "new"),
+    titles: Sequence[str] = _TITLES,
 ) -> pd.DataFrame:
     """Return differences as a DataFrame, a row each; ABSENT, and a whole profile, is NaN."""
     listed = list(rows)
@@ -113,8 +114,9 @@ class Differences:
     properties
         DataFrame: ``property``, and how many cells were ``added``, ``changed`` and
         ``removed`` (``int64``); the properties without a difference are left out.
-    rows
-        The differences, profile by profile: all of them, or the first.
+    changes
+        The differences, profile by profile, as :func:`difference_frame` has them: all of
+        them, or the first.
     """
 
     created: Mask
@@ -122,13 +124,12 @@ class Differences:
     updated: Mask
     cells: Mapping[str, Mask]
     properties: pd.DataFrame
-    rows: list[Difference]
+    changes: pd.DataFrame
 
 
 def compare(
     ids: pa.Array,
-    before: Mapping[str, Column],
-    after: Mapping[str, Column],
+    columns: Iterable[tuple[str, Column, Column]],
     there: tuple[Mask, Mask],
     at_most: int | None = SHOWN,
 ) -> Differences:
@@ -138,55 +139,66 @@ def compare(
     ----------
     ids
         The distinct IDs, pyarrow ``large_string``.
-    before, after
-        For each property a column of as many cells. One that is in neither, or in one
-        only, is absent there.
+    columns
+        The properties with their cells before and after. One after the other is read, so
+        there need be only two columns in memory at a time.
     there
         Which profiles there are before and after.
     at_most
         So many differences of cells are listed; None: all, and those of whole profiles.
     """
-    length = len(ids)
     created, deleted = there[1] & ~there[0], there[0] & ~there[1]
-    differs: Mask = np.zeros(length, np.bool_)
+    differs: Mask = np.zeros(len(ids), np.bool_)
     cells: dict[str, Mask] = {}
-    counts: list[tuple[str, int, int, int]] = []
-    first: list[tuple[int, int, str | None, Any, Any]] = []
+    counts: list[tuple[Any, ...]] = []
+    # Rows, and their property, change, old and new.
+    nothing = np.zeros(0, object)
+    parts: list[tuple[Any, ...]] = [(np.zeros(0, np.int64), *[nothing] * 4)]
     if at_most is None:
-        first += [(at, -1, None, ABSENT, {}) for at in np.flatnonzero(created).tolist()]
-        first += [(at, -1, None, {}, ABSENT) for at in np.flatnonzero(deleted).tolist()]
-    for place, name in enumerate(dict.fromkeys([*after, *before])):
-        old = before[name] if name in before else Column.absent(length)
-        new = after[name] if name in after else Column.absent(length)
+        for change, whole in (("created", created), ("deleted", deleted)):
+            at = np.flatnonzero(whole)
+            row = (None, change, np.nan, np.nan)
+            parts.append((at, *(np.full(len(at), each, object) for each in row)))
+    for name, old, new in columns:
         other = ~old.equals(new)
         if not other.any():
             continue
         cells[name] = other
         differs |= other
-        kinds = (other & ~old.is_present, other & old.is_present & new.is_present)
-        numbers = [int(kind.sum()) for kind in kinds]
-        counts.append((name, *numbers, int(other.sum()) - sum(numbers)))  # type: ignore[arg-type]
-        picked = np.flatnonzero(other)[:at_most]
-        values = zip(
-            picked.tolist(), old.take(picked).cells(), new.take(picked).cells(), strict=True
-        )
-        first += [(at, place, name, was, is_now) for at, was, is_now in values]
-    first.sort(key=lambda each: each[:2])
-    first = first[:at_most]
-    keys = ids.take(pa.array([each[0] for each in first], pa.int64())).to_pylist()
-    rows = [Difference(key, *each[2:]) for key, each in zip(keys, first, strict=True)]
+        # As in _KINDS: neither absent is 1, only what is new is 2.
+        kinds = np.where(old.is_present, np.where(new.is_present, 1, 2), 0)
+        counts.append((name, *np.bincount(kinds[other], minlength=3).tolist()))
+        at = np.flatnonzero(other)[:at_most]
+        named, kind = np.full(len(at), name, object), np.array(_KINDS, object)[kinds[at]]
+        parts.append((at, named, kind, _cells(old.take(at)), _cells(new.take(at))))
     properties = pd.DataFrame(counts, columns=["property", *_KINDS])
     properties = properties.astype(dict.fromkeys(_KINDS, "int64"))
-    return Differences(created, deleted, differs & there[0] & there[1], cells, properties, rows)
+    rows, *listed = map(np.concatenate, zip(*parts, strict=True))
+    order = np.argsort(rows, kind="stable")[:at_most]
+    frame: dict[str, Any] = {
+        title: each[order] for title, each in zip(_TITLES[1:], listed, strict=True)
+    }
+    keys = pd.Series(ids.take(pa.array(rows[order])).to_pylist(), dtype="str")
+    changes = cell_frame({_TITLES[0]: keys, **frame})
+    updated = differs & there[0] & there[1]
+    return Differences(created, deleted, updated, cells, properties, changes)
 
 
-def compare_snapshots(before: Snapshot, after: Snapshot) -> list[Difference]:
-    """Return what differs between two moments, whole profiles too.
+def _cells(column: Column) -> Any:
+    cells = objects(column.cells(), copied if column.kind == "json" else None)
+    cells[~column.is_present] = np.nan
+    return cells
+
+
+def compare_snapshots(before: Snapshot, after: Snapshot) -> pd.DataFrame:
+    """Return what differs between two moments, whole profiles too, a row each.
 
     Profiles are in the order of *after*, then those that are gone.
     """
     ids = pa.concat_arrays([after.ids, before.ids]).unique()
     then, now = before.positions(ids), after.positions(ids)
-    left = {name: column.take(then) for name, column in before.columns.items()}
-    right = {name: column.take(now) for name, column in after.columns.items()}
-    return compare(ids, left, right, (then >= 0, now >= 0), at_most=None).rows
+    columns = (
+        (name, before.column(name).take(then), after.column(name).take(now))
+        for name in dict.fromkeys([*after.columns, *before.columns])
+    )
+    return compare(ids, columns, (then >= 0, now >= 0), at_most=None).changes

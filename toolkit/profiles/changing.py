@@ -71,12 +71,17 @@ def change(
         if wrote:
             sent.append(messages[at])
 
-    before = {name: column.take(positions) for name, column in snapshot.columns.items()}
-    after_rows = [{} if row is None else row for row in rows.values()]
-    names = dict.fromkeys([*before, *(name for row in after_rows for name in row)])
-    after = {name: Column.of([row.get(name, ABSENT) for row in after_rows]) for name in names}
+    after = [{} if row is None else row for row in rows.values()]
+    columns = (
+        (
+            name,
+            snapshot.column(name).take(positions),
+            Column.of([row.get(name, ABSENT) for row in after]),
+        )
+        for name in dict.fromkeys([*snapshot.columns, *(name for row in after for name in row)])
+    )
     there = np.array([row is not None for row in rows.values()], np.bool_)
-    compared = compare(ids, before, after, (positions >= 0, there))
+    compared = compare(ids, columns, (positions >= 0, there))
     report = ChangeReport.of(compared, rejected, dry_run=dry_run)
     if dry_run or report.unchanged == report.matched:
         return report

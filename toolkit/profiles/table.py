@@ -54,7 +54,7 @@ from toolkit.base import (
     title,
     watched_by,
 )
-from toolkit.columns import Column, Positions, Snapshot, compare_snapshots, difference_frame
+from toolkit.columns import Column, Positions, Snapshot, compare_snapshots
 from toolkit.expressions import Expression, SnapshotScope, as_expression, mask_of
 from toolkit.profiles.saved_cohorts import saved_ids
 from toolkit.profiles.view import ProfileView, shown
@@ -1033,7 +1033,7 @@ class ProfileTable:
             each if isinstance(each, ProfileTable | ProfileView) else self.as_of(each)
             for each in (earlier, self if later is None else later)
         ]
-        return difference_frame(compare_snapshots(*(table.snapshot() for table in tables)))
+        return compare_snapshots(*(table.snapshot() for table in tables))
 
     def undo(
         self, batch_id: int, *, only_untouched: bool = False, progress: AnyProgress = False

@@ -309,8 +309,8 @@ def _apply_to_cells(
         refused: list[Rejection] = []
         after, wrote = growing.apply_to(operator, before, argument, refused)
         if refused:
-            rule = OPERATORS[operator].refusal
-            refused = [replace(each, operator=operator, rule=rule) for each in refused]
+            for each in refused:
+                each.operator, each.rule = operator, OPERATORS[operator].refusal
             results.refused.setdefault(at, []).extend(refused)
         results.wrote[at] |= wrote
         values[code] = after.get(name, ABSENT)

@@ -52,7 +52,8 @@ def plan_frame(
             at = pc.index_in(pa.array(of_name, pa.large_string()), rows.ids).to_numpy()
             at = np.unique(at[~new[name].is_present[at]]).astype(np.int64)
             new[name] = new[name].put(at, old[name].take(at))
-    compared = compare(rows.ids, old, new, (exists, np.ones(len(exists), np.bool_)))
+    pairs = ((name, old[name], column) for name, column in new.items())
+    compared = compare(rows.ids, pairs, (exists, np.ones(len(exists), np.bool_)))
     written = np.flatnonzero(compared.updated | compared.created)
     cells: dict[str, Column] = {}
     removed: dict[str, Mask] = {}

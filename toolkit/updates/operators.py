@@ -350,10 +350,9 @@ def apply_by(
         else:
             after, has_written = doing(name, before, argument, kept_back)
         if refused is not None:
-            rule = operator.refusal
-            refused += [
-                Rejection(-1, None, name, each.property, each.reason, rule) for each in kept_back
-            ]
+            for each in kept_back:
+                each.operator, each.rule = name, operator.refusal
+            refused += kept_back
         # SET-2: `$set {}` makes an empty profile
         wrote = wrote or has_written or (profile is None and operator.creates)
         if has_written or profile is not None or operator.creates:

@@ -18,7 +18,7 @@ CELLS: Final = ("distinct_id", "property", "reason")
 _SHOWN_ROWS: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rejection:
     """Why an update, or one property of it, was not applied (MSG-3).
 
@@ -42,8 +42,9 @@ class Rejection:
     rule: str = ""
 
     def at(self, index: int, distinct_id: str) -> Rejection:
-        """Return it with its place, which an operator does not know."""
-        return Rejection(index, distinct_id, self.operator, self.property, self.reason, self.rule)
+        """Fill in its place, which an operator does not know, and return it."""
+        self.index, self.distinct_id = index, distinct_id
+        return self
 
 
 class CellRejections(NamedTuple):

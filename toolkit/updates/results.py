@@ -226,7 +226,7 @@ class ChangeReport(Outcome):
             rejections=rejections,
             matched=matched,
             properties=compared.properties,
-            changes=difference_frame(compared.rows),
+            changes=compared.changes,
             **further,
         )
 
