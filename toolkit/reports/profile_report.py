@@ -373,7 +373,8 @@ class ProfileReport(Report):
         if plan.people.events is not None and plan.measure == "count":
             self._noun = "users"
         title = plan.terms.titled(self._noun[0].upper() + self._noun[1:])
-        table = pd.DataFrame({**self._ranked.columns(1), "value": self._values})
+        name = "count" if measures.is_count(plan.measure) else "value"
+        table = pd.DataFrame({**self._ranked.columns(1), name: self._values})
         super().__init__(title, definition, table, [*notes, *self._notes()])
 
     def _notes(self) -> list[str]:

@@ -152,7 +152,7 @@ def segmentation(
     ...     }
     ... )
     >>> segmentation(df, profiles, "Buy", by=user["plan"], unit=None).table
-       user.plan  value
+       user.plan  count
     0        pro      2
     1  (not set)      1
     """
