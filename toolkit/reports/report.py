@@ -134,10 +134,10 @@ class Report(ABC):
             each = [pd.array(a, whole.get(a.dtype.kind, a.dtype)) for a in each]
         if is_several or not across:
             columns = columns.loc[columns.index.repeat(len(shown))]
-            columns[None] = shown * len(places)
+            columns["values"] = shown * len(places)
         parts = [cells.take(at, allow_fill=True) for at in places for cells in each]
         wide = pd.DataFrame(dict(enumerate(parts)), index=_index(rows))
-        wide.columns = _index(columns)
+        wide.columns = _index(columns).set_names([*across, None][: columns.shape[1]])
         return wide
 
     def labelled(self, frame: pd.DataFrame) -> pd.DataFrame:
