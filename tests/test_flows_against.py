@@ -337,10 +337,9 @@ def with_top(paths: list[Path], whole: list[Path], top: int | None) -> list[Path
     result: list[Path] = [(who, segment, []) for who, segment, _ in paths]
     for step in range(len(paths[0][2]) if paths else 0):
         often = Counter(path[step] for *_, path in whole)
-        too = Counter(path[step] for *_, path in paths)
         names = sorted(
             {name for *_, path in [*paths, *whole] if (name := path[step]) is not None},
-            key=lambda name: (-often[name], -too[name], name),
+            key=lambda name: (-often[name], name),
         )
         for (*_, shown), (*_, path) in zip(result, paths, strict=True):
             name = path[step]

@@ -134,6 +134,7 @@ class Lab:
         page.wait_for_selector(".jp-Notebook .jp-Cell")
         try:
             opened.idle()
+            opened.restored()
             # The file browser takes room that the notebook can use.
             page.keyboard.press("Control+b")
             opened.run_all()
@@ -165,6 +166,8 @@ class Notebook:
         #: Exceptions that the kernel or the server wrote to a log.
         self.exceptions: list[str] = []
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        #: Whether the page has asked the kernel for the widgets that it may already have.
+        self.is_restored = False
         page.on("console", self._heard_console)
         page.on("websocket", self._listen)
         # A dialogue is what a script from a property would open.
@@ -186,6 +189,8 @@ class Notebook:
             return
         _, [header, _, _, content, *_] = deserialize_msg_from_ws_v1(frame)
         kind, said = json.loads(header)["msg_type"], json.loads(content)
+        if kind == "comm_info_reply":
+            self.is_restored = True
         if kind == "error":
             self.exceptions.append("\n".join(said["traceback"]))
         elif kind == "stream" and "Traceback (most recent call last)" in said["text"]:
@@ -194,6 +199,14 @@ class Notebook:
     def idle(self) -> None:
         """Wait until the kernel has nothing to do."""
         self.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+
+    def restored(self) -> None:
+        """Wait for the answer about widgets; what a cell shows before it may be lost."""
+        for _ in range(_PATIENCE // 50):
+            if self.is_restored:
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError("the page did not ask for the widgets of the kernel")
 
     def run_all(self) -> None:
         """Run all cells and wait for the first form."""

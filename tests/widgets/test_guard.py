@@ -170,7 +170,7 @@ def test_every_widget_of_every_form_is_guarded_and_knows_its_form(form: Any) -> 
         called += each._click_handlers.callbacks if hasattr(each, "_click_handlers") else []
         assert all(isinstance(callback, guarded._Callback) for callback in called)
         if each is not form:
-            holder = each._holder()
+            holder = each._holder
             assert holder is not None and each in holder.children
 
 
@@ -179,7 +179,7 @@ def test_FORM_1_whatever_fails_in_a_callback_is_shown_and_nothing_is_logged(
 ) -> None:
     tried = 0
     for each in list(widgets(form)):
-        if isinstance(each, FailureNote) or isinstance(each._holder(), FailureNote):
+        if isinstance(each, FailureNote) or isinstance(each._holder, FailureNote):
             continue
         for sent in changes(each)[:1]:
             for name in each.keys & sent.keys():
@@ -205,7 +205,7 @@ def boomed(widget: Any) -> bool:
     """Return whether the form around shows that something failed, and put that away."""
     form = widget
     while not isinstance(form, Form):
-        form = form._holder()
+        form = form._holder
     shown = any("boom" in told for told in failures(form))
     form._failure.clear()
     return shown

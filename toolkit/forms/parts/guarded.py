@@ -7,7 +7,6 @@ uses a form; so no callback can do without the guard.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 import anywidget
 import ipywidgets
+from ipywidgets.widgets.trait_types import InstanceDict
 from traitlets import Unicode, observe
 
 from toolkit.base import Html
@@ -29,26 +29,67 @@ Widget = ipywidgets.Widget
 ValueWidget = ipywidgets.ValueWidget
 
 
-class Guarded(ipywidgets.Widget):
+class Deferred(ipywidgets.Widget):
+    """A widget that is sent to the page when it is shown, alone or as part of another.
+
+    ipywidgets sends a widget as soon as it exists, and each change from then on, so that
+    a form of a hundred widgets costs hundreds of messages before anybody sees it. This
+    one is sent once, in the state in which it is shown.
+    """
+
+    _is_closed = False
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._is_built = False
+        super().__init__(*arguments, **options)
+        self._is_built = True
+
+    def open(self) -> None:
+        """Send the widget to the page, unless it is being built or was closed."""
+        if self._is_built and not self._is_closed:
+            super().open()
+
+    def close(self) -> None:
+        """Take the widget from the page for good."""
+        self._is_closed = True
+        super().close()
+
+    @property
+    def model_id(self) -> str:
+        """The name of the widget on the page. Only what is about to be shown needs one."""
+        self.open()
+        return str(super().model_id)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        self.open()
+        return super()._repr_mimebundle_(**options)
+
+
+class _Layout(Deferred, ipywidgets.Layout):
+    """Where a widget is put."""
+
+
+class Guarded(Deferred):
     """A widget with a guard around all that the page can set off.
 
     The page sends changes of traits, which call whoever observes them, and messages.
     Code that changes a trait of a widget or a state gets the exception itself.
     """
 
-    _holder: Callable[[], Guarded | None] = staticmethod(lambda: None)
+    layout = InstanceDict(_Layout).tag(sync=True, **ipywidgets.widget_serialization)
+
+    _holder: Guarded | None = None
 
     @observe("children")
     def _hold(self, change: Any) -> None:
         """Let the parts know what they are in; one taken out still knows where it was."""
         for part in change["new"]:
             if isinstance(part, Guarded):
-                part._holder = weakref.ref(self)
+                part._holder = self
 
     def fail(self, failure: Failure) -> bool:
         """Show what failed in the form around; return whether there is one."""
-        holder = self._holder()
-        return holder is not None and holder.fail(failure)
+        return self._holder is not None and self._holder.fail(failure)
 
     @contextmanager
     def guard(self, doing: str = "") -> Iterator[None]:

@@ -107,7 +107,7 @@ def _ground(widget: guarded.Guarded) -> str:
     """Return the colour that what is drawn in a form was drawn for."""
     holder: Any = widget
     while holder is not None and not hasattr(holder, "surroundings"):
-        holder = holder._holder()
+        holder = holder._holder
     return "#111" if holder is not None and holder.surroundings.dark else "#fff"
 
 
