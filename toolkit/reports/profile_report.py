@@ -105,8 +105,9 @@ def profile_report(
     Returns
     -------
     ProfileReport
-        Its ``table`` has a column named after each breakdown (``str``) and ``value``: ``int64``
-        for counts and for sums of integers, else ``float64``, NaN where there is nothing
+        Its ``table`` has a column named after each breakdown (its dtype is as for
+        :func:`segmentation`) and ``count`` (``int64``), or of a property ``value``: ``int64`` for
+        sums of integers and distinct values, else ``float64``, NaN where there is nothing
         to make it of. The order is that of :func:`segmentation`.
 
     Raises

@@ -124,7 +124,7 @@ def flows(
     -------
     Flows
         Its ``table`` has one row per link between two steps that follow each other: a column
-        named after the breakdown (``str``), ``step`` (of the end further from the anchor:
+        named after the breakdown (of its dtype), ``step`` (of the end further from the anchor:
         1 is the first after it, -1 the last before it; ``int64``), ``from`` and ``to`` (what
         happened first and then, ``str``), ``count`` (users or paths, ``int64``), ``rate`` (of
         all paths of the segment) and ``step_rate`` (of those at the end nearer to the

@@ -121,7 +121,8 @@ def funnel(
     Returns
     -------
     Funnel
-        Its ``table`` has a column named after the breakdown (``user.plan``; ``str``), ``step``
+        Its ``table`` has a column named after the breakdown (``user.plan``; its
+        dtype is as for :func:`segmentation`), ``step``
         (from 1; ``int64``), ``event`` (``str``), ``count`` (``int64``), ``rate`` (of step 1)
         and ``step_rate`` (of the step before; both 0 to 1, NaN of nobody),
         ``average_seconds`` and ``median_seconds`` (from the step before; NaN at step 1 and where

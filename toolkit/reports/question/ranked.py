@@ -227,8 +227,11 @@ class Ranked:
 def _categorical(level: Level, sizes: Any, names: Sequence[str], *, by_size: bool) -> Any:
     """Return names as an ordered categorical: in the order they have where there are no others."""
     order = _order([level], sizes, by_size=by_size)
-    texts: Any = pd.Series([level.labels[at] for at in order.tolist()], dtype="str").unique()
-    return pd.Categorical(pd.Series(list(names), dtype="str"), texts, ordered=True)
+    places: dict[str, int] = {}
+    for at in order.tolist():
+        places.setdefault(level.labels[at], len(places))
+    categories = pd.Index(list(places), dtype="str")
+    return pd.Categorical.from_codes([places[name] for name in names], categories, ordered=True)
 
 
 def segment_name(segment: Any) -> str:

@@ -89,7 +89,7 @@ def frequency(
     Returns
     -------
     Frequency
-        Its ``table`` has a column named after the breakdown (``str``), ``cohort`` (start of
+        Its ``table`` has a column named after the breakdown (of its dtype), ``cohort`` (start of
         the period, ``datetime64[us, tz]``), ``size`` (users in the cohort, ``int64``),
         ``units`` (n, ``int64``, from 1, or from 0 for ``"exactly"``), ``count`` (users, ``int64``),
         ``rate`` (0 to 1, ``float64``; NaN of an empty cohort) and ``complete`` (``bool``):

@@ -94,7 +94,7 @@ def lifecycle(
     Returns
     -------
     Lifecycle
-        Its ``table`` has a column named after the breakdown (``str``), ``time`` (start of the
+        Its ``table`` has a column named after the breakdown (of its dtype), ``time`` (start of the
         period, ``datetime64[us, tz]``), ``status`` (``str``) and ``count`` (users, ``int64``). A
         user who is active in a period is ``new`` if never active before, ``returning`` if
         active in the period before too, else ``resurrecting``; who was active in the period

@@ -125,7 +125,7 @@ def retention(
     Returns
     -------
     Retention
-        Its ``table`` has a column named after the breakdown (``str``), ``cohort`` (start of
+        Its ``table`` has a column named after the breakdown (of its dtype), ``cohort`` (start of
         the period, ``datetime64[us, tz]``), ``size`` (users in the cohort, ``int64``),
         ``bucket`` (``int64``, from 0), ``retained`` (users, ``int64``), ``rate`` (0 to 1,
         ``float64``; NaN of an empty cohort), for sums and averages ``value`` (``float64``),
