@@ -16,7 +16,8 @@ from toolkit.base.errors import InvalidTimeError
 from toolkit.base.times import iso, parse_time
 from toolkit.base.values import ABSENT, dumps
 from toolkit.columns.column import Column
-from toolkit.expressions import Expression, event, literal, tree, user
+from toolkit.expressions import Expression, Scope, event, literal, tree, user
+from toolkit.expressions.functions import FUNCTIONS
 
 
 class Time(int):
@@ -305,7 +306,7 @@ def tables(draw: st.DrawFn) -> Rows:
     return Rows(length, cells)
 
 
-class Rows:
+class Rows(Scope):
     """A scope of a few columns."""
 
     def __init__(self, length: int, cells: Cells) -> None:
@@ -362,11 +363,11 @@ def values(draw: st.DrawFn, depth: int) -> Expression:
 def applied_to(draw: st.DrawFn, operand: Expression) -> Expression:
     names = ["floor", "round", "ceil", "string", "number", "boolean", "datetime", "-"]
     name: Any = draw(st.sampled_from(names))
-    if name == "-":
-        return -operand
     if name == "datetime" and isinstance(operand, tree.Literal):
         return operand  # a text that is no time is refused
-    return tree.Function(name, operand)
+    if operand.type not in (None, *FUNCTIONS[name].takes):
+        return operand  # what can only be of another type is refused
+    return -operand if name == "-" else tree.Function(name, operand)
 
 
 @st.composite

@@ -24,7 +24,7 @@ from toolkit.base import errors
 from toolkit.cli import main
 from toolkit.profiles.table import ProfileTable
 from toolkit.store import connection, file as store, log, undo
-from toolkit.store.pending import beside
+from toolkit.store.pending import next_to
 
 KILLED = """
 import os, signal, sys
@@ -62,7 +62,7 @@ def killed(path: Path, batches: int = 3) -> None:
     """Leave a file whose last writer was killed, with all it wrote in the -wal."""
     done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(batches)], check=False)
     assert done.returncode == (-signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
-    assert beside(path, "-wal").stat().st_size > 0
+    assert next_to(path, "-wal").stat().st_size > 0
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
@@ -220,18 +220,18 @@ def test_a_file_beside_a_foreign_wal_is_refused(path: Path, tmp_path: Path, othe
         profiles.set("8", {"a": 2})
     killed(path)
     if other == "a newer copy":
-        wal = beside(path, "-wal").read_bytes()
+        wal = next_to(path, "-wal").read_bytes()
         with ProfileTable(path) as profiles:
             profiles.set("7", {"a": 3})
             profiles.backup(put, overwrite=True)
-        beside(path, "-wal").write_bytes(wal)
+        next_to(path, "-wal").write_bytes(wal)
     shutil.copy(put, path)
     before = path.read_bytes()
     with pytest.raises(errors.StoreDamagedError, match=r"shop\.db-wal next to .* another"):
         ProfileTable(path)
     assert path.read_bytes() == before
-    beside(path, "-wal").unlink()
-    beside(path, "-shm").unlink(missing_ok=True)
+    next_to(path, "-wal").unlink()
+    next_to(path, "-shm").unlink(missing_ok=True)
     with ProfileTable(path) as profiles:
         assert ("7" if other == "a newer copy" else "9") in profiles
         assert profiles.check().problems == ()
@@ -240,13 +240,13 @@ def test_a_file_beside_a_foreign_wal_is_refused(path: Path, tmp_path: Path, othe
 @pytest.mark.parametrize("left", ["nothing", "an empty file"])
 def test_a_wal_without_its_file_is_not_thrown_away(path: Path, left: str) -> None:
     killed(path)
-    wal = beside(path, "-wal").read_bytes()
+    wal = next_to(path, "-wal").read_bytes()
     moved = path.rename(path.with_name("moved.db"))
     if left == "an empty file":
         path.touch()
     with pytest.raises(errors.StoreDamagedError, match="holds what was written to it last"):
         ProfileTable(path)
-    assert beside(path, "-wal").read_bytes() == wal
+    assert next_to(path, "-wal").read_bytes() == wal
     moved.rename(path)
     with ProfileTable(path) as profiles:
         assert len(profiles) == 3
@@ -260,7 +260,7 @@ def test_a_wal_that_goes_while_the_file_is_open_is_noticed(
 ) -> None:
     profiles = ProfileTable(path)
     profiles.set("1", {"a": 1})
-    lost = beside(path, suffix)
+    lost = next_to(path, suffix)
     content = lost.read_bytes()
     lost.unlink()
     if replaced:
@@ -271,8 +271,8 @@ def test_a_wal_that_goes_while_the_file_is_open_is_noticed(
             ask()
     profiles.close()
     if replaced:
-        beside(path, "-wal").unlink(missing_ok=True)
-        beside(path, "-shm").unlink(missing_ok=True)
+        next_to(path, "-wal").unlink(missing_ok=True)
+        next_to(path, "-shm").unlink(missing_ok=True)
     with ProfileTable(path) as again:
         assert again["1"] == {"a": 1}
         assert again.check().problems == ()

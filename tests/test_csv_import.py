@@ -17,7 +17,7 @@ import toolkit as tk
 from tests.effort import examples
 from toolkit.base.errors import ColumnMappingError, CsvError, CsvRowsError
 from toolkit.profiles.table import ProfileTable
-from toolkit.sources.csv import file as csv_file
+from toolkit.sources.csv import file as csv_file, reading
 from toolkit.sources.csv.importing import import_csv, preview_csv
 from toolkit.sources.csv.reading import read_csv_text
 from toolkit.sources.csv.report import ImportReport
@@ -737,6 +737,19 @@ def test_CSV_7_a_table_that_fails_to_write_stays_as_it_was(
         import_csv(profiles, USERS)
 
     assert contents(profiles) == {"u1": {"plan": "free"}}
+
+
+def test_CSV_7_an_interrupt_at_a_ragged_row_is_an_interrupt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(parsed: reading._Parsed, text: str) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reading._Parsed, "_holds_nothing", interrupted)
+    started = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        tk.preview_csv(b"a,b\n1,2\n1,2,3\n")
+    assert time.perf_counter() - started < 4, "waited for Arrow to let go of what was raised"
 
 
 def test_CSV_7_rejected_rows_are_written_as_csv_without_formulas(

@@ -8,6 +8,7 @@ import gzip
 import io
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -543,6 +544,46 @@ def test_CSV_9_quotes_escaped_by_backslashes_are_read_so_and_noted(
     assert rows(text) == values
     assert text.ragged == ()
     assert "escaped by backslashes" in text.notes[0]
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[str | bool]:
+    """The escape character of each time that a whole file is read."""
+    made: list[str | bool] = []
+    csv_batches = csv_reading.csv_batches
+
+    def counted(stream: Any, on_ragged_row: Any, read: Any, parse: Any, convert: Any) -> Any:
+        made.append(parse["escape_char"])
+        return csv_batches(stream, on_ragged_row, read, parse, convert)
+
+    monkeypatch.setattr(csv_reading, "csv_batches", counted)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("note", "expected"), [(r'"say \"hi\", ok"', ["\\"]), ('"say ""hi"", ok"', [False])]
+)
+def test_a_file_is_read_once_however_it_escapes_quotes(
+    note: str, expected: list[str | bool], readings: list[str | bool]
+) -> None:
+    text = read(("id,note\n" + f"1,{note}\n" * 500).encode())
+
+    assert readings == expected
+    assert text.columns[1].to_pylist()[1:] == ['say "hi", ok'] * 500
+
+
+def test_a_file_that_also_doubles_quotes_further_down_is_read_as_csv_writes_it(
+    readings: list[str | bool],
+) -> None:
+    filler = "2,plain text\n" * 30_000
+    content = f'id,note\n1,"a \\"b\\" c"\n{filler}3,"say ""hi"", ok"\n'
+
+    text = read(content.encode(), at_most=100_000)
+
+    assert len(filler) > 1 << 18  # beyond what is looked at first
+    assert readings == ["\\", False]
+    assert [(each.line, each.reason) for each in text.ragged] == [(2, BACKSLASH)]
+    assert text.columns[1][-1].as_py() == 'say "hi", ok'
 
 
 def test_a_backslash_that_escapes_nothing_stays() -> None:

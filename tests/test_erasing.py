@@ -17,7 +17,7 @@ from tests.test_backup import filled
 from toolkit.columns.column import Column
 from toolkit.profiles.table import ProfileTable
 from toolkit.store import log, rows as stored, undo
-from toolkit.store.pending import beside
+from toolkit.store.pending import next_to
 
 #: Such as no other text in a file holds.
 PERSON = "zebra-77@person.example"
@@ -80,7 +80,7 @@ def traces(path: Path) -> list[str]:
     """The files beside each other that hold the person, in whatever form."""
     found = []
     for suffix in ("", "-wal", "-shm"):
-        file = beside(path, suffix)
+        file = next_to(path, suffix)
         content = file.read_bytes() if file.exists() else b""
         if PERSON.encode() in content or PERSON.encode("utf-16-le") in content:
             found.append(file.name)

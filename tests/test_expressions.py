@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
@@ -29,7 +30,7 @@ from tests.expression_reference import (
     value,
     values,
 )
-from toolkit import ProfileTable, event, user
+from toolkit import ProfileTable, cohort_of, event, user
 from toolkit.base.errors import ExpressionError, ToolkitError, UnknownPropertyWarning
 from toolkit.base.times import NO_TIME, iso, parse_time
 from toolkit.base.values import ABSENT, equal
@@ -38,6 +39,7 @@ from toolkit.columns.column import Column
 from toolkit.columns.snapshot import Snapshot
 from toolkit.expressions import (
     Expression,
+    Scope,
     SnapshotScope,
     as_expression,
     as_property,
@@ -45,6 +47,7 @@ from toolkit.expressions import (
     evaluate,
     literal,
     mask_of,
+    parse,
 )
 
 x = user["x"]
@@ -427,7 +430,7 @@ def test_EXPR_11_a_time_as_a_number_is_unix_seconds() -> None:
     assert results(x.as_datetime(), 1_767_225_600.5) == ["2026-01-01T00:00:00.500000Z"]
 
 
-class TimesScope:
+class TimesScope(Scope):
     """Two rows, each with a time."""
 
     def __len__(self) -> int:
@@ -447,6 +450,44 @@ def test_EXPR_12_a_scope_can_hand_out_times() -> None:
     assert evaluate(event["time"].as_text(), scope).cells() == ["2026-01-01T00:00:00Z", ABSENT]
 
 
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (parse('times_did("Buy") > 1'), "counts events, and there are none here"),
+        (parse('cohort("Fans")'), 'cohort\\("Fans"\\) names a saved cohort'),
+        (as_expression(cohort_of(["a"], "Fans")), "a cohort contains users, and there are none"),
+    ],
+)
+def test_a_scope_says_what_it_cannot_answer(condition: Any, message: str) -> None:
+    with pytest.raises(ExpressionError, match=message):
+        mask_of(condition, TimesScope())
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: literal("a").floor(), 'floor takes a number, and "a" is text; number(…) converts'),
+        (lambda: -(x == 1), '- takes a number, and user["x"] == 1 is a boolean; number(…) convert'),
+        (lambda: parse("ceil([1])"), "ceil takes a number, and [1] is a list"),
+        (lambda: parse("number({})"), "number takes a boolean or a number or text or a time, and"),
+        (lambda: (x == 1).as_datetime(), "datetime takes text or a number or a time, and user"),
+        (lambda: parse('round(datetime("2026-01-01"))'), "is a time; number(…) converts it"),
+    ],
+)
+def test_an_argument_that_can_only_be_of_another_type_is_refused(
+    build: Callable[[], Expression], message: str
+) -> None:
+    with pytest.raises(ExpressionError, match=re.escape(message)):
+        build()
+
+
+def test_completion_offers_the_functions_that_take_the_value() -> None:
+    assert {"floor", "as_text", "as_datetime"} <= set(dir(x))
+    assert not {"floor", "round", "ceil"} & set(dir(x.as_text()))
+    assert "as_datetime" not in dir(x == 1)
+    assert "as_number" in dir(x == 1)
+
+
 def test_instants_are_taken_by_position_like_columns() -> None:
     instants = Instants(np.array([1, NO_TIME, 3]))
 
@@ -457,7 +498,7 @@ def test_instants_are_taken_by_position_like_columns() -> None:
 # -- columns and scopes -------------------------------------------------------------------
 
 
-class OneColumn:
+class OneColumn(Scope):
     """A scope whose every property is one column."""
 
     def __init__(self, column: Column) -> None:

@@ -114,7 +114,7 @@ def one_column(*given_cells: Any) -> pd.DataFrame:
 def test_CELL_1_a_cell_is_the_JSON_it_stands_for_at_every_door(cell: Any, expected: Any) -> None:
     frame = one_column(cell, "text")
     by_import, by_set = tk.ProfileTable(), tk.ProfileTable()
-    assert tk.import_frame(by_import, frame).rejected == []
+    assert tk.import_frame(by_import, frame).rejected.empty
     assert len(by_set.set(frame).rejected) == 0
     events = tk.Events(frame.assign(event="View", time="2026-01-01"))
     for found in (by_import["0"]["x"], by_set["0"]["x"], events.column("x").cells()[0]):
@@ -148,7 +148,7 @@ def test_CELL_1_what_is_no_JSON_is_left_out_with_its_row_and_column(cell: Any, w
 
 
 def by_import(profiles: tk.ProfileTable, frame: pd.DataFrame) -> list[tuple[str, ...]]:
-    return list(tk.import_frame(profiles, frame).rejected)
+    return [tuple(row) for row in tk.import_frame(profiles, frame).rejected.to_numpy().tolist()]
 
 
 def by_set(profiles: tk.ProfileTable, frame: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -140,8 +140,8 @@ def test_HTTP_2_what_arrives_is_answered_and_shown(tmp_path: Path) -> None:
         )  # fmt: skip
         outcome = receiver.updates(records, source="test", groups=False)
         assert "z" in profiles
-        assert outcome.told is not None
-        for text in (outcome.told, repr(receiver.log()), *(map(str, receiver.recent()))):
+        assert outcome.refusal is not None
+        for text in (outcome.refusal, repr(receiver.log()), *(map(str, receiver.recent()))):
             text.encode("utf-8")
 
 

@@ -90,7 +90,7 @@ def test_LIMITS_two_columns_that_collide_once_cut_are_reported(profiles: Profile
     columns = {"n" * 255 + "a": Column.of([1]), "n" * 255 + "b": Column.of([2])}
     result = profiles.set_columns(ids, columns, source="columns")
     assert profiles["1"] == {"n" * 255: 1}
-    assert any("another property's" in what for _, _, what in result.rejected)
+    assert any("another property's" in what for what in result.rejected["reason"])
 
 
 def test_LIMITS_a_list_may_not_outgrow_its_size(profiles: ProfileTable) -> None:
@@ -115,7 +115,7 @@ def test_LIMITS_hold_for_whole_columns(profiles: ProfileTable) -> None:
     assert profiles["1"] == {"p0": "x" * 255, "new": 1}
     assert len(profiles["2"]) == 2_000
     assert profiles["2"]["p0"] == "short"
-    assert [(key, name) for key, name, _ in result.rejected] == [
+    assert [(key, name) for key, name, _ in result.rejected.to_numpy().tolist()] == [
         ("1", "p0"),
         ("2", "new"),
         ("1", "deep"),

@@ -15,8 +15,8 @@ import toolkit as tk
 from toolkit.base.reserved import SDK_FIELDS
 from toolkit.base.times import parse_time
 from toolkit.profiles.table import ProfileTable
-from toolkit.sources.live.arriving_events import Fault, read_event
-from toolkit.updates.messages import Message, Rejection, parse_message
+from toolkit.sources.live.arriving_events import read_event
+from toolkit.updates import Message, Rejection, parse_message
 
 
 def parsed(raw: Any, group_key: str = "") -> tuple[Message | None, list[Rejection]]:
@@ -350,7 +350,7 @@ def test_MSG_4_the_usual_wrong_objects_are_recognised(wrong: dict[str, Any], sai
 
 def test_an_update_sent_as_an_event_is_pointed_to_engage() -> None:
     fault = read_event({"$distinct_id": "1", "$set": {"a": 1}}, 0, 40, 0, strict=False)
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, Rejection)
     assert (
         fault.reason == "an event needs a name; this is an update of a profile: send it to /engage"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import urllib.error
 import urllib.request
@@ -13,6 +15,7 @@ import pandas as pd
 import pytest
 
 import toolkit as tk
+from tests.expression_functions import PAGE, table as functions_table
 from toolkit import errors, group, user
 from toolkit.base.progress import Progress, silent
 from toolkit.base.reserved import RESERVED, Reserved, display_name
@@ -24,14 +27,17 @@ from toolkit.expressions.cells import Cells
 from toolkit.expressions.functions import FUNCTIONS, function
 from toolkit.expressions.parsing import parse
 from toolkit.forms.csv.columns import writable
+from toolkit.forms.csv.state import CsvImportState
+from toolkit.forms.csv.steps import ChooseStep
 from toolkit.forms.editor.property_row import PropertyRow
 from toolkit.forms.editor.state import EditorState
 from toolkit.forms.users.export import export
 from toolkit.forms.users.panels import ExportPanel
-from toolkit.forms.users.rows import Rows
+from toolkit.forms.users.rows import UserRows
 from toolkit.forms.users.state import UsersState
 from toolkit.reports.form.choices import Choices
 from toolkit.sources.csv.mapping import meant_name
+from toolkit.sources.csv.source import CsvSource
 from toolkit.sources.files.formats import FORMATS, Format, OnError, Written
 from toolkit.sources.files.jsonlines import Messages
 from toolkit.sources.live.calls import (
@@ -118,7 +124,7 @@ def test_a_computed_property_is_offered_and_shown_by_the_forms(
     choices = Choices(events, profiles.snapshot())
     assert choices.properties[f"user.{id_length}"].label == f"User: {id_length}"
     assert choices.about(user[id_length]).type == "number"
-    rows = Rows(profiles.snapshot())
+    rows = UserRows(profiles.snapshot())
     assert id_length in rows.names
     assert rows.texts(id_length, np.arange(3)) == ["2", "3", "3"]
     assert rows.order(id_length, descending=True) is not None
@@ -133,8 +139,8 @@ def test_a_computed_property_that_needs_events_is_refused_without(
         profiles.where(user["$late"] > "2026-01-01")
     with pytest.raises(errors.ReportError, match="give events="):
         tk.profile_report(profiles, by=user["$late"])
-    assert "$late" not in Rows(profiles.snapshot()).names
-    assert "$late" in Rows(profiles.snapshot(), events).names
+    assert "$late" not in UserRows(profiles.snapshot()).names
+    assert "$late" in UserRows(profiles.snapshot(), events).names
     assert list(tk.cohort(events, profiles, user["$late"] >= "2026-05-02")) == ["ann", "stranger"]
 
 
@@ -198,9 +204,17 @@ def _read_ids(path: Path, on_error: OnError) -> Messages:
     return Messages(sent, list(range(1, len(ids) + 1)), [])
 
 
+def _table_of_ids(source: CsvSource) -> CsvSource:
+    with source.opened() as file:
+        return source.as_csv("distinct_id\n" + file.raw.read().decode())
+
+
 @pytest.fixture
 def ids_format(monkeypatch: pytest.MonkeyPatch) -> Format:
-    row = Format("ids", (".ids",), "Distinct IDs, a line each", "text/plain", _write_ids, _read_ids)
+    row = Format(
+        *("ids", (".ids",), "Distinct IDs, a line each", "text/plain", _write_ids, _read_ids),
+        table=_table_of_ids,
+    )
     monkeypatch.setitem(FORMATS, row.name, row)
     return row
 
@@ -225,12 +239,47 @@ def test_a_format_is_written_and_read_by_the_command_line(
     assert ".ids, .ids.gz" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("ids_format")
+def test_a_format_with_a_table_is_imported_like_csv(tmp_path: Path) -> None:
+    path, shop = tmp_path / "users.ids", tmp_path / "shop.db"
+    path.write_text("ann\nbob\n", encoding="utf-8")
+    assert tk.preview_csv(path).mapping == {0: "$distinct_id"}
+    profiles = tk.ProfileTable()
+    assert tk.import_csv(profiles, path).created == 2
+    zipped = path.with_suffix(".ids.gz")
+    zipped.write_bytes(gzip.compress(b"eve\n"))
+    assert tk.import_csv(profiles, zipped).created == 1
+    assert list(profiles) == ["ann", "bob", "eve"]
+    assert main(["import", str(shop), str(path)]) == 0
+    with tk.ProfileTable(shop) as table:
+        assert list(table) == ["ann", "bob"]
+
+
+@pytest.mark.usefixtures("ids_format")
+def test_a_format_with_a_table_is_taken_by_the_import_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("users.ids").write_text("ann\n", encoding="utf-8")
+    state = CsvImportState(tk.ProfileTable())
+    step = ChooseStep(state)
+    assert "users.ids" in step.path.options
+    assert ".ids" in step.drop.accept.split(",")
+    state.upload("more.ids", io.BytesIO(b"ann\nbob\n"))
+    assert state.wait(20)
+    assert (state.name, state.error) == ("more.ids", "")
+    assert state.preview is not None and state.preview.rows == 2
+    state.choose("users.ids")
+    assert state.wait(20)
+    assert state.preview.mapping == {0: "$distinct_id"}
+
+
 def test_a_format_is_offered_by_the_users_form(
     ids_format: Format, profiles: tk.ProfileTable, tmp_path: Path
 ) -> None:
     state = UsersState(profiles)
     assert (ids_format.label, "ids") in ExportPanel(state).kind.options
-    rows = Rows(profiles.snapshot())
+    rows = UserRows(profiles.snapshot())
     done = export(rows, np.arange(2), "ids", None, None, silent, profiles)
     assert (done.name, done.content, done.losses) == ("users.ids", b"bo\nann\n", ("Only the IDs.",))
 
@@ -306,10 +355,14 @@ def test_a_function_is_read_written_and_worked_out_wherever_expressions_are(
         # Entered by the decorator, and taken out again at the end.
         patch.setitem(FUNCTIONS, "doubled", FUNCTIONS["floor"])
 
-        @function("doubled", in_formulas=True)
+        @function("doubled", takes="number", gives="number", method="floor", in_formulas=True)
         def doubled(cells: Cells) -> Cells:
+            """Return each number times two."""
             return arithmetic("*", Cells.constant(2), cells)
 
+        assert "| number | each number times two; in formulas, too |" in functions_table()
+        with pytest.raises(errors.ExpressionError, match="doubled takes a number"):
+            parse('doubled(string(user["seats"])) > 1')
         condition = parse('doubled(user["seats"]) > 5')
         assert condition.text == 'doubled(user["seats"]) > 5'
         assert list(profiles.groups("company").where(condition)) == ["acme"]
@@ -322,3 +375,7 @@ def test_a_function_is_read_written_and_worked_out_wherever_expressions_are(
         )
         assert counted.table["value"].sum() == 2 * len(events)
     assert "doubled" not in FUNCTIONS
+
+
+def test_the_documentation_has_each_function_with_its_types() -> None:
+    assert functions_table() in PAGE.read_text(encoding="utf-8")

@@ -11,9 +11,8 @@ import pytest
 import toolkit as tk
 from tests.widgets.page import change, failures, press, widgets
 from toolkit.cli import main
-from toolkit.forms.lab.message import Row, put_together, taken_apart, value_hint
-from toolkit.updates import by_message
-from toolkit.updates.messages import Rejection
+from toolkit.forms.lab.message import MessageRow, put_together, taken_apart, value_hint
+from toolkit.updates import Rejection, by_message
 from toolkit.updates.operators import OPERATORS, Operator
 from toolkit.updates.rules import RULES, applied_rules
 
@@ -52,7 +51,7 @@ def test_a_ninth_operator_goes_through_a_table_and_its_past(
 def test_a_ninth_operator_goes_through_the_operator_lab(ninth: str) -> None:
     lab = tk.OperatorLab()
     state = lab.state
-    state.edit(rows=[Row(ninth, "age", "")])
+    state.edit(rows=[MessageRow(ninth, "age", "")])
     assert state.row_errors == [f"a value is missing, such as {value_hint(ninth)}"]
     state.edit_row(0, value="50")
     assert state.trial.after["age"] == 50
@@ -66,7 +65,7 @@ def test_a_ninth_operator_goes_through_the_operator_lab(ninth: str) -> None:
 
 @pytest.mark.parametrize("operator", [*OPERATORS, "$max"])
 def test_every_operator_has_a_hint_and_comes_back_from_the_form(ninth: str, operator: str) -> None:
-    row = Row(operator, "plan", "1")
+    row = MessageRow(operator, "plan", "1")
     message, errors = put_together(taken_apart({"$distinct_id": "1"})._replace(rows=(row,)), {})
     assert errors == [""]
     [back] = taken_apart({"$distinct_id": "1", **message}).rows
@@ -86,7 +85,7 @@ def prepend(properties: Any, argument: Any, refused: Any = None) -> Any:
         if isinstance(stored, list):
             new[name] = [element, *stored]
         elif refused is not None:
-            refused.append((name, "no list"))
+            refused.append(Rejection(property=name, reason="no list"))
     return {**properties, **new} if new else properties
 
 
@@ -156,8 +155,10 @@ def test_further_operators_are_named_by_rules_limits_and_the_command_line(
 ) -> None:
     message = {"$distinct_id": "1", "$prepend": {"tags": "b", "plan": "x"}}
     before = {"plan": "pro"}
-    rejected = [Rejection(0, "1", "$prepend", "plan", "no list")]
-    found = applied_rules(before, message, {**before, "tags": ["b"]}, rejected)
+    profiles = tk.ProfileTable()
+    profiles.set("1", before)
+    result = profiles.apply([message])
+    found = applied_rules(before, message, profiles["1"], result.rejections)
     assert {"APPEND-1", "LIST-1"} <= set(found) <= set(RULES)
     table = tk.ProfileTable(limits="mixpanel")
     table.set("1", {"tags": ["x" * 200] * 1_290})
@@ -173,7 +174,7 @@ def test_further_operators_are_named_by_rules_limits_and_the_command_line(
 
 @pytest.mark.usefixtures("more")
 def test_an_operator_of_names_is_a_row_without_a_value() -> None:
-    row = Row("$clear", "tags", "")
+    row = MessageRow("$clear", "tags", "")
     assert (row.takes_property, row.takes_value, value_hint("$clear")) == (True, False, "")
     message, errors = put_together(taken_apart({"$distinct_id": "1"})._replace(rows=(row,)), {})
     assert (message, errors) == ({"$distinct_id": "1", "$clear": ["tags"]}, [""])

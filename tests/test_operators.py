@@ -9,16 +9,18 @@ from hypothesis import given, strategies as st
 
 from tests.strategies import NAMES, cells, operations, values
 from toolkit.base.values import copied, equal
-from toolkit.updates import operators
+from toolkit.updates import Rejection, operators
 
 ADD_REASON = "not a number"
 LIST_REASON = "not a list"
 
 
-def refused_by(operator: str, properties: dict[str, Any], argument: Any) -> list[tuple[str, str]]:
-    refused: list[tuple[str, str]] = []
+def refused_by(
+    operator: str, properties: dict[str, Any], argument: Any
+) -> list[tuple[str | None, str]]:
+    refused: list[Rejection] = []
     operators.OPERATORS[operator](properties, argument, refused)
-    return refused
+    return [(each.property, each.reason) for each in refused]
 
 
 def test_SET_1_overwrites_and_keeps_the_rest() -> None:

@@ -18,12 +18,13 @@ import pytest
 import toolkit as tk
 from toolkit.base.errors import MessageError, RequestError
 from toolkit.sources.live import arriving_events, wire
-from toolkit.sources.live.arriving_events import ArrivingEvents, Event, Fault, read_event
+from toolkit.sources.live.arriving_events import ArrivingEvents, Event, read_event
 from toolkit.sources.live.calls import Call, answer
 from toolkit.sources.live.guard import Guard
 from toolkit.sources.live.receiver import Receiver
 from toolkit.sources.live.segment import translate
 from toolkit.sources.live.wire import Body, read_form, read_records
+from toolkit.updates import Rejection
 
 GOOD_UPDATE = {"$distinct_id": "7", "$set": {"plan": "pro"}}
 FORM = "application/x-www-form-urlencoded"
@@ -257,7 +258,7 @@ def test_commas_and_brackets_in_texts_are_no_values() -> None:
 # Events
 
 
-def event(strict: bool = False, **properties: Any) -> Event | Fault:
+def event(strict: bool = False, **properties: Any) -> Event | Rejection:
     arrival = 1_800_000_000_000_000
     return read_event({"event": "Buy", "properties": properties}, 3, 10, arrival, strict=strict)
 
@@ -304,8 +305,8 @@ GOOD = {"distinct_id": "7", "time": 1_700_000_000, "$insert_id": "a-1"}
 def test_strict_asks_for_what_the_product_asks_for(changed: dict[str, Any], field: str) -> None:
     assert isinstance(event(strict=True, **GOOD), Event)
     fault = event(strict=True, **{**GOOD, **changed})
-    assert isinstance(fault, Fault)
-    assert (fault.index, fault.field) == (3, field)
+    assert isinstance(fault, Rejection)
+    assert (fault.index, fault.property) == (3, field)
 
 
 def test_strict_takes_an_event_of_nobody() -> None:
@@ -321,7 +322,7 @@ def test_strict_takes_an_event_of_nobody() -> None:
 )  # fmt: skip
 def test_what_is_no_event_is_a_fault_with_a_reason(raw: Any) -> None:
     fault = read_event(raw, 0, 1, 0, strict=False)
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, Rejection)
     assert fault.reason
 
 

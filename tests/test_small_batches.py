@@ -107,12 +107,12 @@ def test_the_history_of_a_profile_unpacks_only_what_may_hold_it(
     monkeypatch.setattr(log, "_AS_MESSAGES_AT_MOST", 0)
     monkeypatch.setattr(store, "_MESSAGES_AS_ROWS", 1)
     unpacked = []
-    for name in ("read_updates", "read_messages", "logged_message"):
+    for name in ("read_updates", "read_messages", "logged_messages"):
         read = getattr(bulk, name)
 
-        def counted(*given: Any, read: Any = read, name: str = name) -> Any:
-            unpacked.append(name)
-            return read(*given)
+        def counted(given: Any, *about: Any, read: Any = read, name: str = name) -> Any:
+            unpacked.extend([name] * (len(given) if name == "logged_messages" else 1))
+            return read(given, *about)
 
         monkeypatch.setattr(bulk, name, counted)
     with ProfileTable(tmp_path / "shop.db") as profiles:
@@ -123,7 +123,7 @@ def test_the_history_of_a_profile_unpacks_only_what_may_hold_it(
         profiles.apply([{"$distinct_id": each, "$add": {"k": 1}} for each in names * 2])
         assert len(profiles.history("other")) == 1
         # Where its name stands as a value it is looked at.
-        assert set(unpacked) <= {"logged_message"} and len(unpacked) <= 51
+        assert set(unpacked) <= {"logged_messages"} and len(unpacked) <= 51
         unpacked.clear()
         assert profiles.history(names[0])["new"].tolist() == [1, 2]
         assert len(unpacked) == 2

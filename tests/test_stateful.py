@@ -27,7 +27,7 @@ from toolkit.base import errors, times
 from toolkit.columns.column import Column
 from toolkit.profiles.table import ProfileTable
 from toolkit.store import file as store, log, parquet as bulk, rows as stored, undo
-from toolkit.updates import by_message as batch_module, operators
+from toolkit.updates import Rejection, by_message as batch_module, operators
 from toolkit.updates.messages import Message, parse_message, without
 
 Model = dict[str, dict[str, Any]]  # and Model() is an empty one
@@ -105,10 +105,10 @@ class StoreMachine(RuleBasedStateMachine):
         """Return what messages lead to, and what of them was accepted (MSG-5)."""
         model, accepted = dict(model), []
         for message in sent:
-            refused: list[tuple[str, str, str]] = []
+            refused: list[Rejection] = []
             key = message.distinct_id
             profile, _ = operators.apply(model.get(key), message.operations, refused)
-            left = without(message, [each[:2] for each in refused]) if refused else message
+            left = without(message, refused) if refused else message
             if left is not None:
                 accepted.append(left)
             if profile is None:

@@ -21,7 +21,7 @@ from toolkit.base import errors
 from toolkit.columns.column import Column
 from toolkit.profiles.table import ProfileTable
 from toolkit.store import file as store, log, parquet as bulk, rows as stored
-from toolkit.store.pending import beside
+from toolkit.store.pending import next_to
 from toolkit.updates import by_message as batch_module
 from toolkit.updates.state import State
 
@@ -66,7 +66,7 @@ def test_any_tool_can_read_the_file(path: Path) -> None:
 
 def replayed(profiles: ProfileTable) -> State:
     """The state that the log alone leads to."""
-    from toolkit.updates.planning import plan
+    from toolkit.updates.by_message import plan
 
     state = State()
     kept = profiles._engine.log
@@ -359,7 +359,7 @@ def test_a_file_deleted_or_replaced_while_open_is_noticed(path: Path, tmp_path: 
         profiles = ProfileTable(path)
         profiles.set("1", {})
         for suffix in ("", "-wal", "-shm"):
-            beside(path, suffix).rename(tmp_path / f"moved-{replace}.db{suffix}")
+            next_to(path, suffix).rename(tmp_path / f"moved-{replace}.db{suffix}")
         if replace:
             ProfileTable(path).close()
         with pytest.raises(errors.StoreError, match="deleted or replaced"):

@@ -14,7 +14,7 @@ from tests.strategies import batches
 from toolkit.base import times
 from toolkit.base.values import ABSENT, dumps
 from toolkit.profiles.table import ProfileTable
-from toolkit.updates import by_message as batch_module, growing, operators
+from toolkit.updates import Rejection, by_message as batch_module, growing, operators
 from toolkit.updates.messages import parse_message
 
 # The fixtures set constants that stay the same for all examples.
@@ -74,9 +74,9 @@ def reference(sent: list[list[dict[str, Any]]]) -> tuple[dict[str, Any], list[tu
             if message is None:
                 continue
             before, seen = profiles.get(message.distinct_id, (None, times.NO_TIME))
-            refused: list[tuple[str, str, str]] = []
+            refused: list[Rejection] = []
             after, wrote = operators.apply(before, message.operations, refused)
-            refusals += [(index, reason) for _, _, reason in refused]
+            refusals += [(index, each.reason) for each in refused]
             if not wrote:
                 continue
             if after is None:

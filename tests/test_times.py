@@ -20,7 +20,8 @@ from toolkit import user
 from toolkit.base import durations, errors, times
 from toolkit.base.times import NO_TIME, parse_time
 from toolkit.columns import series
-from toolkit.sources.live.arriving_events import Fault, read_event
+from toolkit.sources.live.arriving_events import read_event
+from toolkit.updates import Rejection
 
 FIRST, END = 315_532_800, 4_102_444_800
 MEANT = [
@@ -135,7 +136,7 @@ def sent(number: Any) -> str:
     fault = read_event(
         {"event": "A", "properties": {"distinct_id": "1", "time": number}}, 0, 9, 0, strict=False
     )
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, Rejection)
     return fault.reason
 
 

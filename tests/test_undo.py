@@ -31,9 +31,9 @@ from toolkit.columns.column import Column
 from toolkit.profiles.table import ProfileTable
 from toolkit.store import file as store, log, parquet as bulk, rows as stored, undo
 from toolkit.store.log import MemoryLog
-from toolkit.updates import by_message as batch_module, limits
+from toolkit.updates import CellRejections, by_message as batch_module, limits, rejections_of
+from toolkit.updates.by_message import plan
 from toolkit.updates.columnar import ColumnarUpdates
-from toolkit.updates.planning import plan
 from toolkit.updates.state import State
 
 COMPANY = st.sampled_from(["", "company"])
@@ -168,12 +168,13 @@ def test_UNDO_2_puts_back_and_leaves_what_it_does_profile_by_profile(
         for batch_id in profiles.batches.index:
             for key in sorted(kept.keys(batch_id)):
                 expected = undo_reference.plan_undo(kept, key, batch_id)
-                conflicts = undo.Conflicts()
+                conflicts: list[CellRejections] = []
                 edits = undo.plan_undo(kept, key, batch_id, latest, conflicts)
                 messages = list(edits.messages())
-                assert conflicts.frame().to_numpy().tolist() == [
-                    list(each) for each in expected.conflicts
-                ]
+                assert [
+                    (each.distinct_id, each.property, each.reason)
+                    for each in rejections_of(conflicts)
+                ] == [tuple(each) for each in expected.conflicts]
                 assert {each.distinct_id: each.as_text() for each in messages} == {
                     each.distinct_id: each.as_text() for each in expected.messages
                 }

@@ -52,6 +52,7 @@ from toolkit.sources import (
     ImportReport,
     all_endings,
     csv_of,
+    csv_table,
     format_of,
     import_csv,
     parquet_frame,
@@ -165,7 +166,7 @@ def _refuse_half_characters(text: str) -> None:
         ) from None
 
 
-class _Parser(argparse.ArgumentParser):
+class _CommandParser(argparse.ArgumentParser):
     """A parser whose errors are one line, with what was probably meant."""
 
     def error(self, message: str) -> NoReturn:
@@ -188,14 +189,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = _CommandParser(
         prog=PROGRAM,
         description="User profiles in a notebook: edit, import, join with events, report.",
         epilog="Exit status: 0 done; 1 something was rejected or wrong; 2 the command was not run.",
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
     commands = parser.add_subparsers(
-        title="commands", required=True, metavar="COMMAND", parser_class=_Parser
+        title="commands", required=True, metavar="COMMAND", parser_class=_CommandParser
     )
     for name, (run, options, what) in _COMMANDS.items():
         command = commands.add_parser(name, help=what, description=what)
@@ -567,7 +568,7 @@ def _import(given: argparse.Namespace) -> int:
     if given.rejected is not None:
         _may_be_written(given, given.rejected, given.csv, given.database)
     file = CsvFile.read(
-        given.csv,
+        csv_table(given.csv),
         header=given.header,
         encoding=given.encoding,
         delimiter=given.delimiter,

@@ -623,11 +623,11 @@ def test_many_columns_are_found_by_words_and_changed_quickly(
     state = CsvImportState(ProfileTable())
     read(state, written("\n".join(rows)))
     assert len(state.columns) == 401
-    assert [each.title for each in state.found_columns("COLUMN 39")][:2] == [
+    assert [each.title for each in state.matching_columns("COLUMN 39")][:2] == [
         "column 39",
         "column 390",
     ]
-    assert state.found_columns("u1")[0].title == "id"
+    assert state.matching_columns("u1")[0].title == "id"
 
     started = time.perf_counter()
     for position in range(1, 21):
@@ -766,7 +766,7 @@ def test_CSV_3_the_check_names_the_columns_left_out(
     assert state.dry is not None
     assert state.dry.left_out["position"].tolist() == [0, 3]
     fact = next(each for each in facts(state.dry) if each.label == "Columns left out")
-    assert (fact.number, fact.told) == (2, "Column 1, a")
+    assert (fact.number, fact.detail) == (2, "Column 1, a")
 
 
 def test_CSV_3_times_without_a_property_are_not_imported(

@@ -408,3 +408,41 @@ def test_messages_call_a_property_as_the_form_does(profiles: ProfileTable) -> No
     state = EditorState(profiles, "10")
     state.add_row("$email").text = "twice@example.com"
     assert 'There is a row for "Email" already' in " ".join(state.problems().values())
+
+
+def test_a_key_reads_the_row_it_is_for_and_nothing_of_the_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    profiles = ProfileTable()
+    profiles.set("1", {"plan": "free", "n": 1, "tags": ["a"]})
+    form = ProfileEditor(profiles, "1")
+    read: list[str] = []
+    value = PropertyRow._value
+    monkeypatch.setattr(PropertyRow, "_value", lambda row: [read.append(row.name), value(row)][1])
+    monkeypatch.setattr(ProfileTable, "row", lambda *_: read.append("the table"))
+    monkeypatch.setattr(ProfileTable, "snapshot", lambda *_: read.append("the table"))
+
+    form.state.rows[0].text = "pro"
+
+    assert read == ["plan"]
+    assert form.state.edit().operations == {"$set": {"plan": "pro"}}
+
+
+def test_a_save_keeps_the_fields_that_show_what_is_stored() -> None:
+    profiles = ProfileTable()
+    profiles.set("1", {"plan": "free", "n": 1})
+    form = ProfileEditor(profiles, "1")
+    plan, n = form._rows.children
+    form.state.rows[0].text = "pro"
+    form.state.rows[1].text = " 2.0 "
+    form.state.add_row("city").text = "Oslo"
+
+    assert form.state.save()
+
+    after = form._rows.children
+    assert after[0] is plan
+    assert after[1] is not n  # shows the number as it is stored
+    assert [row.text for row in form.state.rows] == ["pro", "2.0", "Oslo"]
+    assert not form.state.is_changed
+    form.state.rows[0].text = "basic"
+    assert form.state.edit().operations == {"$set": {"plan": "basic"}}

@@ -14,8 +14,9 @@ import toolkit as tk
 from tests.effort import examples
 from tests.strategies import NAMES, cells, messages, values
 from toolkit.base.values import ABSENT, equal
+from toolkit.columns import Difference, differences
 from toolkit.forms.lab import view as lab_view
-from toolkit.forms.lab.difference import differences
+from toolkit.forms.lab.difference import elements, shown_differences
 from toolkit.forms.lab.form import OperatorLab
 from toolkit.forms.lab.state import OperatorLabState
 from toolkit.forms.lab.trial import Trial, run
@@ -59,7 +60,7 @@ def read(before: Any, message: dict[str, Any]) -> str:
 
 
 def changes(before: Any, after: Any) -> list[tuple[str, str]]:
-    return [(each.change, each.property) for each in differences(before, after)]
+    return [(each.change, each.property) for each in shown_differences(before, after)]
 
 
 def test_differences_name_what_became_of_each_property() -> None:
@@ -89,24 +90,23 @@ def test_differences_lead_from_one_profile_to_the_other(
     assert equal(new, after)
     assert list(new) == list(after)
     for each in found:
-        if each.parts:
-            assert equal([p.value for p in each.parts if p.change != "added"], each.old)
-            assert equal([p.value for p in each.parts if p.change != "removed"], each.new)
+        if isinstance(each.old, list) and isinstance(each.new, list):
+            parts = list(elements(each.old, each.new))
+            assert equal([p.old for p in parts if p.change != "added"], each.old)
+            assert equal([p.new for p in parts if p.change != "removed"], each.new)
 
 
 def test_elements_of_a_list_are_compared_one_by_one() -> None:
-    [found] = differences({"a": [1, 2, 3]}, {"a": [1, 3, True]})
-    assert [(part.change, part.value) for part in found.parts] == [
-        ("kept", 1),
-        ("removed", 2),
-        ("kept", 3),
-        ("added", True),
+    assert list(elements([1, 2, 3], [1, 3, True])) == [
+        Difference("", "", 1, 1),
+        Difference("", "", 2, ABSENT),
+        Difference("", "", 3, 3),
+        Difference("", "", ABSENT, True),
     ]
 
 
 def test_lists_too_long_to_compare_are_shown_whole() -> None:
-    [found] = differences({"a": [*range(1_000)]}, {"a": [*range(1_000)][::-1]})
-    assert (found.change, found.parts) == ("changed", ())
+    assert list(elements([*range(1_000)], [*range(1_000)][::-1])) == []
 
 
 def test_HIDDEN_properties_show_in_no_difference_but_are_told() -> None:

@@ -35,7 +35,7 @@ def reject(taker: Any) -> None:
 
 def test_it_shows_the_last_messages_newest_first(taker: Any) -> None:
     state = LiveState(taker)
-    assert (state.rows, state.told) == ([], "0 updates, 0 events · 0.0 messages/s")
+    assert (state.rows, state.summary) == ([], "0 updates, 0 events · 0.0 messages/s")
     for number in range(30):
         send(taker, number)
     reject(taker)
@@ -78,7 +78,7 @@ def test_paused_it_stands_still_and_says_how_many_wait(taker: Any) -> None:
     reject(taker)
     state.refresh()
     assert [row.distinct_id for row in state.rows] == ["user 1"]
-    assert state.told == "1 update, 0 events · paused, 2 more arrived"
+    assert state.summary == "1 update, 0 events · paused, 2 more arrived"
     assert taker.profiles["user 2"] == {"n": 2}
     state.only_rejected = True
     assert (state.rows, state.rejected) == ([], 0)

@@ -16,7 +16,7 @@ from toolkit import ProfileTable
 from toolkit.base import times
 from toolkit.base.errors import ArgumentError
 from toolkit.base.values import equal
-from toolkit.forms.lab.message import Row
+from toolkit.forms.lab.message import MessageRow
 from toolkit.forms.lab.presets import PRESETS, SAMPLE
 from toolkit.forms.lab.state import MOST_MESSAGES, OperatorLabState
 from toolkit.forms.lab.trial import MINUTE, run
@@ -395,9 +395,9 @@ def test_the_form_follows_the_json(state: OperatorLabState) -> None:
 def test_META_what_SDKs_send_beside_the_operators_stays_where_the_form_edits() -> None:
     sdk = {"$device_id": "d", "$mp_metadata": {"$mp_session_seq_id": 0}, "$newest": 1}
     lab = lab_of(None, {"$distinct_id": "1", **sdk, "$set": {"plan": "free"}})
-    assert (lab.parts.refusal, lab.parts.rows) == ("", (Row("$set", "plan", '"free"'),))
+    assert (lab.parts.refusal, lab.parts.rows) == ("", (MessageRow("$set", "plan", '"free"'),))
     assert lab.steps[0][1] == "$set"
-    lab.edit(rows=(Row("$set", "plan", '"pro"'),))
+    lab.edit(rows=(MessageRow("$set", "plan", '"pro"'),))
     assert lab.messages == [{"$distinct_id": "1", **sdk, "$set": {"plan": "pro"}}]
     assert lab.trial is not None
     assert (lab.trial.after, lab.trial.rules[1]) == ({"plan": "pro"}, "META")

@@ -16,20 +16,20 @@ from tests.moments import START
 from tests.strategies import values
 from toolkit import user
 from toolkit.base import reserved
-from toolkit.forms.users.rows import DISTINCT_ID, TITLE, Rows
+from toolkit.forms.users.rows import DISTINCT_ID, TITLE, UserRows
 
 
-def rows_of(profiles: dict[str, dict[str, Any]], events: Any = None, **options: Any) -> Rows:
+def rows_of(profiles: dict[str, dict[str, Any]], events: Any = None, **options: Any) -> UserRows:
     table = tk.ProfileTable()
     table.apply([{"$distinct_id": key, "$set": each} for key, each in profiles.items()])
-    return Rows(table.snapshot(), events, **options)
+    return UserRows(table.snapshot(), events, **options)
 
 
 def events_of(*rows: tuple[str, Any, str]) -> tk.Events:
     return tk.Events(pd.DataFrame(rows, columns=["event", "distinct_id", "time"]))
 
 
-def ids(rows: Rows, positions: Any) -> list[str]:
+def ids(rows: UserRows, positions: Any) -> list[str]:
     return rows.ids.take(np.asarray(positions)).to_pylist()
 
 
@@ -73,11 +73,11 @@ def test_titles_are_those_of_the_rule(profiles: list[dict[str, Any]]) -> None:
 )
 def test_a_search_finds_each_word_in_title_email_or_id(search: str, found: list[str]) -> None:
     rows = rows_of(PEOPLE)
-    assert ids(rows, np.flatnonzero(rows.found(search))) == found
+    assert ids(rows, np.flatnonzero(rows.matches(search))) == found
 
 
 def test_an_empty_search_asks_nothing() -> None:
-    assert rows_of(PEOPLE).found("  ") is None
+    assert rows_of(PEOPLE).matches("  ") is None
 
 
 def test_sorting_puts_what_is_not_set_last_either_way() -> None:
@@ -97,7 +97,7 @@ def test_titles_and_ids_and_times_are_sorted_too() -> None:
     for number in range(3):
         table.set(str(number), {}, time=2_000_000_000 - number)
     table.set("never", {}, ignore_time=True)
-    rows = Rows(table.snapshot())
+    rows = UserRows(table.snapshot())
     assert ids(rows, rows.order("$last_seen")) == ["2", "1", "0", "never"]
 
 
@@ -163,7 +163,7 @@ def test_everybody_seen_in_events_is_there_with_or_without_a_profile() -> None:
         "2026-01-01 00:01:40",
     ]
     assert rows.texts("age", np.arange(3)) == ["", "7.5", "30"]
-    assert ids(rows, np.flatnonzero(rows.found("ann"))) == ["1"]
+    assert ids(rows, np.flatnonzero(rows.matches("ann"))) == ["1"]
     assert ids(rows, rows.order("age")) == ["x3", "1", "new"]
     assert rows.profiles(np.arange(3)).ids.to_pylist() == ["x3", "1"]
     assert rows.position("1") == 2

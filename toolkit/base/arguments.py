@@ -18,7 +18,7 @@ _MOST: Final = 10**9
 
 def check_choice(
     name: str,
-    given: _Choice,
+    value: _Choice,
     allowed: Collection[Any],
     error: type[ToolkitError] = ReportError,
 ) -> _Choice:
@@ -38,12 +38,12 @@ def check_choice(
     ...
     toolkit.errors.ReportError: unit='dya' is unknown; allowed are day, week
     """
-    if (given is None or isinstance(given, str)) and given in allowed:
-        return given
-    raise error(f"{name}={quoted(given)} is unknown; allowed are {listed(map(str, allowed))}")
+    if (value is None or isinstance(value, str)) and value in allowed:
+        return value
+    raise error(f"{name}={quoted(value)} is unknown; allowed are {listed(map(str, allowed))}")
 
 
-def check_flag(name: str, given: object, error: type[ToolkitError] = ReportError) -> bool:
+def check_flag(name: str, value: object, error: type[ToolkitError] = ReportError) -> bool:
     """Return an argument that is yes or no.
 
     Raises
@@ -60,9 +60,9 @@ def check_flag(name: str, given: object, error: type[ToolkitError] = ReportError
     ...
     toolkit.errors.ReportError: collapse='no'; True or False is needed
     """
-    if isinstance(given, bool | np.bool_):
-        return bool(given)
-    raise error(f"{name}={quoted(given)}; True or False is needed")
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise error(f"{name}={quoted(value)}; True or False is needed")
 
 
 def is_whole(number: object) -> bool:
@@ -70,7 +70,7 @@ def is_whole(number: object) -> bool:
     return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
-def check_number(name: str, given: int | None) -> int | None:
+def check_number(name: str, value: int | None) -> int | None:
     """Return how many of something are wanted, None for as many as are usual.
 
     Raises
@@ -85,8 +85,8 @@ def check_number(name: str, given: int | None) -> int | None:
     ...
     toolkit.errors.ReportError: top='5'; give a whole number from 1 to 1,000,000,000, or None
     """
-    if given is None or (is_whole(given) and 1 <= given <= _MOST):
-        return given
+    if value is None or (is_whole(value) and 1 <= value <= _MOST):
+        return value
     raise ReportError(
-        f"{name}={quoted(given):.40}; give a whole number from 1 to 1,000,000,000, or None"
+        f"{name}={quoted(value):.40}; give a whole number from 1 to 1,000,000,000, or None"
     )

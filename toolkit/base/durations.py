@@ -40,12 +40,12 @@ _MONTHS: Final = re.compile(r"\d\s*(M|[Mm]o|[Mm]onths?|[Yy]|[Yy]rs?|[Yy]ears?)\b
 _MOST: Final = 10_000 * 366 * _UNITS["day"]
 
 
-def as_duration(given: object, role: str) -> int:
+def as_duration(duration: object, role: str) -> int:
     """Return a length of time in microseconds.
 
     Parameters
     ----------
-    given
+    duration
         What :func:`length` reads.
     role
         What it is called in an error.
@@ -60,15 +60,15 @@ def as_duration(given: object, role: str) -> int:
     >>> as_duration("90min", "window") == as_duration("1.5 hours", "window") == 5_400_000_000
     True
     """
-    microseconds = length(given)
+    microseconds = length(duration)
     if microseconds is None:
-        raise ReportError(f"{role}={quoted(given)} is not a length of time; {advice(given)}")
+        raise ReportError(f"{role}={quoted(duration)} is not a length of time; {advice(duration)}")
     if not 0 <= microseconds <= _MOST:
-        raise ReportError(f"{role}={given!s}; give one from 0 to 10,000 years")
+        raise ReportError(f"{role}={duration!s}; give one from 0 to 10,000 years")
     return microseconds
 
 
-def length(given: object) -> int | None:
+def length(duration: object) -> int | None:
     """Return a length of time in microseconds, None if it is not one.
 
     The one place that reads them (DURATION), whether as ``window=``, ``gap=``, ``grace=``,
@@ -76,7 +76,7 @@ def length(given: object) -> int | None:
 
     Parameters
     ----------
-    given
+    duration
         Numbers and units such as ``"7d"``, ``"12 hours"``, ``"90min"``, ``"1h 30m"`` or
         ``"2w"``; or a ``timedelta``. A day has 24 hours.
 
@@ -85,17 +85,17 @@ def length(given: object) -> int | None:
     >>> length("2 weeks") == length("14d"), length("90ms"), length("1 month")
     (True, 90000, None)
     """
-    if isinstance(given, str) and _WRITTEN.fullmatch(given) and not _MONTHS.search(given):
-        parts = [_part(number, unit) for number, unit in _PART.findall(given)]
+    if isinstance(duration, str) and _WRITTEN.fullmatch(duration) and not _MONTHS.search(duration):
+        parts = [_part(number, unit) for number, unit in _PART.findall(duration)]
         whole = None if None in parts else sum(filter(None, parts), Fraction())
         return int(whole) if whole is not None and whole.denominator == 1 else None
-    if isinstance(given, np.timedelta64) and not pd.isna(given):
+    if isinstance(duration, np.timedelta64) and not pd.isna(duration):
         try:
-            given = pd.Timedelta(given)
+            duration = pd.Timedelta(duration)
         except ValueError:  # without a unit, or beyond what pandas holds
             return None
-    if isinstance(given, timedelta):
-        microseconds, rest = divmod(given, timedelta(microseconds=1))
+    if isinstance(duration, timedelta):
+        microseconds, rest = divmod(duration, timedelta(microseconds=1))
         return None if rest else int(microseconds)
     return None
 
@@ -107,9 +107,9 @@ def _part(number: str, unit: str) -> Fraction | None:
     return Fraction(number) * _UNITS[unit] if unit in _UNITS else None
 
 
-def advice(given: object) -> str:
+def advice(duration: object) -> str:
     """Return what to write in place of what is not a length of time."""
-    if isinstance(given, str) and _MONTHS.search(given):
+    if isinstance(duration, str) and _MONTHS.search(duration):
         return 'months and years differ in length, so give days, such as "30d" or "365d"'
     return 'give "7d", "12h", "30min", "45s", "2w" or a timedelta'
 

@@ -51,21 +51,33 @@ class ToolkitError(Exception):
 class InvalidValueError(ToolkitError, ValueError):
     """A value that is not JSON (NaN, an infinity, a Python object …)."""
 
+    rule = "SET-1"
+
 
 class InvalidIdError(ToolkitError, ValueError):
     """A distinct ID that is missing, empty, or neither text nor a number."""
+
+    rule = "MSG-4"
 
 
 class InexactIdError(InvalidIdError):
     """A distinct ID that came as a float too large to be sure of its digits (ID-1)."""
 
+    rule = "ID-1"
+
 
 class InvalidTimeError(ToolkitError, ValueError):
     """A time that is neither unix seconds, unix milliseconds nor ISO 8601."""
 
+    rule = "META"
+
 
 class MessageError(ToolkitError, ValueError):
-    """A message that cannot be applied as a whole."""
+    """A message that cannot be applied as a whole; ``rule`` is the rule that says so."""
+
+    def __init__(self, message: str = "", rule: str = "MSG-4") -> None:
+        super().__init__(message)
+        self.rule = rule
 
 
 class MessageFileError(MessageError):
@@ -102,7 +114,7 @@ class PathIsFolderError(PathError, IsADirectoryError):
 
 
 class ArgumentError(ToolkitError, ValueError):
-    """An argument of a call that is none of what is allowed."""
+    """An argument of a call that is not one of those allowed."""
 
 
 class ProfileNotFoundError(ToolkitError, KeyError):

@@ -51,7 +51,8 @@ class Html(Markup):
         if hasattr(value, "__html__"):
             return cls(value)
         # Named entities, and text that can be written: half a surrogate pair as its escape.
-        return cls(html.escape(printable(str(value))))
+        text = html.escape(str(value))
+        return cls(text if text.isascii() else printable(text))
 
 
 _STYLE: Final = Html(
@@ -211,7 +212,7 @@ def cell_text(value: Any) -> str:
     if isinstance(value, list | dict):
         try:
             return dumps(value)
-        except (TypeError, ValueError):  # holds what is no JSON
+        except (TypeError, ValueError):  # holds what is not JSON
             return str(value)
     return str(value)
 

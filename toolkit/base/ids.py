@@ -117,8 +117,8 @@ def rounded(ids: pa.Array) -> Any:
     >>> rounded(pa.array(["1.23457E+17", "4e10", "123457"], pa.large_string())).tolist()
     [True, False, False]
     """
-    found = pc.match_substring_regex(pc.utf8_trim_whitespace(ids), pattern=_SCIENTIFIC)
-    return pc.fill_null(found, False).to_numpy(zero_copy_only=False)
+    matches = pc.match_substring_regex(pc.utf8_trim_whitespace(ids), pattern=_SCIENTIFIC)
+    return pc.fill_null(matches, False).to_numpy(zero_copy_only=False)
 
 
 @cache
@@ -158,19 +158,18 @@ def near_miss_keys(ids: pa.Array, *, without: str | None = None) -> pa.Array:
     return keys
 
 
-def near_miss_reasons(given: pa.Array, known: pa.Array) -> pa.Array:
+def near_miss_reasons(ids: pa.Array, others: pa.Array) -> pa.Array:
     """Return in words, pair by pair, how an ID differs from its near miss.
 
     A difference is named if the two would not share a key with it left in.
 
-    >>> given, known = pa.array(["007", " Ann", "7.0"]), pa.array(["7", "ann", "7"])
-    >>> near_miss_reasons(given, known).to_pylist()
+    >>> near_miss_reasons(pa.array(["007", " Ann", "7.0"]), pa.array(["7", "ann", "7"])).to_pylist()
     ['leading zeros', 'spaces, case', '.0']
     """
     nothing = pa.scalar(None, pa.large_string())
     named = []
     for name in _LOOKS:
-        left, right = (near_miss_keys(ids, without=name) for ids in (given, known))
+        left, right = (near_miss_keys(each, without=name) for each in (ids, others))
         named.append(
             pc.if_else(pc.not_equal(left, right), pa.scalar(name, pa.large_string()), nothing)
         )
@@ -189,7 +188,7 @@ def visible(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(shown)).strip()
 
 
-def near_id(key: str, known: Container[object]) -> str:
+def near_id(key: str, ids: Container[object]) -> str:
     """Return what an error adds on an ID that is not there and nearly is, or nothing.
 
     >>> near_id("007 ", {"7", "8"}), near_id("9", {"7"})
@@ -199,7 +198,7 @@ def near_id(key: str, known: Container[object]) -> str:
     near = {bare, bare.lower(), bare.upper(), bare.lstrip("0"), bare.removesuffix(".0")}
     seen = visible(key)
     near |= {seen, *(unicodedata.normalize(form, seen) for form in ("NFD", "NFKC"))}
-    there = [each for each in sorted(near - {key, ""}) if each in known]
+    there = [each for each in sorted(near - {key, ""}) if each in ids]
     return f"; there is {there[0]!r}" if there else ""
 
 

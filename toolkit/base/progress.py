@@ -43,7 +43,7 @@ def silent(stage: str, done: int, total: int, /) -> None:
 
 
 def counted(stage: str, items: Sequence[T], progress: Progress) -> Iterator[T]:
-    """Yield the items, and call *progress* with how many, now and then.
+    """Return the items, and call *progress* with how many, now and then.
 
     >>> calls = []
     >>> sum(counted("Adding", range(10_001), lambda *notice: calls.append(notice)))
@@ -51,6 +51,12 @@ def counted(stage: str, items: Sequence[T], progress: Progress) -> Iterator[T]:
     >>> calls
     [('Adding', 0, 10001), ('Adding', 5000, 10001), ('Adding', 10000, 10001)]
     """
+    if progress is silent:
+        return iter(items)
+    return _counted(stage, items, progress)
+
+
+def _counted(stage: str, items: Sequence[T], progress: Progress) -> Iterator[T]:
     for start in range(0, len(items), _AT_A_TIME):
         progress(stage, start, len(items))
         yield from items[start : start + _AT_A_TIME]

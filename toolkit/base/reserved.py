@@ -15,9 +15,6 @@ LAST_SEEN: Final = "$last_seen"
 #: First Seen: computed from the events when asked for.
 FIRST_SEEN: Final = "$mp_first_event_time"
 
-#: Never shown in a table, form or report; events that carry one leave the reports.
-HIDDEN: Final = ("$bucket", "bucket")
-
 
 @dataclass(frozen=True)
 class Reserved:
@@ -28,7 +25,7 @@ class Reserved:
     name
         Its name in messages.
     label
-        What a person reads in its place.
+        What a person reads in its place; empty if nobody is offered it.
     headers
         Headers of CSV files that mean it, in lower case without spaces and punctuation.
     is_text
@@ -38,48 +35,64 @@ class Reserved:
         Whether the editor offers it; not what the toolkit writes.
     refusal
         Why no form and no CSV column may write it; empty if they may.
+    is_hidden
+        Whether no table, form or report ever shows it; events that carry it leave the reports.
+    is_field
+        Whether it is a field of messages around their operators, and never a property.
     """
 
     name: str
-    label: str
+    label: str = ""
     headers: tuple[str, ...] = ()
     is_text: bool = False
     is_offered: bool = True
     refusal: str = ""
+    is_hidden: bool = False
+    is_field: bool = False
 
 
-#: Each reserved property by its name.
-RESERVED: Final[dict[str, Reserved]] = {
-    row.name: row
-    for row in (
-        Reserved("$name", "Name", ("name", "fullname"), is_text=True),
-        Reserved("$first_name", "First Name", ("firstname",), is_text=True),
-        Reserved("$last_name", "Last Name", ("lastname",), is_text=True),
-        Reserved("$email", "Email", ("email", "emailaddress", "mail"), is_text=True),
-        Reserved("$phone", "Phone", ("phone", "phonenumber"), is_text=True),
-        Reserved("$avatar", "Avatar", ("avatar",), is_text=True),
-        Reserved("$created", "Created", ("created", "createdat")),
-        Reserved("$city", "City", ("city",), is_text=True),
-        Reserved("$region", "Region", ("region",), is_text=True),
-        Reserved("$country_code", "Country", ("countrycode",), is_text=True),
-        Reserved("$timezone", "Time Zone", ("timezone",), is_text=True),
-        Reserved("$geo_source", "Geo Source", is_offered=False),
-        Reserved("$transactions", "Transactions", is_offered=False),
-        Reserved(LAST_SEEN, "Updated at", refusal="is kept by the table"),  # SEEN-1
-        Reserved(FIRST_SEEN, "First Seen", refusal="is computed from the events"),
-        Reserved("$distinct_id", "Distinct ID", refusal="is a field of messages, never a property"),
-    )
-}
-
-#: Fields of a message around its operators, which are never properties.
-MESSAGE_FIELDS: Final = frozenset(
-    {
-        *("$distinct_id", "$group_key", "$group_id", "$token", "$time", "$ip"),
-        *("$ignore_time", "$ignore_alias", "$latitude", "$longitude"),
-    }
+_ROWS: Final = (
+    Reserved("$name", "Name", ("name", "fullname"), is_text=True),
+    Reserved("$first_name", "First Name", ("firstname",), is_text=True),
+    Reserved("$last_name", "Last Name", ("lastname",), is_text=True),
+    Reserved("$email", "Email", ("email", "emailaddress", "mail"), is_text=True),
+    Reserved("$phone", "Phone", ("phone", "phonenumber"), is_text=True),
+    Reserved("$avatar", "Avatar", ("avatar",), is_text=True),
+    Reserved("$created", "Created", ("created", "createdat")),
+    Reserved("$city", "City", ("city",), is_text=True),
+    Reserved("$region", "Region", ("region",), is_text=True),
+    Reserved("$country_code", "Country", ("countrycode",), is_text=True),
+    Reserved("$timezone", "Time Zone", ("timezone",), is_text=True),
+    Reserved("$geo_source", "Geo Source", is_offered=False),
+    Reserved("$transactions", "Transactions", is_offered=False),
+    Reserved(LAST_SEEN, "Updated at", refusal="is kept by the table"),  # SEEN-1
+    Reserved(FIRST_SEEN, "First Seen", refusal="is computed from the events"),
+    Reserved(
+        "$distinct_id",
+        "Distinct ID",
+        refusal="is a field of messages, never a property",
+        is_field=True,
+    ),
+    *(Reserved(name, is_hidden=True) for name in ("$bucket", "bucket")),
+    *(
+        Reserved(name, is_field=True)
+        for name in (
+            *("$group_key", "$group_id", "$token", "$time", "$ip"),
+            *("$ignore_time", "$ignore_alias", "$latitude", "$longitude"),
+        )
+    ),
 )
 
-#: What SDKs put beside the operators of a message. None of it says anything of the profile,
+#: Each reserved property by its name.
+RESERVED: Final[dict[str, Reserved]] = {row.name: row for row in _ROWS if row.label}
+
+#: Never shown in a table, form or report; events that carry one leave the reports.
+HIDDEN: Final = tuple(row.name for row in _ROWS if row.is_hidden)
+
+#: Fields of a message around its operators, which are never properties.
+MESSAGE_FIELDS: Final = frozenset(row.name for row in _ROWS if row.is_field)
+
+#: What SDKs put next to the operators of a message. None of it says anything of the profile,
 #: whatever its value. Inside an operator such a name is a property like any other.
 SDK_FIELDS: Final = frozenset(
     {

@@ -160,8 +160,8 @@ def http_as_iso(texts: pa.Array) -> pa.Array:
     date = pc.binary_join_element_wise(
         year, numbers.take(at), pc.utf8_lpad(day, 2, padding="0"), pa.scalar("-", texts.type)
     )
-    found = pc.binary_join_element_wise(date, time, pa.scalar("T", texts.type))
-    return pc.coalesce(pc.binary_join_element_wise(found, zone, pa.scalar("", texts.type)), texts)
+    joined = pc.binary_join_element_wise(date, time, pa.scalar("T", texts.type))
+    return pc.coalesce(pc.binary_join_element_wise(joined, zone, pa.scalar("", texts.type)), texts)
 
 
 def of_numbers(numbers: Any) -> Microseconds:

@@ -25,7 +25,7 @@ from toolkit.base.errors import InvalidValueError
 
 Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
-#: Lists and objects may stand this deep in each other. SQLite and most JSON
+#: Lists and objects may be nested this deep. SQLite and most JSON
 #: readers give up between 254 and 1,000; a value every reader takes is kept.
 MAX_DEPTH: Final = 200
 
@@ -172,21 +172,21 @@ def of_decimal(value: Decimal) -> int | float:
 
 def _seconds(value: timedelta | np.timedelta64) -> float:
     try:
-        found: Any = pd.Timedelta(value) if isinstance(value, np.timedelta64) else value
+        number: Any = pd.Timedelta(value) if isinstance(value, np.timedelta64) else value
     except (ValueError, OverflowError):  # of months, say, which have no length
         raise InvalidValueError(f"{_named(value)} is not a JSON value") from None
-    if found is pd.NaT:
+    if number is pd.NaT:
         raise InvalidValueError(f"{value!r} is not a JSON value; use None for null")
-    return float(found.total_seconds())
+    return float(number.total_seconds())
 
 
 def _moment(value: datetime) -> str:
     """Return a moment as ISO 8601 text in UTC, to the microsecond: as in a DataFrame (CELL-1)."""
     if isinstance(value, pd.Timestamp):
         value = value.to_pydatetime(warn=False)
-    known = value if value.utcoffset() is not None else value.replace(tzinfo=UTC)
+    moment = value if value.utcoffset() is not None else value.replace(tzinfo=UTC)
     try:
-        return known.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
     except OverflowError as error:
         raise InvalidValueError(f"{value!r} is in no year of four digits in UTC") from error
 

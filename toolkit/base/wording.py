@@ -59,13 +59,13 @@ def listed(names: Iterable[str], at_most: int = 12) -> str:
     return f"{shown} and {len(names) - at_most:,} more" if len(names) > at_most else shown
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return a question naming what *name* may have been meant to be, or nothing.
 
     >>> did_you_mean("plna", ["plan", "city"])
     ' Did you mean "plan"?'
     """
-    by_lower = {candidate.lower(): candidate for candidate in known}
+    by_lower = {candidate.lower(): candidate for candidate in names}
     close = get_close_matches(name.lower(), list(by_lower), n=2)
     quoted = " or ".join(f'"{by_lower[candidate]}"' for candidate in close)
     return f" Did you mean {quoted}?" if quoted else ""
@@ -102,7 +102,7 @@ def completed_by_dir(kind: type[_T]) -> type[_T]:
         from IPython.utils.generics import complete_object
 
         @complete_object.register(kind)
-        def _(thing: object, known: list[str]) -> list[str]:
+        def _(thing: object, names: list[str]) -> list[str]:
             return dir(thing)
 
     return kind

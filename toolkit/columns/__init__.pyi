@@ -17,6 +17,13 @@ from .computed import (
     ProfileRows as ProfileRows,
     computed_names as computed_names,
 )
+from .differences import (
+    Difference as Difference,
+    compare as compare,
+    compare_snapshots as compare_snapshots,
+    difference_frame as difference_frame,
+    differences as differences,
+)
 from .series import (
     Coded as Coded,
     CodedLists as CodedLists,

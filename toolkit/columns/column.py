@@ -160,8 +160,8 @@ class Column:
             return Column(self.kind, self.values.take(picked), self.state[positions])
         if len(self) == 0:
             return Column.absent(len(positions))
-        found = np.where(missing, 0, positions)
-        result = self.take(found)
+        filled = np.where(missing, 0, positions)
+        result = self.take(filled)
         result.state[missing] = IS_ABSENT  # a fresh array, nobody else's
         return result
 
@@ -353,8 +353,8 @@ _ESCAPED: Final = r'["\\\x00-\x1f]'
 def _quoted(texts: pa.Array) -> pa.Array:
     special = pc.fill_null(pc.match_substring_regex(texts, pattern=_ESCAPED), False)
     if pc.any(special).as_py():
-        chosen = texts.filter(special)
-        written = pa.array([json_values.dumps(text)[1:-1] for text in chosen.to_pylist()], _TEXT)
+        quoted = texts.filter(special)
+        written = pa.array([json_values.dumps(text)[1:-1] for text in quoted.to_pylist()], _TEXT)
         texts = pc.replace_with_mask(texts, special, written)
     quote = pa.scalar('"', _TEXT)
     return pc.binary_join_element_wise(quote, texts, quote, pa.scalar("", _TEXT))

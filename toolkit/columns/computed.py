@@ -49,7 +49,7 @@ class ProfileRows:
         The profiles.
     at
         The profile of each row, -1 for none; None: the rows are the profiles, in order.
-    known_ids
+    event_ids
         Returns the distinct IDs of the rows; None: they are those of the profiles.
     first_seen
         Returns the time of the first event of each row, NO_TIME for none; None: there are
@@ -65,7 +65,7 @@ class ProfileRows:
 
     snapshot: Snapshot
     at: Positions | None = None
-    known_ids: Callable[[], pa.Array] | None = None
+    event_ids: Callable[[], pa.Array] | None = None
     first_seen: Callable[[], Positions] | None = None
 
     def column(self, name: str) -> Column | Instants:
@@ -91,8 +91,8 @@ class ProfileRows:
     @property
     def distinct_ids(self) -> Column:
         """The distinct ID of each row."""
-        if self.known_ids is not None:
-            return Column.of_array(self.known_ids())
+        if self.event_ids is not None:
+            return Column.of_array(self.event_ids())
         return self._beside(Column.of_array(self.snapshot.ids))
 
     @property

@@ -137,7 +137,7 @@ class CodedLists:
         sizes = np.where(is_row, np.diff(bounds)[rows] if self.length else 1, 1)
         begins = np.where(is_row, bounds[rows], -1)
         owners = np.repeat(np.arange(len(rows)), sizes)
-        # The n-th of a row's texts stands n places behind its first.
+        # The n-th of a row's texts is n places after its first.
         nth = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         return owners, np.repeat(begins, sizes) + nth
 
@@ -149,7 +149,7 @@ def coded(series: pd.Series) -> Coded:
     """Return a column of distinct IDs, or of event names, as codes.
 
     Numbers become their decimal text as in messages (MSG-4), and a UUID its usual
-    text. A missing or empty cell, and in a mixed column whatever is none of these, has
+    text. A missing or empty cell, and in a mixed column whatever is not one of these, has
     no code.
 
     Raises
@@ -170,8 +170,8 @@ def coded_lists(series: pd.Series) -> CodedLists:
 
     As :func:`coded`; the elements of a list, tuple, set or array are read like cells.
 
-    >>> found = coded_lists(pd.Series(["a", ["b", "a", "b"], [], None]))
-    >>> found.codes.tolist(), found.owners.tolist()
+    >>> lists = coded_lists(pd.Series(["a", ["b", "a", "b"], [], None]))
+    >>> lists.codes.tolist(), lists.owners.tolist()
     ([0, 1, 0, -1, -1], [0, 1, 1, 2, 3])
     """
     if isinstance(series.dtype, pd.ArrowDtype) and pa.types.is_nested(series.dtype.pyarrow_dtype):
@@ -307,8 +307,8 @@ def why_no_code(series: pd.Series, codes: Codes) -> str:
     left = series[codes < 0]
     is_missing = left.isna().to_numpy()
     reasons = Counter(map(_why_no_id, left[~is_missing].array))
-    found = [("missing", int(is_missing.sum())), *reasons.most_common()]
-    return ", ".join(f"{number:,} {reason}" for reason, number in found if number)
+    reason_counts = [("missing", int(is_missing.sum())), *reasons.most_common()]
+    return ", ".join(f"{number:,} {reason}" for reason, number in reason_counts if number)
 
 
 def inexact_ids(series: pd.Series, codes: Codes) -> int:
@@ -349,13 +349,13 @@ def _by_value(series: pd.Series, read: Callable[[Any], Value]) -> tuple[Codes, l
     Each distinct value is read once. Values are told apart by type too: ``True``
     is not 1. A missing cell has the code -1.
     """
-    known: dict[tuple[type, Hashable], int] = {}
+    code_of: dict[tuple[type, Hashable], int] = {}
     values: list[Value] = []
     codes = np.full(len(series), -1, np.int32)
     filled = np.flatnonzero(series.notna().to_numpy())
     for position, value in zip(filled.tolist(), series.array[filled], strict=True):
         try:
-            code = known.setdefault((type(value), value), len(values))
+            code = code_of.setdefault((type(value), value), len(values))
         except TypeError:  # a list or an object cannot be looked up
             code = len(values)
         if code == len(values):
@@ -450,7 +450,7 @@ def _from_datetimes(series: pd.Series) -> Microseconds:
 
 
 def _from_numbers(array: pa.Array) -> Microseconds:
-    numbers = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)  # and 0 is no time
+    numbers = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)  # and 0 is not a time
     return of_numbers(numbers)
 
 
@@ -459,8 +459,8 @@ def _first_without(moments: Microseconds, array: pa.Array) -> object:
     if not (is_none := moments == NO_TIME).any():
         return None
     is_number = pc.is_valid(array).to_numpy(zero_copy_only=False)
-    found = np.flatnonzero(is_none & is_number)
-    return array[found[0]].as_py() if len(found) else None
+    rows = np.flatnonzero(is_none & is_number)
+    return array[rows[0]].as_py() if len(rows) else None
 
 
 def _times_of_text(texts: pa.Array) -> Times:
@@ -564,7 +564,7 @@ def lacks_zone(value: object) -> bool:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Cells:
+class ReadCells:
     """A column of a DataFrame as JSON.
 
     Attributes
@@ -584,7 +584,7 @@ def column(series: pd.Series) -> Column:
     return cells(series).column
 
 
-def cells(series: pd.Series) -> Cells:
+def cells(series: pd.Series) -> ReadCells:
     """Return a column of a DataFrame as JSON values, and which of its cells are not (CELL-1).
 
     A missing cell (NaN, None, NaT, NA) is absent; a missing value inside a list or an
@@ -592,8 +592,8 @@ def cells(series: pd.Series) -> Cells:
     UTC, dates without a time stay dates, durations become seconds, decimals numbers, and
     periods, intervals and UUIDs their usual text.
 
-    >>> found = cells(pd.Series([[1.0, float("nan")], {1, 2}, float("nan")]))
-    >>> found.column.cells(), found.refused
+    >>> read = cells(pd.Series([[1.0, float("nan")], {1, 2}, float("nan")]))
+    >>> read.column.cells(), read.refused
     ([[1.0, None], ABSENT, ABSENT], [(1, '{1, 2} (set) is not a JSON value')])
     """
     dtype = series.dtype
@@ -612,26 +612,26 @@ def cells(series: pd.Series) -> Cells:
     except pa.ArrowException:  # a type that Arrow does not have, such as complex numbers
         return _read_cells(series.astype(object).array)
     if _is_text(array.type):
-        return Cells(_text_column(array.cast(_TEXT)), [])
+        return ReadCells(_text_column(array.cast(_TEXT)), [])
     if pa.types.is_date(array.type):
-        return Cells(_text_column(array.cast(pa.date32()).cast(_TEXT)), [])
+        return ReadCells(_text_column(array.cast(pa.date32()).cast(_TEXT)), [])
     if pa.types.is_timestamp(array.type):
-        return Cells(iso_column(times(series).microseconds), [])
+        return ReadCells(iso_column(times(series).microseconds), [])
     present = pc.is_valid(array).to_numpy(zero_copy_only=False)
     if pa.types.is_boolean(array.type):
         truths = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
-        return Cells(Column.of_array(truths, present), [])
+        return ReadCells(Column.of_array(truths, present), [])
     if pa.types.is_decimal(array.type) and not _has_few_digits(array):
         return _read_cells(array.to_pylist())
     if pa.types.is_decimal(array.type) or pa.types.is_floating(array.type):
         numbers = pc.fill_null(array.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
         infinite = [(at, INFINITE) for at in np.flatnonzero(np.isinf(numbers)).tolist()]
-        return Cells(Column.of_array(numbers, present & np.isfinite(numbers)), infinite)
+        return ReadCells(Column.of_array(numbers, present & np.isfinite(numbers)), infinite)
     if pa.types.is_integer(array.type) and not pa.types.is_uint64(array.type):
         whole = pc.fill_null(array.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-        return Cells(Column.of_array(whole, present), [])
+        return ReadCells(Column.of_array(whole, present), [])
     if pa.types.is_null(array.type):
-        return Cells(Column.absent(len(array)), [])
+        return ReadCells(Column.absent(len(array)), [])
     return _read_cells(_nested(array))
 
 
@@ -669,33 +669,33 @@ def _nested(array: pa.Array) -> list[Any]:
     return values
 
 
-def _cells_of_categories(series: pd.Series) -> Cells:
+def _cells_of_categories(series: pd.Series) -> ReadCells:
     codes = series.cat.codes.to_numpy().astype(np.int64)
-    found = cells(_categories(series))
-    reasons = dict(found.refused)
+    read = cells(_categories(series))
+    reasons = dict(read.refused)
     rows = np.flatnonzero(np.isin(codes, list(reasons))).tolist() if reasons else []
-    return Cells(found.column.take(codes), [(at, reasons[int(codes[at])]) for at in rows])
+    return ReadCells(read.column.take(codes), [(at, reasons[int(codes[at])]) for at in rows])
 
 
-def _cells_of_objects(series: pd.Series) -> Cells:
+def _cells_of_objects(series: pd.Series) -> ReadCells:
     if pd.api.types.infer_dtype(series, skipna=True) == "string":
         try:
-            return Cells(_text_column(pa.array(series, _TEXT, from_pandas=True)), [])
+            return ReadCells(_text_column(pa.array(series, _TEXT, from_pandas=True)), [])
         except UnicodeEncodeError:  # half a surrogate pair
             pass
     return _read_cells(series.array)
 
 
-def _read_cells(given: Any) -> Cells:
-    found: list[Any] = []
+def _read_cells(cells: Any) -> ReadCells:
+    read: list[Any] = []
     refused: list[tuple[int, str]] = []
-    for at, cell in enumerate(given):
+    for at, cell in enumerate(cells):
         try:
-            found.append(_json(cell))
+            read.append(_json(cell))
         except (InvalidValueError, InvalidTimeError) as error:
-            found.append(ABSENT)
+            read.append(ABSENT)
             refused.append((at, str(error)))
-    return Cells(Column.of(found), refused)
+    return ReadCells(Column.of(read), refused)
 
 
 def _text_column(texts: pa.Array) -> Column:

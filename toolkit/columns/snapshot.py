@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from toolkit.base import ABSENT, Json, dumps, joined_texts
 from toolkit.columns.column import Column, Mask, Positions, cell_frame
 
-# Texts are few if among so many first ones are no more different ones than that.
+# Texts are few if the first so many of them hold at most so many different ones.
 _LOOKED_AT: Final = 4_096
 _FEW: Final = 256
 # Codes of up to 16 bits are worth their memory.
@@ -73,12 +73,12 @@ class Snapshot:
 
     def knows_rows_of(self, base: Snapshot) -> Snapshot:
         """Take over what *base* knows of its rows, all of which are here too; return self."""
-        known = base.__dict__.get("_rows")
-        if known is not None:
+        earlier = base.__dict__.get("_rows")
+        if earlier is not None:
             new = self.ids.slice(len(base)).to_pylist()
             if new:
-                known = known | dict(zip(new, range(len(base), len(self)), strict=True))
-            self.__dict__["_rows"] = known
+                earlier = earlier | dict(zip(new, range(len(base), len(self)), strict=True))
+            self.__dict__["_rows"] = earlier
         return self
 
     def __contains__(self, distinct_id: object) -> bool:
@@ -114,16 +114,16 @@ class Snapshot:
         The position of each profile's text among the texts, and the texts as a column,
         whose last cell is absent and stands for no text.
         """
-        known = self.__dict__.setdefault("_coded", {})
-        if name not in known:
-            known[name] = _coded(self.column(name))
-        found: tuple[Any, Column] | None = known[name]
-        return found
+        codes = self.__dict__.setdefault("_coded", {})
+        if name not in codes:
+            codes[name] = _coded(self.column(name))
+        coding: tuple[Any, Column] | None = codes[name]
+        return coding
 
     def row(self, position: int) -> dict[str, Json]:
         """Return the properties of the profile in one row; the containers are the snapshot's."""
-        found = ((name, column.cell(position)) for name, column in self.columns.items())
-        return {name: value for name, value in found if value is not ABSENT}
+        cells = ((name, column.cell(position)) for name, column in self.columns.items())
+        return {name: value for name, value in cells if value is not ABSENT}
 
     def rows(self, positions: Positions) -> list[dict[str, Json]]:
         """Return the properties of many profiles; the containers are the snapshot's."""
@@ -185,13 +185,13 @@ def places(ids: pa.Array, within: pa.Array) -> Positions:
     [1, -1]
     """
     if len(ids):
-        # What is imported, undone or replayed is mostly asked for as it stands: to see
+        # What is imported, undone or replayed is mostly asked for in the order it is in: to see
         # that takes a tenth of the time of looking each up.
         start = pc.index(within, ids[0]).as_py()
         if start >= 0 and within.slice(start, len(ids)).equals(ids):
             return np.arange(start, start + len(ids), dtype=np.int64)
-    found = pc.index_in(ids, value_set=within)
-    rows: Positions = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+    positions = pc.index_in(ids, value_set=within)
+    rows: Positions = pc.fill_null(positions, -1).to_numpy().astype(np.int64)
     return rows
 
 

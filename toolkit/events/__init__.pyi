@@ -1,5 +1,5 @@
 from .events import AnyEvents as AnyEvents, Events as Events, Named as Named, as_events as as_events
-from .groups import Groups as Groups, KeyedGroups as KeyedGroups
+from .groups import GroupTables as GroupTables, KeyedGroups as KeyedGroups
 from .join import (
     At as At,
     MatchReport as MatchReport,

@@ -27,15 +27,7 @@ from toolkit.columns import (
     Snapshot,
 )
 from toolkit.events.events import Events
-from toolkit.expressions import (
-    Counting,
-    Scope,
-    Side,
-    Spread,
-    Tally,
-    group_key_of,
-    group_side,
-)
+from toolkit.expressions import Scope, Side, Spread, Tally, group_key_of, group_side
 from toolkit.store import Timeline
 
 
@@ -133,7 +125,7 @@ class KeyedGroups:
         line: Timeline = self.table.timeline(name)
         moments = np.append(self.events.times[self.ids.rows], NO_TIME)[places]
         codes = self.codes(places).astype(np.int64)
-        line.require_known(moments[codes >= 0], "groups")
+        line.require_past(moments[codes >= 0], "groups")
         return line.at(self.ids.texts, codes, moments)
 
     def without_profile(self, rows: Positions) -> tuple[int, int, int]:
@@ -156,7 +148,7 @@ class KeyedGroups:
         )
 
 
-class Groups:
+class GroupTables:
     """The groups that events name, by group key.
 
     Parameters
@@ -206,8 +198,8 @@ class Groups:
 
     def spread(
         self, scope: Scope, sides: Iterable[Side], rows_of: Callable[[str], Positions]
-    ) -> Spread:
-        """Return the rows of a scope for each of their groups.
+    ) -> Spread | None:
+        """Return the rows of a scope for each of their groups, None if no side is of groups.
 
         Parameters
         ----------
@@ -221,6 +213,8 @@ class Groups:
         """
         sides = set(sides)
         keys = [key for key in map(group_key_of, sorted(sides)) if key is not None]
+        if not keys:
+            return None
         if len(sides) == 1 and not self._has_past:
             # Worked out once a group.
             groups = self[keys[0]]
@@ -241,7 +235,7 @@ class Groups:
 
 
 @dataclass(frozen=True, eq=False)
-class _GroupScope:
+class _GroupScope(Scope):
     """What an expression sees that is worked out once a group ID, and last for none."""
 
     groups: KeyedGroups
@@ -249,16 +243,16 @@ class _GroupScope:
     def __len__(self) -> int:
         return len(self.groups.ids.texts) + 1
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         return self.groups.cells(name)
 
 
 @dataclass(frozen=True, eq=False)
-class _SpreadScope:
+class _SpreadScope(Scope):
     """What an expression sees that is worked out once an event and group."""
 
     scope: Scope
-    groups: Groups
+    groups: GroupTables
     owners: Positions | None
     places: dict[str, Positions]
     length: int
@@ -266,7 +260,7 @@ class _SpreadScope:
     def __len__(self) -> int:
         return self.length
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         key = group_key_of(side)
         if key is not None:
             return self.groups[key].cells_at(name, self.places[key])
@@ -274,17 +268,12 @@ class _SpreadScope:
         return cells if self.owners is None else cells.take(self.owners)
 
     def tally(self, node: Tally) -> Column:
-        cells = _counting(self.scope).tally(node)
+        cells = self.scope.tally(node)
         return cells if self.owners is None else cells.take(self.owners)
 
     def distinct_ids(self) -> pa.Array:
-        ids = _counting(self.scope).distinct_ids()
+        ids = self.scope.distinct_ids()
         return ids if self.owners is None else ids.take(pa.array(self.owners))
 
     def members(self, name: str) -> pa.Array:
-        return _counting(self.scope).members(name)
-
-
-def _counting(scope: Any) -> Counting:
-    counting: Counting = scope
-    return counting
+        return self.scope.members(name)

@@ -40,7 +40,7 @@ from toolkit.base import (
 )
 from toolkit.columns import Codes, Column, Instants, Positions, ProfileRows, Snapshot
 from toolkit.events.events import AnyEvents, Events, as_events
-from toolkit.events.groups import Groups, KeyedGroups, require_past
+from toolkit.events.groups import GroupTables, KeyedGroups, require_past
 from toolkit.expressions import Property, group_key_of, is_known, unknown
 from toolkit.store import Timeline
 
@@ -149,7 +149,7 @@ def join(
     past = as_past(events := as_events(events), profiles, at)
     events, snapshot = as_events(events), as_snapshot(profiles)
     frame = events.frame
-    groups = Groups(events, profiles, has_past=past is not None)
+    groups = GroupTables(events, profiles, has_past=past is not None)
     joined: dict[str, Any] = {}
     for asked in _asked(properties, snapshot, groups):
         name, group_key = asked.name, asked.group_key
@@ -175,7 +175,7 @@ def join(
 def _asked(
     properties: str | Property | Iterable[str | Property] | None,
     snapshot: Snapshot,
-    groups: Groups,
+    groups: GroupTables,
 ) -> list[Property]:
     """Return the properties asked for, each once."""
     if properties is None:
@@ -294,7 +294,7 @@ class Past:
             self._lines[name] = line = self._profiles.timeline(name)
             self._cells[name] = line.at(ids.texts, ids.codes.astype(np.int64), self._events.times)
         moments = self._events.times if positions is None else self._events.times[positions]
-        self._lines[name].require_known(moments, "users")
+        self._lines[name].require_past(moments, "users")
         cells = self._cells[name]
         return cells if positions is None else cells.take(positions)
 
@@ -499,7 +499,7 @@ def match(events: AnyEvents, profiles: Profiles, *, group: str | None = None) ->
     """
     events = as_events(events)
     if group is not None:
-        return _match_groups(Groups(events, profiles, has_past=False)[group])
+        return _match_groups(GroupTables(events, profiles, has_past=False)[group])
     snapshot = as_snapshot(profiles)
     counts, without_id = events.ids.counts()
     has_profile = events.rows(snapshot) >= 0

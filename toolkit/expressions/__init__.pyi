@@ -6,21 +6,14 @@ from .doubts import (
     unknown as unknown,
     user_property as user_property,
 )
-from .evaluation import (
-    Counting as Counting,
-    Scope as Scope,
-    SnapshotScope as SnapshotScope,
-    Spread as Spread,
-    evaluate as evaluate,
-    mask_of as mask_of,
-    spread_of as spread_of,
-)
+from .evaluation import evaluate as evaluate, mask_of as mask_of
 from .parsing import (
     as_expression as as_expression,
     as_property as as_property,
     parse as parse,
     parse_formula as parse_formula,
 )
+from .scope import Scope as Scope, SnapshotScope as SnapshotScope, Spread as Spread
 from .tree import (
     And as And,
     Comparison as Comparison,

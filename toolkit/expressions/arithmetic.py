@@ -1,7 +1,7 @@
 """Arithmetic on whole columns of numbers (EXPR-10).
 
-Integers are exact at any size. 64 bits are worked out as arrays; the few cells
-that could overflow them are found first and worked out one by one.
+Integers are exact at any size. 64-bit integers are calculated as arrays; the few cells
+that could overflow them are located first and calculated one by one.
 """
 
 from __future__ import annotations
@@ -143,25 +143,25 @@ def exact(operator: str, left: float, right: float) -> float | None:
     return result if math.isfinite(result) else None
 
 
-@function("-")
+@function("-", takes="number", gives="number", method="__neg__")
 def negated(cells: Cells) -> Cells:
     """Return the numbers with the opposite sign."""
     return arithmetic("-", Cells.constant(0), cells)
 
 
-@function("floor", in_formulas=True)
+@function("floor", takes="number", gives="number", in_formulas=True)
 def floor(cells: Cells) -> Cells:
     """Return each number rounded down."""
     return _rounded(cells, np.floor)
 
 
-@function("ceil", in_formulas=True)
+@function("ceil", takes="number", gives="number", in_formulas=True)
 def ceil(cells: Cells) -> Cells:
     """Return each number rounded up."""
     return _rounded(cells, np.ceil)
 
 
-@function("round", in_formulas=True)
+@function("round", takes="number", gives="number", in_formulas=True)
 def round_half_away(cells: Cells) -> Cells:
     """Return each number rounded to the nearest integer, halves away from zero."""
     return _rounded(cells, _half_away)

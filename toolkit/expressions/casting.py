@@ -14,7 +14,7 @@ from toolkit.base import dumps, parse_time
 from toolkit.columns import Mask, series
 from toolkit.expressions.arithmetic import arithmetic
 from toolkit.expressions.cells import TEXT, Cells, Family, finite, iso_texts, text_series
-from toolkit.expressions.functions import function
+from toolkit.expressions.functions import ANY, function
 
 _SPACE: Final = " \t\r\n"
 _SHORT_INTEGER: Final = r"^[+-]?[0-9]{1,18}$"
@@ -26,7 +26,7 @@ _FIRST: Final = parse_time("0001-01-01")
 _LAST: Final = parse_time("9999-12-31T23:59:59.999999")
 
 
-@function("number")
+@function("number", takes=("boolean", "number", "text", "time"), gives="number", method="as_number")
 def as_number(cells: Cells) -> Cells:
     """Return the numbers; true as 1, false as 0, decimal text read, a time as unix seconds."""
     pieces = cells.only("int", "float", "big")
@@ -63,8 +63,8 @@ def _numbers_of_text(at: Mask, texts: pa.Array) -> list[tuple[Family, Mask, Any]
 
 
 def _matches(texts: pa.Array, pattern: str) -> Mask:
-    found = pc.fill_null(pc.match_substring_regex(texts, pattern=pattern), False)
-    mask: Mask = found.to_numpy(zero_copy_only=False)
+    matches = pc.fill_null(pc.match_substring_regex(texts, pattern=pattern), False)
+    mask: Mask = matches.to_numpy(zero_copy_only=False)
     return mask
 
 
@@ -80,7 +80,7 @@ def _integer(text: str) -> int | None:
         return None
 
 
-@function("string")
+@function("string", takes=ANY, gives="text", method="as_text")
 def as_text(cells: Cells) -> Cells:
     """Return the values as text: numbers as decimals, true and false, ISO 8601 times, JSON.
 
@@ -128,7 +128,7 @@ def _texts_of_floats(at: Mask, floats: Any) -> list[tuple[Family, Mask, Any]]:
     return pieces
 
 
-@function("boolean")
+@function("boolean", takes=ANY, gives="boolean", method="as_boolean")
 def as_boolean(cells: Cells) -> Cells:
     """Return a boolean for every cell: false for not set, false, 0, ``""`` and ``"false"``."""
     result = np.zeros(cells.length, np.bool_)
@@ -143,7 +143,7 @@ def as_boolean(cells: Cells) -> Cells:
     return Cells.joined(cells.length, [("bool", np.ones(cells.length, np.bool_), result)])
 
 
-@function("datetime")
+@function("datetime", takes=("text", "number", "time"), gives="time", method="as_datetime")
 def as_datetime(cells: Cells) -> Cells:
     """Return times: text read by TIME-2, numbers by TIME-1; what is not one is not set."""
     pieces = cells.only("time")
@@ -154,8 +154,8 @@ def as_datetime(cells: Cells) -> Cells:
     return Cells.joined(cells.length, pieces)
 
 
-def _times(at: Mask, given: pd.Series[Any]) -> tuple[Family, Mask, Any]:
-    moments = series.times(given).microseconds
+def _times(at: Mask, values: pd.Series[Any]) -> tuple[Family, Mask, Any]:
+    moments = series.times(values).microseconds
     # A time zone can carry a time out of the years; NO_TIME is before them all.
     readable = (moments >= _FIRST) & (moments <= _LAST)
     return "time", at & readable, moments

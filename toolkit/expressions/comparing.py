@@ -49,7 +49,7 @@ _ORDERED: Final[frozenset[Family]] = NUMBERS | {"text", "time"}
 def compare(operator: str, left: Cells, right: Cells) -> Truth:
     """Return *left* ``== != < <= >`` or ``>=`` *right* for each cell."""
     length = left.length if right.length == 1 else right.length
-    true, known = np.zeros(length, np.bool_), np.zeros(length, np.bool_)
+    true, defined = np.zeros(length, np.bool_), np.zeros(length, np.bool_)
     # EXPR-12; a column that holds times holds nothing else.
     if "time" in left.parts:
         right = as_datetime(right)
@@ -63,8 +63,8 @@ def compare(operator: str, left: Cells, right: Cells) -> Truth:
             both = left_at & right_at
             if both.any():
                 true |= both & kernel(operator, left_values, right_values, both)
-                known |= both
-    return Truth.of(true) if operator == "==" else Truth(true, ~known)
+                defined |= both
+    return Truth.of(true) if operator == "==" else Truth(true, ~defined)
 
 
 def can_compare(operator: str, left: Family, right: Family) -> bool:
@@ -97,8 +97,8 @@ def _texts(operator: str, left: Any, right: Any, both: Mask) -> Any:
     if len(left) != len(right):
         left = left[0] if len(left) == 1 else left
         right = right[0] if len(right) == 1 else right
-    found = pc.fill_null(_ARROW[operator](left, right), False)
-    return found.to_numpy(zero_copy_only=False)
+    truths = pc.fill_null(_ARROW[operator](left, right), False)
+    return truths.to_numpy(zero_copy_only=False)
 
 
 def _integers_with_floats(operator: str, left: Any, right: Any, both: Mask) -> Any:
@@ -185,7 +185,7 @@ def _among_numbers(family: Family, values: Any, at: Mask, numbers: Sequence[floa
         within = [int(n) for n in numbers if -(2**63) <= n < 2**63 and n == int(n)]
         options = pa.array(within, pa.int64())
     else:
-        # Adding 0.0 turns -0.0, which Arrow tells apart, into 0.0.
+        # Adding 0.0 turns -0.0, which Arrow distinguishes, into 0.0.
         options = pa.array([_float(n) + 0.0 for n in numbers if _float(n) == n], pa.float64())
         values = values + 0.0
     return pc.is_in(pa.array(values), value_set=options).to_numpy(zero_copy_only=False)
@@ -209,18 +209,18 @@ def contains(container: Cells, element: Cells, *, null: bool = False) -> Truth:
         Whether the element is the literal null, which a list may contain.
     """
     length = container.length if element.length == 1 else element.length
-    true, known = np.zeros(length, np.bool_), np.zeros(length, np.bool_)
+    true, defined = np.zeros(length, np.bool_), np.zeros(length, np.bool_)
     if "text" in container.parts and "text" in element.parts:
         both = container.where("text") & element.where("text")
         texts, parts = container.parts["text"].values, element.parts["text"].values
         if len(parts) == 1:
-            found = pc.match_substring(texts, pattern=parts[0].as_py())
-            true |= both & pc.fill_null(found, False).to_numpy(zero_copy_only=False)
+            matches = pc.match_substring(texts, pattern=parts[0].as_py())
+            true |= both & pc.fill_null(matches, False).to_numpy(zero_copy_only=False)
         else:
             at = np.flatnonzero(both)
             pairs = zip(_texts_at(texts, at), _texts_at(parts, at), strict=True)
             true[at] = [part in text for text, part in pairs]
-        known |= both
+        defined |= both
     if "list" in container.parts:
         both = container.where("list") & (element.has_value | null)
         at = np.flatnonzero(both)
@@ -230,8 +230,8 @@ def contains(container: Cells, element: Cells, *, null: bool = False) -> Truth:
         elements = np.broadcast_to(values, both.shape)[at]
         lists = np.broadcast_to(container.parts["list"].values, both.shape)[at]
         true[at] = [_has(a_list, value) for a_list, value in zip(lists, elements, strict=True)]
-        known |= both
-    return Truth(true, ~known)
+        defined |= both
+    return Truth(true, ~defined)
 
 
 def _pieces(cells: Cells) -> list[tuple[Family, Mask, Any]]:
@@ -239,8 +239,8 @@ def _pieces(cells: Cells) -> list[tuple[Family, Mask, Any]]:
 
 
 def _texts_at(texts: pa.Array, at: Any) -> list[str]:
-    found = [texts[0].as_py()] * len(at) if len(texts) == 1 else texts.take(pa.array(at))
-    return found if isinstance(found, list) else found.to_pylist()
+    listed = [texts[0].as_py()] * len(at) if len(texts) == 1 else texts.take(pa.array(at))
+    return listed if isinstance(listed, list) else listed.to_pylist()
 
 
 def _has(values: list[Any], element: Any) -> bool:

@@ -17,6 +17,7 @@ from toolkit.columns import COMPUTED, Column, Instants, ProfileRows, Snapshot
 from toolkit.expressions.casting import as_datetime
 from toolkit.expressions.cells import NUMBERS, Cells, Family, families_of
 from toolkit.expressions.comparing import can_compare
+from toolkit.expressions.functions import ONE, TYPES
 from toolkit.expressions.nearness import Look, nearly
 from toolkit.expressions.tree import (
     Comparison,
@@ -28,10 +29,6 @@ from toolkit.expressions.tree import (
     Quantified,
 )
 
-_ONE: Final[dict[Family, str]] = {
-    **{"bool": "a boolean", "int": "a number", "float": "a number", "big": "a number"},
-    **{"text": "text", "time": "a time", "list": "a list", "object": "an object"},
-}
 _MANY: Final[dict[Family, str]] = {
     **{"bool": "booleans", "int": "numbers", "float": "numbers", "big": "numbers"},
     **{"text": "text", "time": "times", "list": "lists", "object": "objects"},
@@ -46,7 +43,7 @@ def is_known(name: str, snapshot: Snapshot) -> bool:
 
 def unknown(name: str, snapshot: Snapshot, group_key: str | None = None) -> str:
     """Return a sentence saying that no profile, of the groups of a key, has the property."""
-    hint = did_you_mean(name, (known for known in snapshot.names if known not in HIDDEN))
+    hint = did_you_mean(name, (each for each in snapshot.names if each not in HIDDEN))
     whose = "" if group_key is None else f" of a {group_key}"
     return f'No profile{whose} has a property "{name}".{hint}'
 
@@ -95,14 +92,14 @@ def never_true(condition: Expression, look: Look) -> list[str]:
         Returns a property, all its cells.
     """
     sentences: dict[str, None] = {}
-    known: dict[tuple[str, str], frozenset[Family]] = {}
+    families: dict[tuple[str, str], frozenset[Family]] = {}
     for node, operand, values, can_meet in _comparisons(condition):
         key = (operand.side, operand.name)
-        if key not in known:
+        if key not in families:
             column = look(operand)
-            known[key] = frozenset() if column is None else families_of(column)
-        if known[key] and not any(can_meet(known[key], value) for value in values):
-            sentences[_sentence(node, operand, known[key], values)] = None
+            families[key] = frozenset() if column is None else families_of(column)
+        if families[key] and not any(can_meet(families[key], value) for value in values):
+            sentences[_sentence(node, operand, families[key], values)] = None
     return list(dict.fromkeys([*sentences, *nearly(condition, look)]))
 
 
@@ -152,7 +149,7 @@ def _sentence(
     if isinstance(node, Contains):
         return f"{holds}, and contains looks into lists and for text in text, {never}"
     if isinstance(node, In):
-        ones = {_ONE[family] for value in values for family in Cells.constant(value).parts}
+        ones = {ONE[TYPES[family]] for value in values for family in Cells.constant(value).parts}
         which = (
             f"are of another type ({', '.join(sorted(ones))})" if ones else "are of another type"
         )
@@ -163,7 +160,7 @@ def _sentence(
     value = _cut(dumps(values[0]))
     if families == {"time"}:
         return f"{holds} and {value} is not one, {never}"
-    return f"{holds} and {value} is {_ONE[its]}, {never}{_advice(node, families)}"
+    return f"{holds} and {value} is {ONE[TYPES[its]]}, {never}{_advice(node, families)}"
 
 
 def _advice(node: Expression, families: frozenset[Family]) -> str:

@@ -1,8 +1,8 @@
 """What an expression comes to: one evaluator, on whole columns.
 
-A value is worked out as :class:`~toolkit.expressions.cells.Cells`, a condition as
+A value is evaluated as :class:`~toolkit.expressions.cells.Cells`, a condition as
 a :class:`~toolkit.expressions.comparing.Truth`. The rows come from a
-:class:`Scope`, which knows where the properties of a user or an event are.
+:class:`~toolkit.expressions.scope.Scope`, which has the properties of a user or an event.
 
 What is true of which value:
 
@@ -48,22 +48,20 @@ EXPR-13  A value in place of a condition is true where it is the boolean true,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.base import ExpressionError
-from toolkit.columns import Column, Instants, Mask, Positions, ProfileRows, Snapshot
+from toolkit.columns import Column, Mask, Positions
 from toolkit.expressions import arithmetic, comparing
 from toolkit.expressions.cells import Cells
 from toolkit.expressions.comparing import Truth
 from toolkit.expressions.doubts import warn_of_profiles
 from toolkit.expressions.functions import FUNCTIONS
+from toolkit.expressions.scope import Scope, SnapshotScope, Spread
 from toolkit.expressions.tree import (
     And,
     Arithmetic,
@@ -79,151 +77,9 @@ from toolkit.expressions.tree import (
     Or,
     Property,
     Quantified,
-    Side,
     Tally,
-    group_key_of,
     require_closed,
 )
-
-
-class Scope(Protocol):
-    """The rows an expression is worked out for, such as profiles, or events with their users."""
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-
-    def column(self, side: Side, name: str) -> Column | Instants:
-        """Return a property, one cell per row, absent throughout if there is none.
-
-        Raises
-        ------
-        ExpressionError
-            If the rows have no properties of that side.
-        """
-
-
-@dataclass(frozen=True, eq=False)
-class Spread:
-    """Rows that each stand for several of another scope, such as events for their groups.
-
-    Attributes
-    ----------
-    scope
-        The other scope.
-    cells
-        Rows of it.
-    owners
-        The row that each of the cells belongs to, ascending, at least one a row; None if
-        there is one a row.
-    """
-
-    scope: Scope
-    cells: Any
-    owners: Positions | None
-
-
-@runtime_checkable
-class _Spreading(Protocol):
-    """A scope in which a row may have several values of one property."""
-
-    def spread(self, sides: frozenset[Side]) -> Spread | None:
-        """Return where to look at what has properties of these sides; None for right here."""
-
-
-def spread_of(scope: Scope, sides: Iterable[Side]) -> Spread | None:
-    """Return where to look at what has properties of some sides; None for in *scope* itself."""
-    sides = frozenset(sides)
-    if isinstance(scope, _Spreading) and any(map(group_key_of, sides)):
-        return scope.spread(sides)
-    return None
-
-
-class Counting(Protocol):
-    """Rows that know what their users did, and which users a cohort holds."""
-
-    def tally(self, node: Tally) -> Column:
-        """Return how often each row's user did an event, or what it adds up to."""
-
-    def distinct_ids(self) -> pa.Array:
-        """Return the distinct ID of each row's user, null where there is none."""
-
-    def members(self, name: str) -> pa.Array:
-        """Return the distinct IDs of the cohort that was saved under a name."""
-
-
-class SnapshotScope:
-    """The profiles of a snapshot: one row per profile, user properties only.
-
-    ``user["$last_seen"]`` is Updated At, a time, and ``user["$distinct_id"]`` the
-    distinct ID. Of the profiles of a *group_key* its properties of groups are the same.
-    *saved* returns the distinct IDs of a saved cohort.
-
-    Examples
-    --------
-    >>> from toolkit.expressions import user
-    >>> snapshot = Snapshot.empty(["plan"])
-    >>> mask_of(user["plan"] == "pro", SnapshotScope(snapshot))
-    array([], dtype=bool)
-    """
-
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        group_key: str | None = None,
-        saved: Callable[[str], pa.Array] | None = None,
-    ) -> None:
-        self._snapshot = snapshot
-        self._group_key = group_key
-        self._saved = saved
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The profiles."""
-        return self._snapshot
-
-    def distinct_ids(self) -> pa.Array:
-        """Return the distinct ID of each profile."""
-        return self._snapshot.ids
-
-    def members(self, name: str) -> pa.Array:
-        """Return the distinct IDs of a saved cohort.
-
-        Raises
-        ------
-        ExpressionError
-            If nobody said where they are.
-        """
-        if self._saved is None:
-            raise ExpressionError(
-                f'cohort("{name}") names a saved cohort, and there is none here; give the cohort '
-                "itself"
-            )
-        return self._saved(name)
-
-    def __len__(self) -> int:
-        return len(self._snapshot)
-
-    def column(self, side: Side, name: str) -> Column | Instants:
-        """Return a user property, one cell per profile.
-
-        Raises
-        ------
-        ExpressionError
-            For an event property, and for First Seen, which needs events.
-        """
-        if side == "event":
-            raise ExpressionError(
-                f"{Property(side, name)!r} is a property of events, and profiles alone have none; "
-                f"use {Property('user', name)!r}, or a report, which has events"
-            )
-        key = group_key_of(side)
-        if key is not None and key != self._group_key:
-            whose = "users" if self._group_key is None else f"groups ({self._group_key})"
-            raise ExpressionError(
-                f"{Property(side, name)!r} is a property of groups, and these are profiles of "
-                f'{whose}; ask profiles.groups("{key}"), or a report, whose events name groups'
-            )
-        return ProfileRows(self._snapshot).column(name)
 
 
 def mask_of(condition: Expression, scope: Scope) -> Mask:
@@ -261,8 +117,7 @@ def evaluate(expression: Expression, scope: Scope) -> Column:
 
 
 def _require_scope(scope: object) -> None:
-    # Events have columns, and are known by one of them: they are in a room below.
-    if not callable(getattr(scope, "column", None)) or hasattr(scope, "event_column"):
+    if not isinstance(scope, Scope):
         raise ExpressionError(
             f"scope is of type {type(scope).__name__}, which is not a scope of rows. "
             "profiles.where(condition) picks profiles, and reports take a condition as where="
@@ -270,7 +125,7 @@ def _require_scope(scope: object) -> None:
 
 
 class _Evaluation:
-    """One expression being worked out for the rows of a scope."""
+    """One expression being evaluated on the rows of a scope."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -288,39 +143,19 @@ class _Evaluation:
             case Literal():
                 return Cells.constant(node.value)
             case Function(name, operand):
-                return FUNCTIONS[name].apply(self.value(operand))
+                return FUNCTIONS[name].of(self.value(operand))
             case Tally():
-                return Cells.of(self._tally(node))
+                return Cells.of(self._scope.tally(node))
             case Arithmetic(operator, left, right):
                 return arithmetic.arithmetic(operator, self.value(left), self.value(right))
         true, undefined = self.truth(node)  # EXPR-13
         return Cells.joined(len(true), [("bool", ~undefined, true)])
 
-    def _tally(self, node: Tally) -> Column:
-        tally = getattr(self._scope, "tally", None)
-        if tally is None:
-            raise ExpressionError(
-                f"{node.text} counts events, and there are none here; use it in tk.cohort or in "
-                "a report, which have events"
-            )
-        found: Column = tally(node)
-        return found
-
     def _members(self, node: Members) -> Mask:
-        ids = node.members
-        if ids is None:
-            members = getattr(self._scope, "members", None)
-            if members is None:
-                raise ExpressionError(
-                    f"{node.text} names a saved cohort, which reports know and this does not; "
-                    "give the cohort itself"
-                )
-            ids = members(node.name)
-        # Of the rows, whether or not there is a profile.
-        whose = self._scope.distinct_ids()  # type: ignore[attr-defined]
-        # A null, no user, is in no cohort: none of them holds one.
-        found: Mask = pc.is_in(whose, ids).to_numpy(zero_copy_only=False)
-        return found
+        ids = self._scope.members(node.name) if node.members is None else node.members
+        # A user without a profile may be in the cohort; a null, no user, never is.
+        mask: Mask = pc.is_in(self._scope.distinct_ids(), ids).to_numpy(zero_copy_only=False)
+        return mask
 
     # -- conditions -----------------------------------------------------------------------
 
@@ -335,8 +170,7 @@ class _Evaluation:
                 return self._joined(np.logical_or, conditions)
             case Members():
                 return Truth.of(self._members(node))
-        is_of_users = any(isinstance(each, Tally | Members) for each in node._walked())
-        spread = spread_of(self._scope, node.sides | ({"user"} if is_of_users else set()))
+        spread = self._scope.spread(node.sides | ({"user"} if node.is_of_users else set()))
         if spread is not None:
             return self._of_any(_Evaluation(spread.scope), spread, node)
         if node.is_condition:
@@ -389,8 +223,10 @@ class _Evaluation:
                 values: Any = options.value
                 return Truth.of(comparing.is_among(self.value(operand), values))
             case In(operand, options):
-                found = (self.comparison(Comparison("==", operand, o)) for o in options.operands)
-                return Truth.of(np.logical_or.reduce(np.broadcast_arrays(*(t.true for t in found))))
+                truths = (self.comparison(Comparison("==", operand, o)) for o in options.operands)
+                return Truth.of(
+                    np.logical_or.reduce(np.broadcast_arrays(*(t.true for t in truths)))
+                )
             case Contains(container, Literal("null")):
                 return comparing.contains(self.value(container), Cells.constant(None), null=True)
             case Contains(container, element):
@@ -420,7 +256,7 @@ class _Evaluation:
 
 
 class _Elements(_Evaluation):
-    """A comparison being worked out for elements of lists in place of rows."""
+    """A comparison being evaluated on elements of lists instead of rows."""
 
     def __init__(self, of: _Evaluation, rows: Positions, elements: Cells) -> None:
         super().__init__(of._scope)

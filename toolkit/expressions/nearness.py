@@ -61,17 +61,17 @@ def nearly(condition: Expression, look: Look) -> list[str]:
     look
         Returns a property, all its cells.
     """
-    found: dict[str, None] = {}
+    sentences: dict[str, None] = {}
     for node, operator, operand, values in _asked(condition):
         column = look(operand)
         if not isinstance(column, Column) or not column.has_any_value:
             continue
         if operator == "datetime":
-            found.update(dict.fromkeys(_no_times(operand, column)))
+            sentences.update(dict.fromkeys(_no_times(operand, column)))
             continue
-        found.update(dict.fromkeys(_near_values(operator, operand, values, column)))
-        found.update(dict.fromkeys(_hidden_dates(node, operator, operand, values, column)))
-    return list(found)
+        sentences.update(dict.fromkeys(_near_values(operator, operand, values, column)))
+        sentences.update(dict.fromkeys(_hidden_dates(node, operator, operand, values, column)))
+    return list(sentences)
 
 
 def _asked(condition: Expression) -> Iterator[tuple[Expression, str, Property, list[Json]]]:
@@ -142,8 +142,8 @@ def _alike(texts: pa.Array, value: str) -> list[str]:
     """Return the texts that are *value* except for case, spaces, invisible characters or form."""
     distinct = pc.unique(texts).slice(0, _TEXTS)
     alike = pc.equal(_folded(distinct), _folded(pa.array([value], TEXT))[0])
-    found: list[str] = distinct.filter(pc.fill_null(alike, False)).to_pylist()
-    return found
+    spellings: list[str] = distinct.filter(pc.fill_null(alike, False)).to_pylist()
+    return spellings
 
 
 def _folded(texts: pa.Array) -> pa.Array:
@@ -205,8 +205,8 @@ def _no_times(operand: Property, column: Column) -> Iterator[str]:
     unread = np.flatnonzero(~as_datetime(Cells.of(some)).has_value)
     cells = [some.cell(place) for place in unread[:_VALUES].tolist()]
     # Beside times a word such as "soon" is a word; a date written otherwise was meant as a date.
-    told = cells[:1] if len(unread) == len(some) else list(filter(_looks_like_a_date, cells))
-    for cell in told[:1]:
+    examples = cells[:1] if len(unread) == len(some) else list(filter(_looks_like_a_date, cells))
+    for cell in examples[:1]:
         why = no_time(cell) if is_number(cell) else f"{_cut(dumps(cell))} is not a time"
         yield (
             f"{operand.text} holds what is not a time, and that counts as not set in a comparison "

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
 from toolkit.base import ExpressionError, did_you_mean, listed, quoted
-from toolkit.expressions import casting as _entered, tree  # noqa: F401 (casting enters functions)
+from toolkit.expressions import tree
 from toolkit.expressions.functions import FUNCTIONS
 from toolkit.expressions.literals import shortened
 from toolkit.expressions.tokens import Token, syntax_error, tokens
@@ -99,23 +99,23 @@ def parse(text: str) -> Expression:
     return _Parser(text).parse()
 
 
-def as_expression(given: Expression | str) -> Expression:
-    """Return *given* if it is an expression; text is parsed.
+def as_expression(value: Expression | str) -> Expression:
+    """Return *value* if it is an expression; text is parsed.
 
     Raises
     ------
     ExpressionError
         If it is neither, or text that is not an expression.
     """
-    if isinstance(given, str):
-        return parse(given)
-    if not isinstance(given, Expression):
+    if isinstance(value, str):
+        return parse(value)
+    if not isinstance(value, Expression):
         raise ExpressionError(
-            f"{quoted(given):.60} ({type(given).__name__}) is not an expression; "
+            f"{quoted(value):.60} ({type(value).__name__}) is not an expression; "
             'give user["plan"] == "pro", or the same as text'
         )
-    tree.require_closed(given)
-    return given
+    tree.require_closed(value)
+    return value
 
 
 def parse_formula(text: str, names: Mapping[str, int]) -> Expression:
@@ -151,8 +151,8 @@ def parse_formula(text: str, names: Mapping[str, int]) -> Expression:
 _LOOKS_LIKE_A_PROPERTY: Final = re.compile(rf"\s*(({'|'.join(_SIDES)})\s*\[|group\s*\()")
 
 
-def as_property(given: Property | str) -> Property:
-    """Return *given* if it is a property; text is parsed, a bare name is of the event.
+def as_property(value: Property | str) -> Property:
+    """Return *value* if it is a property; text is parsed, a bare name is of the event.
 
     Raises
     ------
@@ -164,16 +164,16 @@ def as_property(given: Property | str) -> Property:
     >>> as_property("item"), as_property("user['plan']")
     (event["item"], user["plan"])
     """
-    if isinstance(given, str):
-        if not _LOOKS_LIKE_A_PROPERTY.match(given):
-            return Property("event", given)
-        given = parse(given)  # type: ignore[assignment]
-    if not isinstance(given, Property):
+    if isinstance(value, str):
+        if not _LOOKS_LIKE_A_PROPERTY.match(value):
+            return Property("event", value)
+        value = parse(value)  # type: ignore[assignment]
+    if not isinstance(value, Property):
         raise ExpressionError(
-            f"{quoted(given):.60} ({type(given).__name__}) is not a property; "
+            f"{quoted(value):.60} ({type(value).__name__}) is not a property; "
             'give user["plan"], event["item"], or "item" for a property of the event'
         )
-    return given
+    return value
 
 
 class _Parser:
@@ -461,10 +461,10 @@ class _Parser:
             hint = _HINTS.get(token.text.lower())
             if hint is not None and hint != f"write {token.text}":
                 self._fail(token, f'found "{token.text}"; {hint}')
-        found = shortened(token.text)
+        what = shortened(token.text)
         if token.kind in ("word", "symbol"):
-            found = f'"{found}"'
-        self._fail(token, f"found {found or 'the end'}, expected {expected}")
+            what = f'"{what}"'
+        self._fail(token, f"found {what or 'the end'}, expected {expected}")
 
     def _fail(self, token: Token, message: str) -> NoReturn:
         raise syntax_error(self._text, token.start, message)

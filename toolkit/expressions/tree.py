@@ -32,6 +32,8 @@ from toolkit.base import (
     quoted,
     times,
 )
+from toolkit.expressions import casting as _entered  # noqa: F401 (casting enters functions)
+from toolkit.expressions.functions import FUNCTIONS, ValueType
 from toolkit.expressions.literals import (
     as_literal,
     check_time,
@@ -75,7 +77,7 @@ def group_key_of(side: Side) -> str | None:
     return key
 
 
-#: Expressions may stand this deep in each other, far below Python's own limit.
+#: Expressions may be nested this deep, far below Python's own limit.
 MAX_DEPTH: Final = 64
 
 #: An expression has at most this many parts; a list of values is one part.
@@ -83,7 +85,7 @@ MAX_SIZE: Final = 100_000
 
 # For reports, filters and forms.
 _INTERNAL: Final = frozenset(
-    {"is_condition", "is_of_users", "operands", "properties", "python", "sides"}
+    {"is_condition", "is_of_users", "operands", "properties", "python", "sides", "type"}
 )
 
 
@@ -118,6 +120,11 @@ class Expression:
     def operands(self) -> tuple[Expression, ...]:
         """The expressions this one is built of."""
         return ()
+
+    @property
+    def type(self) -> ValueType | None:
+        """The type of its value wherever it has one, None if that depends on the rows."""
+        return "boolean" if self.is_condition else None
 
     def __post_init__(self) -> None:
         operands = self.operands
@@ -168,6 +175,8 @@ class Expression:
     def __dir__(self) -> list[str]:
         # What it is built of differs from kind to kind, and is nobody's to write.
         internal = {*vars(self), *_INTERNAL}
+        if self.type is not None:
+            internal |= {each.method for each in FUNCTIONS.values() if self.type not in each.takes}
         return [name for name in completions(self, internal) if hasattr(Expression, name)]
 
     def __repr__(self) -> str:
@@ -187,11 +196,11 @@ class Expression:
     @cached_property
     def properties(self) -> tuple[Property, ...]:
         """The properties it reads, each once, in order of appearance."""
-        found: dict[tuple[str, str], Property] = {}
+        properties: dict[tuple[str, str], Property] = {}
         for node in self._walked():
             if isinstance(node, Property):
-                found.setdefault((node.side, node.name), node)
-        return tuple(found.values())
+                properties.setdefault((node.side, node.name), node)
+        return tuple(properties.values())
 
     @property
     def sides(self) -> frozenset[Side]:
@@ -402,13 +411,13 @@ class Expression:
         return Function("datetime", self)
 
 
-def _condition(given: object, operator: str) -> Expression:
-    if isinstance(given, Expression):
-        return given
-    if isinstance(given, bool | np.bool_):
-        return Literal.of(given)
+def _condition(value: object, operator: str) -> Expression:
+    if isinstance(value, Expression):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return Literal.of(value)
     raise ExpressionError(
-        f"{operator} joins conditions, and {shown(given)} is not one. Put each comparison in "
+        f"{operator} joins conditions, and {shown(value)} is not one. Put each comparison in "
         f'parentheses: (user["plan"] == "pro") {operator} (user["age"] > 18)'
     )
 
@@ -454,6 +463,12 @@ class Property(Expression):
         return group_key_of(self.side)
 
 
+_JSON_TYPES: Final[dict[type, ValueType]] = {
+    **{bool: "boolean", int: "number", float: "number"},
+    **{str: "text", list: "list", dict: "object"},
+}
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Literal(Expression):
     """A JSON value written in the expression.
@@ -484,6 +499,10 @@ class Literal(Expression):
         return value
 
     @property
+    def type(self) -> ValueType | None:
+        return _JSON_TYPES.get(type(self.value))
+
+    @property
     def is_null(self) -> bool:
         """Whether it is null, which stands for "not set"."""
         return self.json == "null"
@@ -512,10 +531,14 @@ class Arithmetic(Expression):
     def operands(self) -> tuple[Expression, ...]:
         return self.left, self.right
 
+    @property
+    def type(self) -> ValueType | None:
+        return None if self.operator == "+" else "number"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Function(Expression):
-    """A value worked out of one other: rounded, cast, or with the opposite sign (``-``)."""
+    """A value made from one other: rounded, cast, or with the opposite sign (``-``)."""
 
     name: str
     operand: Expression
@@ -523,7 +546,12 @@ class Function(Expression):
     def __post_init__(self) -> None:
         if self.name == "datetime" and isinstance(self.operand, Literal):
             check_time(self.operand.value)
+        FUNCTIONS[self.name].require(self.operand.type, self.operand)
         super().__post_init__()
+
+    @property
+    def type(self) -> ValueType:
+        return FUNCTIONS[self.name].gives
 
     @property
     def operands(self) -> tuple[Expression, ...]:
@@ -643,6 +671,10 @@ class Tally(Expression):
     period: str = ""
     where: Expression | None = None
     of: Expression | None = None
+
+    @property
+    def type(self) -> ValueType:
+        return "number"
 
     def __post_init__(self) -> None:
         if self.event is not None and not isinstance(self.event, str):

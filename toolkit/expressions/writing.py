@@ -100,16 +100,16 @@ def _in_text(node: Expression, least: int) -> str:
 
 def _tally(node: Tally) -> str:
     """Return the text of a tally: the last arguments are left out where they say nothing."""
-    given = [
+    arguments = [
         "null" if node.event is None else dumps(node.event),
         dumps(node.period) if node.period else "null",
         "null" if node.where is None else as_text(node.where),
     ]
-    while len(given) > 1 and given[-1] == "null":
-        given.pop()
+    while len(arguments) > 1 and arguments[-1] == "null":
+        arguments.pop()
     if node.of is None:
-        return f"times_did({', '.join(given)})"
-    return f"total_of({', '.join([as_text(node.of), *given])})"
+        return f"times_did({', '.join(arguments)})"
+    return f"total_of({', '.join([as_text(node.of), *arguments])})"
 
 
 # In Python & and | bind more tightly than comparisons.
@@ -174,16 +174,16 @@ def _python(node: Expression) -> tuple[str, int]:
 
 
 def _python_tally(node: Tally) -> str:
-    given = [] if node.of is None else [as_python(node.of)]
-    given.append("None" if node.event is None else dumps(node.event))
+    arguments = [] if node.of is None else [as_python(node.of)]
+    arguments.append("None" if node.event is None else dumps(node.event))
     start, is_range, end = node.period.partition("/")
     if is_range:
-        given.append(f"within=({dumps(start)}, {dumps(end)})")
+        arguments.append(f"within=({dumps(start)}, {dumps(end)})")
     elif start:
-        given.append(f"within={dumps(start)}")
+        arguments.append(f"within={dumps(start)}")
     if node.where is not None:
-        given.append(f"where={as_python(node.where)}")
-    return f"{'times_did' if node.of is None else 'total_of'}({', '.join(given)})"
+        arguments.append(f"where={as_python(node.where)}")
+    return f"{'times_did' if node.of is None else 'total_of'}({', '.join(arguments)})"
 
 
 def _in_python(node: Expression, least: int) -> str:

@@ -106,18 +106,18 @@ class LiveView(Form):
             where = f"From {state.where}"
         self._where.value = parts.hint_html(where)
         self._counts.value = Html('<div class="tk-live-counts" role="status">{}</div>').format(
-            state.told
+            state.summary
         )
         self._notes.show(state.noted)
         self._pause.description = "Go on" if state.paused else "Pause"
         self._table.value = _table(state.rows, state.only_rejected)
 
     def __repr__(self) -> str:
-        return f"<LiveView: {self.state.told.partition(' · ')[0]}>"
+        return f"<LiveView: {self.state.summary.partition(' · ')[0]}>"
 
 
-async def _tick(found: weakref.ref[LiveView]) -> None:
-    while (view := found()) is not None:
+async def _tick(reference: weakref.ref[LiveView]) -> None:
+    while (view := reference()) is not None:
         with view.guard("Checking for what has arrived"):
             view.state.refresh()
         if not view.state.running:
@@ -128,8 +128,8 @@ async def _tick(found: weakref.ref[LiveView]) -> None:
 
 def _table(rows: list[Arrival], only_rejected: bool) -> Html:
     if not rows:
-        told = "Nothing was rejected." if only_rejected else "Nothing has arrived yet."
-        return parts.empty_html(told)
+        words = "Nothing was rejected." if only_rejected else "Nothing has arrived yet."
+        return parts.empty_html(words)
     head = Html().join(map(Html('<th scope="col">{}</th>').format, _HEADINGS))
     return Html(
         '<div class="tk-scroll" tabindex="0">'

@@ -131,16 +131,16 @@ class LiveState(HasTraits):
         self._show(self._cleared)
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The counts, in a sentence."""
-        told = f"{count(self.updates, 'update')}, {count(self.events, 'event')}"
+        words = f"{count(self.updates, 'update')}, {count(self.events, 'event')}"
         if self.rejected:
-            told += f", {self.rejected:,} rejected"
+            words += f", {self.rejected:,} rejected"
         if self.running and not self.paused:
-            told += f" · {self.rate:,.1f} messages/s"
+            words += f" · {self.rate:,.1f} messages/s"
         if self.paused:
-            told += f" · paused, {self.waiting:,} more arrived"
-        return told
+            words += f" · paused, {self.waiting:,} more arrived"
+        return words
 
     @property
     def noted(self) -> str:

@@ -36,7 +36,7 @@ class Workbench(Form):
         The forms opened so far, by the name of their tab.
     """
 
-    def __init__(self, profiles: ProfileTable, events: Events | None, told: str = "") -> None:
+    def __init__(self, profiles: ProfileTable, events: Events | None, message: str = "") -> None:
         self.profiles, self.events = as_table(profiles), events
         self.forms: dict[str, Widget] = {}
         self._group_key = ""
@@ -44,7 +44,7 @@ class Workbench(Form):
         self._places = [guarded.VBox() for _ in self._makers]
         self.tabs = guarded.Tab(self._places, titles=list(self._makers))
         note = parts.Note()
-        note.show(told)
+        note.show(message)
         # Only where there is a choice.
         tables = [("Users", ""), *((f"Groups: {key}", key) for key in profiles.group_keys)]
         self.whose = parts.dropdown("Profiles of", tables, "", width="260px")
@@ -138,7 +138,7 @@ def workbench(profiles: ProfileTable | None = None, events: AnyEvents | None = N
     1864
     >>> bench.go_to("Edit a profile").state.open("1001")
     """
-    told = ""
+    note = ""
     if profiles is None:
         files = sample_files()
         profiles = ProfileTable()
@@ -149,8 +149,8 @@ def workbench(profiles: ProfileTable | None = None, events: AnyEvents | None = N
         profiles.apply(read_messages(files["updates"]), source="sample messages", progress=False)
         if events is None:
             events = Events(parquet_frame(files["events"]))
-        told = (
+        note = (
             "This is the sample data of a made-up shop, in memory. For your own: "
             "tk.workbench(tk.ProfileTable('shop.db'), events)."
         )
-    return Workbench(profiles, None if events is None else as_events(events), told)
+    return Workbench(profiles, None if events is None else as_events(events), note)

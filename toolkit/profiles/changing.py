@@ -10,14 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit.base import ABSENT, ArgumentError
-from toolkit.columns import Column
+from toolkit.columns import Column, compare
 from toolkit.profiles.table import ProfileTable
 from toolkit.updates import (
     USERS,
     ChangeReport,
     Rejection,
     apply,
-    compare,
     parse_message,
 )
 
@@ -55,19 +54,19 @@ def change(
     )
     snapshot = profiles.snapshot()
     positions = snapshot.positions(ids)
-    there = np.flatnonzero(positions >= 0)
+    stored = np.flatnonzero(positions >= 0)
     rows: dict[str, Any] = dict.fromkeys(ids.to_pylist())
-    keys = ids.take(pa.array(there)).to_pylist()
-    rows.update(zip(keys, snapshot.rows(positions[there]), strict=True))
+    keys = ids.take(pa.array(stored)).to_pylist()
+    rows.update(zip(keys, snapshot.rows(positions[stored]), strict=True))
 
     sent: list[Mapping[str, Any]] = []
     for at, message in enumerate(parsed):
         if message is None:
             continue
         key = message.distinct_id
-        refused: list[tuple[str, str, str]] = []
+        refused: list[Rejection] = []
         rows[key], wrote = apply(rows[key], message.operations, refused)
-        rejected += [Rejection(at, key, *each) for each in refused]
+        rejected += [each.at(at, key) for each in refused]
         if wrote:
             sent.append(messages[at])
 
@@ -75,24 +74,10 @@ def change(
     after_rows = [{} if row is None else row for row in rows.values()]
     names = dict.fromkeys([*before, *(name for row in after_rows for name in row)])
     after = {name: Column.of([row.get(name, ABSENT) for row in after_rows]) for name in names}
-    found = compare(ids, before, after)
-    differs = found.rows
-    known = positions >= 0
-    left = np.array([row is not None for row in rows.values()], np.bool_)
-    created, deleted = int((~known & left).sum()), int((known & ~left).sum())
-    updated = int((differs & known & left).sum())
-    report = ChangeReport(
-        matched=len(ids),
-        created=created,
-        updated=updated,
-        deleted=deleted,
-        unchanged=len(ids) - created - updated - deleted,
-        properties=found.properties,
-        changes=found.changes,
-        rejections=rejected,
-        dry_run=dry_run,
-    )
-    if dry_run or not created + updated + deleted:
+    there = np.array([row is not None for row in rows.values()], np.bool_)
+    compared = compare(ids, before, after, (positions >= 0, there))
+    report = ChangeReport.of(compared, rejected, dry_run=dry_run)
+    if dry_run or report.unchanged == report.matched:
         return report
     result = profiles.apply(sent, source=source, ignore_time=True)
     return replace(report, batch_id=result.batch_id)

@@ -174,9 +174,9 @@ def deduplicate(
         rows = part.rows(np.arange(len(part)))
         every = zip(part, rows, part.last_seen.tolist(), strict=True)
         for group in groups:
-            found = list(islice(every, len(group)))
-            members = {each: properties for each, properties, _ in found}
-            seen = {each: at for each, _, at in found}
+            duplicates = list(islice(every, len(group)))
+            members = {each: properties for each, properties, _ in duplicates}
+            seen = {each: at for each, _, at in duplicates}
             first, *others = _ranked(members, seen, keep)
             operations = _merged(members[first], [members[each] for each in others], merge)
             if operations:

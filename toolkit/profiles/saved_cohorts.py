@@ -44,9 +44,9 @@ def saved_ids(profiles: Any, name: str) -> pa.Array:
     """
     kept = {} if profiles is None else remembered(profiles)
     if name not in kept:
-        known = list(kept)
+        cohorts = list(kept)
         raise ReportError(
-            f'no cohort is saved as "{name}"; there are {listed(map(dumps, known)) or "none"}.'
-            + did_you_mean(name, known)
+            f'no cohort is saved as "{name}"; there are {listed(map(dumps, cohorts)) or "none"}.'
+            + did_you_mean(name, cohorts)
         )
     return pa.array(kept[name]["ids"], pa.large_string())

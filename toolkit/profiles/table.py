@@ -54,7 +54,7 @@ from toolkit.base import (
     title,
     watched_by,
 )
-from toolkit.columns import Column, Positions, Snapshot
+from toolkit.columns import Column, Positions, Snapshot, compare_snapshots, difference_frame
 from toolkit.expressions import Expression, SnapshotScope, as_expression, mask_of
 from toolkit.profiles.saved_cohorts import saved_ids
 from toolkit.profiles.view import ProfileView, shown
@@ -70,13 +70,15 @@ from toolkit.store import (
     Store,
     Timeline,
     Update,
-    difference,
+    back_up,
+    check,
+    compact,
+    effects_of,
     explain,
     history_frame,
     past_of,
     snapshot_as_of,
     state_after,
-    steps,
     timeline,
     updates_of,
 )
@@ -90,7 +92,6 @@ from toolkit.updates import (
     Indexed,
     Locator,
     Rejection,
-    Row,
     hidden_properties,
     limits as product_limits,
     parse_message,
@@ -106,7 +107,9 @@ _NOT_GIVEN: Final = object()
 
 
 # For reports, forms and other parts of the toolkit.
-_INTERNAL: Final = frozenset({"address", "check_writable", "remembered", "snapshot", "timeline"})
+_INTERNAL: Final = frozenset(
+    {"address", "check_writable", "remembered", "row", "snapshot", "timeline"}
+)
 
 
 @completed_by_dir
@@ -182,7 +185,7 @@ class ProfileTable:
             raise ArgumentError(
                 f"{argument('group_key', group_key)}; text such as 'company' is needed"
             )
-        as_json(group_key)  # half a surrogate pair is no text
+        as_json(group_key)  # half a surrogate pair is not text
         if self._groups_then is not None:
             return self._groups_then(group_key)
         return self._beside(self._engine, group_key)
@@ -214,7 +217,7 @@ class ProfileTable:
     @property
     def moment(self) -> str | None:
         """For profiles of the past: of when they are, in words. None for the table itself."""
-        return self._engine.moment_told
+        return self._engine.past_moment
 
     @property
     def is_read_only(self) -> bool:
@@ -476,8 +479,8 @@ class ProfileTable:
         *names* is one name or several; the rest is as for :meth:`set`.
         """
         is_several = isinstance(names, Iterable) and not isinstance(names, str | Mapping)
-        given = list(names) if is_several else names
-        return self._send("$unset", distinct_id, given, time, ignore_time)
+        argument = list(names) if is_several else names
+        return self._send("$unset", distinct_id, argument, time, ignore_time)
 
     def delete(
         self, distinct_id: object, *, time: object = None, ignore_time: bool = False
@@ -646,11 +649,11 @@ class ProfileTable:
             raise MessageError(f"apply takes messages, not {type(messages).__name__}")
         as_json(source)
         if geo is not None:
-            given = list(messages)
-            messages = geo.locate(given, ip, self)
-            if len(messages) != len(given):
+            sent = list(messages)
+            messages = geo.locate(sent, ip, self)
+            if len(messages) != len(sent):
                 raise ArgumentError(
-                    f"geo.locate returned {len(messages):,} of {count(len(given), 'message')}; "
+                    f"geo.locate returned {len(messages):,} of {count(len(sent), 'message')}; "
                     "it returns one for each"
                 )
         valid, rejected, noted = self._parsed(messages, ignore_time, progress)
@@ -731,15 +734,15 @@ class ProfileTable:
             and then, as in :func:`toolkit.import_csv`; what it raises leaves the table as it was.
         """
         check_flag("dry_run", dry_run, ArgumentError)
-        given = ColumnarUpdates(ids, columns, seen, self._group_key, time, row_times).in_order()
+        updates = ColumnarUpdates(ids, columns, seen, self._group_key, time, row_times).in_order()
         dry_run = dry_run or not len(ids)
         cuts: list[Rejection] = []
         with self._engine.lock, self._engine.moment(write=not dry_run) as batch:
             before = batch.snapshot(self._group_key, progress)
             if self._limits is not None:
-                fitting, cuts = product_limits.cut_columns(before, given.ids, given.columns)
-                given = replace(given, columns=fitting)
-            planned = batch.plan([given], progress=progress)
+                fitting, cuts = product_limits.cut_columns(before, updates.ids, updates.columns)
+                updates = replace(updates, columns=fitting)
+            planned = batch.plan([updates], progress=progress)
             of_table = planned[self._group_key]
             outcome = replace(of_table.outcome, rejections=cuts)
             of_table.outcome = outcome
@@ -750,14 +753,18 @@ class ProfileTable:
     # Reading
 
     def _read(self, distinct_id: object) -> dict[str, Json] | None:
-        row = self._row(normalise_id(distinct_id))
+        row = self.row(distinct_id)
+        return None if row is None else row[0]
+
+    def row(self, distinct_id: object) -> tuple[dict[str, Json], pd.Timestamp | None] | None:
+        """Return a dict of a profile's properties and its Updated At, for forms."""
+        key = normalise_id(distinct_id)
+        with self._engine.lock, self._engine.reading() as moment:
+            row = moment.state(self._group_key).row(key)
         if row is None:
             return None
-        return {name: copied(value) for name, value in row.properties.items()}
-
-    def _row(self, key: str) -> Row | None:
-        with self._engine.lock, self._engine.reading() as moment:
-            return moment.state(self._group_key).row(key)
+        properties = {name: copied(value) for name, value in row.properties.items()}
+        return properties, times.timestamp(row.last_seen)
 
     def __getitem__(self, distinct_id: object) -> dict[str, Json]:
         """Return a profile's properties as a dict of its own: null is None, absent is missing.
@@ -795,11 +802,11 @@ class ProfileTable:
         ProfileNotFoundError
             If there is no such profile.
         """
-        key = normalise_id(distinct_id)
-        row = self._row(key)
+        row = self.row(distinct_id)
         if row is None:
+            key = normalise_id(distinct_id)
             raise ProfileNotFoundError(f"no profile {key!r}{near_id(key, self)}")
-        return times.timestamp(row.last_seen)
+        return row[1]
 
     def title(self, distinct_id: object) -> str:
         """Return the profile's title: its name, else first and last name, e-mail, distinct ID."""
@@ -882,10 +889,10 @@ class ProfileTable:
         """
         condition = as_expression(expression)
         snapshot = self.snapshot()
-        chosen = snapshot.keep(
+        selection = snapshot.keep(
             mask_of(condition, SnapshotScope(snapshot, self.group_key, partial(saved_ids, self)))
         )
-        return ProfileView(chosen, str(condition), self.group_key)
+        return ProfileView(selection, str(condition), self.group_key)
 
     # The past
 
@@ -901,7 +908,7 @@ class ProfileTable:
             where there was nothing). A ``$delete`` is one row, with the whole profile as
             ``old``. Empty for an ID that no update ever named.
         """
-        return history_frame(steps(self._updates(distinct_id)))
+        return history_frame(effects_of(self._updates(distinct_id)))
 
     def explain(self, distinct_id: object, name: str) -> Explanation:
         """Return, in words, the updates that made a property what it is.
@@ -966,13 +973,13 @@ class ProfileTable:
         with self._engine.lock, self._engine.reading() as now:
             if batch is None:
                 moment = _moment_asked(time)
-                told = f"as of {times.iso(moment)}"
+                moment_text = f"as of {times.iso(moment)}"
                 snapshot = snapshot_as_of(now.log, key, moment)
             else:
                 number = _batch_number(batch, now.log.last())
-                told = f"after batch {number}"
+                moment_text = f"after batch {number}"
                 snapshot = state_after(now.log, key, number).snapshot()
-        table = self._beside(Engine.of_the_past({key: snapshot}, told), key)
+        table = self._beside(Engine.of_the_past({key: snapshot}, moment_text), key)
         table._groups_then = lambda key: self.groups(key).as_of(time, batch=batch)
         return table
 
@@ -983,19 +990,19 @@ class ProfileTable:
         """
         if not is_text(name):
             raise ArgumentError(f"name={quoted(name):.60}; the name of a property is needed")
-        if self._engine.moment_told is not None:
+        if self._engine.past_moment is not None:
             raise ReadOnlyError(
-                f"these are the profiles {self._engine.moment_told}; to join events with the "
+                f"these are the profiles {self._engine.past_moment}; to join events with the "
                 "state at their time, give the table itself"
             )
         with self._engine.lock, self._engine.reading() as moment:
             version = (moment.log.last(), moment.log.compaction())
             if self._timelines[0] != version:
                 self._timelines = (version, {})
-            known = self._timelines[1]
-            if name not in known:
-                known[name] = timeline(moment.log, self._group_key, name)
-            return known[name]
+            timelines = self._timelines[1]
+            if name not in timelines:
+                timelines[name] = timeline(moment.log, self._group_key, name)
+            return timelines[name]
 
     def diff(self, before: object, after: object = None) -> pd.DataFrame:
         """Return what differs between two moments, one row per cell.
@@ -1017,7 +1024,7 @@ class ProfileTable:
             each if isinstance(each, ProfileTable | ProfileView) else self.as_of(each)
             for each in (before, self if after is None else after)
         ]
-        return difference(*(table.snapshot() for table in tables))
+        return difference_frame(compare_snapshots(*(table.snapshot() for table in tables)))
 
     def undo(
         self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False
@@ -1047,20 +1054,19 @@ class ProfileTable:
         ArgumentError
             If *batch_id* is not a whole number.
         """
+        return self._put_back("undo", batch_id, only_untouched, progress)
+
+    def _put_back(
+        self, what: str, batch_id: int, only_untouched: bool, progress: bool | Progress
+    ) -> ApplyResult:
         number = _batch_number(batch_id)
         check_flag("only_untouched", only_untouched, ArgumentError)
-        with (
-            watched_by(progress) as notice,
-            self._engine.lock,
-            self._engine.writing() as batch,
-        ):
-            outcome = batch.undo(
-                number,
-                only_untouched=only_untouched,
-                limited=self._limits is not None,
-                progress=notice,
+        limited = self._limits is not None
+        with watched_by(progress) as notice, self._engine.lock, self._engine.writing() as batch:
+            put_back = batch.undo if what == "undo" else batch.redo
+            return ApplyResult.of(
+                put_back(number, only_untouched=only_untouched, limited=limited, progress=notice)
             )
-        return ApplyResult.of(outcome)
 
     def compact(self, keep: object, *, dry_run: bool = False) -> CompactReport:
         """Forget the history before a moment, so that the file shrinks; return what was done.
@@ -1099,7 +1105,7 @@ class ProfileTable:
         >>> profiles["1"], len(profiles.history("1"))
         ({'plan': 'pro'}, 2)
         """
-        return self._engine.compact(keep, dry_run=check_flag("dry_run", dry_run, ArgumentError))
+        return compact(self._engine, keep, dry_run=check_flag("dry_run", dry_run, ArgumentError))
 
     def backup(
         self,
@@ -1144,7 +1150,7 @@ class ProfileTable:
         """
         check_flag("overwrite", overwrite, ArgumentError)
         with watched_by(progress, " steps") as notice:
-            return self._engine.backup(path, overwrite=overwrite, progress=notice)
+            return back_up(self._engine, path, overwrite=overwrite, progress=notice)
 
     def check(self, *, repair: bool = False) -> CheckReport:
         """Replay the log of the file and compare it with the profiles it holds.
@@ -1159,26 +1165,13 @@ class ProfileTable:
         StoreError
             If the table is in memory.
         """
-        return self._engine.check(repair=check_flag("repair", repair, ArgumentError))
+        return check(self._engine, repair=check_flag("repair", repair, ArgumentError))
 
     def redo(
         self, batch_id: int, *, only_untouched: bool = False, progress: bool | Progress = False
     ) -> ApplyResult:
         """Undo the undo of a batch. Parameters and errors as for :meth:`undo`."""
-        number = _batch_number(batch_id)
-        check_flag("only_untouched", only_untouched, ArgumentError)
-        with (
-            watched_by(progress) as notice,
-            self._engine.lock,
-            self._engine.writing() as batch,
-        ):
-            outcome = batch.redo(
-                number,
-                only_untouched=only_untouched,
-                limited=self._limits is not None,
-                progress=notice,
-            )
-        return ApplyResult.of(outcome)
+        return self._put_back("redo", batch_id, only_untouched, progress)
 
     @property
     def batches(self) -> pd.DataFrame:
@@ -1190,11 +1183,12 @@ class ProfileTable:
         """
         with self._engine.lock, self._engine.reading() as moment:
             batches = moment.log.batches()
-        columns = ["source", "messages", "created", "updated", "deleted", "unchanged", "rejected"]
         data: dict[str, Any] = {"batch_id": [batch.id for batch in batches]}
         at = np.array([batch.time for batch in batches], "M8[us]")
         data["time"] = pd.DatetimeIndex(at).tz_localize("UTC")
-        data |= {name: [getattr(batch, name) for batch in batches] for name in columns}
+        data["source"] = [batch.source for batch in batches]
+        for name in ("messages", "created", "updated", "deleted", "unchanged", "rejected"):
+            data[name] = [batch.counts[name] for batch in batches]
         data["undoes"] = pd.array([batch.undoes for batch in batches], "Int64")
         return pd.DataFrame(data).set_index("batch_id")
 
@@ -1242,7 +1236,7 @@ class ProfileTable:
         if self._engine.store is not None and self._engine.store.is_closed:
             return f"<ProfileTable: closed, {self.path}>"
         kind = f"{'user' if self._group_key == USERS else self._group_key} profile"
-        where = self._engine.moment_told
+        where = self._engine.past_moment
         if where is None:
             where = "in memory" if self.path is None else f"in {self.path}"
             where += ", to read only" if self.is_read_only else ""
@@ -1284,25 +1278,27 @@ def _first_of_each(ignored: Iterable[Rejection]) -> list[Rejection]:
     ]
 
 
-def _several_ids(given: object) -> list[Any] | None:
+def _several_ids(distinct_id: object) -> list[Any] | None:
     """Return the distinct IDs if several are given, each once; None if it is one (MANY-1)."""
-    if isinstance(given, pd.DataFrame):
+    if isinstance(distinct_id, pd.DataFrame):
         raise ArgumentError(
             'a DataFrame is not a distinct ID; give a column of it, such as frame["distinct_id"]'
         )
-    if isinstance(given, str | bytes | bytearray | Mapping) or not isinstance(given, Iterable):
+    if isinstance(distinct_id, str | bytes | bytearray | Mapping) or not isinstance(
+        distinct_id, Iterable
+    ):
         return None
     try:
-        ids = list(given)
+        ids = list(distinct_id)
     except TypeError:  # an array without dimensions
         return None
     return list({_same_id(place, each): each for place, each in enumerate(ids)}.values())
 
 
-def _same_id(place: int, given: object) -> object:
+def _same_id(place: int, distinct_id: object) -> object:
     """Return what equal IDs share; what is not an ID is like no other, and is rejected later."""
     try:
-        return normalise_id(given)
+        return normalise_id(distinct_id)
     except InvalidIdError:
         return place
 

@@ -54,8 +54,8 @@ def update_where(
             f"operations={quoted(operations)}; operators and arguments are needed, such as "
             '{"$set": {"plan": "pro"}}'
         )
-    given = dict(operations)
-    return _each(profiles, where, lambda _: lambda at: given, dry_run, source)
+    operators = dict(operations)
+    return _each(profiles, where, lambda _: lambda at: operators, dry_run, source)
 
 
 def set_where(
@@ -79,8 +79,10 @@ def unset_where(
     """Remove properties of every profile that matches, as for :func:`update_where`."""
     if not isinstance(names, Iterable):
         raise ArgumentError(f"names={quoted(names):.60}; one name or several are needed")
-    given = [names] if isinstance(names, str) else list(names)
-    return update_where(profiles, where, {"$unset": given}, dry_run=dry_run, source="unset where")
+    properties = [names] if isinstance(names, str) else list(names)
+    return update_where(
+        profiles, where, {"$unset": properties}, dry_run=dry_run, source="unset where"
+    )
 
 
 def delete_where(
@@ -122,8 +124,8 @@ def rename_where(
         raise ArgumentError(f'the property is called "{old}" already')
     left: list[int] = []
 
-    def operations(chosen: Snapshot) -> Callable[[int], dict[str, Any] | None]:
-        values, taken = chosen.column(old), chosen.column(new).is_present
+    def operations(selection: Snapshot) -> Callable[[int], dict[str, Any] | None]:
+        values, taken = selection.column(old), selection.column(new).is_present
         renamed = values.is_present & (overwrite | ~taken)
         left.append(int((values.is_present & ~renamed).sum()))
         return lambda at: {"$set": {new: values.cell(at)}, "$unset": [old]} if renamed[at] else None
@@ -146,11 +148,11 @@ def _each(
     table = checked_table(profiles)
     check_flag("dry_run", dry_run, ArgumentError)
     with table._engine.lock, table._engine.moment(write=not dry_run):
-        chosen = table.snapshot() if where is None else table.where(where).snapshot()
-        given = operations(chosen)
+        selection = table.snapshot() if where is None else table.where(where).snapshot()
+        operations_at = operations(selection)
         messages = [
             {**table.address(distinct_id), **sent}
-            for at, distinct_id in enumerate(chosen)
-            if (sent := given(at)) is not None
+            for at, distinct_id in enumerate(selection)
+            if (sent := operations_at(at)) is not None
         ]
         return change(table, messages, dry_run=dry_run, source=source)

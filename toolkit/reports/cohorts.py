@@ -31,6 +31,8 @@ from toolkit.events import AnyEvents, Events, Profiles
 from toolkit.expressions import (
     Expression,
     Members,
+    Scope,
+    Side,
     Tally,
     as_expression,
     is_known,
@@ -280,7 +282,7 @@ def _as_name(name: object) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class _Quiet:
+class _Quiet(Scope):
     """The users with a profile and no event; one row per profile."""
 
     selection: Selection
@@ -301,7 +303,7 @@ class _Quiet:
     def __len__(self) -> int:
         return len(self.snapshot)
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         never = np.full(len(self), NO_TIME, np.int64)
         return ProfileRows(self.snapshot, first_seen=lambda: never).column(name)
 

@@ -27,6 +27,8 @@ from toolkit.events import AnyEvents, Events, Profiles, as_events, as_snapshot
 from toolkit.expressions import (
     Expression,
     Property,
+    Scope,
+    Side,
     Tally,
     is_known,
     mask_of,
@@ -191,7 +193,7 @@ def _of_users(given: Any) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class _People:
+class _People(Scope):
     """Who is counted, as the rows of an expression: the profiles, then who has none.
 
     Attributes
@@ -262,7 +264,7 @@ class _People:
         strange = self.events.ids.texts.take(pa.array(self.strangers))
         return pa.concat_arrays([self.snapshot.ids, strange.cast(pa.large_string())])
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         nobody = np.full(len(self.strangers), -1)
         at = np.append(np.arange(len(self.snapshot)), nobody) if len(nobody) else None
         begun = None if self.events is None else self._begun

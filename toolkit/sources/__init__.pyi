@@ -21,7 +21,13 @@ from .csv.report import (
 )
 from .csv.source import CsvSource as CsvSource
 from .csv.types import COLUMN_TYPES as COLUMN_TYPES, ColumnType as ColumnType
-from .files.formats import FORMATS as FORMATS, all_endings as all_endings, format_of as format_of
+from .files.formats import (
+    FORMATS as FORMATS,
+    all_endings as all_endings,
+    csv_table as csv_table,
+    format_of as format_of,
+    table_endings as table_endings,
+)
 from .files.frame import import_frame as import_frame
 from .files.jsonlines import (
     Messages as Messages,

@@ -225,14 +225,14 @@ def _decide(draws: Draws, person: Person) -> None:
 
 def _describe(draws: Draws, person: Person, number: int) -> str:
     """Draw a person's row of the customer list; return the e-mail address behind it."""
-    given, family = (draws.pick(part.split()) for part in NAMES[person.country].split("|"))
-    mailbox = f"{given}.{family}{number}".translate(PLAIN_LETTERS).lower()
+    first, family = (draws.pick(part.split()) for part in NAMES[person.country].split("|"))
+    mailbox = f"{first}.{family}{number}".translate(PLAIN_LETTERS).lower()
     email = f"{mailbox if mailbox.isascii() else f'customer{number}'}@example."
     email += draws.pick(["com", "com", "org"])
     middle = f" {draws.pick('ABCDEGHJKLMNPRSTV')}." if draws.chance(0.5) else ""
-    name = f"{family} {given}" if person.country == "JP" else f"{given}{middle} {family}"
+    name = f"{family} {first}" if person.country == "JP" else f"{first}{middle} {family}"
     if draws.chance(0.004):
-        name = f'{family}, {given} "{given[:2]}"'
+        name = f'{family}, {first} "{first[:2]}"'
     city, _, code = draws.pick(CITIES[person.country].split(", ")).rpartition(" ")
     person.row = {
         "distinct_id": "",
@@ -328,8 +328,8 @@ def _visit(draws: Draws, person: Person, start: int) -> Iterator[SampleEvent]:
 def _misspell(draws: Draws, people: Iterable[Person], events: list[SampleEvent]) -> None:
     """Rewrite the distinct IDs of 48 of the events, as careless senders do."""
     # Not of club members, whose orders are counted in the updates too.
-    known = {person.distinct_id for person in people if person.listed and not person.club}
-    rows = [n for n, e in enumerate(events) if e.distinct_id in known and e.event != "Sign Up"]
+    listed_ids = {person.distinct_id for person in people if person.listed and not person.club}
+    rows = [n for n, e in enumerate(events) if e.distinct_id in listed_ids and e.event != "Sign Up"]
     numbers = draws.some((n for n in rows if events[n].distinct_id.isdigit()), 32)
     for spelling, row in zip(itertools.cycle(["{}.0", "0{}", " {}", "{} "]), numbers):
         events[row] = events[row]._replace(distinct_id=spelling.format(events[row].distinct_id))
@@ -525,7 +525,7 @@ def _sample_files(folder: Path) -> dict[str, Path]:
 
     if not complete():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        # Made beside and renamed: a run that is killed leaves no half of a sample.
+        # Written next to it and renamed, so that a run that is killed leaves no partial sample.
         with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".sample-") as making:
             make_sample(Path(making, "made"))
             if not complete():

@@ -1,13 +1,12 @@
-from .backup import BackupReport as BackupReport
+from .backup import BackupReport as BackupReport, back_up as back_up
 from .changes import (
     Explanation as Explanation,
-    difference as difference,
+    effects_of as effects_of,
     explain as explain,
     history_frame as history_frame,
-    steps as steps,
 )
-from .check import CheckReport as CheckReport
-from .compaction import CompactReport as CompactReport
+from .check import CheckReport as CheckReport, check as check
+from .compaction import CompactReport as CompactReport, compact as compact
 from .connection import TIMEOUT as TIMEOUT
 from .engine import Engine as Engine
 from .file import Store as Store

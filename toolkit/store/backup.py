@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from toolkit.base import ArgumentError, StoreError, StoreExistsError, argument, as_path, html
-from toolkit.store.pending import SUFFIXES, beside, has_pending, is_beside_database
+from toolkit.base import (
+    ArgumentError,
+    Progress,
+    ReadOnlyError,
+    StoreError,
+    StoreExistsError,
+    argument,
+    as_path,
+    html,
+)
+from toolkit.store.engine import Engine
+from toolkit.store.file import Store
+from toolkit.store.pending import SUFFIXES, has_pending, is_beside_database, next_to
 
 
 @dataclass(frozen=True)
@@ -39,22 +49,28 @@ class BackupReport:
         return html.card(f"Backup: {self._summary}")
 
 
-def write_backup(
-    path: str | PathLike[str], copy_to: Callable[[Path], None], source: Path | None, overwrite: bool
+def back_up(
+    engine: Engine, path: str | PathLike[str], *, overwrite: bool, progress: Progress
 ) -> BackupReport:
-    """Have a copy made; it is at *path* when it is whole, and not before.
+    """Write a copy of a file, or of a table in memory; it is at *path* when it is whole.
 
     Parameters
     ----------
+    engine
+        Of the table.
     path
         Where it goes.
-    copy_to
-        Writes the copy to an empty file.
-    source
-        The file that is copied, if it is one.
     overwrite
         Whether to replace a file that is there.
+    progress
+        Called with how far it is; what it raises stops it.
     """
+    if engine.past_moment is not None:
+        raise ReadOnlyError(
+            f"these are the profiles {engine.past_moment}, without a past of their own; the "
+            "table itself can be backed up. tk.write_messages(profiles, path) writes these."
+        )
+    source = None if engine.store is None else engine.store.path
     target = _target(path, source, overwrite)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -65,7 +81,7 @@ def write_backup(
     os.close(handle)
     making = Path(name)
     try:
-        copy_to(making)
+        _copy(engine, making, progress)
         # A temporary file is private; the copy is as private as what it is a copy of.
         making.chmod(source.stat().st_mode & 0o777 if source is not None else _usual_mode())
         _refuse(target, overwrite)  # somebody may have been faster
@@ -76,8 +92,22 @@ def write_backup(
         raise StoreError(f"{target} cannot be written ({error.strerror}).") from error
     finally:
         for suffix in ("", *SUFFIXES):
-            beside(making, suffix).unlink(missing_ok=True)
+            next_to(making, suffix).unlink(missing_ok=True)
     return BackupReport(str(path), target.stat().st_size)
+
+
+def _copy(engine: Engine, target: Path, progress: Progress) -> None:
+    with engine.lock, engine.reading():
+        if engine.store is not None:
+            engine.store.copy_to(target, progress)
+            return
+        copy = Store(target)
+        try:
+            keys = engine.states.all_keys()
+            snapshots = {key: engine.states[key].snapshot() for key in keys}
+            copy.fill(engine.log, snapshots, engine.notes, progress)
+        finally:
+            copy.close()
 
 
 def _usual_mode() -> int:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit.base import ABSENT, StoreDamagedError, count, dumps, html
+from toolkit.base import ABSENT, StoreDamagedError, StoreError, count, dumps, html
 from toolkit.columns import Column, Snapshot
 from toolkit.store import parquet as bulk
+from toolkit.store.engine import Engine
 from toolkit.store.file import Store
 from toolkit.store.history import state_after
 from toolkit.store.rows import StoredProfiles
@@ -51,23 +52,32 @@ class CheckReport:
     def _verdict(self) -> str:
         if not self.problems:
             return "state and log agree"
-        found = count(len(self.problems), "problem")
-        return f"{found}, repaired from the log" if self.repaired else found
+        problems = count(len(self.problems), "problem")
+        return f"{problems}, repaired from the log" if self.repaired else problems
 
     def _repr_html_(self) -> str:
         return html.card(repr(self).split("\n")[0][1:-1], html.notes(self.problems))
 
 
-def check_store(store: Store, *, repair: bool = False) -> CheckReport:
-    """Replay the log and compare with the state, inside a transaction.
+def check(engine: Engine, *, repair: bool) -> CheckReport:
+    """Return whether the file's state follows from its log; with *repair* make it so.
 
-    Parameters
-    ----------
-    store
-        The file.
-    repair
-        Whether to rebuild the state from the log where they differ.
+    Raises
+    ------
+    StoreError
+        If the profiles are in memory.
     """
+    store = engine.store
+    if store is None:
+        raise StoreError("these profiles are in memory; only a file can be checked")
+    with engine.lock, engine.moment(write=repair):
+        report = _check(store, repair)
+    if repair:
+        engine.states.forget()
+    return report
+
+
+def _check(store: Store, repair: bool) -> CheckReport:
     problems = _sqlite_problems(store)
     is_whole = not problems
     try:
@@ -127,12 +137,12 @@ def _compared(store: Store, group_key: str) -> _Compared:
     expected = state_after(store, group_key, store.last()).snapshot()
     table = "profiles" if group_key == USERS else f"group_profiles of {group_key!r}"
     try:
-        found = _differences(table, expected, stored.load_rows())
+        problems = _differences(table, expected, stored.load_rows())
     except _DAMAGE as error:
-        found = [f"{table} cannot be read: {_said(error)}"]
+        problems = [f"{table} cannot be read: {_said(error)}"]
     if stored.has_checkpoint():
-        found += _checkpoint_problems(f"the checkpoint of {table}", expected, stored)
-    return _Compared(stored, expected, found)
+        problems += _checkpoint_problems(f"the checkpoint of {table}", expected, stored)
+    return _Compared(stored, expected, problems)
 
 
 def _sqlite_problems(store: Store) -> list[str]:
@@ -140,8 +150,8 @@ def _sqlite_problems(store: Store) -> list[str]:
         rows = store.execute("PRAGMA integrity_check").fetchall()
     except sqlite3.DatabaseError as error:
         rows = [(str(error),)]
-    found = [line for row in rows for line in str(row[0]).splitlines() if line != "ok"]
-    return [f"SQLite: {line}" for line in found[:_SHOWN]]
+    lines = [line for row in rows for line in str(row[0]).splitlines() if line != "ok"]
+    return [f"SQLite: {line}" for line in lines[:_SHOWN]]
 
 
 def _checkpoint_problems(name: str, expected: Snapshot, stored: StoredProfiles) -> list[str]:
@@ -151,9 +161,9 @@ def _checkpoint_problems(name: str, expected: Snapshot, stored: StoredProfiles) 
         return [f"{name} cannot be read: {_said(error)}"]
 
 
-def _differences(table: str, expected: Snapshot, found: Snapshot) -> list[str]:
+def _differences(table: str, expected: Snapshot, actual: Snapshot) -> list[str]:
     """Return, as sentences, how a state differs from what the log leads to."""
-    left, right = expected.ids.to_pylist(), found.ids.to_pylist()
+    left, right = expected.ids.to_pylist(), actual.ids.to_pylist()
     problems = []
     missing, surplus = sorted(set(left) - set(right)), sorted(set(right) - set(left))
     for what, keys in (("lacks", missing), ("has, unknown to the log,", surplus)):
@@ -164,18 +174,18 @@ def _differences(table: str, expected: Snapshot, found: Snapshot) -> list[str]:
         return problems
     if left != right:
         return [f"{table}: the profiles are in another order than they were created in"]
-    for name in dict.fromkeys([*expected.columns, *found.columns]):
+    for name in dict.fromkeys([*expected.columns, *actual.columns]):
         differ = [
             key
             for key, one, other in zip(
-                left, _exactly(expected.column(name)), _exactly(found.column(name)), strict=True
+                left, _exactly(expected.column(name)), _exactly(actual.column(name)), strict=True
             )
             if one != other
         ]
         if differ:
             whose = f"{count(len(differ), 'profile')}: {', '.join(map(repr, differ[:_SHOWN]))}"
             problems.append(f"{table}: {name!r} differs in {whose}")
-    at = np.flatnonzero(expected.last_seen != found.last_seen)
+    at = np.flatnonzero(expected.last_seen != actual.last_seen)
     if len(at):
         named = ", ".join(repr(left[place]) for place in at[:_SHOWN])
         problems.append(f"{table}: Updated At of {count(len(at), 'profile')} differs: {named}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -19,6 +18,8 @@ from toolkit.base import (
     html,
     times,
 )
+from toolkit.store.engine import Engine
+from toolkit.store.erasing import deleted_ids, erased, named_ids
 from toolkit.store.history import snapshot_as_of, state_after
 from toolkit.store.log import Base, Batch, Compaction, Log
 
@@ -64,20 +65,22 @@ class CompactReport:
     ) -> CompactReport:
         """Return the report of a log that kept some batches and goes *to* a compaction."""
         gone = [] if to is None else [batch for batch in kept if batch.id <= to.batch]
-        known = done if to is None else to
+        compaction = done if to is None else to
         return cls(
-            None if known is None else times.timestamp(known.time),
+            None if compaction is None else times.timestamp(compaction.time),
             len(gone),
-            sum(batch.messages for batch in gone),
+            sum(batch.outcome.applied for batch in gone),
             len(kept) - len(gone),
             dry_run,
         )
 
     def __repr__(self) -> str:
-        return "\n".join([f"<CompactReport: {self._told}>", *(f"  {note}" for note in self.notes)])
+        return "\n".join(
+            [f"<CompactReport: {self._summary}>", *(f"  {note}" for note in self.notes)]
+        )
 
     @property
-    def _told(self) -> str:
+    def _summary(self) -> str:
         if not self.batches:
             return f"nothing to compact; {count(self.kept, 'batch')} kept"
         deed = "would be compacted" if self.dry_run else "compacted"
@@ -93,7 +96,61 @@ class CompactReport:
         return "; ".join(parts)
 
     def _repr_html_(self) -> str:
-        return html.card(f"Compacting: {self._told}", html.notes(self.notes))
+        return html.card(f"Compacting: {self._summary}", html.notes(self.notes))
+
+
+def compact(engine: Engine, keep: object, *, dry_run: bool) -> CompactReport:
+    """Let the first batches of the log give way to the profiles they led to.
+
+    Parameters
+    ----------
+    engine
+        Of the table.
+    keep
+        What stays: a duration before now, a moment, or a number of batches.
+    dry_run
+        Whether only to say what would be done.
+    """
+    store, log = None if dry_run else engine.store, engine.log
+    size = None if store is None else store.size()
+    notes: list[str] = []
+    with engine.lock, engine.moment(write=not dry_run or engine.past_moment is not None):
+        done = log.compaction()
+        start = 0 if done is None else done.batch
+        batches = [batch for batch in log.batches() if batch.id > start]
+        to = compaction_for(log, keep, times.now())
+        if to is not None and not dry_run:
+            notes = _compact(engine, to)
+    report = CompactReport.of(batches, done, to, dry_run=dry_run)
+    # Where the log was compacted, but the file could not be shrunk then, it is now.
+    if store is not None and (to is not None or (done is not None and store.can_shrink())):
+        notes += store.shrink()
+        report = replace(report, bytes_before=size, bytes_after=store.size())
+    return replace(report, notes=tuple(notes))
+
+
+def _compact(engine: Engine, to: Compaction) -> list[str]:
+    """Start the log from a compaction, inside a moment; return notes."""
+    log, keys = engine.log, engine.states.all_keys()
+    kinds = engine.notes.kinds()
+    gone = deleted_ids(log, to) if kinds else set()
+    bases = {
+        key: Base(state_after(log, key, to.batch).snapshot(), snapshot_as_of(log, key, to.time))
+        for key in keys
+    }
+    log.compact(to, bases)
+    if gone:  # of them forget only those that neither the log nor the profiles have
+        gone -= named_ids(log)
+        for key in keys if gone else ():
+            gone -= engine.states[key].rows(gone).keys()
+            gone -= set(log.base(key).happened)
+    notes: list[str] = []
+    for kind in kinds:
+        changes, said = erased(kind, engine.notes.read(kind), gone)
+        if changes:
+            engine.notes.replace(kind, changes)
+        notes += said
+    return notes
 
 
 def compaction_for(log: Log, keep: object, now: int) -> Compaction | None:
@@ -129,21 +186,6 @@ def compaction_for(log: Log, keep: object, now: int) -> Compaction | None:
     if until < 1 or (done is not None and until <= done.batch):
         return None
     return Compaction(time if done is None else max(time, done.time), until, last)
-
-
-def compacted_bases(log: Log, group_keys: Iterable[str], to: Compaction) -> dict[str, Base]:
-    """Return what the compacted log will start from, a table each."""
-    return {
-        key: Base(state_after(log, key, to.batch).snapshot(), snapshot_as_of(log, key, to.time))
-        for key in group_keys
-    }
-
-
-def kept_batches(log: Log) -> list[Batch]:
-    """Return the batches that were not compacted, oldest first."""
-    done = log.compaction()
-    start = 0 if done is None else done.batch
-    return [batch for batch in log.batches() if batch.id > start]
 
 
 def _moment(keep: object, now: int) -> int:

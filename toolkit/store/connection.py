@@ -22,7 +22,7 @@ from toolkit.base import (
     either,
 )
 from toolkit.store import parquet as bulk
-from toolkit.store.pending import beside, check_pending, has_pending, mark
+from toolkit.store.pending import check_pending, has_pending, mark, next_to
 from toolkit.store.schema import MIGRATIONS, SCHEMA_VERSION, create
 from toolkit.store.store_errors import RESTORE, explained_error
 
@@ -88,7 +88,7 @@ class Connection:
             if isinstance(error, StoreError):
                 raise
             raise StoreError(f"{self.path}: {error.strerror}. Nothing was changed.") from error
-        self._files = {suffix: beside(self.path, suffix) for suffix in _FILES}
+        self._files = {suffix: next_to(self.path, suffix) for suffix in _FILES}
         self._identities = {suffix: self._identity(suffix) for suffix in _FILES}
 
     def _refuse_no_path(self) -> None:
@@ -129,7 +129,7 @@ class Connection:
                     "holds what is not in the file yet. Copy both to where you may write, and "
                     "open the copy."
                 ) from error
-            # Nobody has it open, then, and nothing can be written beside it.
+            # Nobody has it open, then, and nothing can be written next to it.
             self._is_fixed = True
             self._connect(f"{address}?immutable=1", self._look)
         return why
@@ -395,7 +395,7 @@ class Connection:
         self._notice = notice
         self._connection.set_progress_handler(look, _STEPS_A_LOOK)
 
-    def told(self, parts: Iterable[T]) -> Iterator[T]:
+    def reported(self, parts: Iterable[T]) -> Iterator[T]:
         """Yield parts that take long to make; progress is reported between them."""
         for part in parts:
             if self._notice is not None:
@@ -492,17 +492,17 @@ def _lost(suffix: str) -> str:
             "then open it again, and",
             "What this process still has of it is put into the file when it ends; then",
         )
-        told = "was deleted or replaced while the file was open; it holds what was written last."
-        return f"{told} Nothing was changed. {close} {whole}."
+        reason = "was deleted or replaced while the file was open; it holds what was written last."
+        return f"{reason} Nothing was changed. {close} {whole}."
     if suffix == "-shm":
         close = either(
             "Call profiles.close() here and in other processes, then open it again, and",
             "End other processes that have the file open, then",
         )
-        told = (
+        reason = (
             "was deleted or replaced while the file was open; processes agree by it on who writes."
         )
-        return f"{told} Nothing was changed. {close} {whole}."
+        return f"{reason} Nothing was changed. {close} {whole}."
     return (
         "was deleted or replaced while it was open, or changed where it is open to read only. "
         "What it held is in the file it was; open it again."

@@ -20,30 +20,26 @@ _NAMED: Final = 3
 
 def deleted_ids(log: Log, to: Compaction) -> set[str]:
     """Return the IDs that a ``$delete`` was for, in the batches that are to be compacted."""
-    found: set[str] = set()
+    ids: set[str] = set()
     for batch in log.batches():
         for part in log.updates(batch.id) if batch.id <= to.batch else ():
             if isinstance(part, ColumnarUpdates):
-                found.update(part.ids.filter(pa.array(part.deletes)).to_pylist())
+                ids.update(part.ids.filter(pa.array(part.deletes)).to_pylist())
             else:
-                found.update(
-                    message.distinct_id
-                    for _, message in part
-                    if any(operator == "$delete" for operator, _ in message.operations)
-                )
-    return found
+                ids.update(message.distinct_id for _, message in part if message.deletes)
+    return ids
 
 
 def named_ids(log: Log) -> set[str]:
     """Return the IDs that the updates of a log are for."""
-    found: set[str] = set()
+    ids: set[str] = set()
     for batch in log.batches():
         for part in log.updates(batch.id):
             if isinstance(part, ColumnarUpdates):
-                found.update(part.ids.to_pylist())
+                ids.update(part.ids.to_pylist())
             else:
-                found.update(message.distinct_id for _, message in part)
-    return found
+                ids.update(message.distinct_id for _, message in part)
+    return ids
 
 
 def erased(kind: str, kept: Mapping[str, Any], gone: set[str]) -> tuple[dict[str, Any], list[str]]:

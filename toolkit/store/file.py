@@ -22,7 +22,6 @@ A batch is written in one transaction, log and state together. Times are ISO
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, fields
 from typing import Any, Final
 
 import pyarrow as pa
@@ -34,7 +33,7 @@ from toolkit.store.connection import Connection
 from toolkit.store.log import Base, Batch, Changes, Compaction, Log, after
 from toolkit.store.notes import Notes
 from toolkit.store.rows import StoredProfiles
-from toolkit.updates import USERS, ColumnarUpdates, Updates, of_profile
+from toolkit.updates import USERS, ColumnarUpdates, Outcome, Updates, of_profile
 
 #: Batches of more messages are logged as Parquet.
 _MESSAGES_AS_ROWS: Final = 10_000
@@ -72,8 +71,8 @@ class Store(Connection):
     def last(self) -> int:
         """Return the ID of the last batch, 0 if there is none."""
         with self.explained():
-            found = self._connection.execute("SELECT max(id) FROM batches").fetchone()[0]
-        return found or 0
+            last = self._connection.execute("SELECT max(id) FROM batches").fetchone()[0]
+        return last or 0
 
     def last_time(self) -> int | None:
         """Return when the last batch arrived, in microseconds; None if there is none."""
@@ -83,10 +82,11 @@ class Store(Connection):
 
     def append(self, batch: Batch, parts: Sequence[Updates], changes: Changes) -> None:
         """Add a batch and what it leads to, inside a transaction."""
-        row = (batch.id, times.iso(batch.time), *astuple(batch)[2:])
-        marks = ", ".join("?" * len(row))
-        names = ", ".join(each.name for each in fields(Batch))
-        self._connection.execute(f"INSERT INTO batches ({names}) VALUES ({marks})", row)
+        about = batch.id, times.iso(batch.time), batch.source
+        self._connection.execute(
+            f"INSERT INTO batches ({_BATCH_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*about, *batch.counts.values(), batch.undoes),
+        )
         for part in parts:
             self._append_part(batch, part)
         for group_key, change in changes.items():
@@ -126,14 +126,15 @@ class Store(Connection):
             "INSERT INTO bulk_updates"
             " (batch_id, form, group_key, time, last_seen, updates, parquet)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((batch.id, form, *about, count, content) for count, content in self.told(parts)),
+            ((batch.id, form, *about, count, content) for count, content in self.reported(parts)),
         )
 
     def batches(self) -> list[Batch]:
         """Return all batches, oldest first."""
-        names = ", ".join(each.name for each in fields(Batch))
         with self.explained():
-            rows = self._connection.execute(f"SELECT {names} FROM batches ORDER BY id").fetchall()
+            rows = self._connection.execute(
+                f"SELECT {_BATCH_FIELDS} FROM batches ORDER BY id"
+            ).fetchall()
             with bulk.readable("the list of batches"):
                 return [_batch(row) for row in rows]
 
@@ -145,7 +146,8 @@ class Store(Connection):
                 [batch_id],
             ).fetchall()
             if rows:
-                yield [(position, bulk.logged_message(text)) for position, text in rows]
+                messages = bulk.logged_messages([text for _, text in rows])
+                yield [(row[0], message) for row, message in zip(rows, messages, strict=True)]
             bulky = self.scan(f"{_SELECT_BULK} WHERE batch_id = ? ORDER BY id", [batch_id])
             for row in bulky:
                 yield _bulk_updates(row)
@@ -158,9 +160,10 @@ class Store(Connection):
                 " WHERE group_key = ? AND distinct_id = ? ORDER BY batch_id, position",
                 [group_key, distinct_id],
             ).fetchall()
-            found: list[tuple[int, Updates]] = [
-                (batch_id, [(position, bulk.logged_message(text))])
-                for batch_id, position, text in rows
+            messages = bulk.logged_messages([text for *_, text in rows])
+            updates: list[tuple[int, Updates]] = [
+                (batch_id, [(position, message)])
+                for (batch_id, position, _), message in zip(rows, messages, strict=True)
             ]
             bulky = self.scan(
                 f"{_SELECT_BULK} WHERE form = 'messages' OR group_key = ? ORDER BY id", [group_key]
@@ -169,8 +172,8 @@ class Store(Connection):
                 named = _naming(row, distinct_id)
                 own = None if named is None else of_profile(named, group_key, distinct_id)
                 if own is not None:
-                    found.append((row[0], own))
-        yield from sorted(found, key=lambda each: each[0])
+                    updates.append((row[0], own))
+        yield from sorted(updates, key=lambda each: each[0])
 
     def keys(self, batch_id: int | None = None) -> set[str]:
         """Return the group keys that updates are for: of a batch, or of all."""
@@ -266,6 +269,9 @@ class Store(Connection):
         return [row[0] for row in rows]
 
 
+_BATCH_FIELDS: Final = (
+    "id, time, source, messages, created, updated, deleted, unchanged, rejected, undoes"
+)
 _BULK_FIELDS: Final = "batch_id, form, group_key, time, last_seen, parquet"
 _SELECT_BULK: Final = f"SELECT {_BULK_FIELDS} FROM bulk_updates"
 #: The two clocks that a compacted log keeps a base of, in the order of :class:`Base`.
@@ -273,11 +279,11 @@ _CLOCKS: Final = ("arrival", "effective")
 
 
 def _batch(row: Sequence[Any]) -> Batch:
-    number, time, source, *counts, undoes = row
-    whole = (number, *counts, undoes or 0)
+    number, time, source, *counts, rejected, undoes = row
+    whole = (number, *counts, rejected, undoes or 0)
     if not isinstance(source, str) or not all(isinstance(each, int) for each in whole):
         raise ValueError(f"batch {number!r} holds {row!r}")
-    return Batch(*(number, times.parse_time(time), *row[2:]))
+    return Batch(number, times.parse_time(time), source, Outcome(*counts), rejected, undoes)
 
 
 def _is_after(

@@ -2,8 +2,8 @@
 
 Two orders are kept apart. *Arrival* is the order of the log; the latest state
 is what its updates lead to in that order. *Effective time* is when an update
-says it happened: its ``$time``, else its arrival. The past follows effective time
-: an update that arrived late, or was imported with older times, is part of
+says it happened: its ``$time``, else its arrival. The past follows effective
+time: an update that arrived late, or was imported with older times, is part of
 the past from the time it names.
 """
 
@@ -86,8 +86,8 @@ def _runs(log: Log, group_key: str, batch: Batch) -> Iterator[tuple[Batch, Run]]
         if isinstance(part, ColumnarUpdates):
             if part.group_key == group_key:
                 yield batch, (part.happened(batch.time), part)
-        elif found := _dated(batch, part, group_key):
-            yield batch, found
+        elif run := _dated(batch, part, group_key):
+            yield batch, run
 
 
 def _dated(batch: Batch, part: list[tuple[int, Message]], group_key: str) -> list[Update]:
@@ -114,14 +114,14 @@ def by_time(log: Log, group_key: str, until: int) -> Iterator[Run]:
             since = compaction.time
         for _, run in _runs(log, group_key, batch):
             if not isinstance(run, tuple):
-                found = [_Piece(update.time, rank, update) for update in run]
+                timed = [_Piece(update.time, rank, update) for update in run]
             elif run[1].times is None:
-                found = [_Piece(run[0], rank, run[1])]
+                timed = [_Piece(run[0], rank, run[1])]
             else:
                 within = (run[1].times > since) & (run[1].times <= until)
                 dated.append((rank, batch, run[1].rows(np.flatnonzero(within))))
                 continue
-            pieces += [piece for piece in found if since < piece.time <= until]
+            pieces += [piece for piece in timed if since < piece.time <= until]
     pieces.sort(key=lambda piece: piece.time)
     if dated:
         pieces = _with_dated(pieces, dated)
@@ -223,7 +223,7 @@ def state_after(log: Log, group_key: str, batch_id: int, progress: Progress = si
         )
     state = State() if compaction is None else State.of(log.base(group_key).arrived)
     start = 0 if compaction is None else compaction.batch
-    total = sum(batch.messages for batch in log.batches() if start < batch.id <= batch_id)
+    total = sum(batch.outcome.applied for batch in log.batches() if start < batch.id <= batch_id)
     done = 0
     for batch, run in runs(log, group_key, batch_id):
         length = len(run[1].ids) if isinstance(run, tuple) else len(run)
@@ -299,13 +299,13 @@ def updates_of(log: Log, group_key: str, distinct_id: str) -> list[Update]:
     """Return the updates of one profile in the order of arrival."""
     batches = {batch.id: batch for batch in log.batches()}
     compaction = log.compaction()
-    found: list[Update] = []
+    updates: list[Update] = []
     if compaction is not None:
-        found = _of_base(log, group_key, distinct_id, compaction, batches[compaction.batch])
+        updates = _of_base(log, group_key, distinct_id, compaction, batches[compaction.batch])
     for batch_id, part in log.updates_of(group_key, distinct_id):
         if compaction is None or batch_id > compaction.batch:
-            found += _of_profile(batches[batch_id], part, group_key)
-    return found
+            updates += _of_profile(batches[batch_id], part, group_key)
+    return updates
 
 
 def _of_profile(batch: Batch, part: Updates, group_key: str) -> list[Update]:
@@ -351,15 +351,15 @@ class ProfilePast:
     @property
     def moments(self) -> tuple[int, ...]:
         """The moments at which something was written, microseconds since 1970 UTC, ascending."""
-        found: dict[int, None] = {}
+        moments: dict[int, None] = {}
         if self.since is not None and self.start is not None:
-            found[self.since] = None
+            moments[self.since] = None
         row = self.start
         for update in self.updates:
             row, wrote = _applied(row, update)
             if wrote:  # COMPACT-3: what arrived late counts from where the known past begins
-                found[update.time if self.since is None else max(update.time, self.since)] = None
-        return tuple(found)
+                moments[update.time if self.since is None else max(update.time, self.since)] = None
+        return tuple(moments)
 
     def at(self, moment: int) -> Row | None:
         """Return the profile as of a moment, as ``as_of`` has it; None where there was none.
@@ -406,14 +406,14 @@ def past_of(log: Log, group_key: str, distinct_id: str) -> ProfilePast:
         position = base.position(distinct_id)
         if position >= 0:
             start = Row(base.row(position), int(base.last_seen[position]), False)
-    found: list[Update] = []
+    past: list[Update] = []
     for batch_id, part in log.updates_of(group_key, distinct_id):
         updates = _of_profile(batches[batch_id], part, group_key)
         if compaction is not None and batch_id <= compaction.through:
             updates = [update for update in updates if update.time > compaction.time]
-        found += updates
-    found.sort(key=lambda update: update.time)
-    return ProfilePast(start, tuple(found), None if compaction is None else compaction.time)
+        past += updates
+    past.sort(key=lambda update: update.time)
+    return ProfilePast(start, tuple(past), None if compaction is None else compaction.time)
 
 
 @dataclass(frozen=True, eq=False)
@@ -441,7 +441,7 @@ class Timeline:
     values: Column
     since: int | None = None
 
-    def require_known(self, moments: Positions, whose: str) -> None:
+    def require_past(self, moments: Positions, whose: str) -> None:
         """Raise if the events of some moments happened before the past that is known.
 
         Raises
@@ -473,19 +473,19 @@ class Timeline:
         """
         if not len(self.codes) or not len(ids):
             return Column.absent(len(codes))
-        known = pc.fill_null(pc.index_in(ids, value_set=self.ids), -1).to_numpy().astype(np.int64)
-        who = np.where(codes >= 0, known[codes], -1)
+        places = pc.fill_null(pc.index_in(ids, value_set=self.ids), -1).to_numpy().astype(np.int64)
+        who = np.where(codes >= 0, places[codes], -1)
         # One number for who and when: the last change not after it is the answer.
         distinct = np.unique(self.times)
         step = len(distinct) + 1
         changes = self.codes * step + np.searchsorted(distinct, self.times) + 1
         asked = who * step + np.searchsorted(distinct, moments, side="right")
-        found = np.searchsorted(changes, asked, side="right") - 1
-        missing = (who < 0) | (found < 0)
-        found[missing] = 0
-        missing |= self.codes[found] != who
-        found[missing] = -1
-        return self.values.take(found)
+        last = np.searchsorted(changes, asked, side="right") - 1
+        missing = (who < 0) | (last < 0)
+        last[missing] = 0
+        missing |= self.codes[last] != who
+        last[missing] = -1
+        return self.values.take(last)
 
 
 def timeline(log: Log, group_key: str, name: str) -> Timeline:
@@ -493,29 +493,31 @@ def timeline(log: Log, group_key: str, name: str) -> Timeline:
     keys: list[pa.Array] = []
     moments: list[Positions] = []
     values: list[Column] = []
-    # Operators whose result depends on what stood there, by place in the whole.
+    # Operators whose result depends on what was stored, by place in the whole.
     relative: dict[int, tuple[str, Any]] = {}
     length = 0
     compaction = log.compaction()
     since = None if compaction is None else compaction.time
     if since is not None:
         base = log.base(group_key).happened
-        known = base.column(name)
-        present = np.flatnonzero(known.is_present)
+        column_then = base.column(name)
+        present = np.flatnonzero(column_then.is_present)
         keys.append(base.ids.take(pa.array(present)))
-        values.append(known.take(present))
+        values.append(column_then.take(present))
         moments.append(np.full(len(present), since, np.int64))
         length = len(present)
     for run in by_time(log, group_key, np.iinfo(np.int64).max):
         if isinstance(run, tuple):
-            time, given = run
-            present = np.flatnonzero(given.writing(name))
+            time, updates = run
+            present = np.flatnonzero(updates.writing(name))
             if not len(present):
                 continue
-            column = given.columns.get(name, Column.absent(len(given)))
-            keys.append(given.ids.take(pa.array(present)))
+            column = updates.columns.get(name, Column.absent(len(updates)))
+            keys.append(updates.ids.take(pa.array(present)))
             values.append(column.take(present))
-            dated = np.full(len(given), time, np.int64) if given.times is None else given.times
+            dated = (
+                np.full(len(updates), time, np.int64) if updates.times is None else updates.times
+            )
             moments.append(dated[present])
         else:
             ids, at, cells = _changes(run, name, length, relative)
@@ -546,18 +548,15 @@ def _changes(
     cells: list[Any] = []
     for update in run:
         for operator, argument in update.message.operations:
-            if operator == "$delete":
-                cell: Any = ABSENT
-            elif name not in argument:
+            kind = OPERATORS[operator]
+            if not kind.deletes and name not in argument:
                 continue
-            elif operator == "$unset":
-                cell = ABSENT
-            elif operator == "$set":
-                cell = argument[name]
-            else:
-                has_value = OPERATORS[operator].argument == "values"
-                relative[start + len(ids)] = (operator, argument[name] if has_value else None)
-                cell = ABSENT
+            value = argument[name] if kind.argument == "values" else None
+            cell: Any = ABSENT
+            if not kind.resets:
+                relative[start + len(ids)] = (operator, value)
+            elif not kind.deletes:
+                cell = kind({}, kind.one(name, value)).get(name, ABSENT)
             ids.append(update.message.distinct_id)
             at.append(update.time)
             cells.append(cell)
@@ -574,14 +573,14 @@ def _resolved(
     places = np.flatnonzero(concerned)
     stored: dict[int, Any] = {}
     results = []
-    given = column.take(places).cells()
-    for place, code, cell in zip(places.tolist(), codes[places].tolist(), given, strict=True):
+    cells = column.take(places).cells()
+    for place, code, cell in zip(places.tolist(), codes[places].tolist(), cells, strict=True):
         if place in relative:
             operator, argument = relative[place]
             before = stored.get(code, ABSENT)
             properties = {} if before is ABSENT else {name: before}
-            known = OPERATORS[operator]
-            after = known(properties, known.one(name, argument))
+            kind = OPERATORS[operator]
+            after = kind(properties, kind.one(name, argument))
             cell = after.get(name, ABSENT)
         stored[code] = cell
         results.append(cell)

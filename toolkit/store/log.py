@@ -3,7 +3,7 @@
 The log is the truth and the state follows from it: applying its batches in
 order to an empty table gives the table. A batch is logged as its messages, or,
 when it writes whole columns, as those columns: an import as a ``$set``, a large
-undo as edits, a part for each table it reaches.
+undo as edits, one part per table it reaches.
 
 A log can be compacted: its first batches give way to the profiles they led to,
 from which everything later follows as before.
@@ -18,9 +18,9 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from toolkit.columns import Snapshot
-from toolkit.updates import Change, ColumnarUpdates, Updates, keys_of, of_profile
+from toolkit.updates import Change, ColumnarUpdates, Outcome, Updates, keys_of, of_profile
 
-#: What a batch leads to, a table each: by group key.
+#: What a batch leads to in each table, by group key.
 Changes: TypeAlias = Mapping[str, Change]
 
 
@@ -36,24 +36,26 @@ class Batch:
         Arrival, in microseconds since 1970 UTC.
     source
         Where it came from, in words.
-    messages
-        How many updates it holds.
-    created, updated, deleted, unchanged, rejected
-        What was made of them: how many created, changed or deleted a profile, had
-        no effect, or were rejected (and so are not in the log).
+    outcome
+        What became of the updates it holds.
+    rejected
+        How many were rejected, and so are not in the log.
+    undoes
+        The batch that this one undoes.
     """
 
     id: int
     time: int
     source: str
-    messages: int
-    created: int
-    updated: int
-    deleted: int
-    unchanged: int
+    outcome: Outcome
     rejected: int
-    #: The batch that this one undoes.
     undoes: int | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many updates it holds, and what became of them."""
+        effects = self.outcome.effects
+        return {"messages": self.outcome.applied, **effects, "rejected": self.rejected}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +113,11 @@ def after(updates: Updates, batch: Batch, time: int) -> Updates:
 _AS_MESSAGES_AT_MOST: Final = 1_000
 
 
-def logged(given: ColumnarUpdates, arrival: int) -> Updates:
+def logged(updates: ColumnarUpdates, arrival: int) -> Updates:
     """Return whole columns in the form in which they are logged."""
-    if len(given) > _AS_MESSAGES_AT_MOST:
-        return given
-    return list(enumerate(given.messages(arrival)))
+    if len(updates) > _AS_MESSAGES_AT_MOST:
+        return updates
+    return list(enumerate(updates.messages(arrival)))
 
 
 EMPTY_BASE: Final = Base(Snapshot.empty(), Snapshot.empty())
@@ -228,9 +230,9 @@ class MemoryLog:
         """Yield the updates of one profile, each with its batch, oldest first."""
         for batch, parts, _ in self._kept.batches.values():
             for part in parts:
-                found = of_profile(part, group_key, distinct_id)
-                if found is not None:
-                    yield batch.id, found
+                own = of_profile(part, group_key, distinct_id)
+                if own is not None:
+                    yield batch.id, own
 
     def changes(self, batch_id: int) -> Changes:
         """Return what a batch led to, as long as nobody has called :meth:`settled`."""

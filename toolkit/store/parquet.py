@@ -40,8 +40,8 @@ def readable(what: str) -> Iterator[None]:
     except (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError) as error:
         raise UnreadableError(f"{what} cannot be read ({error!r})") from error
     except (OSError, TypeError, ValueError, pa.ArrowException) as error:
-        told = str(error).partition("\n")[0][:120]
-        raise UnreadableError(f"{what} cannot be read ({told})") from error
+        detail = str(error).partition("\n")[0][:120]
+        raise UnreadableError(f"{what} cannot be read ({detail})") from error
 
 
 #: Rows a Parquet file: each is one value in SQLite, which holds up to a gigabyte.
@@ -59,21 +59,21 @@ _NAMES: Final = b"names"
 _TYPES: Final = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
 
 
-def written_updates(given: ColumnarUpdates) -> Iterator[tuple[int, bytes]]:
+def written_updates(updates: ColumnarUpdates) -> Iterator[tuple[int, bytes]]:
     """Yield updates in whole columns as (rows, Parquet file) in parts."""
     extras: dict[str, pa.Array] = {}
     notes: dict[str, dict[bytes, bytes]] = {}
-    if given.times is not None:
-        extras[_TIME] = pa.array(given.times, pa.int64())
-    if given.deleted is not None and given.deleted.any():
-        extras[_DELETE] = pa.array(given.deleted)
-    if given.unset:
-        extras[_UNSET] = _lists_of_names(given.unset, len(given))
+    if updates.times is not None:
+        extras[_TIME] = pa.array(updates.times, pa.int64())
+    if updates.deleted is not None and updates.deleted.any():
+        extras[_DELETE] = pa.array(updates.deleted)
+    if updates.unset:
+        extras[_UNSET] = _lists_of_names(updates.unset, len(updates))
         # The names in the order in which a row lists them: no row need list them all.
-        notes[_UNSET] = {_NAMES: dumps(list(given.unset)).encode()}
-    if given.form == "edits" and ((moves := given.moves) != NO_TIME).any():
+        notes[_UNSET] = {_NAMES: dumps(list(updates.unset)).encode()}
+    if updates.form == "edits" and ((moves := updates.moves) != NO_TIME).any():
         extras[LAST_SEEN] = pa.array(moves, pa.int64(), mask=moves == NO_TIME)
-    return _written(given.ids, given.columns, extras, notes)
+    return _written(updates.ids, updates.columns, extras, notes)
 
 
 def read_updates(content: bytes, about: ColumnarUpdates) -> ColumnarUpdates:
@@ -96,9 +96,9 @@ def read_updates(content: bytes, about: ColumnarUpdates) -> ColumnarUpdates:
 
 def _lists_of_names(masks: Mapping[str, Mask], length: int) -> pa.Array:
     """Return for each row the names whose mask is true there."""
-    found = [np.flatnonzero(mask) for mask in masks.values()]
-    rows = np.concatenate(found)
-    codes = np.repeat(np.arange(len(found)), [len(each) for each in found])
+    positions = [np.flatnonzero(mask) for mask in masks.values()]
+    rows = np.concatenate(positions)
+    codes = np.repeat(np.arange(len(positions)), [len(each) for each in positions])
     order = np.argsort(rows, kind="stable")
     stops = np.cumsum(np.bincount(rows, minlength=length))
     offsets = pa.array(np.concatenate([[0], stops]), pa.int32())
@@ -198,10 +198,7 @@ def read_messages(content: bytes) -> list[tuple[int, Message]]:
         table = pq.read_table(_reader(content))
         positions = table.column("position").to_pylist()
         texts = table.column("message").to_pylist()
-        return [
-            (position, logged_message(raw))
-            for position, raw in zip(positions, loads_many(texts), strict=True)
-        ]
+        return list(zip(positions, logged_messages(texts), strict=True))
 
 
 def holds(content: bytes, distinct_id: str) -> bool:
@@ -217,9 +214,9 @@ def messages_naming(content: bytes, distinct_id: str) -> list[tuple[int, Message
         table = pq.read_table(_reader(content))
         named = pc.match_substring(table.column("message"), dumps(distinct_id))
         table = table.filter(pc.fill_null(named, True))
-        texts = table.column("message").to_pylist()
-        pairs = zip(table.column("position").to_pylist(), texts, strict=True)
-        return [(position, logged_message(text)) for position, text in pairs]
+        positions = table.column("position").to_pylist()
+        messages = logged_messages(table.column("message").to_pylist())
+        return list(zip(positions, messages, strict=True))
 
 
 def keys_of_messages(content: bytes) -> set[str]:
@@ -228,28 +225,34 @@ def keys_of_messages(content: bytes) -> set[str]:
         table = pq.read_table(_reader(content), columns=["message"])
         texts = table.column("message")
         of_groups = pc.fill_null(pc.starts_with(texts, _GROUP_FIRST), False)
-        found = {each["$group_key"] for each in loads_many(texts.filter(of_groups).to_pylist())}
-        return found if len(texts) == pc.sum(of_groups).as_py() else {USERS, *found}
+        keys = {each["$group_key"] for each in loads_many(texts.filter(of_groups).to_pylist())}
+        return keys if len(texts) == pc.sum(of_groups).as_py() else {USERS, *keys}
 
 
-def logged_message(raw: str | dict[str, Any]) -> Message:
-    """Return a message of the log, which was valid when it was written."""
-    rejected: list[Rejection] = []
-    ignored: list[Rejection] = []
+def logged_messages(texts: Sequence[str]) -> list[Message]:
+    """Return messages of the log, which were valid when they were written."""
     with readable("a message of the log"):
-        found = loads(raw) if isinstance(raw, str) else raw
-        known = message_of_log(found)
-        if known is not None:
-            return known
-        # Whatever is wrong with it, the parser finds the words.
-        seen = None
-        if isinstance(found, dict) and LAST_SEEN in found:
-            seen = times.parse_time(found[LAST_SEEN])
-            found = {name: value for name, value in found.items() if name != LAST_SEEN}
-        message = parse_message(found, 0, rejected, ignored=ignored)
-    if message is None or rejected or ignored:
-        fault = [*rejected, *ignored][0]
-        raise UnreadableError(f"a message of the log is not a message: {fault.reason}")
+        raw = loads_many(texts) if len(texts) > 1 else [*map(loads, texts)]
+        if len(raw) != len(texts):
+            raise ValueError("what is stored is not JSON")
+        messages = [message_of_log(each) for each in raw]
+        return [
+            _parsed_again(each) if message is None else message
+            for each, message in zip(raw, messages, strict=True)
+        ]
+
+
+def _parsed_again(raw: Any) -> Message:
+    """Return a message that is not as the log writes it; the parser says what is wrong with it."""
+    rejected: list[Rejection] = []
+    seen = None
+    if isinstance(raw, dict) and LAST_SEEN in raw:
+        seen = times.parse_time(raw[LAST_SEEN])
+        raw = {name: value for name, value in raw.items() if name != LAST_SEEN}
+    message = parse_message(raw, 0, rejected, ignored=rejected)
+    if message is None or rejected:
+        reason = rejected[0].reason
+        raise UnreadableError(f"a message of the log is not a message: {reason}")
     return message if seen is None else replace(message, seen=seen)
 
 

@@ -24,7 +24,7 @@ _TABLE: Final = (
 )
 _MARK: Final = re.compile(rb"toolkit-write:([0-9a-f]{16})>([0-9a-f]{16})")
 _NONE: Final = b"0" * 16
-#: What SQLite puts behind the name of a file, for the files beside it.
+#: What SQLite puts behind the name of a file, for the files next to it.
 SUFFIXES: Final = ("-wal", "-shm", "-journal")
 _MAGIC: Final = b"SQLite format 3\0"
 # Bytes of the header of a -wal, and of that of each page in it.
@@ -35,7 +35,7 @@ _LOOKS: Final = 20
 _PAUSE: Final = 0.02
 
 
-def beside(path: Path, suffix: str) -> Path:
+def next_to(path: Path, suffix: str) -> Path:
     """Return the path of a file that SQLite keeps with another one, such as its ``-wal``."""
     return path.with_name(path.name + suffix)
 
@@ -61,8 +61,8 @@ def mark(connection: sqlite3.Connection) -> None:
     """Leave the mark of a transaction, inside it."""
     connection.execute(_TABLE)
     row = connection.execute("SELECT mark FROM lineage").fetchone()
-    known = None if row is None else _MARK.fullmatch(str(row[0]).encode())
-    before = (_NONE if known is None else known[2]).decode()
+    match = None if row is None else _MARK.fullmatch(str(row[0]).encode())
+    before = (_NONE if match is None else match[2]).decode()
     text = f"toolkit-write:{before}>{secrets.token_hex(8)}"
     connection.execute("INSERT OR REPLACE INTO lineage (id, mark) VALUES (1, ?)", [text])
 
@@ -75,7 +75,7 @@ def check_pending(path: Path) -> None:
     StoreDamagedError
         If the ``-wal`` next to it belongs to another file, or to another state of it.
     """
-    wal = beside(path, "-wal")
+    wal = next_to(path, "-wal")
     if not has_pending(path):
         return
     if not path.exists() or path.stat().st_size == 0:
@@ -97,20 +97,20 @@ def check_pending(path: Path) -> None:
 
 def has_pending(path: Path) -> bool:
     """Return whether something was written that is not in the file itself yet."""
-    wal = beside(path, "-wal")
+    wal = next_to(path, "-wal")
     return wal.exists() and wal.stat().st_size > _HEADER
 
 
 def _belongs(path: Path, wal: Path) -> bool:
     """Whether a -wal follows from the file, as far as their marks tell."""
-    found = _marks(wal)
-    known = _mark_of(path)
-    return not found or known is None or known in found | _marks(wal)
+    marks = _marks(wal)
+    own = _mark_of(path)
+    return not marks or own is None or own in marks | _marks(wal)
 
 
 def _marks(wal: Path) -> set[bytes]:
     """Return the marks of the transactions in a -wal, and of the one before them."""
-    found: set[bytes] = set()
+    marks: set[bytes] = set()
     try:
         with wal.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             length = int.from_bytes(data[8:12], "big") + _FRAME
@@ -119,10 +119,10 @@ def _marks(wal: Path) -> set[bytes]:
                 if data[at + 8 : at + 16] != salts:
                     break  # the rest is of before it was last put into the file
                 for each in _MARK.finditer(data[at + _FRAME : at + length]):
-                    found.update(each.groups())
+                    marks.update(each.groups())
     except (OSError, ValueError):  # gone, or empty, meanwhile
         return set()
-    return found
+    return marks
 
 
 def _mark_of(path: Path) -> bytes | None:
@@ -137,5 +137,5 @@ def _mark_of(path: Path) -> bytes | None:
             row = connection.execute("SELECT mark FROM lineage").fetchone()
     except sqlite3.Error:  # half of the -wal may have been put into it when a process was killed
         return None
-    known = None if row is None else _MARK.fullmatch(str(row[0]).encode())
-    return None if known is None else known[2]
+    match = None if row is None else _MARK.fullmatch(str(row[0]).encode())
+    return None if match is None else match[2]

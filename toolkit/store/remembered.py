@@ -38,16 +38,16 @@ class Remembered(MutableMapping[str, Any]):
             return self._engine.notes.read(self._kind)
 
     def __getitem__(self, name: str) -> Any:
-        known = self._read()
-        self._check(name, known)
-        return as_json(known[name])
+        values = self._read()
+        self._check(name, values)
+        return as_json(values[name])
 
-    def _check(self, name: object, known: Iterable[str]) -> None:
-        if not isinstance(name, str) or name not in known:
+    def _check(self, name: object, names: Iterable[str]) -> None:
+        if not isinstance(name, str) or name not in names:
             noun = _NOUNS.get(self._kind, f"name in {self._kind}")
             raise UnknownNameError(
                 f"no {noun} {dumps(name) if is_text(name) else quoted(name)}; there are "
-                f"{listed(map(dumps, known)) or 'none'}.{did_you_mean(glimpse(name), known)}"
+                f"{listed(map(dumps, names)) or 'none'}.{did_you_mean(glimpse(name), names)}"
             )
 
     def __setitem__(self, name: str, value: Any) -> None:

@@ -26,7 +26,7 @@ from toolkit.base import (
 from toolkit.columns import Column, Positions, Snapshot
 from toolkit.store import parquet as bulk
 from toolkit.store.connection import Connection
-from toolkit.updates import USERS, Change, Profile, Row, settle
+from toolkit.updates import OPERATORS, USERS, Change, Profile, Row, settle
 
 # Rows read or written at a time: enough to be fast, few enough to be small.
 _CHUNK: Final = 50_000
@@ -39,7 +39,7 @@ _CHECKPOINT_FROM: Final = 20_000
 _IDS_A_QUERY: Final = 500
 
 
-#: IDs that were written to, and whether a ``$delete`` was among it.
+#: IDs that were written to, and whether one of the updates deleted.
 Edited: TypeAlias = dict[str, bool]
 
 
@@ -56,9 +56,11 @@ def edited_since(store: Connection, batch_id: int) -> dict[str, Edited] | None:
         ).fetchone()
         if unlisted:
             return None
+        names = (name for name, operator in OPERATORS.items() if operator.deletes)
+        deletes = " OR ".join(f"message ->> '$.\"{name}\"' IS NOT NULL" for name in names)
         rows = store.execute(
-            "SELECT group_key, distinct_id, max(message ->> '$.\"$delete\"' IS NOT NULL)"
-            " FROM updates WHERE batch_id > ? GROUP BY group_key, distinct_id",
+            f"SELECT group_key, distinct_id, max({deletes}) FROM updates"
+            " WHERE batch_id > ? GROUP BY group_key, distinct_id",
             [batch_id],
         ).fetchall()
     edited: dict[str, Edited] = {}
@@ -110,17 +112,17 @@ class StoredProfiles:
 
     def rows(self, ids: Iterable[str]) -> dict[str, tuple[Profile, int]]:
         """Return properties and last_seen of the profiles there are, oldest first."""
-        found: list[tuple[int, str, str, str | None]] = []
+        rows: list[tuple[int, str, str, str | None]] = []
         pending = iter(ids)
         while part := list(islice(pending, _IDS_A_QUERY)):
             marks = ", ".join("?" * len(part))
-            found += self._select(
+            rows += self._select(
                 f"rowid, {self._id}, properties, last_seen FROM * AND {self._id} IN ({marks})", part
             ).fetchall()
-        found.sort()
+        rows.sort()
         return {
             distinct_id: (_profile(text), int(_read_times([seen])[0]))
-            for _, distinct_id, text, seen in found
+            for _, distinct_id, text, seen in rows
         }
 
     def load(self, *, trusting_rows: bool = True) -> Snapshot:
@@ -223,8 +225,8 @@ class StoredProfiles:
             self._delete_rows(rowids[dropped], len(rowids))
             rowids = np.delete(rowids, dropped)
         touched = np.sort(touched)
-        known, new = touched[touched < len(rowids)], touched[touched >= len(rowids)]
-        for part, _, texts, seen in _json_parts(snapshot, known):
+        old, new = touched[touched < len(rowids)], touched[touched >= len(rowids)]
+        for part, _, texts, seen in _json_parts(snapshot, old):
             self._store.execute_many(
                 f"UPDATE {self._table} SET properties = ?, last_seen = ? WHERE rowid = ?",
                 zip(texts, seen, rowids[part].tolist(), strict=True),
@@ -251,7 +253,7 @@ class StoredProfiles:
         rowids = np.sort(rowids)
         starts = np.flatnonzero(np.diff(rowids, prepend=rowids[0] - 2) > 1)
         stops = np.append(starts[1:], len(rowids))
-        # A statement for so many rows: whoever watches is told between them.
+        # A statement for so many rows: progress is reported between them.
         runs = (
             (int(rowids[at]), int(rowids[min(at + _CHUNK, stop) - 1]))
             for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
@@ -274,7 +276,7 @@ class StoredProfiles:
             "INSERT INTO checkpoints (batch_id, group_key, profiles, parquet) VALUES (?, ?, ?, ?)",
             (
                 (batch_id, self._key, count, content)
-                for count, content in self._store.told(bulk.written_snapshot(snapshot))
+                for count, content in self._store.reported(bulk.written_snapshot(snapshot))
             ),
         )
 
@@ -372,8 +374,8 @@ def _written_times(microseconds: Positions) -> list[str | None]:
 
 def _read_times(texts: list[str | None]) -> Positions:
     with bulk.readable("the times of Updated At"):
-        known = {
+        moments = {
             text: NO_TIME if text is None else times.parse_time(text)
             for text in dict.fromkeys(texts)
         }
-    return np.array([known[text] for text in texts], np.int64)
+    return np.array([moments[text] for text in texts], np.int64)

@@ -75,15 +75,15 @@ class States:
     def _read_again(self, group_key: str, edited: Edited) -> Change:
         state = self._states[group_key]
         stored = StoredProfiles(self._store, group_key)  # type: ignore[arg-type]
-        known = state.rows(edited)
-        rows = stored.edits(edited, known)
+        earlier = state.rows(edited)
+        rows = stored.edits(edited, earlier)
         # A row that was fresh before is so still.
         for key, row in rows.items():
-            if row is not None and key in known and known[key].fresh:
+            if row is not None and key in earlier and earlier[key].fresh:
                 rows[key] = row._replace(fresh=True)
         born = frozenset(
             key
             for key, row in rows.items()
-            if row is not None and (edited[key] or key not in known)
+            if row is not None and (edited[key] or key not in earlier)
         )
         return Change(tuple(stored.names()), rows, born=born)

@@ -8,19 +8,17 @@ columns; a small one is logged as its messages.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final, TypeAlias
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from toolkit.base import ABSENT, NO_TIME, Progress, UndoError, argument, quoted, silent
-from toolkit.columns import Column, Mask, Positions, Snapshot, cell_frame, objects, places
+from toolkit.columns import Column, Mask, Positions, Snapshot, places
 from toolkit.store.history import Run, replay, runs_of, state_after, states_around
 from toolkit.store.log import Batch, Log
-from toolkit.updates import ColumnarUpdates, State
+from toolkit.updates import CellRejections, ColumnarUpdates, State, rejection_frame, rejections_of
 
 #: Up to so many edits an undo is logged as messages, which people can read, and which
 #: other handles and checkpoints follow profile by profile.
@@ -29,41 +27,6 @@ _AS_MESSAGES_AT_MOST: Final = 1_000
 _MADE: Final = "created by the batch, and updated since"
 _GONE: Final = "deleted by the batch, and written again since"
 _CHANGED: Final = "changed by the batch, and written again since"
-
-
-@dataclass
-class Conflicts:
-    """What later updates touched, and so is not put back."""
-
-    #: Distinct IDs, a property or None for the whole profile, and the reason.
-    parts: list[tuple[pa.Array, str | None, str]] = field(default_factory=list)
-
-    def add(self, ids: pa.Array, name: str | None, reason: str) -> None:
-        """Add the same property of some profiles."""
-        if len(ids):
-            self.parts.append((ids, name, reason))
-
-    def __len__(self) -> int:
-        return sum(len(ids) for ids, _, _ in self.parts)
-
-    def first(self, at_most: int) -> list[tuple[str, str | None, str]]:
-        """Return the first of them: distinct ID, property, reason."""
-        found = [
-            (key, name, reason)
-            for ids, name, reason in self.parts[:at_most]
-            for key in ids.slice(0, at_most).to_pylist()
-        ]
-        return found[:at_most]
-
-    def frame(self) -> pd.DataFrame:
-        """Return a row each: ``distinct_id``, ``property``, ``reason`` (``object``)."""
-        lengths = [len(ids) for ids, _, _ in self.parts]
-        data = {
-            "distinct_id": objects([key for ids, _, _ in self.parts for key in ids.to_pylist()]),
-            "property": np.repeat(objects([name for _, name, _ in self.parts]), lengths),
-            "reason": np.repeat(objects([reason for _, _, reason in self.parts]), lengths),
-        }
-        return cell_frame(data)
 
 
 def edits_to_undo(
@@ -93,22 +56,24 @@ def edits_to_undo(
         )
     batches = log.batches()
     batch_id = _standing(batches, batch_id)
-    conflicts = Conflicts()
+    conflicts: list[CellRejections] = []
     planned = [
         plan_undo(log, key, batch_id, latest, conflicts, progress)
         for key in sorted(log.keys(batch_id))
     ]
-    if len(conflicts) and not only_untouched:
-        told = [
-            f"{key!r} {name or '(profile)'}: {reason}" for key, name, reason in conflicts.first(3)
-        ]
-        raise UndoError(
-            f"batch {batch_id} cannot be undone whole: later updates wrote to {len(conflicts):,} "
-            f"of its cells or profiles ({'; '.join(told)}). Nothing was changed. "
-            f"{argument('only_untouched', True)} undoes the rest.",
-            conflicts.frame(),
+    if conflicts and not only_untouched:
+        first = "; ".join(
+            f"{each.distinct_id!r} {each.property or '(profile)'}: {each.reason}"
+            for each in islice(rejections_of(conflicts), 3)
         )
-    return batch_id, [part for part in planned if len(part)], not len(conflicts)
+        number = sum(len(ids) for ids, _, _ in conflicts)
+        raise UndoError(
+            f"batch {batch_id} cannot be undone whole: later updates wrote to {number:,} "
+            f"of its cells or profiles ({first}). Nothing was changed. "
+            f"{argument('only_untouched', True)} undoes the rest.",
+            rejection_frame(rejections_of(conflicts), ("distinct_id", "property", "reason")),
+        )
+    return batch_id, [part for part in planned if len(part)], not conflicts
 
 
 def is_small(parts: list[ColumnarUpdates]) -> bool:
@@ -162,7 +127,7 @@ class _Touched:
 
     def __init__(self, ids: pa.Array, after: Snapshot) -> None:
         self.ids = ids
-        #: Which of them changed at all, and which were made, deleted or made anew.
+        #: Which of them changed at all, and which were made, deleted or made again.
         self.named: Mask = np.zeros(len(ids), np.bool_)
         self.whole: Mask = np.zeros(len(ids), np.bool_)
         self._cells: dict[str, Mask] = {}
@@ -175,14 +140,14 @@ class _Touched:
         cells = self._cells.get(name)
         return self.whole if cells is None else cells | self.whole
 
-    def add(self, batch: Batch, given: Iterable[Run], *, counts: bool) -> None:
+    def add(self, batch: Batch, runs: Iterable[Run], *, counts: bool) -> None:
         """Follow a batch, the next in the order of arrival; add what it changed if it *counts*."""
-        found = [mine for run in given if (mine := self._own(run)) is not None]
-        if not found:
+        own = [mine for run in runs if (mine := self._own(run)) is not None]
+        if not own:
             return
-        keys, names, deleted = _named(found)
+        keys, names, deleted = _named(own)
         before = self._held(keys, names)
-        for run in found:
+        for run in own:
             replay(self._state, run, batch.time)
         if counts:
             at = np.array([self._rows[key] for key in keys.to_pylist()], np.int64)
@@ -195,7 +160,9 @@ class _Touched:
         now = self._state.snapshot()
         then, here = self._after.positions(self.ids), now.positions(self.ids)
         at = np.arange(len(self.ids))
-        for name in _told(dict.fromkeys([*self._after.columns, *now.columns]), len(at), progress):
+        for name in _reported(
+            dict.fromkeys([*self._after.columns, *now.columns]), len(at), progress
+        ):
             before = {name: self._after.column(name).take(then)}
             after = {name: now.column(name).take(here)}
             self._compare(at, (then >= 0, before), (here >= 0, after))
@@ -217,9 +184,9 @@ class _Touched:
         """Return what a run says of the profiles asked about, None if it names none."""
         if not isinstance(run, tuple):
             return [each for each in run if each.message.distinct_id in self._rows] or None
-        time, given = run
-        at = np.flatnonzero(places(given.ids, self.ids) >= 0)
-        return (time, given.rows(at)) if len(at) else None
+        time, updates = run
+        at = np.flatnonzero(places(updates.ids, self.ids) >= 0)
+        return (time, updates.rows(at)) if len(at) else None
 
     def _held(self, keys: pa.Array, names: list[str]) -> _Held:
         """Return which profiles there are now, and their cells."""
@@ -238,12 +205,12 @@ class _Touched:
 _Held: TypeAlias = tuple[Mask, dict[str, Column]]
 
 
-def _named(given: Iterable[Run]) -> tuple[pa.Array, list[str], pa.Array]:
+def _named(runs: Iterable[Run]) -> tuple[pa.Array, list[str], pa.Array]:
     """Return the profiles and the properties that updates name, and the profiles they delete."""
     keys: list[pa.Array] = []
     deleted: list[pa.Array] = [pa.array([], pa.large_string())]
     names: dict[str, None] = {}
-    for run in given:
+    for run in runs:
         if isinstance(run, tuple):
             keys.append(run[1].ids)
             names.update(dict.fromkeys(run[1].names))
@@ -252,17 +219,17 @@ def _named(given: Iterable[Run]) -> tuple[pa.Array, list[str], pa.Array]:
         keys.append(pa.array([each.message.distinct_id for each in run], pa.large_string()))
         gone = []
         for _, _, _, message in run:
-            for operator, properties in message.operations:
-                if operator == "$delete":
-                    gone.append(message.distinct_id)
-                else:
-                    names.update(dict.fromkeys(properties))
+            if message.deletes:
+                gone.append(message.distinct_id)
+                continue
+            for _, properties in message.operations:
+                names.update(dict.fromkeys(properties))
         deleted.append(pa.array(gone, pa.large_string()))
     return pa.concat_arrays(keys).unique(), list(names), pa.concat_arrays(deleted).unique()
 
 
-def _told(names: Iterable[str], rows: int, progress: Progress) -> Iterator[str]:
-    """Yield names of properties, and tell how much of the table has been looked at."""
+def _reported(names: Iterable[str], rows: int, progress: Progress) -> Iterator[str]:
+    """Yield names of properties, and report how much of the table has been looked at."""
     all_names = list(names)
     for done, name in enumerate(all_names):
         progress("Looking back", done * rows // len(all_names), rows)
@@ -274,7 +241,7 @@ def plan_undo(
     group_key: str,
     batch_id: int,
     latest: Callable[[str], Snapshot],
-    conflicts: Conflicts,
+    conflicts: list[CellRejections],
     progress: Progress = silent,
 ) -> ColumnarUpdates:
     """Return what putting back a batch takes, in the table of a group key.
@@ -287,10 +254,10 @@ def plan_undo(
     made, gone, stayed = ~was & is_now, was & ~is_now, was & is_now
     differing: dict[str, Mask] = {}
     changed = made | gone
-    # Only where a profile stands in both is there a cell to compare.
+    # Only a profile that is in both has cells to compare.
     left, right = np.where(stayed, then, -1), np.where(stayed, now, -1)
     alike = np.array_equal(left, right)
-    for name in _told(dict.fromkeys([*before.columns, *after.columns]), len(ids), progress):
+    for name in _reported(dict.fromkeys([*before.columns, *after.columns]), len(ids), progress):
         if alike and before.columns.get(name) is after.columns.get(name):
             continue  # a replay leaves a column that nobody writes to as it is
         differs = ~before.column(name).take(left).identical(after.column(name).take(right))
@@ -303,32 +270,38 @@ def plan_undo(
     ids, then, now = ids.take(pa.array(concerned)), then[concerned], now[concerned]
     made, gone = made[concerned], gone[concerned]
     touched = _touched(log, group_key, batch_id, ids, after.take(now[now >= 0]), progress)
-    conflicts.add(ids.filter(pa.array(made & touched.named)), None, _MADE)
-    conflicts.add(ids.filter(pa.array(gone & touched.named)), None, _GONE)
+    later: list[tuple[Mask, str | None, str]] = [
+        (made & touched.named, None, _MADE),
+        (gone & touched.named, None, _GONE),
+    ]
     writes: dict[str, Mask] = {}
     unset: dict[str, Mask] = {}
     for name, mask in differing.items():
         differs = mask[concerned]
-        later = touched.cells(name)
-        conflicts.add(ids.filter(pa.array(differs & later)), name, _CHANGED)
-        differs &= ~later
+        again = touched.cells(name)
+        later.append((differs & again, name, _CHANGED))
+        differs &= ~again
         is_present = before.column(name).take(then).is_present
         writes[name] = differs & is_present
         unset[name] = differs & ~is_present
-
+    conflicts += [
+        CellRejections(ids.filter(pa.array(mask)), name, reason)
+        for mask, name, reason in later
+        if mask.any()
+    ]
     made &= ~touched.named
     gone &= ~touched.named
     changed = np.zeros(len(ids), np.bool_)
     for mask in (*writes.values(), *unset.values()):
         changed |= mask
-    # Profiles written again stand last, in the order they stood in.
+    # Profiles written again come last, in the order they were in.
     rows = np.concatenate([np.flatnonzero(mask) for mask in (made, gone, changed)])
     again = gone[rows]
     columns: dict[str, Column] = {}
-    for name in _told(before.columns, len(ids), progress):
-        chosen = again | writes[name][rows] if name in writes else again
-        if chosen.any():
-            cells = before.column(name).take(np.where(chosen, then[rows], -1))
+    for name in _reported(before.columns, len(ids), progress):
+        restored = again | writes[name][rows] if name in writes else again
+        if restored.any():
+            cells = before.column(name).take(np.where(restored, then[rows], -1))
             if cells.state.any():
                 columns[name] = cells
     taken = {name: mask[rows] for name, mask in unset.items() if mask.any()}
@@ -354,7 +327,7 @@ def _around(
 ) -> tuple[Snapshot, Snapshot]:
     """Return the table before and after a batch."""
     [batch] = [each for each in log.batches() if each.id == batch_id]
-    if batch_id == log.last() and batch.messages > _AS_MESSAGES_AT_MOST:
+    if batch_id == log.last() and batch.outcome.applied > _AS_MESSAGES_AT_MOST:
         # What it led to is there, and is needed anyway.
         after = latest(group_key)
         return state_after(log, group_key, batch_id - 1, progress).snapshot(), after
@@ -386,9 +359,9 @@ def _touched(
         return touched
     later = {batch.id for batch in log.batches() if batch.id > batch_id}
     standing = _standing_after(log.batches(), batch_id)
-    for batch, given in groupby(runs_of(log, group_key, later), lambda each: each[0]):
+    for batch, group in groupby(runs_of(log, group_key, later), lambda each: each[0]):
         progress("Looking back", batch.id - batch_id, len(later))
-        touched.add(batch, (run for _, run in given), counts=batch.id in standing)
+        touched.add(batch, (run for _, run in group), counts=batch.id in standing)
     if len(standing) < len(later):
         touched.add_differences(progress)
     return touched

@@ -170,15 +170,14 @@ class Moment:
             self.log.last() + 1,
             self.arrival,
             as_json(source),  # type: ignore[arg-type]
-            outcome.applied,
-            **outcome.effects,
-            rejected=refused + len(outcome.rejections),
-            undoes=undoes,
+            replace(outcome, rejections=()),
+            refused + len(outcome.rejections),
+            undoes,
         )
         with self._watched("Writing", rows, progress):
             self.log.append(batch, parts, changes)
         if self._store is not None and rows:
-            # One statement may have written many: the last it told of were fewer.
+            # One statement may have written many more than were last reported.
             progress("Writing", rows, rows)
         self._refuse_second_batch()
         self._pending = (batch.id, changes)
@@ -199,7 +198,7 @@ class Moment:
         ):
             parts = [list(enumerate(each for part in edits for each in part.messages()))]
         planned = self.plan(parts, limited=limited, progress=progress)
-        # Where it is whole, the log tells that it is undone even if that takes nothing.
+        # Where it is whole, the log says that it is undone even if that takes nothing.
         undoes = undone if edits or is_whole else None
         return self.write(planned, f"undo of batch {undone}", undoes=undoes, progress=progress)
 
@@ -227,7 +226,7 @@ class Moment:
             )
 
     def _watched(self, stage: str, rows: int, progress: Progress) -> AbstractContextManager[None]:
-        """Tell *progress* how many rows the file has taken, while it is read or written inside.
+        """Report to *progress* the rows that the file has taken, while it is read or written.
 
         What *progress* raises stops that.
         """

@@ -1,4 +1,5 @@
 from . import limits as limits
+from .by_message import plan as plan
 from .columnar import (
     ColumnarUpdates as ColumnarUpdates,
     Updates as Updates,
@@ -6,7 +7,6 @@ from .columnar import (
     keys_of as keys_of,
     of_profile as of_profile,
 )
-from .differences import compare as compare
 from .edits import Edit as Edit
 from .frame_plan import plan_frame as plan_frame
 from .frames import read_frame as read_frame, zone_notes as zone_notes
@@ -15,7 +15,6 @@ from .messages import (
     USERS as USERS,
     Locator as Locator,
     Message as Message,
-    Rejection as Rejection,
     hidden_properties as hidden_properties,
     is_meta as is_meta,
     message_of_log as message_of_log,
@@ -38,13 +37,18 @@ from .operators import (
     unset as unset,
 )
 from .outcome import (
-    CellChange as CellChange,
     Indexed as Indexed,
     Outcome as Outcome,
     Planned as Planned,
 )
-from .planning import plan as plan
+from .rejection import (
+    CellRejections as CellRejections,
+    Rejection as Rejection,
+    rejection_frame as rejection_frame,
+    rejections_of as rejections_of,
+)
 from .results import (
+    OVERWRITTEN as OVERWRITTEN,
     ApplyResult as ApplyResult,
     ChangeReport as ChangeReport,
     ColumnsResult as ColumnsResult,

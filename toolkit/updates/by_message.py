@@ -22,13 +22,16 @@ import pyarrow as pa
 from toolkit.base import ABSENT, NO_TIME, Progress, counted, silent
 from toolkit.columns import IS_NULL, IS_VALUE, Column, Positions
 from toolkit.updates import growing
-from toolkit.updates.messages import Message, Rejection, without
-from toolkit.updates.operators import OPERATORS, Profile, apply
+from toolkit.updates.by_column import plan_columns
+from toolkit.updates.columnar import ColumnarUpdates, Updates
+from toolkit.updates.messages import Message, without
+from toolkit.updates.operators import OPERATORS, Profile, apply, apply_by
 from toolkit.updates.outcome import Indexed, Outcome, Planned
+from toolkit.updates.rejection import Rejection
 from toolkit.updates.state import Change, Row, State, in_order, merge, without_rows
 
 #: Looks at a profile before and after a message; returns what to refuse of it.
-Check: TypeAlias = Callable[[Profile | None, Profile, Message], list[tuple[str, str, str]]]
+Check: TypeAlias = Callable[[Profile | None, Profile, Message], list[Rejection]]
 
 # Up to here a batch goes row by row: below it the columns' fixed costs are
 # larger than what they save. Of a large table, up to one row in so many.
@@ -50,34 +53,37 @@ class _Apart:
     born: dict[str, int]
 
 
-def plan_messages(
+def plan(
     state: State,
-    messages: Sequence[Indexed],
+    updates: Updates,
     arrival: int,
     check: Check | None = None,
     progress: Progress = silent,
 ) -> Planned:
-    """Return what *messages*, in order, lead to (MSG-2).
+    """Return what valid updates of one table, in order, lead to (MSG-2).
 
     Parameters
     ----------
     state
         The state before; it is not changed.
-    messages
-        Valid messages for this table.
+    updates
+        Messages with their indices, or whole columns.
     arrival
-        The time of messages without ``$time``, in microseconds since 1970 UTC.
+        The time of what names none, in microseconds since 1970 UTC.
     check
         A further check of each profile after each message, such as a limit on its
-        properties. It needs whole profiles, so the batch goes row by row.
+        properties. It needs whole profiles, so messages go row by row. Columns are
+        checked before.
     progress
         Called with how far it is; what it raises stops it.
     """
-    ids = {message.distinct_id for _, message in messages}
+    if isinstance(updates, ColumnarUpdates):
+        return plan_columns(state, updates, progress)
+    ids = {message.distinct_id for _, message in updates}
     few = len(ids) <= ROWS_AT_MOST or len(ids) <= len(state) // _ONE_ROW_IN
     if few or check is not None:
-        return _plan_rows(state, messages, arrival, check, progress).planned
-    return _plan_columns(state, messages, arrival, progress)
+        return _plan_rows(state, updates, arrival, check, progress).planned
+    return _plan_columns(state, updates, arrival, progress)
 
 
 def _plan_rows(
@@ -103,15 +109,15 @@ def _plan_rows(
     for index, message in counted("Comparing", messages, progress):
         key = message.distinct_id
         row = rows.get(key)
-        refused: list[tuple[str, str, str]] = []
+        refused: list[Rejection] = []
         before = None if row is None else row.properties
         if check is None:
-            after, wrote = growing.apply_all(before, message.operations, refused)
+            after, wrote = apply_by(growing.apply_to, before, message.operations, refused)
         else:
             after, wrote = _apply_checked(before, message, check, refused)
         if refused:
-            rejected += [Rejection(index, key, *refusal) for refusal in refused]
-            left = without(message, [(operator, name) for operator, name, _ in refused])
+            rejected += [each.at(index, key) for each in refused]
+            left = without(message, refused)
             if left is None:
                 continue
             message = left
@@ -121,7 +127,7 @@ def _plan_rows(
             if row is not None and after is not None:
                 rows[key] = row._replace(properties=after)
             continue
-        names.update(dict.fromkeys(_written(message)))
+        names.update(dict.fromkeys(message.written))
         if after is None:
             effects["deleted"] += 1
             rows[key] = touched[key] = None
@@ -151,25 +157,17 @@ def _apply_checked(
     before: Profile | None,
     message: Message,
     check: Check,
-    refused: list[tuple[str, str, str]],
+    refused: list[Rejection],
 ) -> tuple[Profile | None, bool]:
     after, wrote = apply(before, message.operations, refused)
     if after is None or not wrote:
         return after, wrote
     excess = check(before, after, message)
     if excess:
-        left = without(message, [(operator, name) for operator, name, _ in excess])
+        left = without(message, excess)
         after, wrote = apply(before, () if left is None else left.operations)
         refused += excess
     return after, wrote
-
-
-def _written(message: Message) -> Iterable[str]:
-    """Return the properties a message writes, in order."""
-    arguments = (
-        argument for operator, argument in message.operations if OPERATORS[operator].creates
-    )
-    return chain.from_iterable(arguments)
 
 
 class _Operation(NamedTuple):
@@ -186,7 +184,7 @@ class _Cells:
 
     def __init__(self, messages: int) -> None:
         self.wrote = np.zeros(messages, np.bool_)
-        self.refused: dict[int, list[tuple[str, str, str]]] = {}
+        self.refused: dict[int, list[Rejection]] = {}
 
 
 def _plan_columns(
@@ -194,7 +192,7 @@ def _plan_columns(
 ) -> Planned:
     """Work out a batch property by property, over whole columns."""
     base = state.snapshot()
-    deleting = {m.distinct_id for _, m in messages if m.operations[0][0] == "$delete"}
+    deleting = {m.distinct_id for _, m in messages if m.deletes}
     apart = _plan_rows(
         state,
         [each for each in messages if each[1].distinct_id in deleting],
@@ -219,15 +217,15 @@ def _plan_columns(
         old = base.column(name).take(positions)
         cells[name] = _apply_to_cells(name, old, operations, results)
     seen = np.full(len(codes), NO_TIME, np.int64)
-    known = positions >= 0
-    seen[known] = base.last_seen[positions[known]]
+    exists = positions >= 0
+    seen[exists] = base.last_seen[positions[exists]]
     _see(seen, batch, of_message, results.wrote, arrival)
 
-    exist = known.copy()
+    exist = exists.copy()
     exist[list(born)] = True
-    # New profiles stand in the order they were created.
-    order = np.concatenate([np.flatnonzero(known), np.array(list(born), np.int64)])
-    names = dict.fromkeys(chain.from_iterable(_written(message) for _, message in messages))
+    # New profiles are in the order they were created in.
+    order = np.concatenate([np.flatnonzero(exists), np.array(list(born), np.int64)])
+    names = dict.fromkeys(chain.from_iterable(message.written for _, message in messages))
     written = dict.fromkeys(chain(names, cells))
     snapshot, touched = merge(
         base,
@@ -274,11 +272,11 @@ def _by_property(
     exists = (positions >= 0).tolist()
     by_name: dict[str, list[_Operation]] = {}
     born: dict[int, int] = {}
-    told = counted("Comparing", messages, progress)
-    for at, (code, (_, message)) in enumerate(zip(of_message, told, strict=True)):
+    watched = counted("Comparing", messages, progress)
+    for at, (code, (_, message)) in enumerate(zip(of_message, watched, strict=True)):
         for operator, argument in message.operations:
-            known = OPERATORS[operator]
-            if known.creates:
+            kind = OPERATORS[operator]
+            if kind.creates:
                 if not exists[code]:
                     exists[code] = True
                     born[code] = at
@@ -286,8 +284,8 @@ def _by_property(
             elif not exists[code]:
                 continue  # REMOVE-1, UNSET-1: nothing to take from
             # Not a call for each of millions of messages.
-            has_values = known.argument == "values"
-            for name, value in argument.items() if has_values else known.pairs(argument):
+            has_values = kind.argument == "values"
+            for name, value in argument.items() if has_values else kind.pairs(argument):
                 by_name.setdefault(name, []).append(_Operation(code, operator, value, at))
     return by_name, born
 
@@ -308,15 +306,17 @@ def _apply_to_cells(
     for code, operator, value, at in operations:
         before = {} if values[code] is ABSENT else {name: values[code]}
         argument = OPERATORS[operator].one(name, value)
-        refused: list[tuple[str, str]] = []
+        refused: list[Rejection] = []
         after, wrote = growing.apply_to(operator, before, argument, refused)
-        for _, reason in refused:
-            results.refused.setdefault(at, []).append((operator, name, reason))
+        if refused:
+            rule = OPERATORS[operator].refusal
+            refused = [replace(each, operator=operator, rule=rule) for each in refused]
+            results.refused.setdefault(at, []).extend(refused)
         results.wrote[at] |= wrote
         values[code] = after.get(name, ABSENT)
     codes = list(changed)
-    found = [growing.settled({name: values[code]})[name] for code in codes]
-    return cells.put(np.array(codes, np.int64), Column.of(found))
+    finished = [growing.settled({name: values[code]})[name] for code in codes]
+    return cells.put(np.array(codes, np.int64), Column.of(finished))
 
 
 def _set_cells(cells: Column, operations: list[_Operation], results: _Cells) -> Column:
@@ -374,10 +374,12 @@ def _sorted_out(
             continue
         refused = results.refused.get(at)
         if refused:
-            written = [(op, name) for op, argument in message.operations for name in argument]
-            refused.sort(key=lambda refusal: written.index(refusal[:2]))
-            rejected += [Rejection(index, message.distinct_id, *each) for each in refused]
-            left = without(message, [(operator, name) for operator, name, _ in refused])
+            written: list[tuple[Any, Any]] = [
+                (op, name) for op, argument in message.operations for name in argument
+            ]
+            refused.sort(key=lambda each: written.index((each.operator, each.property)))
+            rejected += [each.at(index, message.distinct_id) for each in refused]
+            left = without(message, refused)
             if left is None:
                 continue
             message = left

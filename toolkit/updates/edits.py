@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from toolkit.base import ABSENT, EditConflictError, Json, equal
-
-
-class PropertyEdit(NamedTuple):
-    """One property that was edited; ABSENT where there was, or is, none."""
-
-    name: str
-    old: Any
-    new: Any
-
-    @property
-    def kind(self) -> Literal["added", "changed", "removed"]:
-        """What was done to the property."""
-        if self.old is ABSENT:
-            return "added"
-        return "removed" if self.new is ABSENT else "changed"
+from toolkit.columns import Difference, differences
 
 
 @dataclass(frozen=True)
@@ -31,13 +17,12 @@ class Edit:
     Attributes
     ----------
     properties
-        What differs: first what is written, in the order of the new profile, then what
-        is removed.
+        What differs.
     creates
         Whether there was no profile.
     """
 
-    properties: tuple[PropertyEdit, ...]
+    properties: tuple[Difference, ...]
     creates: bool
 
     @classmethod
@@ -47,17 +32,11 @@ class Edit:
         Values that are equal as JSON (1 and 1.0) do not differ.
 
         >>> edit = Edit.between({"plan": "free", "n": 1}, {"plan": "pro", "n": 1.0})
-        >>> [(each.name, each.kind) for each in edit.properties]
+        >>> [(each.property, each.change) for each in edit.properties]
         [('plan', 'changed')]
         """
-        known = before or {}
-        written = [
-            PropertyEdit(name, known.get(name, ABSENT), value)
-            for name, value in after.items()
-            if name not in known or not equal(known[name], value)
-        ]
-        gone = [PropertyEdit(name, old, ABSENT) for name, old in known.items() if name not in after]
-        return cls((*written, *gone), before is None)
+        differing = [each for each in differences(before, after) if not _same(each.old, each.new)]
+        return cls(tuple(differing), before is None)
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""
@@ -66,8 +45,8 @@ class Edit:
     @property
     def operations(self) -> dict[str, Any]:
         """The operators that do it, as in a message: ``$set`` and ``$unset``."""
-        written = {each.name: each.new for each in self.properties if each.new is not ABSENT}
-        removed = [each.name for each in self.properties if each.new is ABSENT]
+        written = {each.property: each.new for each in self.properties if each.new is not ABSENT}
+        removed = [each.property for each in self.properties if each.new is ABSENT]
         operations: dict[str, Any] = {}
         if written or self.creates:
             operations["$set"] = written
@@ -91,11 +70,10 @@ class Edit:
                 "nothing was saved. Look at it again first",
                 (),
             )
-        known = now or {}
         lost = tuple(
-            each.name
+            str(each.property)
             for each in self.properties
-            if not _same(each.old, known.get(each.name, ABSENT))
+            if not _same(each.old, (now or {}).get(str(each.property), ABSENT))
         )
         if lost:
             named = ", ".join(map(repr, lost))
@@ -107,6 +85,6 @@ class Edit:
 
 
 def _same(left: Any, right: Any) -> bool:
-    if left is ABSENT or right is ABSENT:
+    if left is ABSENT or right is ABSENT or left is right:
         return left is right
     return equal(left, right)

@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.columns import IS_ABSENT, Column, Mask, Snapshot
+from toolkit.columns import IS_ABSENT, Column, Mask, Snapshot, compare
 from toolkit.updates import limits
 from toolkit.updates.columnar import ColumnarUpdates
-from toolkit.updates.differences import compare
 from toolkit.updates.frames import FrameRows
 from toolkit.updates.results import ChangeReport
 
@@ -38,7 +37,7 @@ def plan_frame(
         columns, cuts = limits.cut_columns(before, rows.ids, columns)
         left_out += cuts
     positions = before.positions(rows.ids)
-    known = positions >= 0
+    exists = positions >= 0
     old = {name: before.column(name).take(positions) for name in columns}
     new = dict(columns)
     if missing == "leave":
@@ -46,19 +45,18 @@ def plan_frame(
             sent = np.flatnonzero(column.is_present)
             new[name] = old[name].put(sent, column.take(sent))
     elif rows.left_out:
-        # What is no JSON is no missing cell, which would unset what is stored.
+        # A cell that is not JSON is not a missing cell, which would unset what is stored.
         names = {each.property for each in rows.left_out}
         for name in [each for each in new if each in names]:
             of_name = [each.distinct_id for each in rows.left_out if each.property == name]
             at = pc.index_in(pa.array(of_name, pa.large_string()), rows.ids).to_numpy()
             at = np.unique(at[~new[name].is_present[at]]).astype(np.int64)
             new[name] = new[name].put(at, old[name].take(at))
-    found = compare(rows.ids, old, new)
-    differs = found.rows
-    written = np.flatnonzero(differs | ~known)
+    compared = compare(rows.ids, old, new, (exists, np.ones(len(exists), np.bool_)))
+    written = np.flatnonzero(compared.updated | compared.created)
     cells: dict[str, Column] = {}
     removed: dict[str, Mask] = {}
-    for name, mask in found.differs.items():
+    for name, mask in compared.cells.items():
         column = new[name].take(written)
         state = np.where(mask[written], column.state, IS_ABSENT)
         cells[name] = Column(column.kind, column.values, state)
@@ -67,18 +65,7 @@ def plan_frame(
             removed[name] = gone
     cells = {name: column for name, column in cells.items() if column.is_present.any()}
 
-    created, updated = int((~known).sum()), int((differs & known).sum())
-    report = ChangeReport(
-        matched=len(known),
-        created=created,
-        updated=updated,
-        deleted=0,
-        unchanged=len(known) - created - updated,
-        properties=found.properties,
-        changes=found.changes,
-        rejections=left_out,
-        notes=tuple(rows.notes),
-    )
+    report = ChangeReport.of(compared, left_out, notes=tuple(rows.notes))
     form: Literal["columns", "edits"] = "edits" if removed else "columns"
     ids = rows.ids.take(pa.array(written))
     updates = ColumnarUpdates(ids, cells, unset=removed, form=form)

@@ -23,8 +23,8 @@ from toolkit.base import (
     rounded,
 )
 from toolkit.columns import Column, Positions, last_of_each, series
-from toolkit.updates.messages import Rejection
 from toolkit.updates.names import name_refusal
+from toolkit.updates.rejection import Rejection
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -117,51 +117,51 @@ def read_frame(
     if times is None:
         ids, columns, rows = last_of_each(ids, columns)
         if repeated := int(rows.sum()) - len(ids):
-            told = count(repeated, "row")
-            notes.append(f"{told} with an ID from an earlier row: the last cell wins (CSV-8).")
+            number = count(repeated, "row")
+            notes.append(f"{number} with an ID from an earlier row: the last cell wins (CSV-8).")
     return FrameRows(ids, columns, times, left_out, notes)
 
 
 def _column(frame: pd.DataFrame, name: object, role: str) -> pd.Series:
-    found = [at for at, each in enumerate(frame.columns) if each is name or each == name]
-    if len(found) == 1:
-        return frame.iloc[:, int(found[0])]
+    matches = [at for at, each in enumerate(frame.columns) if each is name or each == name]
+    if len(matches) == 1:
+        return frame.iloc[:, int(matches[0])]
     there = f"the columns are {listed(map(str, frame.columns))}"
-    if len(found):
-        raise FrameError(f'{len(found)} columns are named "{name}"; rename one: {there}')
+    if len(matches):
+        raise FrameError(f'{len(matches)} columns are named "{name}"; rename one: {there}')
     meant = did_you_mean(str(name), [str(each) for each in frame.columns])
     raise FrameError(f'no column "{name}" for {role}; {there}.{meant}')
 
 
-def _ids(given: pd.Series, is_index: bool) -> pa.Array:
+def _ids(column: pd.Series, is_index: bool) -> pa.Array:
     try:
-        coded = series.coded(given)
+        coded = series.coded(column)
     except ValueError as error:
         raise FrameError(f"{error}. Nothing was written.") from error
     without = int((coded.codes < 0).sum())
-    if lossy := series.inexact_ids(given, coded.codes):  # ID-1
+    if lossy := series.inexact_ids(column, coded.codes):  # ID-1
         raise FrameError(
-            f'{count(lossy, "row")} with a distinct ID in "{given.name}" that is a float so large '
+            f'{count(lossy, "row")} with a distinct ID in "{column.name}" that is a float so large '
             "that digits may be lost (ID-1). Nothing was written; read the column as text or as "
-            f'integers: pd.read_csv(…, dtype={{"{given.name}": "str"}})'
+            f'integers: pd.read_csv(…, dtype={{"{column.name}": "str"}})'
         )
     if without:
         raise FrameError(
-            f'{count(without, "row")} without a distinct ID in "{given.name}": '
-            f"{series.why_no_code(given, coded.codes)}. Nothing was written; "
-            f"{_advice_without_id(given, np.flatnonzero(coded.codes < 0), is_index)}"
+            f'{count(without, "row")} without a distinct ID in "{column.name}": '
+            f"{series.why_no_code(column, coded.codes)}. Nothing was written; "
+            f"{_advice_without_id(column, np.flatnonzero(coded.codes < 0), is_index)}"
         )
     return coded.texts.take(pa.array(coded.codes))
 
 
-def _advice_without_id(given: pd.Series, rows: Positions, is_index: bool) -> str:
+def _advice_without_id(column: pd.Series, rows: Positions, is_index: bool) -> str:
     """Return what to do with rows without an ID; dropna() knows missing cells only."""
-    if not given.iloc[rows].isna().all():
-        first = f"{quoted(given.iloc[rows[0]]):.60}"
+    if not column.iloc[rows].isna().all():
+        first = f"{quoted(column.iloc[rows[0]]):.60}"
         return f"correct them, or leave them out; the first, row {rows[0]}, holds {first}"
     if is_index:
         return "drop them first: frame[frame.index.notna()]"
-    return f"drop them first: frame.dropna(subset={given.name!r})"
+    return f"drop them first: frame.dropna(subset={column.name!r})"
 
 
 def zone_notes(read: series.Times, title: str) -> list[str]:
@@ -174,19 +174,19 @@ def zone_notes(read: series.Times, title: str) -> list[str]:
     ]
 
 
-def _times(given: pd.Series) -> series.Times:
+def _times(column: pd.Series) -> series.Times:
     try:
-        read = series.times(given)
+        read = series.times(column)
     except ValueError as error:
         raise FrameError(f"{error}. Nothing was written.") from error
     bad = np.flatnonzero(read.microseconds == NO_TIME)
     if len(bad):
-        first = given.iloc[bad[0]]
+        first = column.iloc[bad[0]]
         why = "ISO 8601 text, datetimes, unix seconds or milliseconds are read"
         if series.is_number(first):
-            why = no_time(first, f"frame[{given.name!r}]")
+            why = no_time(first, f"frame[{column.name!r}]")
         raise FrameError(
-            f'{count(len(bad), "row")} without a readable time in "{given.name}"; the first, row '
+            f'{count(len(bad), "row")} without a readable time in "{column.name}"; the first, row '
             f"{bad[0]}, holds {str(first)[:40]!r}. Nothing was written; {why}"
         )
     return read

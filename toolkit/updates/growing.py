@@ -1,9 +1,9 @@
 """Long lists under many operators of one batch, without going over them again for each.
 
 The operators of :mod:`toolkit.operators` never change what they are given: each makes
-the list again. For a list of 100,000 elements that takes milliseconds, a message. A
-:class:`GrowingList` is in such a profile's place of the list while a batch is worked
-out, is changed in place, and gives the list at the end.
+the list again. For a list of 100,000 elements that takes milliseconds per message. A
+:class:`GrowingList` takes the place of the list while a batch is worked out, is changed
+in place, and gives the list at the end.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final
 
 from toolkit.base import ABSENT, Json, key
-from toolkit.updates.operators import OPERATORS, Profile, Refused
+from toolkit.updates.operators import OPERATORS, Profile, Rejections
 
-# Shorter lists are faster made anew.
+# Shorter lists are made again faster.
 _LONG: Final = 64
 # What a growing list can do itself.
 _LISTS: Final = frozenset({"$union", "$append", "$remove"})
-# These look at no value that stands there.
-_BLIND: Final = frozenset({"$set", "$set_once", "$unset"})
 
 
 class GrowingList:
@@ -56,14 +54,14 @@ class GrowingList:
 
     def _remove(self, value: Json) -> bool:
         same = key(value)
-        gone = self._known().pop(same, [])
+        gone = self._places_of().pop(same, [])
         self._repeated.discard(same)
         for place in gone:
             del self._elements[place]
         return bool(gone)
 
     def _union(self, values: list[Json]) -> bool:
-        places = self._known()
+        places = self._places_of()
         before = len(self._elements)
         for same in self._repeated:
             first, *others = places[same]
@@ -78,7 +76,7 @@ class GrowingList:
                 wrote = True
         return wrote
 
-    def _known(self) -> dict[Hashable, list[int]]:
+    def _places_of(self) -> dict[Hashable, list[int]]:
         if self._places is None:
             self._places = {}
             for place, element in self._elements.items():
@@ -87,14 +85,14 @@ class GrowingList:
 
     def _note(self, same: Hashable, place: int) -> None:
         assert self._places is not None
-        known = self._places.setdefault(same, [])
-        known.append(place)
-        if len(known) > 1:
+        places = self._places.setdefault(same, [])
+        places.append(place)
+        if len(places) > 1:
             self._repeated.add(same)
 
 
 def apply_to(
-    operator: str, properties: Mapping[str, Any], argument: Any, refused: Refused | None = None
+    operator: str, properties: Mapping[str, Any], argument: Any, refused: Rejections | None = None
 ) -> tuple[Profile, bool]:
     """Do what an operator does to a profile that growing lists may be in.
 
@@ -104,7 +102,7 @@ def apply_to(
     lists in it.
     """
     if operator not in _LISTS:
-        before = properties if operator in _BLIND else settled(properties, argument)
+        before = settled(properties, argument) if OPERATORS[operator].reads else properties
         after = OPERATORS[operator](before, argument, refused)
         return after, after is not before
     # Where nothing is written, a growing list takes the place of the list all the same.
@@ -123,36 +121,14 @@ def apply_to(
     return {**after, **grown} if grown else after, wrote
 
 
-def apply_all(
-    profile: Profile | None,
-    operations: Iterable[tuple[str, Any]],
-    refused: list[tuple[str, str, str]],
-) -> tuple[Profile | None, bool]:
-    """Return what :func:`toolkit.operators.apply` does, of a profile with growing lists."""
-    wrote = False
-    for operator, argument in operations:
-        if operator == "$delete":
-            wrote = wrote or profile is not None
-            profile = None
-            continue
-        kept_back: Refused = []
-        after, has_written = apply_to(operator, profile or {}, argument, kept_back)
-        refused.extend((operator, name, reason) for name, reason in kept_back)
-        if has_written or (profile is None and OPERATORS[operator].creates):
-            wrote, profile = True, after
-        elif profile is not None:
-            profile = after
-    return profile, wrote
-
-
 def settled(properties: Mapping[str, Any], names: Iterable[str] | None = None) -> Profile:
     """Return a profile with lists for growing ones: of some properties, or of all."""
-    found = {
+    lists = {
         name: value.elements()
         for name in (properties if names is None else names)
         if isinstance(value := properties.get(name), GrowingList)
     }
-    return {**properties, **found} if found else properties
+    return {**properties, **lists} if lists else properties
 
 
 def _growing(value: Any) -> GrowingList | None:

@@ -1,4 +1,4 @@
-"""The hosted product's limits, for who wants to see what it would keep.
+"""The hosted product's limits, for those who want to see what it would keep.
 
 By default nothing is limited: the toolkit loses nothing. A table opened with
 ``limits="mixpanel"`` cuts or rejects as the product does, and reports each case.
@@ -6,9 +6,10 @@ By default nothing is limited: the toolkit loses nothing. A table opened with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,24 +17,22 @@ import pyarrow.compute as pc
 
 from toolkit.base import ABSENT, Json, dumps
 from toolkit.columns import IS_ABSENT, Column, Snapshot
-from toolkit.updates.messages import Message, Rejection
+from toolkit.updates.messages import Message
 from toolkit.updates.operators import OPERATORS, Profile
+from toolkit.updates.rejection import Rejection
 
-#: Properties a profile; further ones are rejected.
+#: Properties per profile; further ones are rejected.
 PROPERTIES: Final = 2_000
-#: Characters a property name; longer ones are cut.
+#: Characters per property name; longer ones are cut.
 NAME_CHARACTERS: Final = 255
-#: UTF-8 bytes a text; longer ones are cut.
+#: UTF-8 bytes per text; longer ones are cut.
 TEXT_BYTES: Final = 255
-#: UTF-8 bytes of JSON a list or object; larger ones are rejected.
+#: UTF-8 bytes of JSON per list or object; larger ones are rejected.
 CONTAINER_BYTES: Final = 256 * 1024
-#: Keys an object; objects with more are rejected.
+#: Keys per object; objects with more are rejected.
 OBJECT_KEYS: Final = 255
 #: Objects in objects; deeper ones are rejected.
 OBJECT_DEPTH: Final = 3
-
-# Operator, property, what happened.
-_Cut: TypeAlias = tuple[str, str, str]
 
 
 def cut_message(
@@ -43,8 +42,8 @@ def cut_message(
 
     The message is None if nothing of it is left. *index* is its place in the batch.
     """
-    cuts: list[_Cut] = []
-    rejected: list[_Cut] = []
+    cuts: list[Rejection] = []
+    rejected: list[Rejection] = []
     operations: list[tuple[str, Any]] = []
     for operator, argument in message.operations:
         takes = OPERATORS[operator].argument
@@ -53,35 +52,35 @@ def cut_message(
         elif takes == "names":
             operations.append((operator, [name[:NAME_CHARACTERS] for name in argument]))
         else:
-            within = _cut_properties(operator, argument, cuts, rejected)
+            reject = partial(Rejection, index, message.distinct_id, operator, rule="LIMITS")
+            within = _cut_properties(reject, argument, cuts, rejected)
             if within or not argument:
                 operations.append((operator, within))
     within_limits = replace(message, operations=tuple(operations)) if operations else None
-    cut, refused = (
-        [Rejection(index, message.distinct_id, *each) for each in found]
-        for found in (cuts, rejected)
-    )
-    return within_limits, cut, refused
+    return within_limits, cuts, rejected
 
 
 def _cut_properties(
-    operator: str, argument: dict[str, Json], cuts: list[_Cut], rejected: list[_Cut]
+    reject: Callable[[str, str], Rejection],
+    argument: dict[str, Json],
+    cuts: list[Rejection],
+    rejected: list[Rejection],
 ) -> dict[str, Json]:
     within: dict[str, Json] = {}
     for name, value in argument.items():
         short = name[:NAME_CHARACTERS]
         if short != name:
-            cuts.append((operator, name, f"name cut to {NAME_CHARACTERS} characters"))
+            cuts.append(reject(name, f"name cut to {NAME_CHARACTERS} characters"))
         if short in within:
-            rejected.append((operator, name, "the name, once cut, is another property's"))
+            rejected.append(reject(name, "the name, once cut, is another property's"))
             continue
         reason = _refuse_container(value)
         if reason is not None:
-            rejected.append((operator, name, reason))
+            rejected.append(reject(name, reason))
             continue
         fitting = _cut_text(value)
         if fitting is not value:
-            cuts.append((operator, name, f"text cut to {TEXT_BYTES} bytes"))
+            cuts.append(reject(name, f"text cut to {TEXT_BYTES} bytes"))
         within[short] = fitting
     return within
 
@@ -92,7 +91,7 @@ def _cut_text(value: Json) -> Json:
         encoded = value.encode()
         if len(encoded) <= TEXT_BYTES:
             return value
-        # A character that stands across the limit goes as a whole.
+        # A character across the limit goes as a whole.
         return encoded[:TEXT_BYTES].decode(errors="ignore")
     if isinstance(value, list):
         elements = [_cut_text(element) for element in value]
@@ -129,28 +128,30 @@ def _refuse_objects(value: Json, depth: int) -> str | None:
     return next((reason for reason in reasons if reason is not None), None)
 
 
-def excess(before: Profile | None, after: Profile, message: Message) -> list[_Cut]:
+def excess(before: Profile | None, after: Profile, message: Message) -> list[Rejection]:
     """Return what of a message leaves the profile beyond the limits.
 
     Counted where it is known: after the operators. A list may outgrow its size
     by an element, a profile its number of properties by a name.
     """
-    refused: list[_Cut] = []
+    refused: list[Rejection] = []
     present = set(before or ())
     for operator, argument in message.operations:
-        if operator == "$unset":
+        kind = OPERATORS[operator]
+        reject = partial(Rejection, -1, None, operator, rule="LIMITS")
+        if kind.resets and kind.argument == "names":
             present -= set(argument)
-        if not OPERATORS[operator].creates:
+        if not kind.creates:
             continue
         for name in argument:
             if name not in present and len(present) >= PROPERTIES:
-                refused.append((operator, name, f"the profile has {PROPERTIES:,} properties"))
+                refused.append(reject(name, f"the profile has {PROPERTIES:,} properties"))
                 continue
             present.add(name)
-            if OPERATORS[operator].grows:
+            if kind.grows:
                 reason = _refuse_container(after.get(name))
                 if reason is not None:
-                    refused.append((operator, name, reason))
+                    refused.append(reject(name, reason))
     return refused
 
 
@@ -163,6 +164,7 @@ def cut_columns(
     before: Snapshot, ids: pa.Array, columns: Mapping[str, Column]
 ) -> tuple[dict[str, Column], list[Rejection]]:
     """Return whole columns to be set within the limits, and what was cut or left out."""
+    reject = partial(Rejection, rule="LIMITS")
     cuts: list[Rejection] = []
     within: dict[str, Column] = {}
     positions = before.positions(ids)
@@ -172,7 +174,7 @@ def cut_columns(
         short = name[:NAME_CHARACTERS]
         if short in within:
             what = "the name, once cut, is another property's; left out"
-            cuts.append(Rejection(-1, "", "$set", name, what))
+            cuts.append(reject(-1, "", "$set", name, what))
             continue
         fitting, reports = _cut_cells(column)
         new = fitting.is_present
@@ -185,10 +187,10 @@ def cut_columns(
             fitting = Column(fitting.kind, fitting.values, state)
             what = f"the profile has {PROPERTIES:,} properties"
             reports += [(at, what) for at in np.flatnonzero(surplus).tolist()]
-        cuts += [Rejection(at, ids[at].as_py(), "$set", name, what) for at, what in reports]
+        cuts += [reject(at, ids[at].as_py(), "$set", name, what) for at, what in reports]
         if short != name:
             what = f"name cut to {NAME_CHARACTERS} characters"
-            cuts.append(Rejection(-1, "", "$set", name, what))
+            cuts.append(reject(-1, "", "$set", name, what))
         within[short] = fitting
     return within, cuts
 

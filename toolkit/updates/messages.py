@@ -14,7 +14,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -39,8 +40,9 @@ from toolkit.base import (
     times,
 )
 from toolkit.updates.operators import OPERATORS
+from toolkit.updates.rejection import Rejection
 
-#: The fields of a message that are none of its operators and have a name that is known.
+#: The fields of a message that are not operators and whose names are documented.
 KNOWN_FIELDS: Final = MESSAGE_FIELDS | SDK_FIELDS
 
 _SHAPES: Final = {"values": dict, "names": list, "none": str}
@@ -58,20 +60,6 @@ class Locator(Protocol):
         self, messages: Iterable[Mapping[str, Any]], ip: str | None = None, profiles: Any = None
     ) -> list[Any]:
         """Return messages that set the location of their users, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """Why an update, or one property of it, was not applied (MSG-3).
-
-    ``index`` is its place in the batch, -1 for what is of no single update.
-    """
-
-    index: int
-    distinct_id: str | None
-    operator: str | None
-    property: str | None
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +92,17 @@ class Message:
     group_key: str = USERS
     token: str | None = None
     seen: int | None = None
+
+    @property
+    def deletes(self) -> bool:
+        """Whether it deletes the profile."""
+        return OPERATORS[self.operations[0][0]].deletes
+
+    @property
+    def written(self) -> Iterable[str]:
+        """The properties it writes, in order."""
+        arguments = (each for name, each in self.operations if OPERATORS[name].creates)
+        return chain.from_iterable(arguments)
 
     def moves_to(self, arrival: int) -> int:
         """Return what Updated At moves to, if that is later than it is; NO_TIME if it stays.
@@ -143,7 +142,7 @@ class Message:
 
 
 def is_meta(field: object, value: object) -> bool:
-    """Return whether a field of a message is none of its operators (META).
+    """Return whether a field of a message is not one of its operators (META).
 
     >>> is_meta("$token", "t"), is_meta("$newest", 1), is_meta("$newest", {"a": 1})
     (True, True, False)
@@ -191,41 +190,44 @@ def parse_message(
     """
     if not is_mapping(raw):
         kind = type(raw).__name__
-        rejected.append(Rejection(index, None, None, None, f"a message is an object, not {kind}"))
+        reason = f"a message is an object, not {kind}"
+        rejected.append(Rejection(index, reason=reason, rule="MSG-4"))
         return None
     distinct_id: str | None = None
     operator: str | None = None
     try:
-        group_key, given = _addressee(raw, group_key)
-        distinct_id = normalise_id(given)
+        group_key, raw_id = _addressee(raw, group_key)
+        distinct_id = normalise_id(raw_id)
         operators, unknown, passed_over = _operators(raw)
         for operator in operators:
             _check_operator(operator, group_key)
         operator = None
         if not operators:
             raise MessageError(f"no operator; give one of {', '.join(OPERATORS)}")
-        if "$delete" in raw and len(operators) > 1:  # MSG-1
+        alone = next((each for each in operators if OPERATORS[each].deletes), None)
+        if alone is not None and len(operators) > 1:  # MSG-1
             raise MessageError(
-                "$delete is combined with another operator; send it in its own message"
+                f"{alone} is combined with another operator; send it in its own message", "MSG-1"
             )
         time = None if raw.get("$time") is None else times.parse_time(raw["$time"])
         ignore_time = raw.get("$ignore_time")
         if not isinstance(ignore_time, bool | np.bool_ | None):
-            raise MessageError(f"$ignore_time is {glimpse(ignore_time)!r}; true or false is needed")
+            raise MessageError(
+                f"$ignore_time is {glimpse(ignore_time)!r}; true or false is needed", "META"
+            )
         operations = []
         refused = [
-            Rejection(index, distinct_id, name, None, _unknown_operator(name)) for name in unknown
+            Rejection(index, distinct_id, name, None, _unknown_operator(name), "MSG-4")
+            for name in unknown
         ]
         for operator in operators:
             argument, left_out = _check_argument(operator, raw[operator])
-            refused += [
-                Rejection(index, distinct_id, operator, name, reason) for name, reason in left_out
-            ]
-            # An argument of which nothing is left is no `$set {}`.
+            refused += [each.at(index, distinct_id) for each in left_out]
+            # An argument of which nothing is left is not `$set {}`.
             if not left_out or argument:
                 operations.append((operator, argument))
     except (MessageError, InvalidIdError, InvalidTimeError, InvalidValueError) as error:
-        rejected.append(Rejection(index, distinct_id, operator, None, str(error)))
+        rejected.append(Rejection(index, distinct_id, operator, None, str(error), error.rule))
         return None
     rejected.extend(refused)
     if not operations:
@@ -296,10 +298,12 @@ def _addressee(raw: Mapping[Any, Any], group_key: str) -> tuple[str, object]:
             raise MessageError(f"no $distinct_id{_instead_of_id(raw)}")
         return USERS, raw["$distinct_id"]
     if "$distinct_id" in raw:
-        raise MessageError("both $distinct_id and a group; a message updates one profile")
+        raise MessageError(
+            "both $distinct_id and a group; a message updates one profile", "GROUP-1"
+        )
     named = raw.get("$group_key")
     if not isinstance(named, str) or not named:
-        raise MessageError(f"$group_key is {glimpse(named)!r}; text is needed")
+        raise MessageError(f"$group_key is {glimpse(named)!r}; text is needed", "GROUP-1")
     as_json(named)
     if group_key not in (USERS, named):
         raise MessageError(f'$group_key is "{named}"; the table is "{group_key}"')
@@ -316,8 +320,8 @@ def _instead_of_id(raw: Mapping[Any, Any]) -> str:
             f". This is an event, which changes no profile; {how}, and a server takes it at /track"
         )
     plain = {re.sub(r"[\W_]", "", str(field)).lower(): field for field in raw}
-    given = plain.get("distinctid")
-    return "" if given is None else f'; did you mean it by {glimpse(given)!r}? Write "$distinct_id"'
+    meant = plain.get("distinctid")
+    return "" if meant is None else f'; did you mean it by {glimpse(meant)!r}? Write "$distinct_id"'
 
 
 def _operators(raw: Mapping[Any, Any]) -> tuple[list[Any], list[str], list[str]]:
@@ -327,14 +331,14 @@ def _operators(raw: Mapping[Any, Any]) -> tuple[list[Any], list[str], list[str]]
     property that was written in the wrong place (MSG-4).
     """
     fields = [field for field in raw if field not in KNOWN_FIELDS]
-    known = [field for field in fields if field in OPERATORS]
-    if len(known) == len(fields) or not known:
+    operators = [field for field in fields if field in OPERATORS]
+    if len(operators) == len(fields) or not operators:
         return fields, [], []
     ignored = [field for field in fields if is_meta(field, raw[field])]
     refused = [
         field
         for field in fields
-        if field not in (*known, *ignored) and isinstance(field, str) and field.startswith("$")
+        if field not in (*operators, *ignored) and isinstance(field, str) and field.startswith("$")
     ]
     return [field for field in fields if field not in (*ignored, *refused)], refused, ignored
 
@@ -358,54 +362,58 @@ def _check_operator(operator: Any, group_key: str) -> None:
     if operator not in OPERATORS:
         raise MessageError(_unknown_operator(operator))
     if group_key != USERS and not OPERATORS[operator].groups:
-        raise MessageError(f"{operator} is not for group profiles (GROUP-1)")
+        raise MessageError(f"{operator} is not for group profiles (GROUP-1)", "GROUP-1")
 
 
-def _check_argument(operator: str, argument: object) -> tuple[Any, list[tuple[str, str]]]:
-    """Return the valid part of an operator's argument, and (property, reason) of the rest."""
-    known = OPERATORS[operator]
-    if known.argument == "none":
+def _check_argument(operator: str, argument: object) -> tuple[Any, list[Rejection]]:
+    """Return the valid part of an operator's argument, and what of it is refused."""
+    kind = OPERATORS[operator]
+    if kind.argument == "none":
         return "", []  # DELETE-1: its value is ignored
-    if known.argument == "names":
+    if kind.argument == "names":
         return _check_names(operator, argument)
     if not is_mapping(argument):
         raise MessageError(
             f"the argument of {operator} is an object of properties, not {type(argument).__name__}"
         )
     checked: dict[str, Json] = {}
-    left_out: list[tuple[str, str]] = []
+    left_out: list[Rejection] = []
     for name, value in argument.items():
         try:
             if not isinstance(name, str):
                 raise MessageError(f"the property name {glimpse(name)!r} is not text")
             as_json(name)
-            if name == LAST_SEEN:  # SEEN-1
-                raise InvalidValueError("Updated At is kept by the table; send $time instead")
             valid = as_json(value)
-            if known.refuse is not None and (reason := known.refuse(valid)):  # ADD-2
-                raise InvalidValueError(reason)
-            checked[str(name)] = valid
         except InvalidValueError as error:
-            left_out.append((name, str(error)))
+            left_out.append(Rejection(-1, None, operator, name, str(error), error.rule))
+            continue
+        if name == LAST_SEEN:
+            reason = "Updated At is kept by the table; send $time instead"
+            left_out.append(Rejection(-1, None, operator, name, reason, "SEEN-1"))
+        elif kind.refuse is not None and (refusal := kind.refuse(valid)):
+            left_out.append(Rejection(-1, None, operator, name, refusal, kind.refusal))
+        else:
+            checked[str(name)] = valid
     return checked, left_out
 
 
-def _check_names(operator: str, argument: object) -> tuple[list[str], list[tuple[str, str]]]:
+def _check_names(operator: str, argument: object) -> tuple[list[str], list[Rejection]]:
     argument = argument.tolist() if isinstance(argument, np.ndarray) else argument
     names = [argument] if isinstance(argument, str) else argument
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise MessageError(f"the argument of {operator} is a property name or a list of them")
     kept: list[str] = []
-    left_out: dict[str, str] = {}
+    left_out: dict[str, Rejection] = {}
     for name in names:
+        reject = partial(Rejection, -1, None, operator, name)
+        if name == LAST_SEEN:
+            left_out[name] = reject("Updated At is kept by the table", "SEEN-1")
+            continue
         try:
-            if name == LAST_SEEN:  # SEEN-1
-                raise InvalidValueError("Updated At is kept by the table")
-            as_json(name)
-            kept.append(str(name))
+            kept.append(str(as_json(name)))
         except InvalidValueError as error:
-            left_out[name] = str(error)
-    return kept, list(left_out.items())
+            left_out[name] = reject(str(error), error.rule)
+    return kept, list(left_out.values())
 
 
 def hidden_properties(message: Message) -> list[tuple[str, str]]:
@@ -419,11 +427,12 @@ def hidden_properties(message: Message) -> list[tuple[str, str]]:
     ]
 
 
-def without(message: Message, refused: list[tuple[str, str]]) -> Message | None:
-    """Return the message without the (operator, property) pairs refused, None if none is left."""
+def without(message: Message, refused: Iterable[Rejection]) -> Message | None:
+    """Return the message without the properties refused, None if nothing is left."""
+    pairs = [(each.operator, each.property) for each in refused]
     operations = []
     for operator, argument in message.operations:
-        names = {name for refusing, name in refused if refusing == operator}
+        names = {name for refusing, name in pairs if refusing == operator}
         if not names:
             operations.append((operator, argument))
             continue

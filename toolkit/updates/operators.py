@@ -18,14 +18,15 @@ from operator import is_
 from typing import Any, Final, Literal, TypeAlias
 
 from toolkit.base import MAX_DIGITS, TOO_LARGE, Json, equal as _equal, key
+from toolkit.updates.rejection import Rejection
 
 Profile: TypeAlias = Mapping[str, Json]
-#: Collects what an operator refused: (property, reason).
-Refused: TypeAlias = list[tuple[str, str]]
+#: Collects what an operator refused.
+Rejections: TypeAlias = list[Rejection]
 
 
 def set(
-    properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
+    properties: Profile, argument: Mapping[str, Json], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile with every property of *argument* written (SET-1, SET-2).
 
@@ -36,7 +37,7 @@ def set(
 
 
 def set_once(
-    properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
+    properties: Profile, argument: Mapping[str, Json], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile with the absent properties of *argument* added.
 
@@ -50,7 +51,7 @@ def set_once(
 
 
 def add(
-    properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
+    properties: Profile, argument: Mapping[str, Json], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile with numbers added to its number properties.
 
@@ -73,7 +74,7 @@ def add(
 
 
 def union(
-    properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
+    properties: Profile, argument: Mapping[str, Json], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile with values added to its lists, with no duplicates (UNION-1).
 
@@ -94,7 +95,7 @@ def union(
 
 
 def append(
-    properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
+    properties: Profile, argument: Mapping[str, Json], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile with one element added at the end of its lists (APPEND-1).
 
@@ -112,7 +113,7 @@ def append(
 
 
 def remove(
-    properties: Profile, argument: Mapping[str, Json], refused: Refused | None = None
+    properties: Profile, argument: Mapping[str, Json], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile with every element equal to a value taken out of its lists.
 
@@ -134,7 +135,7 @@ def remove(
 
 
 def unset(
-    properties: Profile, argument: str | Iterable[str], refused: Refused | None = None
+    properties: Profile, argument: str | Iterable[str], refused: Rejections | None = None
 ) -> Profile:
     """Return the profile without the named properties; unknown names are ignored (UNSET-1).
 
@@ -147,10 +148,12 @@ def unset(
     return {name: value for name, value in properties.items() if name not in names}
 
 
-def delete(properties: Profile, argument: object = None, refused: Refused | None = None) -> Profile:
+def delete(
+    properties: Profile, argument: object = None, refused: Rejections | None = None
+) -> Profile:
     """Return no properties: the profile is gone, whatever the argument (DELETE-1).
 
-    That the profile itself is gone too, not merely empty, is :func:`apply`'s to say.
+    That the profile itself is gone too, not merely empty, is decided by :func:`apply`.
 
     >>> delete({"plan": "pro"}, "")
     {}
@@ -169,7 +172,8 @@ class Operator:
     name
         Its name in a message.
     apply
-        The function: properties, argument, what it refused; it returns the properties after.
+        The function: properties, argument, a list for what it refuses;
+        it returns the properties after.
     rule
         The rule that describes it, as in ``docs/rules.md``; empty for one that has none.
     refusal
@@ -181,14 +185,18 @@ class Operator:
         Whether it creates a profile where there is none.
     groups
         Whether profiles of groups take it, too (GROUP-1).
+    deletes
+        Whether it deletes the profile, so that no other operator may be in its message (MSG-1).
     resets
         Whether the value afterwards is the same whatever it was before.
+    reads
+        Whether it looks at the value that is stored, not only at whether there is one.
     grows
         Whether a value may be larger afterwards than what was sent, so that a limit counts.
     refuse
         Returns why a value cannot be part of its argument, None if it can.
     hint
-        An example of a value, for who writes one.
+        An example of a value, for those who write one.
 
     Examples
     --------
@@ -200,19 +208,21 @@ class Operator:
     """
 
     name: str
-    apply: Callable[[Profile, Any, Refused | None], Profile]
+    apply: Callable[[Profile, Any, Rejections | None], Profile]
     rule: str = ""
     refusal: str = ""
     argument: Literal["values", "names", "none"] = "values"
     creates: bool = True
     groups: bool = True
+    deletes: bool = False
     resets: bool = False
+    reads: bool = True
     grows: bool = False
     refuse: Callable[[Json], str | None] | None = None
     hint: str = '12, "a" or another JSON value'
 
     def __call__(
-        self, properties: Profile, argument: Any, refused: Refused | None = None
+        self, properties: Profile, argument: Any, refused: Rejections | None = None
     ) -> Profile:
         """Return the properties afterwards."""
         return self.apply(properties, argument, refused)
@@ -249,8 +259,8 @@ def refuse_increment(increment: Json) -> str | None:
 OPERATORS: Final[dict[str, Operator]] = {
     row.name: row
     for row in (
-        Operator("$set", set, "SET-1", resets=True, hint='"pro", 12, null, ["a"] …'),
-        Operator("$set_once", set_once, "ONCE-1", hint='"pro", 12, null, ["a"] …'),
+        Operator("$set", set, "SET-1", resets=True, reads=False, hint='"pro", 12, null, ["a"] …'),
+        Operator("$set_once", set_once, "ONCE-1", reads=False, hint='"pro", 12, null, ["a"] …'),
         Operator(
             *("$add", add, "ADD-1", "ADD-2"),
             groups=False,
@@ -266,10 +276,20 @@ OPERATORS: Final[dict[str, Operator]] = {
         ),
         Operator("$remove", remove, "REMOVE-1", "LIST-1", creates=False, hint='"a": one value'),
         Operator(
-            *("$unset", unset, "UNSET-1"), argument="names", creates=False, resets=True, hint=""
+            *("$unset", unset, "UNSET-1"),
+            argument="names",
+            creates=False,
+            resets=True,
+            reads=False,
+            hint="",
         ),
         Operator(
-            *("$delete", delete, "DELETE-1"), argument="none", creates=False, resets=True, hint=""
+            *("$delete", delete, "DELETE-1"),
+            argument="none",
+            creates=False,
+            deletes=True,
+            resets=True,
+            hint="",
         ),
     )
 }
@@ -278,7 +298,7 @@ OPERATORS: Final[dict[str, Operator]] = {
 def apply(
     profile: Profile | None,
     operations: Iterable[tuple[str, Any]],
-    refused: list[tuple[str, str, str]] | None = None,
+    refused: Rejections | None = None,
 ) -> tuple[Profile | None, bool]:
     """Return one profile after the operators of one message, and whether anything was written.
 
@@ -289,7 +309,7 @@ def apply(
     operations
         (operator, argument) in the order written (MSG-1).
     refused
-        Collects (operator, property, reason) of what was refused.
+        Collects what was refused, without its place in a batch.
 
     Examples
     --------
@@ -300,23 +320,44 @@ def apply(
     >>> apply({"plan": "pro"}, [("$delete", "")])
     (None, True)
     """
+    return apply_by(None, profile, operations, refused)
+
+
+#: Does what an operator does: its name, properties, argument, what it refused; returns the
+#: properties after, and whether it wrote anything.
+Doing: TypeAlias = Callable[[str, Profile, Any, Rejections], tuple[Profile, bool]]
+
+
+def apply_by(
+    doing: Doing | None,
+    profile: Profile | None,
+    operations: Iterable[tuple[str, Any]],
+    refused: Rejections | None,
+) -> tuple[Profile | None, bool]:
+    """Return what :func:`apply` does, with a function for operators that read what is stored."""
     wrote = False
-    for operator, argument in operations:
-        if operator == "$delete":
+    for name, argument in operations:
+        operator = OPERATORS[name]
+        if operator.deletes:
             wrote = wrote or profile is not None
             profile = None
             continue
+        kept_back: Rejections = []
         before: Profile = {} if profile is None else profile
-        kept_back: Refused = []
-        after = OPERATORS[operator](before, argument, kept_back)
+        if doing is None or not operator.reads:
+            after = operator.apply(before, argument, kept_back)
+            has_written = after is not before
+        else:
+            after, has_written = doing(name, before, argument, kept_back)
         if refused is not None:
-            refused.extend((operator, name, reason) for name, reason in kept_back)
-        if after is not before:
-            wrote = True
+            rule = operator.refusal
+            refused += [
+                Rejection(-1, None, name, each.property, each.reason, rule) for each in kept_back
+            ]
+        # SET-2: `$set {}` makes an empty profile
+        wrote = wrote or has_written or (profile is None and operator.creates)
+        if has_written or profile is not None or operator.creates:
             profile = after
-        elif profile is None and OPERATORS[operator].creates:
-            wrote = True  # SET-2: `$set {}` makes an empty profile
-            profile = {}
     return profile, wrote
 
 
@@ -355,9 +396,9 @@ def _described(value: Json) -> str:
     return {bool: "the boolean ", str: "the text "}.get(type(value), "") + shown
 
 
-def _refuse(refused: Refused | None, name: str, reason: str) -> None:
+def _refuse(refused: Rejections | None, name: str, reason: str) -> None:
     if refused is not None:
-        refused.append((name, reason))
+        refused.append(Rejection(property=name, reason=reason))
 
 
 def _distinct(values: list[Json]) -> list[Json]:

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from toolkit.columns import Difference
 from toolkit.updates.columnar import Updates
-from toolkit.updates.messages import Message, Rejection
+from toolkit.updates.messages import Message
+from toolkit.updates.rejection import Rejection
 from toolkit.updates.state import Change
 
 #: A message and its index in the batch as the caller sent it.
 Indexed: TypeAlias = tuple[int, Message]
-
-
-class CellChange(NamedTuple):
-    """One cell that an import changes."""
-
-    distinct_id: str
-    property: str
-    old: Any
-    new: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,4 +69,4 @@ class Planned:
     #: How many cells held another value (or null) before, where that was counted; and the
     #: first of them.
     changed_cells: int = 0
-    changes: list[CellChange] = field(default_factory=list)
+    changes: list[Difference] = field(default_factory=list)

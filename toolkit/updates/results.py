@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
-from toolkit.base import count, glimpse, html, printable
-from toolkit.columns import cell_frame, objects
-from toolkit.updates.messages import Rejection
-from toolkit.updates.outcome import CellChange, Outcome, Planned
+from toolkit.base import count, html
+from toolkit.columns import Difference, difference_frame
+from toolkit.columns.differences import Differences
+from toolkit.updates.outcome import Outcome, Planned
+from toolkit.updates.rejection import CELLS, Rejection, first_rejections, rejection_frame
 
 # A report shows so many of what was left out, and of what was overwritten.
 _SHOWN_ROWS: Final = 5
 
 
-def rejection_frame(rejected: Iterable[Rejection]) -> pd.DataFrame:
-    """Return rejections as a DataFrame: index, distinct_id, operator, property, reason."""
-    columns = [each.name for each in fields(Rejection)]
-    rows = [(each.index, *map(_shown, astuple(each)[1:])) for each in rejected]
-    return pd.DataFrame(rows, columns=columns, dtype=object).astype({"index": "int64"})
-
-
-def _shown(value: object) -> str | None:
-    """Return what was rejected as text that can be printed, however it was sent."""
-    if value is None:
-        return None
-    return printable(value) if isinstance(value, str) else glimpse(value)
+#: What a table of overwritten values has of a difference.
+OVERWRITTEN: Final = ("distinct_id", "property", "old", "new")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,11 +89,7 @@ class ApplyResult(Outcome):
     def __repr__(self) -> str:
         lines = [f"<ApplyResult: {self._counts()}>"]
         for title, frame in (("rejected", self.rejected), ("warnings", self.warnings)):
-            for index, *where, reason in frame.head(5).to_numpy().tolist():
-                place = " ".join(part for part in where if part is not None)
-                lines.append(f"  {title} [{index}] {place}: {reason}")
-            if len(frame) > 5:
-                lines.append(f"  … and {len(frame) - 5:,} more {title}")
+            lines += [f"  {line}" for line in first_rejections(frame, title)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -137,16 +124,14 @@ class ColumnsResult(Outcome):
 
     rows: int = 0
     changed_cells: int = 0
-    changes: list[CellChange] = field(default_factory=list)
+    changes: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def rejected(self) -> list[tuple[str, str, str]]:
-        """The distinct ID, property and reason of each cell left out."""
-        return [
-            (each.distinct_id or "", each.property or "", each.reason) for each in self.rejections
-        ]
+    @cached_property
+    def rejected(self) -> pd.DataFrame:
+        """A row for each cell left out: ``distinct_id``, ``property``, ``reason``."""
+        return rejection_frame(self.rejections, CELLS)
 
     @classmethod
     def of(cls, outcome: Outcome, planned: Planned) -> ColumnsResult:
@@ -170,31 +155,23 @@ class ColumnsResult(Outcome):
         if self.changed_cells:
             notes.append(f"{count(self.changed_cells, 'stored value')} overwritten.")
         if self.left_out:
-            told = (f'"{name}" ({reason})' for name, reason in self.left_out.items())
-            notes.append(f"{count(len(self.left_out), 'column')} left out: {', '.join(told)}.")
+            columns = (f'"{name}" ({reason})' for name, reason in self.left_out.items())
+            notes.append(f"{count(len(self.left_out), 'column')} left out: {', '.join(columns)}.")
         return notes
 
     def __repr__(self) -> str:
         lines = [f"<ColumnsResult: {self._summary()}>", *(f"  {note}" for note in self._notes())]
-        lines += [
-            f"  left out: {key} {name}: {reason}"
-            for key, name, reason in self.rejected[:_SHOWN_ROWS]
-        ]
-        if (more := len(self.rejected) - _SHOWN_ROWS) > 0:
-            lines.append(f"  … and {more:,} more left out")
+        lines += [f"  {line}" for line in first_rejections(self.rejected, "left out")]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         parts = [html.paragraph(self._summary() + "."), html.notes(self._notes())]
-        for title, titles, rows, total in (
-            ("Left out", ("distinct_id", "property", "reason"), self.rejected, len(self.rejected)),
-            ("Overwritten values", CellChange._fields, self.changes, self.changed_cells),
+        overwritten = difference_frame(self.changes, OVERWRITTEN)
+        for title, frame, total in (
+            ("Left out", self.rejected, len(self.rejections)),
+            ("Overwritten values", overwritten, self.changed_cells),
         ):
-            if rows:
-                cells = zip(*rows, strict=True)
-                frame = cell_frame(
-                    {t: objects(list(c)) for t, c in zip(titles, cells, strict=True)}
-                )
+            if total:
                 parts += [
                     html.paragraph(f"{title}:"),
                     html.table(frame, rows=_SHOWN_ROWS, total=total),
@@ -232,18 +209,35 @@ class ChangeReport(Outcome):
     notes: tuple[str, ...] = ()
     dry_run: bool = False
 
+    @classmethod
+    def of(
+        cls, compared: Differences, rejections: Sequence[Rejection], **further: Any
+    ) -> ChangeReport:
+        """Return the report of profiles before and after."""
+        matched = len(compared.created)
+        created, updated, deleted = (
+            int(each.sum()) for each in (compared.created, compared.updated, compared.deleted)
+        )
+        return cls(
+            created=created,
+            updated=updated,
+            deleted=deleted,
+            unchanged=matched - created - updated - deleted,
+            rejections=rejections,
+            matched=matched,
+            properties=compared.properties,
+            changes=difference_frame(compared.rows),
+            **further,
+        )
+
     @cached_property
     def rejected(self) -> pd.DataFrame:
         """A row for each cell or message left out: ``distinct_id``, ``property``, ``reason``."""
-        rows = [
-            (_shown(each.distinct_id or ""), _shown(each.property), _shown(each.reason))
-            for each in self.rejections
-        ]
-        return pd.DataFrame(rows, columns=["distinct_id", "property", "reason"], dtype=object)
+        return rejection_frame(self.rejections, CELLS)
 
     def _sentence(self) -> str:
-        told = ", ".join(f"{number:,} {name}" for name, number in self.effects.items() if number)
-        parts = [f"{count(self.matched, 'profile')}: {told}" if told else "no profiles"]
+        effects = ", ".join(f"{number:,} {name}" for name, number in self.effects.items() if number)
+        parts = [f"{count(self.matched, 'profile')}: {effects}" if effects else "no profiles"]
         if self.dry_run:
             parts.append("dry run, nothing written")
         return "; ".join(parts)
@@ -253,16 +247,12 @@ class ChangeReport(Outcome):
         lines = []
         for name, *numbers in self.properties.head(12).to_numpy().tolist():
             kinds = zip(numbers, ("added", "changed", "removed"), strict=True)
-            told = ", ".join(f"{number:,} {kind}" for number, kind in kinds if number)
-            lines.append(f"{name}: {told}")
+            changes = ", ".join(f"{number:,} {kind}" for number, kind in kinds if number)
+            lines.append(f"{name}: {changes}")
         if len(self.properties) > 12:
             more = len(self.properties) - 12
             lines.append(f"… and {more:,} more {'property' if more == 1 else 'properties'}")
-        for key, name, reason in self.rejected.head(5).to_numpy().tolist():
-            lines.append(f"left out: {' '.join(filter(None, (key, name)))}: {reason}")
-        if len(self.rejected) > 5:
-            lines.append(f"… and {len(self.rejected) - 5:,} more left out")
-        return [*lines, *self.notes]
+        return [*lines, *first_rejections(self.rejected, "left out"), *self.notes]
 
     def __repr__(self) -> str:
         return "\n  ".join([f"<ChangeReport: {self._sentence()}>", *self._lines()])

@@ -11,24 +11,15 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, Final
 
-import numpy as np
-
 from toolkit.base import (
     HIDDEN,
-    LAST_SEEN,
-    InexactIdError,
-    InvalidIdError,
-    InvalidTimeError,
-    InvalidValueError,
     Json,
-    as_json,
     dumps,
     equal,
-    normalise_id,
-    parse_time,
 )
-from toolkit.updates.messages import Rejection, is_meta, operators_of, parse_message
+from toolkit.updates.messages import is_meta, operators_of, parse_message
 from toolkit.updates.operators import OPERATORS, Profile, apply, is_number
+from toolkit.updates.rejection import Rejection
 
 #: Each rule that a single message can meet, as docs/rules.md has it: Markdown, one paragraph.
 RULES: Final[Mapping[str, str]] = MappingProxyType(
@@ -206,21 +197,19 @@ def applied_rules(
     parsed = parse_message(message, 0, refusals)
     is_refused = parsed is None and [each.property for each in refusals] == [None]
     if is_refused or not isinstance(message, Mapping):
-        rules = [_whole_refusal(message)]
+        rules = [refusals[0].rule]
         return rules if after is None else [*rules, "SEEN-2"]
     valid: dict[str, Any] = {} if parsed is None else dict(parsed.operations)
     sent = [name for name in message if name in OPERATORS]
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     if any(name not in OPERATORS for name in operators_of(message)):
-        found["MSG-4"] = None
+        names["MSG-4"] = None
     accepted: list[str] = []
     hides = wrote = False
     profile = before
     for operator in sent:
         refused = [each.property for each in rejections if each.operator == operator]
-        found.update(
-            dict.fromkeys(_refusal(operator, str(name), message[operator]) for name in refused)
-        )
+        names.update({each.rule: None for each in rejections if each.operator == operator})
         if operator not in valid:
             continue
         argument = valid[operator]
@@ -229,73 +218,27 @@ def applied_rules(
         if refused and not argument:
             continue
         accepted.append(operator)
-        found.update(dict.fromkeys(_operator_rules(operator, argument, profile or {})))
+        names.update(dict.fromkeys(_operator_rules(operator, argument, profile or {})))
         hides = hides or (OPERATORS[operator].creates and any(name in argument for name in HIDDEN))
         profile, did = apply(profile, [(operator, argument)])
         wrote = wrote or did
     if was_deleted and before is None and after is not None:
-        found["DELETE-1"] = None
+        names["DELETE-1"] = None
     if len(sent) > 1:
-        found["MSG-1"] = None
+        names["MSG-1"] = None
     if rejections and accepted:
-        found["MSG-3"] = None
+        names["MSG-3"] = None
     creates = any(OPERATORS[name].creates for name in sent)
     if rejections and not accepted and before is None and creates:
-        found["MSG-5"] = None
-    found.update(dict.fromkeys(_envelope_rules(message)))
+        names["MSG-5"] = None
+    names.update(dict.fromkeys(_envelope_rules(message)))
     if hides:
-        found["HIDDEN"] = None
+        names["HIDDEN"] = None
     if after is not None:
         moves = wrote and not (parsed is not None and parsed.ignore_time)
-        found["SEEN-1" if moves else "SEEN-2"] = None
-    found.pop("", None)  # of an operator that no rule describes
-    return list(found)
-
-
-def _whole_refusal(message: object) -> str:
-    """Return the rule that rejects a message whole, looked for in the order of the checks."""
-    if not isinstance(message, Mapping):
-        return "MSG-4"
-    of_group = "$group_key" in message or "$group_id" in message
-    key = message.get("$group_key")
-    if of_group and ("$distinct_id" in message or not isinstance(key, str) or not key):
-        return "GROUP-1"
-    try:
-        normalise_id(message.get("$group_id" if of_group else "$distinct_id"))
-    except InvalidIdError as error:
-        return "ID-1" if isinstance(error, InexactIdError) else "MSG-4"
-    operators = operators_of(message)
-    known = [name for name in operators if name in OPERATORS]
-    for operator in operators:
-        # One that begins with $ is refused by itself where there is another.
-        if operator not in OPERATORS and not (known and str(operator).startswith("$")):
-            return "MSG-4"
-        if of_group and operator in OPERATORS and not OPERATORS[operator].groups:
-            return "GROUP-1"
-    if "$delete" in known and len(known) > 1:
-        return "MSG-1"
-    return "META" if known and _has_bad_meta(message) else "MSG-4"
-
-
-def _has_bad_meta(message: Mapping[Any, Any]) -> bool:
-    try:
-        if message.get("$time") is not None:
-            parse_time(message["$time"])
-    except InvalidTimeError:
-        return True
-    return not isinstance(message.get("$ignore_time"), bool | np.bool_ | None)
-
-
-def _refusal(operator: str, name: str, argument: Any) -> str:
-    """Return the rule that rejects one property of a message."""
-    if name == LAST_SEEN:
-        return "SEEN-1"
-    try:
-        as_json(name)
-        as_json(argument[name])
-    except InvalidValueError:
-        return "SET-1"
-    return OPERATORS[operator].refusal
+        names["SEEN-1" if moves else "SEEN-2"] = None
+    names.pop("", None)  # of an operator that no rule describes
+    return list(names)
 
 
 def _operator_rules(operator: str, argument: Any, stored: Profile) -> Iterable[str]:

@@ -143,18 +143,18 @@ class State:
         if self._base is None:
             result.update(self._read(unknown))
             return result
-        found = [
+        stored = [
             (distinct_id, position)
             for distinct_id in unknown
             if (position := self._base.position(distinct_id)) >= 0
         ]
-        positions = np.array([position for _, position in found], np.int64)
-        if len(found) <= _CELL_BY_CELL:
-            properties = [self._base.row(position) for _, position in found]
+        positions = np.array([position for _, position in stored], np.int64)
+        if len(stored) <= _CELL_BY_CELL:
+            properties = [self._base.row(position) for _, position in stored]
         else:
             properties = self._base.rows(positions)
         seen = self._base.last_seen[positions].tolist()
-        for (distinct_id, _), profile, last_seen in zip(found, properties, seen, strict=True):
+        for (distinct_id, _), profile, last_seen in zip(stored, properties, seen, strict=True):
             result[distinct_id] = Row(profile, last_seen, False)
         return result
 
@@ -163,8 +163,7 @@ class State:
         read = self._stored.rows(ids) if ids else {}
         order = self.order(dict.fromkeys(name for profile, _ in read.values() for name in profile))
         return {
-            found: Row(in_order(profile, order), seen, False)
-            for found, (profile, seen) in read.items()
+            key: Row(in_order(profile, order), seen, False) for key, (profile, seen) in read.items()
         }
 
     def order(self, names: Collection[str]) -> Mapping[str, int]:
@@ -176,10 +175,10 @@ class State:
             return self._order
         if self._base is None:
             assert self._stored is not None
-            known: Iterable[str] = self._stored.names()
+            names_so_far: Iterable[str] = self._stored.names()
         else:
-            known = chain(self._base.columns, self._names)
-        self._order = dict(zip(dict.fromkeys(known), count()))
+            names_so_far = chain(self._base.columns, self._names)
+        self._order = dict(zip(dict.fromkeys(names_so_far), count()))
         return dict(zip(dict.fromkeys(chain(self._order, names)), count()))
 
     def __len__(self) -> int:
@@ -258,11 +257,11 @@ def settle(base: Snapshot, edits: Mapping[str, Row | None], names: Iterable[str]
 def without_rows(base: Snapshot, ids: Iterable[str]) -> Snapshot:
     """Return *base* without the profiles under *ids*, of which it may know none."""
     positions = np.array([base.position(key) for key in ids], np.int64)
-    known = positions[positions >= 0]
-    if not len(known):
+    stored = positions[positions >= 0]
+    if not len(stored):
         return base
     mask = np.ones(len(base), np.bool_)
-    mask[known] = False
+    mask[stored] = False
     return base.keep(mask)
 
 

@@ -147,19 +147,19 @@ class ColumnRows(guarded.Box):
         self.draw()
 
     def _tick(self, ticked: bool) -> None:
-        self._state.tick(ticked, [each.position for each in self._found()])
+        self._state.tick(ticked, [each.position for each in self._shown_columns()])
 
-    def _found(self) -> list[ColumnChoice]:
+    def _shown_columns(self) -> list[ColumnChoice]:
         words = self.search.value
-        return self._state.found_columns(words) if words else list(self._state.columns)
+        return self._state.matching_columns(words) if words else list(self._state.columns)
 
     def draw(self) -> None:
         """Show the columns of the page in view."""
-        state, found = self._state, self._found()
-        pages = max(1, -(-len(found) // PAGE))
+        state, columns = self._state, self._shown_columns()
+        pages = max(1, -(-len(columns) // PAGE))
         self._page = min(max(self._page, 0), pages - 1)
         start = self._page * PAGE
-        shown = found[start : start + PAGE]
+        shown = columns[start : start + PAGE]
         while len(self._rows) < len(shown):
             self._rows.append(ColumnRow(state))
         names = state.property_names
@@ -171,10 +171,10 @@ class ColumnRows(guarded.Box):
         if self._place.children != children:
             self._place.children = children
         ticked = sum(each.ticked and each.position != state.identifier for each in state.columns)
-        told = f"{ticked:,} of {count(len(state.columns), 'column')} become properties"
+        summary = f"{ticked:,} of {count(len(state.columns), 'column')} become properties"
         if state.problems:
-            told += f"; {count(state.problems, 'column')} cannot be imported as it is"
-        self._count.value = Html('<span class="tk-hint">{}.</span>').format(told)
-        self._range.value = f"{start + 1:,}-{start + len(shown):,} of {len(found):,}"
+            summary += f"; {count(state.problems, 'column')} cannot be imported as it is"
+        self._count.value = Html('<span class="tk-hint">{}.</span>').format(summary)
+        self._range.value = f"{start + 1:,}-{start + len(shown):,} of {len(columns):,}"
         self._before.disabled, self._after.disabled = self._page == 0, self._page == pages - 1
         self._pager.layout.display = "" if pages > 1 else "none"

@@ -104,7 +104,7 @@ def _first_choice(column: CsvColumn, identifier: int | None) -> ColumnChoice:
 
 
 def checked(
-    choices: Sequence[ColumnChoice], identifier: int | None, known: Iterable[str]
+    choices: Sequence[ColumnChoice], identifier: int | None, names: Iterable[str]
 ) -> tuple[ColumnChoice, ...]:
     """Return the choices with what is wrong with each, and what is worth a look.
 
@@ -114,14 +114,14 @@ def checked(
         All of them.
     identifier
         The position of the column of distinct IDs, which is not a property.
-    known
+    names
         The properties the table has.
     """
     sharing: dict[str, list[ColumnChoice]] = defaultdict(list)
     for each in choices:
         if each.ticked and each.position != identifier:
             sharing[each.name].append(each)
-    by_case = {name.lower(): name for name in known}
+    by_case = {name.lower(): name for name in names}
     return tuple(
         replace(each, error="", hint="")
         if each.position == identifier or not each.ticked
@@ -242,27 +242,28 @@ def with_template(
     """
     places = {each.about.header: each.position for each in choices if each.about.header}
     by_name = bool(places) and any(column["header"] for column in template["columns"])
-    chosen: dict[int, TemplateColumn] = {}
+    templates: dict[int, TemplateColumn] = {}
     missing = []
     for column in template["columns"]:
         at = places.get(column["header"] or "") if by_name else column["position"]
         if at is None or at >= len(choices):
             missing.append(column["header"] or f"Column {column['position'] + 1}")
         else:
-            chosen[at] = column
+            templates[at] = column
     identifier = next(
-        (at for at, column in chosen.items() if column["position"] == template["identifier"]), None
+        (at for at, column in templates.items() if column["position"] == template["identifier"]),
+        None,
     )
-    result = tuple(_as_in(chosen.get(each.position), each) for each in choices)
-    unknown = [each.title for each in choices if each.position not in chosen]
-    told = []
+    result = tuple(_as_in(templates.get(each.position), each) for each in choices)
+    unknown = [each.title for each in choices if each.position not in templates]
+    sentences = []
     if missing:
-        told.append(f"Not in this file: {_quoted(missing)}.")
+        sentences.append(f"Not in this file: {_quoted(missing)}.")
     if unknown:
-        told.append(f"Not in the template, and not ticked: {_quoted(unknown)}.")
+        sentences.append(f"Not in the template, and not ticked: {_quoted(unknown)}.")
     if template["identifier"] is not None and identifier is None:
-        told.append("The column of distinct IDs is not in this file.")
-    return result, identifier, " ".join(told)
+        sentences.append("The column of distinct IDs is not in this file.")
+    return result, identifier, " ".join(sentences)
 
 
 def _as_in(column: TemplateColumn | None, choice: ColumnChoice) -> ColumnChoice:

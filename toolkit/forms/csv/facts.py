@@ -22,10 +22,10 @@ class Fact(NamedTuple):
 
     label: str
     number: int
-    told: str = ""
+    detail: str = ""
 
 
-def file_told(preview: CsvPreview) -> str:
+def file_text(preview: CsvPreview) -> str:
     """Return what a file is, in a sentence."""
     return (
         f"{preview.name}: {count(preview.rows, 'row')}, {count(len(preview.columns), 'column')}, "
@@ -64,7 +64,7 @@ def _cell(text: str) -> str:
 def facts(report: ImportReport) -> list[Fact]:
     """Return the counts of an import; those that are 0 and mean nothing then are left out."""
     would = "would be" if report.dry_run else "were"
-    found = [
+    facts = [
         Fact("Rows in the file", report.rows),
         Fact("New profiles", report.created),
         Fact("Profiles updated", report.updated, "other properties stay"),
@@ -96,7 +96,7 @@ def facts(report: ImportReport) -> list[Fact]:
         Fact("Rows that cannot be imported", len(report.rejected), f"{would} left out"),
     ]
     always = {"Rows in the file", "New profiles", "Profiles updated", "Profiles unchanged"}
-    return [fact for fact in found if fact.number or fact.label in always]
+    return [fact for fact in facts if fact.number or fact.label in always]
 
 
 def _some(frame: pd.DataFrame) -> str:
@@ -109,7 +109,7 @@ def facts_table(report: ImportReport) -> Html:
         '<tr><th scope="row">{}</th><td class="tk-number">{:,}</td><td class="tk-hint">{}</td></tr>'
     )
     rows = Html().join(
-        row.format(fact.label, fact.number, fact.told if fact.number else "")
+        row.format(fact.label, fact.number, fact.detail if fact.number else "")
         for fact in facts(report)
     )
     return Html('<table class="tk-plain-table tk-facts"><tbody>{}</tbody></table>').format(rows)

@@ -118,9 +118,11 @@ class CsvImport(Form):
         if self._place.children != (view,):
             self._place.children = (view,)
         self._error.show(state.error, "error")
-        # The last step tells what was done at its top.
-        is_told = state.result is not None and not state.job.cancelled
-        self._note.show("" if is_told else state.note, "warning" if state.job.cancelled else "info")
+        # The last step says at its top what was done.
+        has_result = state.result is not None and not state.job.cancelled
+        self._note.show(
+            "" if has_result else state.note, "warning" if state.job.cancelled else "info"
+        )
         self._buttons.layout.display = "none" if step == "import" else ""
         self._back.layout.display = "none" if step == "choose" else ""
         self._back.disabled = busy

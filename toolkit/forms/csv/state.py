@@ -48,6 +48,7 @@ from toolkit.sources import (
     CsvPreview,
     CsvSource,
     ImportReport,
+    csv_table,
     import_csv,
     rejected_csv,
     sample_files,
@@ -144,14 +145,14 @@ class CsvImportState(HasTraits):
 
     def __init__(self, profiles: ProfileTable, *, keeps_table: bool = False) -> None:
         super().__init__()
-        self.profiles = self._given = as_table(profiles)
+        self.profiles = self._table = as_table(profiles)
         self.group_key = profiles.group_key or ""
         check_flag("keeps_table", keeps_table, ArgumentError)
         self._keeps_table = keeps_table or profiles.group_key is not None
         self.job = Job()
         self._source: CsvSource | None = None
         self._file: CsvFile | None = None
-        self._known: tuple[str, ...] = ()
+        self._property_names: tuple[str, ...] = ()
         self._list_templates()
 
     # Choosing and reading a file
@@ -181,11 +182,11 @@ class CsvImportState(HasTraits):
 
     def _begin(self, source: Callable[[], CsvSource]) -> None:
         def work(progress: Progress) -> tuple[CsvSource, _Loaded]:
-            found = source()
-            return found, self._read(found, "", "", None, progress)
+            table = csv_table(source())
+            return table, self._read(table, "", "", None, progress)
 
-        def done(found: tuple[CsvSource, _Loaded]) -> None:
-            self._source, loaded = found
+        def done(read: tuple[CsvSource, _Loaded]) -> None:
+            self._source, loaded = read
             self.encoding, self.delimiter, self.header = "", "", None
             self._take(loaded)
             self.step = "read"
@@ -243,7 +244,9 @@ class CsvImportState(HasTraits):
 
     def _take(self, loaded: _Loaded) -> None:
         self._file = loaded.file
-        self._known = tuple(name for name in self.profiles.properties if name not in HIDDEN)
+        self._property_names = tuple(
+            name for name in self.profiles.properties if name not in HIDDEN
+        )
         self.name = loaded.preview.name
         self.dry, self.result, self.skip_rejected = None, None, False
         with self.hold_trait_notifications():
@@ -275,13 +278,13 @@ class CsvImportState(HasTraits):
         """
         if self._keeps_table:
             return {self.group_key: f"Groups: {self.group_key}" if self.group_key else "Users"}
-        return {"": "Users", **{key: f"Groups: {key}" for key in self._given.group_keys}}
+        return {"": "Users", **{key: f"Groups: {key}" for key in self._table.group_keys}}
 
     def into(self, group_key: str) -> None:
         """Import into the profiles of a group key, or of the users for an empty one."""
         if group_key == self.group_key or group_key not in self.tables or self.job.running:
             return
-        self.profiles = self._given.groups(group_key) if group_key else self._given
+        self.profiles = self._table.groups(group_key) if group_key else self._table
         self.group_key = group_key
         if self._file is not None:
             self._take(_Loaded(self._file, self._file.preview(group_key=group_key or None)))
@@ -323,13 +326,13 @@ class CsvImportState(HasTraits):
             why = ""
             if self.identifier == self._suggested:
                 why = f"{sentence(in_form(self.preview.identifier_reason))} "
-            return why + self._told_of_ids(self.identifier)
-        better = self._candidate_told()
+            return why + self._ids_text(self.identifier)
+        better = self._candidate_text()
         email = email_column(self.columns)
         if email is not None:
             return (
                 f'No column is chosen, so the e-mail address in "{email.title}" becomes the '
-                f"{self.id_name}, and stays a property. {self._told_of_ids(email.position)}{better}"
+                f"{self.id_name}, and stays a property. {self._ids_text(email.position)}{better}"
             )
         return (
             "No column is chosen and none is an e-mail address, so each row gets a random "
@@ -344,8 +347,8 @@ class CsvImportState(HasTraits):
         if self._suggested is not None:
             return self._suggested
         key = self.preview.candidate
-        found = (each.position for each in self.preview.columns if each.header == key)
-        return key if isinstance(key, int) else next(found, None)
+        positions = (each.position for each in self.preview.columns if each.header == key)
+        return key if isinstance(key, int) else next(positions, None)
 
     @property
     def _suggested(self) -> int | None:
@@ -355,7 +358,7 @@ class CsvImportState(HasTraits):
             (each.position for each in self.preview.columns if each.property == DISTINCT_ID), None
         )
 
-    def _candidate_told(self) -> str:
+    def _candidate_text(self) -> str:
         """Return which column may be the identifier, to follow another sentence."""
         if self.candidate is None:
             return ""
@@ -365,20 +368,22 @@ class CsvImportState(HasTraits):
         assert self.preview is not None
         return f' "{title}" may be it: {self.preview.candidate_reason}.'
 
-    def _told_of_ids(self, position: int) -> str:
+    def _ids_text(self, position: int) -> str:
         """Return in words what a column is worth as distinct IDs."""
         assert self.preview is not None
         column = self.preview.columns[position]
-        told = [f"{count(column.distinct, 'different ID')} in {count(self.preview.rows, 'row')}."]
+        sentences = [
+            f"{count(column.distinct, 'different ID')} in {count(self.preview.rows, 'row')}."
+        ]
         repeated = column.cells - column.empty - column.distinct
         if repeated:
-            told.append(
+            sentences.append(
                 f"{count(repeated, 'row')} {'repeats' if repeated == 1 else 'repeat'} the ID of a "
                 "row before: of each property the last cell counts."
             )
         if column.empty:
-            told.append(f"{count(column.empty, 'row')} without one cannot be imported.")
-        return " ".join(told)
+            sentences.append(f"{count(column.empty, 'row')} without one cannot be imported.")
+        return " ".join(sentences)
 
     def set_column(
         self,
@@ -411,15 +416,15 @@ class CsvImportState(HasTraits):
 
     def tick(self, ticked: bool, positions: list[int] | None = None) -> None:
         """Tick several columns or not, all of them by default; a nameless one stays unticked."""
-        chosen = None if positions is None else set(positions)
+        places = None if positions is None else set(positions)
         self._set_columns(
             replace(each, ticked=ticked and bool(each.name))
-            if chosen is None or each.position in chosen
+            if places is None or each.position in places
             else each
             for each in self.columns
         )
 
-    def found_columns(self, words: str) -> list[ColumnChoice]:
+    def matching_columns(self, words: str) -> list[ColumnChoice]:
         """Return the columns in whose title, property or samples some words are."""
         sought = words.strip().lower()
         return [
@@ -431,7 +436,7 @@ class CsvImportState(HasTraits):
     @property
     def property_names(self) -> list[str]:
         """The names to propose: those the table has, then reserved ones."""
-        return list(dict.fromkeys([*self._known, *writable(), TIME]))
+        return list(dict.fromkeys([*self._property_names, *writable(), TIME]))
 
     @property
     def mapping(self) -> dict[int, str]:
@@ -454,7 +459,7 @@ class CsvImportState(HasTraits):
             counted.append(replace(each, misfits=misfits))
         self.dry = None
         self.error = ""
-        self.columns = checked(counted, self.identifier, self._known)
+        self.columns = checked(counted, self.identifier, self._property_names)
 
     # Templates
 
@@ -500,10 +505,10 @@ class CsvImportState(HasTraits):
         self._quickly(delete)
 
     def _use(self, template: Template) -> None:
-        choices, identifier, told = with_template(template, self.columns)
+        choices, identifier, note = with_template(template, self.columns)
         with self.hold_trait_notifications():
             self.identifier = identifier
-            self.template_note = told
+            self.template_note = note
             self._set_columns(choices)
 
     def _kind_of_file(self) -> str:
@@ -515,8 +520,8 @@ class CsvImportState(HasTraits):
         return dumps([*whose, self.preview.name, len(self.preview.columns)])
 
     def _remembered(self, kind: str, name: str) -> Template | None:
-        found = self.profiles.remembered(kind).get(name)
-        return found if is_template(found) else None
+        stored = self.profiles.remembered(kind).get(name)
+        return stored if is_template(stored) else None
 
     def _remember_mapping(self) -> None:
         kept = self.profiles.remembered(_LAST)

@@ -15,7 +15,7 @@ from toolkit.forms.csv.facts import (
     REJECTED_COLUMNS,
     changed_rows,
     facts_table,
-    file_told,
+    file_text,
     first_rows_table,
     rejected_rows,
 )
@@ -25,7 +25,7 @@ from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.download import DownloadButton
 from toolkit.forms.parts.file_drop import LARGE, FileDrop
 from toolkit.forms.parts.grid import Grid, GridColumn, GridRow
-from toolkit.sources import delimiter_name, sentence
+from toolkit.sources import delimiter_name, sentence, table_endings
 
 _ENCODINGS: Final = (
     *("utf-8", "cp1252", "latin-1", "utf-16", "cp1250", "cp1251", "mac_roman"),
@@ -78,7 +78,7 @@ class ChooseStep(StepView):
             state.upload,
             lambda reason: state.set_trait("error", reason),
             label="Drop a CSV file here, or click to choose one",
-            accept=".csv,.tsv,.txt,.gz",
+            accept=",".join([*table_endings(), ".txt", ".gz"]),
         )
         self.path = parts.combobox("Or its path", _nearby(), placeholder="users.csv", width="460px")
         self.open_button = parts.button(
@@ -115,26 +115,28 @@ class ChooseStep(StepView):
             self.whose, [(label, key) for key, label in tables.items()], self.state.group_key
         )
         self.whose.layout.display = "" if len(tables) > 1 else "none"
-        told = f"{name} is open. Next goes on with it." if name else ""
-        self._open_now.value = parts.hint_html(told)
+        hint = f"{name} is open. Next goes on with it." if name else ""
+        self._open_now.value = parts.hint_html(hint)
 
 
 def _nearby() -> list[str]:
-    """Return the CSV files next to the notebook, and one folder down."""
-    found: list[str] = []
-    for pattern in ("*.csv", "*.tsv", "*.csv.gz", "*/*.csv"):
+    """Return the files with a table next to the notebook, and one folder down."""
+    paths: list[str] = []
+    endings = table_endings()
+    zipped = [f"{ending}.gz" for ending in endings]
+    for pattern in (*(f"*{each}" for each in (*endings, *zipped)), *(f"*/*{e}" for e in endings)):
         try:
-            found += sorted(str(path) for path in Path().glob(pattern))
+            paths += sorted(str(path) for path in Path().glob(pattern))
         except OSError:
             continue
-    return found[:_NEARBY]
+    return paths[:_NEARBY]
 
 
 class ReadStep(StepView):
     """How the file is written, with its first rows."""
 
     def __init__(self, state: CsvImportState) -> None:
-        self._told = parts.block()
+        self._description = parts.block()
         self.encoding = parts.combobox("Encoding", _ENCODINGS, width="240px")
         self.encoding.continuous_update = False
         self.delimiter = parts.dropdown("Delimiter", [("", "")], "", width="260px")
@@ -144,7 +146,7 @@ class ReadStep(StepView):
         self._problems = parts.block()
         super().__init__(
             state,
-            self._told,
+            self._description,
             parts.row(self.encoding, self.delimiter, self.header),
             self._why,
             self._rows,
@@ -158,16 +160,16 @@ class ReadStep(StepView):
         state, preview = self.state, self.state.preview
         if preview is None:
             return
-        self._told.value = Html("<p>{}</p>").format(file_told(preview))
+        self._description.value = Html("<p>{}</p>").format(file_text(preview))
         self.encoding.placeholder = f"found: {preview.encoding}"
         self.encoding.value = state.encoding
-        found = f"found: {delimiter_name(preview.delimiter)}"
+        label = f"found: {delimiter_name(preview.delimiter)}"
         others = [(delimiter_name(each), each) for each in _DELIMITERS]
         if state.delimiter and state.delimiter not in _DELIMITERS:
             others.append((repr(state.delimiter), state.delimiter))
         parts.offer(
             self.delimiter,
-            [("find out" if state.delimiter else found, _FIND_OUT), *others],
+            [("find out" if state.delimiter else label, _FIND_OUT), *others],
             state.delimiter,
         )
         what = "a header" if preview.header else "data"
@@ -190,7 +192,7 @@ class IdentifierStep(StepView):
 
     def __init__(self, state: CsvImportState) -> None:
         self.column = parts.dropdown("Distinct ID", [("", _NO_COLUMN)], _NO_COLUMN, width="460px")
-        self._told = parts.Note()
+        self._description = parts.Note()
         self.use = parts.button("Use it", lambda: state.choose_identifier(state.candidate))
         super().__init__(
             state,
@@ -198,7 +200,7 @@ class IdentifierStep(StepView):
                 "Rows whose ID is already in the table update that profile; others create new ones."
             ),
             self.column,
-            self._told,
+            self._description,
             self.use,
         )
         self._on(
@@ -219,7 +221,7 @@ class IdentifierStep(StepView):
         doubtful = (
             "random" in state.identifier_told or "cannot be imported" in state.identifier_told
         )
-        self._told.show(state.identifier_told, "warning" if doubtful else "info")
+        self._description.show(state.identifier_told, "warning" if doubtful else "info")
         self.use.layout.display = "none" if state.candidate is None else ""
         if state.candidate is not None:
             self.use.description = f'Use "{state.columns[state.candidate].title[:40]}"'
@@ -243,10 +245,10 @@ class ColumnsStep(StepView):
         self.forget = parts.button("Start from the file instead", state.forget_choices)
         self._identifier = parts.block()
         self.rows = ColumnRows(state)
-        self._chosen = parts.row(self.template, self.apply, self.delete)
+        self._template_buttons = parts.row(self.template, self.apply, self.delete)
         super().__init__(
             state,
-            parts.row(self._chosen, parts.row(self.template_name, self.save)),
+            parts.row(self._template_buttons, parts.row(self.template_name, self.save)),
             parts.row(self._note, self.forget),
             self._identifier,
             self.rows,
@@ -266,12 +268,12 @@ class ColumnsStep(StepView):
             if self.template.value in state.templates
             else (state.templates or [""])[0],
         )
-        self._chosen.layout.display = "" if state.templates else "none"
+        self._template_buttons.layout.display = "" if state.templates else "none"
         self._note.show(state.template_note)
         self.forget.layout.display = "" if state.template_note.startswith("As ") else "none"
-        told = state.identifier_told if state.identifier is None else ""
-        self._identifier.value = parts.hint_html(told)
-        self._identifier.layout.display = "" if told else "none"
+        text = state.identifier_told if state.identifier is None else ""
+        self._identifier.value = parts.hint_html(text)
+        self._identifier.layout.display = "" if text else "none"
         self.rows.draw()
 
 

@@ -41,6 +41,6 @@ def in_form(message: str) -> str:
     return _PLACE.sub(_counted_from_1, message.replace('pass "', 'choose "'))
 
 
-def _counted_from_1(found: re.Match[str]) -> str:
-    named = f" ({found[2]})" if found[2] else ""
-    return f"Column {int(found[1]) + 1}{named}"
+def _counted_from_1(match: re.Match[str]) -> str:
+    named = f" ({match[2]})" if match[2] else ""
+    return f"Column {int(match[1]) + 1}{named}"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from toolkit.base import ABSENT, Html, display_name
-from toolkit.forms.parts.json_text import json_text, laid_out
+from toolkit.base import Html, display_name
+from toolkit.forms.parts.json_text import SIGNS, cut_json, laid_out
 from toolkit.forms.parts.parts import hint_html
 from toolkit.updates import Edit
 
-_SIGNS: Final = {"added": "+", "changed": "~", "removed": "−"}
 _SHOWN: Final = 200
 
 
@@ -28,12 +27,12 @@ def edit_table(edit: Edit) -> Html:
     )
     rows = Html().join(
         row.format(
-            _SIGNS[each.kind],
-            each.kind,
-            display_name(each.name),
+            SIGNS[each.change],
+            each.change,
+            display_name(str(each.property)),
             _value(each.old, "removed"),
             _arrow(each),
-            _value(each.new, each.kind),
+            _value(each.new, each.change),
         )
         for each in edit.properties
     )
@@ -44,16 +43,12 @@ def edit_table(edit: Edit) -> Html:
 
 
 def _arrow(each: Any) -> str:
-    return "→" if each.kind == "changed" else ""
+    return "→" if each.change == "changed" else ""
 
 
 def _value(value: Any, kind: str) -> str:
-    if value is ABSENT:
-        return ""
-    text = json_text(value)
-    if len(text) > _SHOWN:
-        text = text[: _SHOWN - 1] + "…"
-    return Html('<span class="tk-{}">{}</span>').format(kind, text)
+    text = cut_json(value, _SHOWN)
+    return Html('<span class="tk-{}">{}</span>').format(kind, text) if text else ""
 
 
 def message_text(message: dict[str, Any]) -> Html:

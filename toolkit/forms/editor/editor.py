@@ -7,6 +7,7 @@ from typing import Any
 from toolkit.base import ArgumentError, ToolkitError, check_flag
 from toolkit.forms.editor.edit_preview import edit_table, message_text
 from toolkit.forms.editor.property_editor import PropertyEditor
+from toolkit.forms.editor.property_row import PropertyRow
 from toolkit.forms.editor.state import EditorState
 from toolkit.forms.parts import parts
 from toolkit.forms.parts.form import Form
@@ -107,6 +108,8 @@ class ProfileEditor(Form):
             ["exists", "asks_to_delete", "conflict", "can_undo", "can_redo", "revision"],
         )
         state.observe(self._draw_id, "distinct_id")
+        state.observe(self._draw_heading, "exists")
+        self._draw_heading()
         self._draw_id()
         self._draw_rows()
         self._draw()
@@ -129,11 +132,11 @@ class ProfileEditor(Form):
     def _propose(self, typed: str) -> None:
         """Propose profiles that fit what was typed."""
         try:
-            found = self.state.suggested_ids()
+            proposals = self.state.suggested_ids()
         except ToolkitError:
-            found = []  # the state has told why
+            proposals = []  # the state shows the reason
         self._options = {
-            key if name == key else f"{key}{_BETWEEN}{name}": key for key, name in found
+            key if name == key else f"{key}{_BETWEEN}{name}": key for key, name in proposals
         }
         self._id.options = tuple(option for option in self._options if option != typed)
 
@@ -147,38 +150,34 @@ class ProfileEditor(Form):
         self._id.value = self.state.distinct_id
 
     def _draw_rows(self, _: object = None) -> None:
-        state, known = self.state, self._editors
-        names = state.suggested_names()
+        editors = self._editors
         self._editors = {
-            id(row): known.get(id(row)) or self._editor_of(row, names) for row in state.rows
+            id(row): editors.get(id(row)) or self._editor_of(row) for row in self.state.rows
         }
         self._rows.children = list(self._editors.values())
 
-    def _editor_of(self, row: Any, names: list[str]) -> PropertyEditor:
-        return PropertyEditor(row, names, lambda: self.state.remove_row(row))
+    def _editor_of(self, row: PropertyRow) -> PropertyEditor:
+        state = self.state
+        return PropertyEditor(row, state.suggested_names, lambda: state.remove_row(row))
+
+    def _draw_heading(self, _: object = None) -> None:
+        verb = "Edit a profile" if self.state.exists else "Add a profile"
+        self._heading.value = parts.heading(verb).value
 
     def _draw(self, _: object = None) -> None:
         state = self.state
-        verb = "Edit a profile" if state.exists else "Add a profile"
-        self._heading.value = parts.heading(verb).value
-        told = state.id_problem() or state.id_caution()
-        self._id_problem.show(told if state.distinct_id else "")
-        last_seen = None
-        if state.exists:
-            try:
-                last_seen = state.profiles.last_seen(state.distinct_id)
-            except (ToolkitError, KeyError):
-                last_seen = None
-        after = state.after() if state.exists or state.after() else None
+        remark = state.id_problem() or state.id_caution()
+        self._id_problem.show(remark if state.distinct_id else "")
+        after = state.after()
         self._card.value = profile_card(
             after if state.exists else after or None,
             state.distinct_id,
-            last_seen,
+            state.last_seen,
             remote_images=self._remote_images,
         )
         problems, cautions = state.problems(), state.cautions()
         for place, editor in enumerate(self._editors.values()):
-            editor.tell(problems.get(place, ""), cautions.get(place, ""))
+            editor.show_remarks(problems.get(place, ""), cautions.get(place, ""))
         self._changes.value = edit_table(state.edit())
         self._message.value = message_text(state.message())
 

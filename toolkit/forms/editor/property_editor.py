@@ -24,13 +24,13 @@ class PropertyEditor(guarded.Box):
     row
         What is edited.
     names
-        Property names to propose.
+        Returns property names to propose.
     on_remove
         What the button does.
     """
 
     def __init__(
-        self, row: PropertyRow, names: Sequence[str], on_remove: Callable[[], None]
+        self, row: PropertyRow, names: Callable[[], Sequence[str]], on_remove: Callable[[], None]
     ) -> None:
         self.row = row
         self.name: Any
@@ -38,7 +38,7 @@ class PropertyEditor(guarded.Box):
             self.name = parts.block(_fixed_name(row.name))
         else:
             self.name = parts.combobox(
-                "Property name", names, row.name, place="hidden", placeholder="Property name",
+                "Property name", names(), row.name, place="hidden", placeholder="Property name",
                 width="100%",
             )  # fmt: skip
             link((row, "name"), (self.name, "value"))
@@ -57,6 +57,8 @@ class PropertyEditor(guarded.Box):
         self.problem = parts.FieldError(self.place)
         self.caution = parts.block()
         self.caution.add_class("tk-hint")
+        self.caution.layout.display = "none"
+        self._remarks = ("", "")
         line = guarded.Box([self.name, self.kind, self.place, self.remove])
         line.add_class("tk-property")
         super().__init__([line, self.problem, self.caution])
@@ -117,11 +119,13 @@ class PropertyEditor(guarded.Box):
         self.field = field
         self.place.children = [field]
 
-    def tell(self, problem: str, caution: str) -> None:
+    def show_remarks(self, problem: str, caution: str) -> None:
         """Show what is wrong with the row, and what is worth a look."""
-        self.problem.show(problem)
-        self.caution.value = caution
-        self.caution.layout.display = "" if caution else "none"
+        if (problem, caution) != self._remarks:
+            self._remarks = (problem, caution)
+            self.problem.show(problem)
+            self.caution.value = caution
+            self.caution.layout.display = "" if caution else "none"
 
 
 def _fixed_name(name: str) -> Html:

@@ -76,6 +76,8 @@ class PropertyRow(HasTraits):
         self.is_proposed = is_proposed
         #: The stored value; ABSENT for a property that was added here.
         self.stored: Any = value
+        # What was entered when it was read last, with the value or the reason against it.
+        self._entry: tuple[tuple[Any, ...], Json, ValueError | None] | None = None
         if value is not ABSENT:
             self.kind = kind_of(value)
             self._fill(value)
@@ -126,6 +128,22 @@ class PropertyRow(HasTraits):
         ValueError
             Saying what is wrong with what was typed.
         """
+        if self._entry is None or self._entry[0] != self.entered:
+            try:
+                self._entry = (self.entered, self._value(), None)
+            except ValueError as error:
+                self._entry = (self.entered, None, error)
+        _, value, problem = self._entry
+        if problem is not None:
+            raise problem.with_traceback(None)
+        return value
+
+    @property
+    def entered(self) -> tuple[Any, ...]:
+        """What was entered: rows with the same entry look alike."""
+        return self.kind, self.text, self.flag, tuple(self.items)
+
+    def _value(self) -> Json:
         if self.kind == "null":
             return None
         if self.kind == "boolean":
@@ -142,19 +160,19 @@ class PropertyRow(HasTraits):
 
     def problem(self) -> str:
         """Return why the property cannot be saved as it is, empty if it can."""
-        if self.removed:
-            return ""
-        if not self.is_stored:
-            refusal = name_refusal(self.name)
-            if refusal is not None:
-                return f"{refusal[:1].upper()}{refusal[1:]}."
+        return "" if self.removed else self.read()[1]
+
+    def read(self) -> tuple[Json, str]:
+        """Return the value that was entered, or why it cannot be saved."""
+        refusal = None if self.is_stored else name_refusal(self.name)
+        if refusal is not None:
+            return None, f"{refusal[:1].upper()}{refusal[1:]}."
         try:
-            self.value()
+            return self.value(), ""
         except ToolkitError as error:
-            return f"{str(error)[:1].upper()}{str(error)[1:]}."
+            return None, f"{str(error)[:1].upper()}{str(error)[1:]}."
         except ValueError as error:
-            return str(error)
-        return ""
+            return None, str(error)
 
     def caution(self, country_code: object = None) -> str:
         """Return what is worth a look, empty if nothing is.

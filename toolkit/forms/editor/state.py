@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from traitlets import Bool, HasTraits, Instance, Int, List, Unicode
@@ -73,10 +75,15 @@ class EditorState(HasTraits):
         self.profiles = as_table(profiles)
         #: The profile as it was read, None if there was none.
         self.before: dict[str, Json] | None = None
+        #: Its Updated At then.
+        self.last_seen: pd.Timestamp | None = None
         self._batch: int | None = None
         self._opened = ""
         # Rows entered before a profile was opened; they go where the ID goes.
         self._carried: list[PropertyRow] = []
+        # What follows from the rows, until one of them changes.
+        self._after: dict[str, Json] | None = None
+        self._edit: Edit | None = None
         self._show([PropertyRow(name, is_proposed=True) for name in _FIRST])
         if distinct_id is not None:
             self.open(distinct_id)
@@ -98,13 +105,18 @@ class EditorState(HasTraits):
 
         A property that is hidden from forms stays as it is.
         """
-        properties = {name: value for name, value in (self.before or {}).items() if name in HIDDEN}
-        for row in self._filled():
-            if not row.removed and not row.problem():
-                properties[row.name] = row.value()
-            elif row.is_stored and not row.removed:
-                properties[row.name] = row.stored
-        return properties
+        if self._after is None:
+            stored = self.before or {}
+            self._after = {name: value for name, value in stored.items() if name in HIDDEN}
+            for row in self._filled():
+                if row.removed:
+                    continue
+                value, problem = row.read()
+                if not problem:
+                    self._after[row.name] = value
+                elif row.is_stored:
+                    self._after[row.name] = row.stored
+        return dict(self._after)
 
     def _filled(self) -> list[PropertyRow]:
         """Return the rows that say something: a new one without name and value does not."""
@@ -112,7 +124,9 @@ class EditorState(HasTraits):
 
     def edit(self) -> Edit:
         """Return what saving would do."""
-        return Edit.between(self.before, self.after())
+        if self._edit is None:
+            self._edit = Edit.between(self.before, self.after())
+        return self._edit
 
     def message(self) -> dict[str, Any]:
         """Return the message that saving would send."""
@@ -153,11 +167,10 @@ class EditorState(HasTraits):
 
     def problems(self) -> dict[int, str]:
         """Return what is wrong with the rows, by their place."""
-        found: dict[int, str] = {}
+        problems: dict[int, str] = {}
         seen: dict[str, int] = {}
-        filled = self._filled()
         for place, row in enumerate(self.rows):
-            if row not in filled:
+            if not row.is_stored and _is_blank(row):
                 continue
             problem = row.problem()
             if not row.removed:
@@ -165,14 +178,14 @@ class EditorState(HasTraits):
                     problem = f'There is a row for "{row.label}" already; change that one.'
                 seen.setdefault(row.name, place)
             if problem:
-                found[place] = problem
-        return found
+                problems[place] = problem
+        return problems
 
     def cautions(self) -> dict[int, str]:
         """Return what is worth a look in the rows, by their place."""
         country = self.after().get("$country_code")
-        told = {place: row.caution(country) for place, row in enumerate(self.rows)}
-        return {place: words for place, words in told.items() if words}
+        cautions = {place: row.caution(country) for place, row in enumerate(self.rows)}
+        return {place: words for place, words in cautions.items() if words}
 
     def suggested_ids(self) -> list[tuple[str, str]]:
         """Return distinct IDs that match what was typed, each with its profile's title."""
@@ -183,8 +196,8 @@ class EditorState(HasTraits):
         """Return the properties that could be added: those others have, then the reserved."""
         taken = {row.name for row in self.rows}
         offered = [row.name for row in RESERVED.values() if row.is_offered and not row.refusal]
-        known = [*self.profiles.properties, *offered]
-        return [name for name in dict.fromkeys(known) if name not in taken]
+        names = [*self.profiles.properties, *offered]
+        return [name for name in dict.fromkeys(names) if name not in taken]
 
     # What is done
 
@@ -221,52 +234,63 @@ class EditorState(HasTraits):
             key = normalise_id(typed)
         except ToolkitError:
             key = typed
-        found = None
+        profile = None
         if key:
             try:
-                found = self.profiles.get(key)
+                profile = self.profiles.row(key)
             except InvalidIdError:
-                pass  # told beside the field
+                pass  # a message next to the field says so
             except ToolkitError as error:
                 self._say(str(error), "error")
         was_new = self.before is None
         self._opened = key
-        if was_new and found is None:
+        if was_new and profile is None:
             self.exists = False
             self.revision += 1
         else:
-            self._take(found, self._carried)
+            self._take(profile, self._carried)
 
     def refresh(self) -> None:
         """Show what is stored now, unless something was entered that is not saved."""
         if self.exists and not self.is_changed and self.distinct_id == self._opened:
             self._read()
 
-    def _read(self, keep: list[PropertyRow] | None = None) -> None:
-        self._take(self.profiles.get(self._opened), keep or [])
+    def _read(self, keep: Iterable[PropertyRow] = (), *, saved: Iterable[PropertyRow] = ()) -> None:
+        self._take(self.profiles.row(self._opened), keep, saved)
 
-    def _take(self, found: dict[str, Json] | None, keep: list[PropertyRow]) -> None:
-        """Show a profile as it is now, and *keep* rows over what it holds."""
-        self.before, self.exists = found, found is not None
+    def _take(
+        self,
+        profile: tuple[dict[str, Json], pd.Timestamp | None] | None,
+        keep: Iterable[PropertyRow],
+        saved: Iterable[PropertyRow] = (),
+    ) -> None:
+        """Show a profile as it is now, and *keep* rows over what it holds.
+
+        Of the *saved* rows those stay that show what is stored now.
+        """
+        self.before, self.last_seen = profile or (None, None)
+        self.exists = profile is not None
+        fields = {row.name: row for row in saved if row.is_stored and not row.removed}
         self.asks_to_delete = self.conflict = False
         names = {row.name: row for row in keep if not _is_blank(row)}
         rows = []
-        for name, value in (found or {}).items():
+        for name, value in (self.before or {}).items():
             if name in HIDDEN:
                 continue
             row = names.pop(name, None)
             if row is None:
-                row = PropertyRow(name, value)
-            else:
-                row.stored = value
+                row, field = PropertyRow(name, value), fields.get(name)
+                if field is not None and field.entered == row.entered:
+                    row = field
+            row.stored = value
             rows.append(row)
         for row in names.values():
             if not row.removed:
                 row.stored = ABSENT
                 rows.append(row)
-        if found is None:
-            known = {row.name for row in rows}
-            proposed = [PropertyRow(name, is_proposed=True) for name in _FIRST if name not in known]
+        if profile is None:
+            absent = [name for name in _FIRST if name not in {row.name for row in rows}]
+            proposed = [PropertyRow(name, is_proposed=True) for name in absent]
             rows = [*proposed, *rows]
         self._show(rows)
 
@@ -277,13 +301,15 @@ class EditorState(HasTraits):
                 row.unobserve(self._row_changed)
         for row in rows:
             row.observe(self._row_changed)
+        self._after = self._edit = None
         self.rows = rows
         self.revision += 1
 
     def _row_changed(self, _: object) -> None:
+        self._after = self._edit = None
         self.asks_to_delete = False
         if not self.conflict:
-            self._say("")  # what was said is of what stood there before
+            self._say("")  # the message was about the previous entry
         self.revision += 1
 
     def _has_edits(self) -> bool:
@@ -311,7 +337,7 @@ class EditorState(HasTraits):
             self.distinct_id = self._opened
             self._read()
         else:
-            self._take(self.profiles.get(self._opened) if self._opened else None, [])
+            self._take(self.profiles.row(self._opened) if self._opened else None, [])
         self._say("Nothing was changed." if had else "")
 
     def save(self) -> bool:
@@ -319,26 +345,27 @@ class EditorState(HasTraits):
 
         Nothing is sent while anything is wrong, and nothing entered is lost.
         """
-        problems = [f"{self.rows[at].label}: {told}" for at, told in self.problems().items()]
+        problems = [f"{self.rows[at].label}: {text}" for at, text in self.problems().items()]
         problem = self.id_problem() or next(iter(problems), "")
         if problem:
             self._say(problem, "error")
             return False
         key = normalise_id(self.distinct_id)
-        edit = self.edit()
+        after = self.after()
+        edit = Edit.between(self.before, after)
         if not edit:
             self._say("Nothing to save: nothing was changed.")
             return False
         try:
             result = self.profiles.edit(
-                key, self.after(), before=self.before, source="form: edit of a profile"
+                key, after, before=self.before, source="form: edit of a profile"
             )
         except EditConflictError as error:
             self.conflict = True
-            told = str(error)
+            text = str(error)
             for name in error.properties:  # as the form calls them
-                told = told.replace(repr(name), f'"{display_name(name)}"', 1)
-            self._say(f"{told} (“Show what is stored” keeps what you entered).", "warning")
+                text = text.replace(repr(name), f'"{display_name(name)}"', 1)
+            self._say(f"{text} (“Show what is stored” keeps what you entered).", "warning")
             return False
         except ToolkitError as error:
             self._say(str(error), "error")
@@ -350,15 +377,15 @@ class EditorState(HasTraits):
         self._opened = self.distinct_id = key
         self._carried = []
         self._batch = result.batch_id
-        self._read()
+        self._read(saved=self.rows)
         self.can_undo, self.can_redo = True, False
-        told = f'Saved "{key}": {_told(edit)}.'
+        text = f'Saved "{key}": {_edit_text(edit)}.'
         if rejected:
-            told += f" Left out: {listed(rejected)}."
+            text += f" Left out: {listed(rejected)}."
         cut = [_with_reason(each.property, each.reason) for each in result.cautions]
         if cut:
-            told += f" Note: {listed(cut)}."
-        self._say(told, "warning" if rejected or cut else "success")
+            text += f" Note: {listed(cut)}."
+        self._say(text, "warning" if rejected or cut else "success")
         return True
 
     def rebase(self) -> None:
@@ -440,13 +467,14 @@ def _is_edited(row: PropertyRow) -> bool:
     return bool(Edit.between({"": row.stored}, {"": row.value()}).properties)
 
 
-def _told(edit: Edit) -> str:
+def _edit_text(edit: Edit) -> str:
     """Return what an edit did, in words."""
     if edit.creates:
         return f"a new profile with {count(len(edit.properties), 'property')}"
     parts = []
     for kind in ("added", "changed", "removed"):
-        names = [display_name(each.name) for each in edit.properties if each.kind == kind]
+        those = (each.property for each in edit.properties if each.change == kind)
+        names = [display_name(str(name)) for name in those]
         if names:
             parts.append(f"{listed(names, 4)} {kind}")
     return "; ".join(parts)
@@ -457,8 +485,8 @@ def _matching(profiles: ProfileTable, typed: str) -> list[tuple[str, str]]:
     snapshot = profiles.snapshot()
     if not len(snapshot):
         return []
-    found = np.flatnonzero(pc.starts_with(snapshot.ids, typed).to_numpy(zero_copy_only=False))
-    places = dict.fromkeys(found[:_SUGGESTED].tolist())
+    matches = np.flatnonzero(pc.starts_with(snapshot.ids, typed).to_numpy(zero_copy_only=False))
+    places = dict.fromkeys(matches[:_SUGGESTED].tolist())
     for name in ("$name", "$first_name", "$last_name", "$email"):
         column = snapshot.column(name)
         if len(places) >= _SUGGESTED or column.kind != "text":

@@ -9,7 +9,7 @@ from traitlets import link
 
 from toolkit.base import ArgumentError, Html, check_flag
 from toolkit.forms.lab import view as lab_view
-from toolkit.forms.lab.message import Row, value_hint
+from toolkit.forms.lab.message import MessageRow, value_hint
 from toolkit.forms.lab.presets import PRESETS
 from toolkit.forms.lab.state import OperatorLabState
 from toolkit.forms.parts import guarded, parts
@@ -87,7 +87,7 @@ class OperatorLab(Form):
         what = state.preset or "messages of your own"
         return f"<OperatorLab: {what}, message {state.position + 1} of {len(state.texts)}>"
 
-    # What stands where
+    # The layout
 
     def _top(self) -> list[guarded.Widget]:
         self._case = parts.dropdown("Case", [_OWN, *PRESETS], _OWN, width="360px")
@@ -292,7 +292,7 @@ class OperatorLab(Form):
             [
                 {
                     "id": str(place),
-                    "cells": [str(place + 1), who, what, _told(verdict)],
+                    "cells": [str(place + 1), who, what, _verdict_text(verdict)],
                     "kind": "selected" if place == self.state.position else "",
                 }
                 for place, (who, what, verdict) in enumerate(steps)
@@ -426,7 +426,7 @@ class _RowView:
         for field in (self.operator, self.name, self.value, self._drop):
             field.disabled = not on
 
-    def show(self, row: Row, error: str) -> None:
+    def show(self, row: MessageRow, error: str) -> None:
         """Show a row, and what is wrong with it."""
         self.operator.value, self.name.value, self.value.value = row
         self.name.layout.display = "" if row.takes_property else "none"
@@ -454,7 +454,7 @@ def _mark(mark: str, misses: Iterable[str]) -> tuple[str, parts.Kind]:
     return "", "info"
 
 
-def _told(verdict: str) -> str:
+def _verdict_text(verdict: str) -> str:
     return lab_view.SHORT_VERDICTS.get(verdict, "?")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from toolkit.base import HIDDEN, LAST_SEEN, InvalidValueError, as_json
-from toolkit.forms.lab.difference import differences
+from toolkit.forms.lab.difference import shown_differences
 from toolkit.forms.lab.trial import Trial
 from toolkit.forms.parts.json_text import json_text, read_json
 from toolkit.updates import Profile
@@ -60,15 +60,15 @@ def misses(expected: Profile | None, seen: str, trial: Trial) -> list[str]:
         return ["There is a profile."]
     if guessed is not None and result is None:
         return ["There is no profile: the answer is null."]
-    found = []
-    for each in differences(guessed, result):
+    misses = []
+    for each in shown_differences(guessed, result):
         name = json_text(each.property)
         if each.change == "added":
-            found.append(f"{name} is missing: it is {json_text(each.new)}.")
+            misses.append(f"{name} is missing: it is {json_text(each.new)}.")
         elif each.change == "removed":
-            found.append(f"{name} is not there.")
+            misses.append(f"{name} is not there.")
         elif each.change == "changed":
-            found.append(f"{name}: you wrote {json_text(each.old)}, it is {json_text(each.new)}.")
+            misses.append(f"{name}: you wrote {json_text(each.old)}, it is {json_text(each.new)}.")
     if seen and result is not None and (seen == "moves") != moved(trial):
-        found.append(f"Updated At {'moves' if moved(trial) else 'stays'}.")
-    return found
+        misses.append(f"Updated At {'moves' if moved(trial) else 'stays'}.")
+    return misses

@@ -20,7 +20,7 @@ def value_hint(operator: str) -> str:
     return OPERATORS[operator].hint
 
 
-class Row(NamedTuple):
+class MessageRow(NamedTuple):
     """One property in a message: operator, property, and the value as JSON text."""
 
     operator: str = "$set"
@@ -47,7 +47,7 @@ class Parts(NamedTuple):
     id: str = ""
     time: str = ""
     ignore_time: bool = False
-    rows: tuple[Row, ...] = ()
+    rows: tuple[MessageRow, ...] = ()
     refusal: str = ""
 
 
@@ -55,21 +55,23 @@ def taken_apart(message: object) -> Parts:
     """Return what a form shows of a message.
 
     >>> taken_apart({"$distinct_id": "ann", "$add": {"orders": 1}}).rows
-    (Row(operator='$add', name='orders', value='1'),)
+    (MessageRow(operator='$add', name='orders', value='1'),)
     """
     refusal = _refusal(message)
     if refusal or not isinstance(message, Mapping):
         return Parts(refusal=refusal)
-    rows: list[Row] = []
+    rows: list[MessageRow] = []
     for operator in operators_of(message):
         argument = message[operator]
         takes = OPERATORS[operator].argument
         if takes == "none":
-            rows.append(Row(operator))
+            rows.append(MessageRow(operator))
         elif takes == "names":
-            rows += [Row(operator, name) for name in _names(argument)]
+            rows += [MessageRow(operator, name) for name in _names(argument)]
         else:
-            rows += [Row(operator, name, json_text(value)) for name, value in argument.items()]
+            rows += [
+                MessageRow(operator, name, json_text(value)) for name, value in argument.items()
+            ]
     return Parts(
         _text(message.get(_id_field(message), "")),
         _text(message.get("$time", "")),
@@ -151,11 +153,11 @@ def put_together(parts: Parts, before: object) -> tuple[dict[str, Any], list[str
             _add_row(message, row)
             errors.append("")
         except JsonTextError as error:
-            told = str(error).removeprefix("line 1, ")
-            errors.append(f"value, {told}" if row.value.strip() else _missing_value(row))
+            reason = str(error).removeprefix("line 1, ")
+            errors.append(f"value, {reason}" if row.value.strip() else _missing_value(row))
         except ValueError as error:
             errors.append(str(error))
-    # The fields around the operators that are new stand before them.
+    # The fields around the operators that are new come before them.
     ordered = {name: value for name, value in message.items() if is_meta(name, value)}
     return {**ordered, **message}, errors
 
@@ -189,7 +191,7 @@ def read_number(text: str) -> int | float:
     return float(text) if "." in text else int(text)
 
 
-def _add_row(message: dict[str, Any], row: Row) -> None:
+def _add_row(message: dict[str, Any], row: MessageRow) -> None:
     """Add a row to a message; raise ValueError with the reason if it cannot be."""
     if not row.takes_property:
         message[row.operator] = ""
@@ -212,5 +214,5 @@ def _add_row(message: dict[str, Any], row: Row) -> None:
     message[row.operator] = {**argument, row.name: value}
 
 
-def _missing_value(row: Row) -> str:
+def _missing_value(row: MessageRow) -> str:
     return f"a value is missing, such as {value_hint(row.operator)}"

@@ -1,6 +1,6 @@
 """Cases that surprise: a profile and messages, never a result.
 
-What happens, and by which rule, is worked out when a case is looked at.
+What happens, and by which rule, is determined when a case is opened.
 """
 
 from __future__ import annotations

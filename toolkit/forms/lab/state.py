@@ -18,7 +18,7 @@ from toolkit.base import (
     times,
 )
 from toolkit.forms.lab.guess import GUESSES_OF_SEEN, misses, read_profile, shown_of
-from toolkit.forms.lab.message import Parts, Row, put_together, read_number, taken_apart
+from toolkit.forms.lab.message import MessageRow, Parts, put_together, read_number, taken_apart
 from toolkit.forms.lab.presets import PRESETS, SAMPLE, Preset
 from toolkit.forms.lab.trial import Trial, run
 from toolkit.forms.parts.json_text import laid_out, read_json, read_several, sayable
@@ -122,10 +122,10 @@ class OperatorLabState(HasTraits):
             If there is no such case; the message lists those there are.
         """
         if not isinstance(name, str) or name not in PRESETS:
-            known = "".join(f"\n  {each}" for each in PRESETS)
+            names = "".join(f"\n  {each}" for each in PRESETS)
             raise ArgumentError(
                 f'there is no case "{glimpse(name)}".{did_you_mean(glimpse(name), PRESETS)} '
-                f"There are:{known}"
+                f"There are:{names}"
             )
         self._load(PRESETS[name], name)
 
@@ -182,7 +182,7 @@ class OperatorLabState(HasTraits):
         That is the verdict of a :class:`Trial`, "unreadable", or "" where it is not
         known, or not to be known yet.
         """
-        found = []
+        cards = []
         for index, text in enumerate(self.texts):
             trial = self._trials[index] if index < len(self._trials) else None
             message = self._read.get(text)
@@ -192,8 +192,8 @@ class OperatorLabState(HasTraits):
             verdict = "" if trial is None or self._is_hidden(trial) else trial.verdict
             if index == self._unreadable:
                 address, verdict = "", "unreadable"
-            found.append((address, operators, verdict))
-        return found
+            cards.append((address, operators, verdict))
+        return cards
 
     @property
     def messages(self) -> list[Any]:
@@ -270,7 +270,7 @@ class OperatorLabState(HasTraits):
             self.note = self.parts.refusal or "Correct the message's JSON first."
             return
         if "rows" in changed:
-            changed["rows"] = tuple(Row(*row) for row in changed["rows"])
+            changed["rows"] = tuple(MessageRow(*row) for row in changed["rows"])
         parts = self.parts._replace(**changed)
         self.preset = ""
         message, errors = put_together(parts, self._read.get(self.message_text, {}))
@@ -293,7 +293,7 @@ class OperatorLabState(HasTraits):
 
     def add_row(self, operator: str = "$set", name: str = "", value: str = "") -> None:
         """Add a row to the message."""
-        self.edit(rows=[*self.parts.rows, Row(operator, name, value)])
+        self.edit(rows=[*self.parts.rows, MessageRow(operator, name, value)])
 
     def drop_row(self, place: int) -> None:
         """Take a row out of the message."""
@@ -423,15 +423,15 @@ class OperatorLabState(HasTraits):
 
     def _messages(self) -> tuple[list[Any], int | None]:
         """Return the messages up to the first that cannot be read, and the place of that one."""
-        found: list[Any] = []
+        values: list[Any] = []
         for place, text in enumerate(self.texts):
             try:
-                found.append(self._read_message(text))
+                values.append(self._read_message(text))
             except JsonTextError:
-                return found, place
+                return values, place
         # What was typed on the way is forgotten.
         self._read = {text: self._read[text] for text in self.texts}
-        return found, None
+        return values, None
 
     def _why_waiting(self, unreadable: int | None) -> str:
         if self.profile_error:
@@ -479,8 +479,8 @@ class OperatorLabState(HasTraits):
         except ToolkitError as error:
             self.guess_error = str(error)
             return
-        found = misses(expected, self.guess_seen, trial)
-        self._settle(trial, "wrong" if found else "right", found)
+        sentences = misses(expected, self.guess_seen, trial)
+        self._settle(trial, "wrong" if sentences else "right", sentences)
 
     def show(self) -> None:
         """Show the result without a guess; it counts as asked."""

@@ -1,4 +1,4 @@
-"""What one message does to one profile, worked out as a table does it.
+"""What one message does to one profile, done as a table does it.
 
 Nothing here knows what an operator does: the messages are parsed by
 :mod:`toolkit.updates.messages` and applied by :mod:`toolkit.updates.by_message`, as in a
@@ -108,9 +108,9 @@ def address_of(message: object) -> Address | None:
     if not isinstance(message, Mapping):
         return None
     key = message.get("$group_key", USERS)
-    given = message.get("$group_id" if key != USERS else "$distinct_id")
+    sent_id = message.get("$group_id" if key != USERS else "$distinct_id")
     try:
-        return (key, normalise_id(given)) if isinstance(key, str) else None
+        return (key, normalise_id(sent_id)) if isinstance(key, str) else None
     except InvalidIdError:
         return None
 

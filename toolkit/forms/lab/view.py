@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from toolkit.base import NO_TIME, Html, times
-from toolkit.forms.lab.difference import Difference, Part, differences, hidden_in
+from toolkit.base import ABSENT, NO_TIME, Html, times
+from toolkit.columns import Difference
+from toolkit.forms.lab.difference import elements, hidden_in, shown_differences
 from toolkit.forms.lab.guess import moved, shown_of
 from toolkit.forms.lab.trial import Trial
-from toolkit.forms.parts.json_text import json_text, laid_out, sayable
+from toolkit.forms.parts.json_text import SIGNS, cut_json, json_text, laid_out, sayable
 from toolkit.forms.parts.parts import hint_html
 from toolkit.updates import RULES, Profile, Rejection, headline
 
-_SIGNS: Final = {"added": "+", "changed": "~", "rewritten": "~", "removed": "−", "kept": " "}
-# Of a run of unchanged elements so many stand at either end.
+# Of a run of unchanged elements this many are shown at either end.
 _RUN_ENDS: Final = 3
 _VALUE_LENGTH: Final = 2_000
 
@@ -54,7 +54,7 @@ def verdict(trial: Trial) -> Html:
     """Return in a sentence what became of the message."""
     words = VERDICTS[trial.verdict]
     if trial.verdict == "updated":
-        changes = {each.change for each in differences(trial.before, trial.after)}
+        changes = {each.change for each in shown_differences(trial.before, trial.after)}
         if changes <= {"kept"} and not hidden_in(trial.after):
             words = "Written, with values equal to the old ones."
     if trial.rejections and trial.verdict != "rejected":
@@ -73,7 +73,7 @@ def profile_after(trial: Trial) -> Html:
     """Return the profile, each property with a sign and a colour for what became of it."""
     if trial.before is None and trial.after is None:
         return _empty("There is no profile.")
-    lines = differences(trial.before, trial.after)
+    lines = shown_differences(trial.before, trial.after)
     parts: list[Html] = []
     if trial.after is None:
         parts.append(_empty("The profile no longer exists."))
@@ -100,36 +100,46 @@ def _legend(signs: set[str]) -> Html:
         "rewritten": "equal, written differently",
         "removed": "removed",
     }
-    said = ", ".join(f"{_SIGNS[sign]} {word}" for sign, word in words.items() if sign in signs)
+    said = ", ".join(f"{SIGNS[sign]} {word}" for sign, word in words.items() if sign in signs)
     return hint_html(said or "No property differs.")
+
+
+def _element(part: Difference) -> Any:
+    return part.old if part.new is ABSENT else part.new
 
 
 def _line(each: Difference) -> Html:
     name = f"{json_text(each.property)}: "
     kind = "changed" if each.change == "rewritten" else each.change
     if each.change in ("added", "kept"):
-        value = _cut(each.new)
+        value = cut_json(each.new, _VALUE_LENGTH)
     elif each.change == "removed":
-        value = _cut(each.old)
-    elif each.parts:
-        value = _elements(each.parts)
+        value = cut_json(each.old, _VALUE_LENGTH)
+    elif parts := _parts(each):
+        value = _elements(parts)
     else:
-        value = Html("<del>{}</del> → <ins>{}</ins>").format(_cut(each.old), _cut(each.new))
-    # Hearing people read the sign; others are told in a word.
-    told = "" if kind == "kept" else Html('<span class="tk-lab-told">{}: </span>').format(kind)
+        values = (cut_json(value, _VALUE_LENGTH) for value in (each.old, each.new))
+        value = Html("<del>{}</del> → <ins>{}</ins>").format(*values)
+    # Hearing people read the sign; others get a word.
+    label = "" if kind == "kept" else Html('<span class="tk-lab-told">{}: </span>').format(kind)
     look = "" if kind == "kept" else f" tk-{kind}"
     return Html(
         '<span class="tk-lab-line{}"><span class="tk-sign" aria-hidden="true">'
         "{}</span>{}"
         '<span class="tk-lab-what">{}{}</span></span>'
-    ).format(look, _SIGNS[each.change], told, name, value)
+    ).format(look, SIGNS[each.change], label, name, value)
 
 
-def _elements(parts: Sequence[Part]) -> Html:
+def _parts(each: Difference) -> list[Difference]:
+    both = isinstance(each.old, list) and isinstance(each.new, list)
+    return list(elements(each.old, each.new)) if both and each.change == "changed" else []
+
+
+def _elements(parts: Sequence[Difference]) -> Html:
     """Return a list with its elements marked, long runs of unchanged ones cut short."""
     shown: list[str] = []  # finished HTML, or text
     for change, run in groupby(parts, key=lambda part: part.change):
-        texts = [_cut(part.value) for part in run]
+        texts = [cut_json(_element(part), _VALUE_LENGTH) for part in run]
         if len(texts) > 2 * _RUN_ENDS + 1:
             more = f"… {len(texts) - 2 * _RUN_ENDS:,} more …"
             texts = [*texts[:_RUN_ENDS], more, *texts[-_RUN_ENDS:]]
@@ -137,11 +147,6 @@ def _elements(parts: Sequence[Part]) -> Html:
         marked = Html("<{0}>{1}</{0}>" if tag else "{1}")
         shown += [marked.format(tag, text) for text in texts]
     return Html("[{}]").format(Html(", ").join(shown))
-
-
-def _cut(value: Any) -> str:
-    text = json_text(value)
-    return text if len(text) <= _VALUE_LENGTH else f"{text[:_VALUE_LENGTH]}…"
 
 
 def updated_at(trial: Trial) -> Html:
@@ -175,8 +180,8 @@ def rejections(rejected: Iterable[Rejection]) -> Html:
     for each in rejected:
         parts = [each.operator or "", "" if each.property is None else json_text(each.property)]
         where = " ".join(filter(None, parts))
-        told = f"{where}: {each.reason}" if where else _labelled(each.reason)
-        items.append(Html("<li>{}</li>").format(sayable(told)))
+        text = f"{where}: {each.reason}" if where else _labelled(each.reason)
+        items.append(Html("<li>{}</li>").format(sayable(text)))
     if not items:
         return Html()
     return Html(

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from toolkit.forms.parts import guarded, parts
 
-# None is a value like any other here; to ipywidgets it is no choice at all.
+# None is a value like any other here; to ipywidgets it means that nothing is selected.
 _NOTHING: Final = ("nothing",)
 # A longer list is typed into rather than scrolled through.
 _MOST_SCROLLED: Final = 100

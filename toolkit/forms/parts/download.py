@@ -21,7 +21,7 @@ class Download(guarded.AnyWidget):
     """
 
     _esm = (ASSETS / "download.js").read_text(encoding="utf-8")
-    #: What stands before the name of the file.
+    #: What precedes the name of the file.
     label = Unicode("Save again:").tag(sync=True)
 
     def __init__(self) -> None:

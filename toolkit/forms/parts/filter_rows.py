@@ -9,7 +9,7 @@ from toolkit.forms.parts import guarded, parts
 from toolkit.forms.parts.choosing import Chooser
 from toolkit.forms.parts.filter_state import FilterRow, FilterState
 
-# So many letters of an operator stand in the usual width.
+# The usual width holds this many letters of an operator.
 _SHORT: Final = 16
 _HELP: Final = 'For example: user["plan"] == "pro" and event["amount"] > 10'
 
@@ -62,7 +62,7 @@ class FilterRows(guarded.Box):
         if self._text.value != state.text:
             self._text.value = state.text
         (self._text.add_class if state.error else self._text.remove_class)("tk-invalid")
-        # In a code font, so that the mark stands under the place.
+        # In a code font, so that the mark is below the place.
         self._error.value = Html(
             '<pre class="tk-json tk-field-error" role="alert">{}</pre>' if state.error else ""
         ).format(state.error)
@@ -90,7 +90,7 @@ class _Row(guarded.Box):
             "Property", state.offered, row.prop, self._set("prop"), place="hidden", width="210px"
         )
         self._number = 1
-        # A place of its own: putting another there leaves the fields beside it alone.
+        # A place of its own: putting another there leaves the fields next to it alone.
         self._operator_place = guarded.Box()
         self._offer_operators()
         self._value = parts.combobox("Value", place="hidden", width="190px", placeholder="value")

@@ -41,7 +41,7 @@ class FilterRow(HasTraits):
     def __init__(self, choices: Callable[[], Choices], **traits: str) -> None:
         self._choices = choices
         super().__init__(**traits)
-        if not self.operator:  # one that was given stays, so that an error can tell of it
+        if not self.operator:  # one that was passed stays, so that an error can name it
             self.operator = self.operators[0]
         self.observe(lambda _: self._fit(), "prop")
         self.read()
@@ -64,8 +64,8 @@ class FilterRow(HasTraits):
 
     @property
     def _takes(self) -> str:
-        found = (each.takes for each in operators(self.about) if each.name == self.operator)
-        return next(found, "one")
+        kinds = (each.takes for each in operators(self.about) if each.name == self.operator)
+        return next(kinds, "one")
 
     @property
     def suggestions(self) -> tuple[str, ...]:
@@ -92,12 +92,12 @@ class FilterRow(HasTraits):
         choice = self._choices().properties.get(self.prop)
         if choice is None:
             if self.prop.partition(".")[2] in HIDDEN:
-                told = f'"{self.prop}" is hidden from every form.'
+                reason = f'"{self.prop}" is hidden from every form.'
             elif self.prop.startswith(COHORT):
-                told = f'No cohort is saved as "{self.prop.removeprefix(COHORT):.60}".'
+                reason = f'No cohort is saved as "{self.prop.removeprefix(COHORT):.60}".'
             else:
-                told = f'There is no property "{self.prop:.60}".'
-            return None, f"{told} Choose one of the list.", ""
+                reason = f'There is no property "{self.prop:.60}".'
+            return None, f"{reason} Choose one of the list.", ""
         if self.takes_value and not self.value.strip():
             return None, "", "Give a value; until then this row does not count."
         try:
@@ -150,8 +150,8 @@ class FilterState(HasTraits):
     @property
     def offered(self) -> dict[str, str]:
         """What a person reads for each property that may be chosen, none at first."""
-        known = self._choices().properties
-        return {"": "Choose a property", **{each: known[each].label for each in known}}
+        properties = self._choices().properties
+        return {"": "Choose a property", **{each: properties[each].label for each in properties}}
 
     @property
     def is_right(self) -> bool:
@@ -172,8 +172,8 @@ class FilterState(HasTraits):
         value
             What to type for the value.
         """
-        given = {"prop": prop, "operator": operator, "value": value}
-        row = FilterRow(self._choices, **given)
+        values = {"prop": prop, "operator": operator, "value": value}
+        row = FilterRow(self._choices, **values)
         row.observe(lambda _: self.changed(), ["prop", "operator", "value"])
         self.rows = [*self.rows, row]
         return row
@@ -229,7 +229,7 @@ class FilterState(HasTraits):
         self.changed()
 
     def changed(self) -> None:
-        """Work out again what the filter comes to, and tell."""
+        """Evaluate the filter again, and notify."""
         if self._is_quiet:
             return
         self._read()
@@ -237,7 +237,7 @@ class FilterState(HasTraits):
             listener()
 
     def reread(self) -> None:
-        """Read the same again, of what there is to choose from by now; tell nobody."""
+        """Read the filter again with the current choices, without notifying anybody."""
         self._read()
         self.revision += 1
 
@@ -257,18 +257,18 @@ class FilterState(HasTraits):
         self.error, self.condition = error, condition
 
     def _of_rows(self) -> Expression | None:
-        found = [made for row in self.rows if (made := row.read()) is not None]
-        if len(found) < 2:
-            return found[0] if found else None
-        return And.of(found) if self.join == "and" else Or.of(found)
+        conditions = [made for row in self.rows if (made := row.read()) is not None]
+        if len(conditions) < 2:
+            return conditions[0] if conditions else None
+        return And.of(conditions) if self.join == "and" else Or.of(conditions)
 
 
 def _condition_of(text: str, choices: Choices) -> Expression:
     condition = parse(text)
     require_closed(condition)
     if not condition.is_condition:
-        known = [choice.property for choice in choices.properties.values()]
-        names = [each for each in known if isinstance(each, Property)]
+        properties = [choice.property for choice in choices.properties.values()]
+        names = [each for each in properties if isinstance(each, Property)]
         unknown = [
             f" There is no property {node.text:.60}."
             + did_you_mean(node.name, [each.name for each in names if each.side == node.side])

@@ -76,8 +76,8 @@ class Form(guarded.VBox):
         on_enter: Action | None = None,
         on_escape: Action | None = None,
     ) -> None:
-        given = {"Enter": on_enter, "Escape": on_escape}
-        self.surroundings = Surroundings(name, {key: do for key, do in given.items() if do})
+        actions = {"Enter": on_enter, "Escape": on_escape}
+        self.surroundings = Surroundings(name, {key: do for key, do in actions.items() if do})
         self._failure = FailureNote()
         self._fixed = (form_parts.style(_STYLE), self.surroundings, self._failure)
         super().__init__([*self._fixed, *parts])

@@ -21,7 +21,7 @@ class GridColumn(TypedDict, total=False):
     label: str
     #: Whether its head sorts.
     sortable: bool
-    #: Whether its cells are numbers, which stand right.
+    #: Whether its cells are numbers, which are aligned right.
     number: bool
     #: What shows when its head is pointed at.
     title: str

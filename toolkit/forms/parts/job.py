@@ -55,7 +55,7 @@ class Job(HasTraits):
         self._unit = unit
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._stage_began = self._told = 0.0
+        self._stage_began = self._reported_at = 0.0
         #: What made the last work fail; None if nothing did.
         self.exception: BaseException | None = None
 
@@ -88,7 +88,7 @@ class Job(HasTraits):
         self._stop.clear()
         self.exception = self.failure = None
         self.error, self.cancelled, self.detail, self.stage, self.fraction = "", False, "", "", -1.0
-        self._told = 0.0
+        self._reported_at = 0.0
         self.running = True
         self._thread = threading.Thread(
             target=self._run, args=(work, on_done, on_end), daemon=True, name="profile-toolkit job"
@@ -128,15 +128,15 @@ class Job(HasTraits):
         now = monotonic()
         if stage != self.stage:
             self._stage_began = now
-        elif now - self._told < _PACE and done != total:
+        elif now - self._reported_at < _PACE and done != total:
             return
-        self._told = now
+        self._reported_at = now
         self.stage = stage
         self.fraction = min(done / total, 1.0) if total else -1.0
         self.detail = described(done, total, now - self._stage_began, self._unit)
 
     def cancel(self) -> None:
-        """Ask the work to stop; it does so when it next tells how far it is."""
+        """Ask the work to stop; it does so when it next reports its progress."""
         self._stop.set()
 
     def wait(self, timeout: float | None = None) -> bool:

@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any, Final, NoReturn
 
-from toolkit.base import MAX_DEPTH, Json, JsonTextError, dumps
+from toolkit.base import ABSENT, MAX_DEPTH, JsonTextError
 
-#: A value that fits on a line of so many characters stands on one.
+#: A value that fits on a line of so many characters is written on one.
 LINE_LENGTH: Final = 44
 
 # Deeper than what a property may hold (MAX_DEPTH), so that one sees that refused.
@@ -115,12 +115,14 @@ def _advice(text: str, at: int, error: json.JSONDecodeError) -> str:
     word = _WORD.match(rest)
     if word is None:
         return f"{rest[0]} is not expected here"
-    found = word[0][:40]
-    if found in _IN_PYTHON:
-        return f"JSON writes {_IN_PYTHON[found]} for {found}"
-    if re.fullmatch(r"[+.]?[\d.]+", found):
-        return f"{found} is not a JSON number; write 12, -0.5 or 1e6, or put text in double quotes"
-    return f'text goes in double quotes: "{found}"'
+    word_text = word[0][:40]
+    if word_text in _IN_PYTHON:
+        return f"JSON writes {_IN_PYTHON[word_text]} for {word_text}"
+    if re.fullmatch(r"[+.]?[\d.]+", word_text):
+        return (
+            f"{word_text} is not a JSON number; write 12, -0.5 or 1e6, or put text in double quotes"
+        )
+    return f'text goes in double quotes: "{word_text}"'
 
 
 def _check(text: str, nan: bool) -> None:
@@ -136,14 +138,14 @@ def _check(text: str, nan: bool) -> None:
         elif sign in "}]":
             keys.pop()
         elif sign == ":" and last is not None:
-            known = keys[-1]
-            assert known is not None
+            last_key = keys[-1]
+            assert last_key is not None
             name = json.loads(last[0])
-            if name in known:
+            if name in last_key:
                 _refuse(
                     text, last.start(), f"{last[0]} occurs twice in one object; only one can count"
                 )
-            known.add(name)
+            last_key.add(name)
         elif sign in _BARE and not nan:
             _refuse(text, token.start(), f"{sign} is not JSON")
         last = token
@@ -189,7 +191,7 @@ def laid_out(value: Any, *, indent: int = 0, before: int = 0) -> str:
     value
         A JSON value.
     indent
-        How many spaces its lines begin with, but for the first.
+        How many spaces its lines begin with, except the first.
     before
         How many characters are before it on its first line.
 
@@ -227,10 +229,17 @@ def _is_outermost(value: Any, before: int) -> bool:
     return before == 0 and isinstance(value, dict) and len(value) > 1
 
 
-def same_text(left: Json, right: Json) -> bool:
-    """Return whether two values are not only equal, but written the same.
+#: The sign before each change of a property.
+SIGNS: Final = {"added": "+", "changed": "~", "rewritten": "~", "removed": "−", "kept": " "}
 
-    >>> same_text(1, 1.0), same_text([1], [1])
-    (False, True)
+
+def cut_json(value: Any, length: int) -> str:
+    """Return a value of a difference as JSON text that is not too long; "" for none.
+
+    >>> cut_json([1, 2, 3], 4), cut_json(ABSENT, 4)
+    ('[1, …', '')
     """
-    return dumps(left) == dumps(right)
+    if value is ABSENT:
+        return ""
+    text = json_text(value)
+    return text if len(text) <= length else f"{text[:length]}…"

@@ -69,7 +69,7 @@ class Latest:
         start()
 
     def drop(self) -> None:
-        """Stop what is in progress, and tell nobody what comes of it."""
+        """Stop what is in progress, and ignore its result."""
         with self._lock:
             self._number += 1
             self._next = None

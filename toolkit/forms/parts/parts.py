@@ -286,10 +286,10 @@ class ProgressBar(guarded.Box):
         self.add_class("tk-row")
         self.add_class("tk-progress")
         job.observe(self._draw, ["running", "stage", "fraction", "detail"])
-        job.observe(self._told, "failure")
+        job.observe(self._show_failure, "failure")
         self._draw()
 
-    def _told(self, change: Any) -> None:
+    def _show_failure(self, change: Any) -> None:
         if change["new"] is not None:
             self.fail(change["new"])
 
@@ -306,5 +306,5 @@ class ProgressBar(guarded.Box):
                 '<div class="tk-bar" role="progressbar" aria-valuenow="{0}">'
                 '<div style="width:{0}%"></div></div>'
             ).format(percent)
-        told = " · ".join(filter(None, [job.stage, job.detail])) or "Working"
-        self._picture.value = Html('{}<div class="tk-hint">{}</div>').format(bar, told)
+        words = " · ".join(filter(None, [job.stage, job.detail])) or "Working"
+        self._picture.value = Html('{}<div class="tk-hint">{}</div>').format(bar, words)

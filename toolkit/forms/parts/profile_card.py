@@ -62,9 +62,9 @@ def profile_card(
         Whether ``$avatar`` may be loaded from its address. Otherwise there are initials,
         and nothing leaves the machine.
     """
-    known = properties or {}
-    name = title(known, distinct_id)
-    address = avatar_address(known) if remote_images else None
+    values = properties or {}
+    name = title(values, distinct_id)
+    address = avatar_address(values) if remote_images else None
     if address is not None:
         picture = Html(
             '<img class="tk-avatar" src="{}" alt="" referrerpolicy="no-referrer">'
@@ -76,14 +76,14 @@ def profile_card(
             '<span class="tk-avatar" aria-hidden="true" style="background:{}">{}</span>'
         ).format(colour, letters)
     if properties is None:
-        told = "No profile yet" if distinct_id else "Give it an ID"
+        hint = "No profile yet" if distinct_id else "Give it an ID"
     elif last_seen is None:
-        told = "Never updated by an application"
+        hint = "Never updated by an application"
     else:
-        told = f"Updated at {last_seen.strftime('%Y-%m-%d %H:%M:%S')} UTC"
+        hint = f"Updated at {last_seen.strftime('%Y-%m-%d %H:%M:%S')} UTC"
     sub = Html('<span class="tk-card-id">{}</span> · ' if distinct_id else "").format(distinct_id)
     return Html(
         '<div class="tk-person">{}<div class="tk-person-text">'
         '<div class="tk-person-title">{}</div>'
         '<div class="tk-hint">{}{}</div></div></div>'
-    ).format(picture, name or "New profile", sub, told)
+    ).format(picture, name or "New profile", sub, hint)

@@ -99,8 +99,8 @@ def _pieces(widget: Any) -> Iterator[_Piece]:
         if pieces and (_bare(pieces[-1]) or "").endswith(":"):
             pieces.pop()
         yield from pieces
-    elif isinstance(widget, guarded.ValueWidget) and (told := _held(widget)):
-        yield widget.description or widget.tooltip, told[:_LONGEST]
+    elif isinstance(widget, guarded.ValueWidget) and (text := _held(widget)):
+        yield widget.description or widget.tooltip, text[:_LONGEST]
 
 
 def _ground(widget: guarded.Guarded) -> str:

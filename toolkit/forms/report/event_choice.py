@@ -46,7 +46,7 @@ class EventChoice:
     ) -> None:
         self._label, self._names, self._on_pick = label, names, on_pick
         self._may_be_any = may_be_any
-        self._chosen = Chosen("")
+        self._event = Chosen("")
         self._is_quiet = False
         self._chooser = Chooser(label, names, "", self._picked_name, width="100%")
         self._chooser.widget.tooltip = tooltip or label
@@ -69,26 +69,26 @@ class EventChoice:
 
     def show(self, value: Any) -> None:
         """Put a choice in view."""
-        chosen = Chosen.of(value)
-        self._chooser.show(chosen.event)
-        before = self._chosen
+        pick = Chosen.of(value)
+        self._chooser.show(pick.event)
+        before = self._event
         was_filtered = before.where is not None or not before.is_right
-        if chosen.where is None and chosen.is_right:
-            if was_filtered or chosen.event != before.event:  # chosen elsewhere
+        if pick.where is None and pick.is_right:
+            if was_filtered or pick.event != before.event:  # chosen elsewhere
                 self._close()
-        elif chosen.where is not None and self.filter.condition is not chosen.where:
+        elif pick.where is not None and self.filter.condition is not pick.where:
             self._is_quiet = True
-            self.filter.show(chosen.where)
+            self.filter.show(pick.where)
             self._is_quiet = False
             self._rows = self._made()
-        self._chosen = chosen
+        self._event = pick
         self._draw()
 
     def _draw(self) -> None:
         shown = [self._chooser.widget]
         if self._rows is not None:
             shown.append(parts.column(self._rows, self._drop))
-        elif self._chosen.event or self._may_be_any:
+        elif self._event.event or self._may_be_any:
             shown.append(self._add)
         self.widget.children = tuple(shown)
         # Rows of conditions need the width of the form.
@@ -105,7 +105,7 @@ class EventChoice:
 
     def _leave(self) -> None:
         self._close()
-        self._pick(replace(self._chosen, where=None, is_right=True))
+        self._pick(replace(self._event, where=None, is_right=True))
         self._draw()
 
     def _close(self) -> None:
@@ -115,17 +115,17 @@ class EventChoice:
         self._is_quiet = False
 
     def _picked_name(self, name: Any) -> None:
-        self._pick(replace(self._chosen, event=name))
+        self._pick(replace(self._event, event=name))
 
     def _picked_filter(self) -> None:
         if not self._is_quiet:
-            found, is_right = self.filter.condition, self.filter.is_right
-            if found is not self._chosen.where or is_right != self._chosen.is_right:
-                self._pick(replace(self._chosen, where=found, is_right=is_right))
+            condition, is_right = self.filter.condition, self.filter.is_right
+            if condition is not self._event.where or is_right != self._event.is_right:
+                self._pick(replace(self._event, where=condition, is_right=is_right))
 
-    def _pick(self, chosen: Chosen) -> None:
+    def _pick(self, pick: Chosen) -> None:
         # Known before it is shown: what is chosen here does not close the filter.
-        self._chosen = chosen
-        is_name = chosen.where is None and chosen.is_right and chosen.step is None
-        self._on_pick(chosen.event if is_name else chosen)
+        self._event = pick
+        is_name = pick.where is None and pick.is_right and pick.step is None
+        self._on_pick(pick.event if is_name else pick)
         self._draw()

@@ -83,8 +83,8 @@ def _shown(field: Field, raw: Any, choices: Choices, pick: Pick) -> Shown:
 
             return _Several(label, choice, raw, pick, most)
         case ChoiceField(label=label, options=options):
-            chosen = {value: text for text, value in options}
-            return _tooltip(Chooser(label, chosen, raw, pick, width=_WIDTH), field)
+            labels = {value: text for text, value in options}
+            return _tooltip(Chooser(label, labels, raw, pick, width=_WIDTH), field)
         case PropertyField(label=label, most=most):
             offered = {"": "Nothing", **field.offered(choices)}
             if most > 1:

@@ -83,9 +83,9 @@ class ReportBuilder(Form):
 
     def __init__(self, events: AnyEvents | None, profiles: Profiles | None = None) -> None:
         names = {}
-        for usual, given in (("events", events), ("profiles", profiles)):
-            if given is not None:
-                names[usual] = _called(given, usual)
+        for usual, value in (("events", events), ("profiles", profiles)):
+            if value is not None:
+                names[usual] = _called(value, usual)
         self.state = state = ReportBuilderState(events, profiles, names=names)  # type: ignore[arg-type]
         self._notices = parts.Note()
         self._report = parts.dropdown("Report", list(state.declarations), width="320px")
@@ -224,11 +224,11 @@ class ReportBuilder(Form):
         if report is None:
             self._chart.show(None, "")
             return
-        told = " ".join(report.notes)
-        self._notes.value = parts.hint_html(told)
+        text = " ".join(report.notes)
+        self._notes.value = parts.hint_html(text)
         self._table.show(report)
-        if report.is_empty and told:
-            self._message.value = _message(self.state.message, parts.hint_html(told))
+        if report.is_empty and text:
+            self._message.value = _message(self.state.message, parts.hint_html(text))
         # Last: with a new chart the form is saved in the notebook as it is.
         self._chart.show(picture, _described(report))
 
@@ -283,11 +283,11 @@ class _Table:
         shown = frame.iloc[taken]
         if self._report is not None:
             shown = self._report.labelled(shown)
-        known = self._state.choices.properties
+        properties = self._state.choices.properties
         columns: list[GridColumn] = []
         for at, name in enumerate(map(str, frame.columns)):
             is_number = pd.api.types.is_numeric_dtype(shown.dtypes.iloc[at])
-            label = known[name].label if name in known else name
+            label = properties[name].label if name in properties else name
             columns.append({"key": str(at), "label": label, "sortable": True, "number": is_number})
         cells = shown.astype(object).to_numpy().tolist()
         rows: list[GridRow] = [
@@ -311,7 +311,7 @@ class _Users:
             label="Users", page_size=_PAGE, noun="user", nouns="users", on_page=self._show,
             empty="There is nobody with a distinct ID behind this number.",
         )  # fmt: skip
-        self._found = parts.column(
+        self._user_list = parts.column(
             self._grid,
             parts.row(
                 parts.button("Save users (CSV)", self._save),
@@ -320,7 +320,7 @@ class _Users:
             ),
         )
         self.part = parts.column(
-            self._title, self._error, parts.ProgressBar(state.users_job), self._found
+            self._title, self._error, parts.ProgressBar(state.users_job), self._user_list
         )
         state.observe(lambda _: self._draw(), ["cell", "users", "users_error"])
         state.users_job.observe(lambda _: self._draw(), "running")
@@ -330,7 +330,7 @@ class _Users:
         state = self._state
         is_there = state.cell is not None and not state.users_job.running and not state.users_error
         self._error.show(state.users_error, "warning")
-        self._found.layout.display = "" if is_there else "none"
+        self._user_list.layout.display = "" if is_there else "none"
         if state.cell is None:
             words = "Click a row, or a point of the chart, to see its users."
             self._title.value = parts.hint_html(words)
@@ -369,13 +369,13 @@ def _text(cell: Any) -> str | None:
     return None if is_missing else cell_text(cell)
 
 
-def _called(given: object, usual: str) -> str:
+def _called(thing: object, usual: str) -> str:
     """Return what the notebook calls an object, so that the Python shown runs in it."""
     from IPython import get_ipython
 
     shell: Any = get_ipython()
     names: dict[str, Any] = {} if shell is None else shell.user_ns
-    if names.get(usual) is given:
+    if names.get(usual) is thing:
         return usual
-    found = (name for name, value in list(names.items()) if value is given and name[0] != "_")
-    return next(found, usual)
+    matches = (name for name, value in list(names.items()) if value is thing and name[0] != "_")
+    return next(matches, usual)

@@ -158,11 +158,11 @@ class ReportBuilderState(HasTraits):
         self._questions = Latest(self.job)
         self._searches = Latest(self.users_job)
         self.choices = self._choices()
-        given = {"events": events, "profiles": profiles}
+        sources = {"events": events, "profiles": profiles}
         self.declarations: dict[str, Declaration] = {
             name: declaration
             for name, declaration in DECLARED.items()
-            if all(given[name] is not None for name in _needed(declaration))
+            if all(sources[name] is not None for name in _needed(declaration))
         }
         self.fields: dict[str, FieldState] = {}
         self._states: dict[tuple[str, str], FieldState] = {}
@@ -198,13 +198,13 @@ class ReportBuilderState(HasTraits):
     @property
     def notices(self) -> list[str]:
         """What is missing to choose from, as sentences."""
-        found = []
+        problems = []
         if self.events is not None and not len(self.events):
-            found.append("There are no events, so every report is empty.")
+            problems.append("There are no events, so every report is empty.")
         snapshot = self.choices.snapshot
         if snapshot is None or not len(snapshot):
-            found.append("There are no profiles, so users have no properties to choose.")
-        return found
+            problems.append("There are no profiles, so users have no properties to choose.")
+        return problems
 
     @property
     def declaration(self) -> Declaration:
@@ -287,14 +287,14 @@ class ReportBuilderState(HasTraits):
                 f'there is no report "{name}"; there are {", ".join(self.declarations)}.'
                 f"{did_you_mean(name, self.declarations)}"
             )
-        known = {field.name: field for field in self.declarations[name].fields}
-        if unknown := next((each for each in values if each not in known), None):
-            raise ArgumentError(f"{name} has no {unknown}=; it has {', '.join(known)}")
-        raws = {each: self._taken(known[each], value) for each, value in values.items()}
+        fields = {field.name: field for field in self.declarations[name].fields}
+        if unknown := next((each for each in values if each not in fields), None):
+            raise ArgumentError(f"{name} has no {unknown}=; it has {', '.join(fields)}")
+        raws = {each: self._taken(fields[each], value) for each, value in values.items()}
         with self._as_one():
             self.report_name = name
             for each, raw in raws.items():
-                if isinstance(known[each], FilterField):
+                if isinstance(fields[each], FilterField):
                     self.filter.show(raw)
                 else:
                     self.fields[each].raw = raw
@@ -402,7 +402,7 @@ class ReportBuilderState(HasTraits):
             self.message = "The report could not be made."  # the job has what failed
         else:
             self.error = sentence(self._in_labels(str(error)))
-            # An argument that is named in the message has a field to say it beside, too.
+            # An argument that is named in the message also has a field that can show it.
             if named := [name for name in self.fields if f"{name}=" in str(error)]:
                 self.fields[named[0]].error = self.error
         self.picture = self.report = None
@@ -491,12 +491,12 @@ class ReportBuilderState(HasTraits):
         def work(progress: Progress) -> list[str]:
             return self._finding.run(lambda: report.users(**cell), progress, "Finding users")
 
-        self._searches.ask(work, self._found, self._not_found)
+        self._searches.ask(work, self._take_users, self._take_failure)
 
-    def _found(self, users: Sequence[str]) -> None:
+    def _take_users(self, users: Sequence[str]) -> None:
         self.users = list(users)
 
-    def _not_found(self, error: BaseException | None) -> None:
+    def _take_failure(self, error: BaseException | None) -> None:
         if isinstance(error, ToolkitError):
             self.users_error = sentence(str(error))
         else:  # somebody stopped it, or the job has what failed
@@ -513,9 +513,9 @@ class ReportBuilderState(HasTraits):
         if snapshot is None or not ids:
             return list(ids)
         rows = snapshot.positions(pa.array(ids, pa.large_string()))
-        found = np.flatnonzero(rows >= 0)
+        places = np.flatnonzero(rows >= 0)
         titles = list(ids)
-        for at, properties in zip(found.tolist(), snapshot.rows(rows[found]), strict=True):
+        for at, properties in zip(places.tolist(), snapshot.rows(rows[places]), strict=True):
             titles[at] = title(properties, ids[at])
         return titles
 

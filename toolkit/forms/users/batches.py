@@ -122,31 +122,31 @@ class BatchList(HasTraits):
         if isinstance(result, UndoError):
             self._refuse(action, batch_id, result)
             return
-        self.message = f"Batch {batch_id} {_DONE[action]}: {_told(result)}."
+        self.message = f"Batch {batch_id} {_DONE[action]}: {_counts_text(result)}."
         if self._on_change is not None:
             self._on_change()
 
     def _refuse(self, action: str, batch_id: int, error: UndoError) -> None:
-        found = error.conflicts
-        if not isinstance(found, pd.DataFrame):
+        conflicts = error.conflicts
+        if not isinstance(conflicts, pd.DataFrame):
             self.problem = _sentence(str(error))
             return
         self._refused_action = action
-        self.conflict_count = len(found)
+        self.conflict_count = len(conflicts)
         self.conflicts = [
             (row.distinct_id, row.property or "", row.reason)
-            for row in found.head(_CONFLICTS_SHOWN).itertuples(index=False)
+            for row in conflicts.head(_CONFLICTS_SHOWN).itertuples(index=False)
         ]
         self.refused = batch_id
         self.problem = (
             f"Batch {batch_id} was not {_DONE[action]}: later "
-            f"updates wrote to {len(found):,} of its cells or profiles. Nothing was changed."
+            f"updates wrote to {len(conflicts):,} of its cells or profiles. Nothing was changed."
         )
 
 
 def _row(batch_id: int, row: pd.Series, undone_by: dict[int, int]) -> BatchRow:
     counts = [f"{int(row[name]):,} {name}" for name in _COUNTS if row[name]]
-    told = ", ".join(counts) or count(int(row["messages"]), "message")
+    words = ", ".join(counts) or count(int(row["messages"]), "message")
     undo = undone_by.get(batch_id)
     status, action = "", "undo"
     while undo is not None:
@@ -157,16 +157,16 @@ def _row(batch_id: int, row: pd.Series, undone_by: dict[int, int]) -> BatchRow:
         status = f"redone by batch {redo}"
         undo = undone_by.get(redo)
     if not pd.isna(row["undoes"]) and action == "undo":
-        # The undo of an undo is the redo: it is offered where the batch itself stands.
+        # The undo of an undo is the redo: it is offered at the batch itself.
         action = ""
     time = time_text(times.parse_time(row["time"]))
-    return BatchRow(batch_id, time, str(row["source"]), told, status, action)
+    return BatchRow(batch_id, time, str(row["source"]), words, status, action)
 
 
-def _told(result: ApplyResult) -> str:
+def _counts_text(result: ApplyResult) -> str:
     counts = {name: getattr(result, name) for name in ("created", "updated", "deleted")}
-    told = [f"{number:,} {name}" for name, number in counts.items() if number]
-    return ", ".join(told) or "nothing was left to change"
+    parts = [f"{number:,} {name}" for name, number in counts.items() if number]
+    return ", ".join(parts) or "nothing was left to change"
 
 
 def _sentence(text: str) -> str:

@@ -7,13 +7,13 @@ import pyarrow as pa
 from toolkit.base import dumps
 from toolkit.columns import Positions
 from toolkit.expressions import Expression
-from toolkit.forms.users.rows import Rows
+from toolkit.forms.users.rows import UserRows
 from toolkit.reports import Cohort
 
 
 def cohort_of_rows(
     name: str,
-    source: Rows,
+    source: UserRows,
     rows: Positions,
     condition: Expression | None,
     *,
@@ -24,19 +24,19 @@ def cohort_of_rows(
 
     Its condition is the one they were found by, where that is all there is to it.
     """
-    told = ["seen in events"] if source.everybody else []
+    parts = ["seen in events"] if source.everybody else []
     if condition is not None:
-        told.append(f"where {condition.text}")
+        parts.append(f"where {condition.text}")
     if search.strip():
-        told.append(f"found by {dumps(search.strip())}")
+        parts.append(f"found by {dumps(search.strip())}")
     if is_by_hand:
-        told.append("ticked by hand")
+        parts.append("ticked by hand")
     is_condition = not (search.strip() or is_by_hand or source.everybody)
     members = pa.array(sorted(source.ids.take(pa.array(rows)).to_pylist()), pa.large_string())
     return Cohort(
         name,
         members,
-        ", ".join(told) or "all profiles",
+        ", ".join(parts) or "all profiles",
         condition if is_condition else None,
         len(source.ids),
     )

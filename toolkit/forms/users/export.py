@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from toolkit.base import LAST_SEEN, NO_TIME, ArgumentError, Progress, count
 from toolkit.columns import COMPUTED, Column, Instants, Positions, Snapshot
-from toolkit.forms.users.rows import DISTINCT_ID, Rows
+from toolkit.forms.users.rows import DISTINCT_ID, UserRows
 from toolkit.profiles import ProfileTable, ProfileView
 from toolkit.sources import FORMATS
 
@@ -28,7 +28,7 @@ class Exported:
 
 
 def export(
-    source: Rows,
+    source: UserRows,
     rows: Positions,
     kind: str,
     path: Path | None,
@@ -73,7 +73,7 @@ def export(
         return Exported(target.name, written, content, (*losses, *notes))
 
 
-def _as_shown(source: Rows, rows: Positions, names: Sequence[str] | None) -> Snapshot:
+def _as_shown(source: UserRows, rows: Positions, names: Sequence[str] | None) -> Snapshot:
     ids = source.ids.take(pa.array(rows))
     seen = np.full(len(rows), NO_TIME, np.int64)
     columns: dict[str, Column] = {}

@@ -136,7 +136,7 @@ class Users(Form):
         self._message = parts.Note()
         self._message.layout.flex = "1 1 auto"
         self._undo = parts.button("Undo", state.undo, tooltip="Undo what was just done")
-        self._told = parts.row(self._message, self._undo)
+        self._message_row = parts.row(self._message, self._undo)
         self._question_text = parts.Note()
         self._yes = parts.button("Yes", state.confirm, kind="danger")
         self._question = parts.row(self._question_text, self._yes, parts.button("No", state.cancel))
@@ -181,7 +181,7 @@ class Users(Form):
             self._batch_panel,
             bar,
             self._slot,
-            self._told,
+            self._message_row,
             self._question,
             Refusal(state),
             parts.ProgressBar(state.job),
@@ -300,7 +300,7 @@ class Users(Form):
         kind: Any = "error" if state.is_error else "success"
         self._message.show(state.message, kind)
         self._undo.layout.display = "" if state.undo_of else "none"
-        self._told.layout.display = "" if state.message else "none"
+        self._message_row.layout.display = "" if state.message else "none"
 
     def _draw_question(self) -> None:
         words = self.state.question

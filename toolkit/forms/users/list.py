@@ -16,7 +16,7 @@ from toolkit.columns import COMPUTED, Mask, Positions, Snapshot
 from toolkit.events import Events
 from toolkit.expressions import Expression
 from toolkit.forms.parts.filter_state import FilterState
-from toolkit.forms.users.rows import DISTINCT_ID, TITLE, Rows
+from toolkit.forms.users.rows import DISTINCT_ID, TITLE, UserRows
 from toolkit.profiles import ProfileTable, saved_ids, saved_names
 from toolkit.reports import Choices
 
@@ -90,7 +90,7 @@ class UserList(HasTraits):
         self.is_users = profiles.group_key is None
         self._deferred = 0
         self._masks: dict[str, tuple[Mask, list[str]]] = {}
-        self._found: tuple[str, Mask | None] = ("", None)
+        self._search_mask: tuple[str, Mask | None] = ("", None)
         self._positions: Positions = np.zeros(0, np.int64)
         self._joined: Expression | None = None
         self.source = self._rows(profiles.snapshot())
@@ -167,11 +167,11 @@ class UserList(HasTraits):
         self.filter.reread()
         self.refresh()
 
-    def _rows(self, snapshot: Snapshot) -> Rows:
+    def _rows(self, snapshot: Snapshot) -> UserRows:
         saved = partial(saved_ids, self.profiles)
-        return Rows(snapshot, self.events, everybody=self.everybody, saved=saved)
+        return UserRows(snapshot, self.events, everybody=self.everybody, saved=saved)
 
-    def _choices(self, rows: Rows | None = None) -> Choices:
+    def _choices(self, rows: UserRows | None = None) -> Choices:
         return Choices(
             self.events,
             (rows or self.source).snapshot,
@@ -191,19 +191,19 @@ class UserList(HasTraits):
         finally:
             self._deferred -= 1
 
-    def _look_at(self, rows: Rows) -> None:
+    def _look_at(self, rows: UserRows) -> None:
         """Turn to other rows; what the filter was found to be depends on them."""
         if rows.snapshot is not self.source.snapshot:
             self.choices = self._choices(rows)
         self.source = rows
-        self._masks, self._found = {}, ("", None)
+        self._masks, self._search_mask = {}, ("", None)
         self.filter.reread()
 
     def _mask(self) -> tuple[Mask | None, list[str]]:
         """Return which rows are asked for, None for all, and what is odd about it."""
-        if self._found[0] != self.search:
-            self._found = (self.search, self.source.found(self.search))
-        mask, condition = self._found[1], self.filter.condition
+        if self._search_mask[0] != self.search:
+            self._search_mask = (self.search, self.source.matches(self.search))
+        mask, condition = self._search_mask[1], self.filter.condition
         if condition is None or not self.filter.is_right:
             return mask, []
         if condition.text not in self._masks:
@@ -247,10 +247,10 @@ class UserList(HasTraits):
         """How many users there are and how many are found, in words."""
         noun = self.noun if self._wants_everybody else "profile"
         total = count(self.total, noun)
-        told = total if self.matching == self.total else f"{self.matching:,} of {total}"
+        words = total if self.matching == self.total else f"{self.matching:,} of {total}"
         if self._wants_everybody and (without := int((~self.source.has_profile).sum())):
-            told += f", {without:,} without a profile"
-        return told
+            words += f", {without:,} without a profile"
+        return words
 
     def sort(self, name: str) -> None:
         """Sort by a property; once more: the other way, and once more: no longer."""
@@ -275,8 +275,8 @@ class UserList(HasTraits):
     @property
     def picked_on_page(self) -> list[str]:
         """The rows of the page in view that are ticked."""
-        chosen = set(self.picked)
-        return [row.id for row in self.rows if (row.id in chosen) != self.inverse]
+        picks = set(self.picked)
+        return [row.id for row in self.rows if (row.id in picks) != self.inverse]
 
     def pick_all(self) -> None:
         """Tick all that are found, on every page."""
@@ -289,9 +289,9 @@ class UserList(HasTraits):
     @property
     def picked_count(self) -> int:
         """How many are ticked."""
-        return len(self.chosen())
+        return len(self.selection())
 
-    def chosen(self, which: str = "picked") -> Positions:
+    def selection(self, which: str = "picked") -> Positions:
         """Return the rows of :attr:`source` that are ``"picked"``, ``"found"`` or ``"all"``."""
         if which == "all":
             return np.arange(len(self.source))

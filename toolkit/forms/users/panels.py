@@ -37,8 +37,8 @@ class FilterPanel(guarded.Box):
 
     def __init__(self, state: UsersState) -> None:
         self._state = state
-        self._told = parts.block()
-        super().__init__([FilterRows(state.filter, "Filter"), self._told])
+        self._summary = parts.block()
+        super().__init__([FilterRows(state.filter, "Filter"), self._summary])
         self.add_class("tk-column")
         self.add_class("tk-users-panel")
         state.observe(lambda _: self._draw(), ["expression", "notes"])
@@ -51,13 +51,15 @@ class FilterPanel(guarded.Box):
             filter_.add()
 
     def _draw(self) -> None:
-        told = Html()
+        summary = Html()
         if self._state.expression:
             code = Html('<code class="tk-users-code">{}</code>').format(self._state.expression)
-            told = Html('<p class="tk-hint">In code: {}</p>').format(code)
+            summary = Html('<p class="tk-hint">In code: {}</p>').format(code)
         for sentence in self._state.notes:
-            told += Html('<div class="tk-note tk-warning" role="status">{}</div>').format(sentence)
-        self._told.value = told
+            summary += Html('<div class="tk-note tk-warning" role="status">{}</div>').format(
+                sentence
+            )
+        self._summary.value = summary
 
 
 class PropertyPanel(Panel):
@@ -89,7 +91,7 @@ class PropertyPanel(Panel):
             self.keep,
             parts.row(parts.button("Write…", self.submit, kind="primary")),
         )
-        state.observe(self._told, "problems")
+        state.observe(self._draw_problems, "problems")
         self.update()
 
     def update(self) -> None:
@@ -118,7 +120,7 @@ class PropertyPanel(Panel):
             keep=self.keep.value,
         )  # fmt: skip
 
-    def _told(self, _: object) -> None:
+    def _draw_problems(self, _: object) -> None:
         for field, error in self._errors.items():
             error.show(self.state.problems.get(field, ""))
 
@@ -131,14 +133,14 @@ class CohortPanel(Panel):
         self.name = parts.text("Name", placeholder="such as Paying")
         self._error = parts.FieldError(self.name)
         self._whom = parts.block()
-        self._known = parts.block()
+        self._property_hint = parts.block()
         self.children = (
             parts.subheading("Save as cohort"),
             self._whom,
             parts.row(
                 self.name, parts.button("Save cohort", self.submit, kind="primary"), self._error
             ),
-            self._known,
+            self._property_hint,
         )
         state.observe(lambda _: self._error.show(state.problems.get("cohort", "")), "problems")
         self.update()
@@ -154,7 +156,7 @@ class CohortPanel(Panel):
             for cohort in self.state.cohorts.values()
         )
         if rows:
-            self._known.value = Html(
+            self._property_hint.value = Html(
                 '<table class="tk-plain-table"><thead><tr><th>Cohort</th><th>Users</th>'
                 "<th>How found</th></tr></thead><tbody>{}</tbody></table>"
                 '<p class="tk-hint">In code: <code class="tk-users-code">'
@@ -234,7 +236,7 @@ class BatchPanel(Panel):
 
     def __init__(self, state: UsersState) -> None:
         super().__init__(state)
-        self._chosen: BatchRow | None = None
+        self._batch: BatchRow | None = None
         self.grid = Grid(
             label="Batches",
             page_size=1000,
@@ -243,9 +245,9 @@ class BatchPanel(Panel):
             empty="Nothing was written yet.",
             on_open=self._choose,
         )
-        self._told = parts.block()
+        self._summary = parts.block()
         self._act = parts.button("Undo", self.submit, kind="danger")
-        self._choice = parts.row(self._told, self._act)
+        self._choice = parts.row(self._summary, self._act)
         self._older = parts.block()
         self.children = (
             parts.subheading("Latest batches"),
@@ -273,33 +275,33 @@ class BatchPanel(Panel):
         older = batches.total - len(batches.batches)
         words = f"And {count(older, 'older batch')}: profiles.batches lists all." if older else ""
         self._older.value = parts.hint_html(words)
-        chosen = self._chosen.id if self._chosen else 0
-        self._show(next((each for each in batches.batches if each.id == chosen), None))
+        current = self._batch.id if self._batch else 0
+        self._show(next((each for each in batches.batches if each.id == current), None))
 
     def _choose(self, batch_id: str) -> None:
-        found = (each for each in self.state.batches.batches if str(each.id) == batch_id)
-        self._show(next(found, None))
+        batches = (each for each in self.state.batches.batches if str(each.id) == batch_id)
+        self._show(next(batches, None))
 
-    def _show(self, chosen: BatchRow | None) -> None:
-        self._chosen = chosen
-        self._choice.layout.display = "none" if chosen is None else ""
-        if chosen is None:
+    def _show(self, batch: BatchRow | None) -> None:
+        self._batch = batch
+        self._choice.layout.display = "none" if batch is None else ""
+        if batch is None:
             return
-        words = f"Batch {chosen.id}, {chosen.source}: {chosen.counts}."
-        if chosen.status:
-            words += f" {chosen.status[:1].upper()}{chosen.status[1:]}."
-        elif not chosen.action:
+        words = f"Batch {batch.id}, {batch.source}: {batch.counts}."
+        if batch.status:
+            words += f" {batch.status[:1].upper()}{batch.status[1:]}."
+        elif not batch.action:
             words += " To take it back, redo the batch it undid."
-        self._told.value = Html("<span>{}</span>").format(words)
-        self._act.layout.display = "" if chosen.action else "none"
-        self._act.description = f"{chosen.action.capitalize()} batch {chosen.id}"
+        self._summary.value = Html("<span>{}</span>").format(words)
+        self._act.layout.display = "" if batch.action else "none"
+        self._act.description = f"{batch.action.capitalize()} batch {batch.id}"
 
     def submit(self) -> None:
         """Undo or redo the batch chosen."""
-        if self._chosen is not None and self._chosen.action == "undo":
-            self.state.batches.undo(self._chosen.id)
-        elif self._chosen is not None and self._chosen.action == "redo":
-            self.state.batches.redo(self._chosen.id)
+        if self._batch is not None and self._batch.action == "undo":
+            self.state.batches.undo(self._batch.id)
+        elif self._batch is not None and self._batch.action == "redo":
+            self.state.batches.redo(self._batch.id)
 
 
 class Refusal(guarded.Box):
@@ -307,12 +309,12 @@ class Refusal(guarded.Box):
 
     def __init__(self, state: UsersState) -> None:
         self._batches = state.batches
-        self._told = parts.block()
+        self._summary = parts.block()
         rest = parts.button("Undo the untouched ones", self._batches.undo_untouched)
         rest.tooltip = "Keep what later updates wrote, and undo the rest"
         super().__init__(
             [
-                self._told,
+                self._summary,
                 parts.row(rest, parts.button("Leave it", self._batches.dismiss, kind="plain")),
             ]
         )
@@ -329,7 +331,7 @@ class Refusal(guarded.Box):
             for key, name, reason in batches.conflicts
         )
         more = batches.conflict_count - len(batches.conflicts)
-        self._told.value = Html(
+        self._summary.value = Html(
             '<table class="tk-plain-table"><thead><tr><th>Profile</th><th>Property</th>'
             "<th>Why not</th></tr></thead><tbody>{}</tbody></table>{}"
         ).format(rows, parts.hint_html(f"And {more:,} more." if more > 0 else ""))

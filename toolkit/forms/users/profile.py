@@ -221,9 +221,9 @@ class ProfilePage(HasTraits):
         """Show the history of a property; the same name again closes it."""
         if self._history is None:
             self._history = self._profiles.history(self.distinct_id)
-        known = self._history
-        deletes = (known["operator"] == "$delete") & known["old"].notna()
-        rows = known[(known["property"] == name) | deletes].iloc[::-1]
+        history = self._history
+        deletes = (history["operator"] == "$delete") & history["old"].notna()
+        rows = history[(history["property"] == name) | deletes].iloc[::-1]
         self.changes = [_change(row, name) for row in rows.itertuples(index=False)]
         self.opened = name
 
@@ -250,13 +250,13 @@ class ProfilePage(HasTraits):
         if self._all_events is None or not len(self._rows):
             return
         hidden = set(self.hidden)
-        chosen = [
+        entries = [
             place
             for place, (name, day) in enumerate(zip(self._names, self._days, strict=True))
             if name not in hidden and (not self.day or day == self.day)
         ]
-        self.event_count = len(chosen)
-        self.events = self._event_rows(chosen[: self.shown])
+        self.event_count = len(entries)
+        self.events = self._event_rows(entries[: self.shown])
 
     def _event_rows(self, places: list[int]) -> list[EventRow]:
         events = self._all_events
@@ -269,13 +269,13 @@ class ProfilePage(HasTraits):
             if name in own:
                 continue
             cells = series.column(frame.iloc[rows, at]).cells()
-            for found, cell in zip(properties, cells, strict=True):
+            for each, cell in zip(properties, cells, strict=True):
                 if cell is not ABSENT:
-                    found.append((str(name), html.cell_text(cell)))
+                    each.append((str(name), html.cell_text(cell)))
         moments = events.times[rows].tolist()
         return [
-            EventRow(time_text(moment), self._names[place], tuple(found))
-            for moment, place, found in zip(moments, places, properties, strict=True)
+            EventRow(time_text(moment), self._names[place], tuple(each))
+            for moment, place, each in zip(moments, places, properties, strict=True)
         ]
 
     def hide(self, name: str) -> None:

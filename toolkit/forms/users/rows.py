@@ -1,6 +1,6 @@
 """The users a form lists, as whole columns: found, filtered and sorted at a million rows.
 
-Nothing here draws. What is worked out from one snapshot (titles, what a search
+Nothing here draws. What follows from one snapshot (titles, what a search
 looks through, orders) is kept until the profiles change.
 """
 
@@ -41,6 +41,8 @@ from toolkit.expressions import (
     Expression,
     Family,
     Property,
+    Scope,
+    Side,
     is_known,
     mask_of,
     never_true,
@@ -55,12 +57,12 @@ TITLE: Final = "$title"
 DISTINCT_ID: Final = "$distinct_id"
 
 _TEXT: Final = pa.large_string()
-# Values of different types stand in this order; numbers are one type.
+# Values of different types are sorted in this order; numbers are one type.
 _FAMILY_ORDER: Final[tuple[Family, ...]] = ("time", "int", "bool", "text", "list", "object")
 _CELL_LENGTH: Final = 200
 
 
-class Rows:
+class UserRows(Scope):
     """The users of a table: those with a profile, or those seen in events.
 
     A scope for expressions: it has the properties of users, and First Seen where
@@ -113,10 +115,10 @@ class Rows:
     @property
     def names(self) -> list[str]:
         """The properties there are to show, in the order of their first write, then Updated At."""
-        known = [name for name in self.snapshot.names if name not in HIDDEN]
+        names = [name for name in self.snapshot.names if name not in HIDDEN]
         computed = computed_names(has_events=self.events is not None)
         computed.remove(DISTINCT_ID)
-        return [*(name for name in known if name not in computed), *computed]
+        return [*(name for name in names if name not in computed), *computed]
 
     @cached_property
     def has_profile(self) -> Mask:
@@ -129,8 +131,8 @@ class Rows:
         """Return the row of a user, -1 if it is not listed."""
         if self._at is None:
             return self.snapshot.position(distinct_id)
-        found: int = self.ids.index(pa.scalar(distinct_id, _TEXT)).as_py()
-        return found
+        place: int = self.ids.index(pa.scalar(distinct_id, _TEXT)).as_py()
+        return place
 
     def profiles(self, positions: Positions) -> Snapshot:
         """Return the profiles of some rows, those without one left out."""
@@ -141,7 +143,7 @@ class Rows:
 
     # -- as a scope for expressions -------------------------------------------------------
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         """Return a property, one cell per row.
 
         Raises
@@ -238,7 +240,7 @@ class Rows:
         parts = [self.titles, self._stripped("$email"), self.ids]
         return pc.utf8_lower(joined_texts(parts, "\n"))
 
-    def found(self, search: str) -> Mask | None:
+    def matches(self, search: str) -> Mask | None:
         """Return for which users each word is in the title, the e-mail or the ID.
 
         Upper and lower case are alike. None if there is no word.
@@ -364,8 +366,8 @@ def _rank_numbers(at: Mask, values: Any) -> Positions:
 
 
 def _rank_texts(at: Mask, texts: pa.Array) -> Positions:
-    chosen = texts if at.all() else texts.filter(pa.array(at))
-    encoded = pc.utf8_lower(chosen).dictionary_encode()
+    kept = texts if at.all() else texts.filter(pa.array(at))
+    encoded = pc.utf8_lower(kept).dictionary_encode()
     order = pc.sort_indices(encoded.dictionary).to_numpy()
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))

@@ -22,11 +22,11 @@ from toolkit.forms.users.profile import ProfilePage
 from toolkit.forms.users.values import AUTOMATIC, read_value
 from toolkit.profiles import ProfileTable, as_table
 from toolkit.reports import Cohort, SavedCohorts
-from toolkit.updates import ApplyResult, ColumnsResult, name_refusal
+from toolkit.updates import ApplyResult, Outcome, name_refusal
 
 T = TypeVar("T")
 
-# Work on more profiles than these is done beside the page, and can be stopped.
+# Work on more profiles than these is done in the background, and can be stopped.
 _AT_ONCE: Final = 2_000
 _NAMED: Final = 3
 _NOTICE_EVERY: Final = 1_000
@@ -79,14 +79,14 @@ class UsersState(UserList):
         self.cohorts: dict[str, Cohort] = dict(SavedCohorts(profiles))
         self._asked: Callable[[], None] | None = None
         self.batches = BatchList(profiles, self.job, self._changed_elsewhere)
-        self.batches.observe(self._batch_told, ["message", "problem"])
+        self.batches.observe(self._show_batch_message, ["message", "problem"])
         self.job.observe(self._job_ended, "running")
 
     # -- what is done to them -------------------------------------------------------------
 
     def ask_delete(self) -> None:
         """Ask whether to delete those ticked; :meth:`confirm` does it."""
-        rows = self.chosen()
+        rows = self.selection()
         rows = rows[self.source.has_profile[rows]]
         if not len(rows):
             self._tell("No profile is ticked; tick the rows to delete first.", error=True)
@@ -137,7 +137,7 @@ class UsersState(UserList):
             read = read_value(value, kind)
         except ValueError as error:
             problems["value"] = _sentence(str(error))
-        rows = self.chosen(to)
+        rows = self.selection(to)
         if not len(rows):
             problems["to"] = "Nobody is ticked." if to == "picked" else "Nobody is found."
         self.problems = problems
@@ -145,16 +145,16 @@ class UsersState(UserList):
             return
         ids = self.source.ids.take(pa.array(rows))
         without = int((~self.source.has_profile[rows]).sum())
-        told = f'Write "{display_name(name)}" of {_profiles(len(rows))}'
-        told += ", where it is absent?" if keep else "? An existing value is replaced."
+        words = f'Write "{display_name(name)}" of {_profiles(len(rows))}'
+        words += ", where it is absent?" if keep else "? An existing value is replaced."
         if without:
-            told += f" {count(without, 'user')} without a profile will get one."
-        self._ask(told, lambda: self._write(ids, name, read, keep=keep))
+            words += f" {count(without, 'user')} without a profile will get one."
+        self._ask(words, lambda: self._write(ids, name, read, keep=keep))
 
     def _write(self, ids: pa.Array, name: str, value: Any, *, keep: bool) -> None:
         source = f"form: {name} of many"
 
-        def work(progress: Progress) -> ApplyResult | ColumnsResult:
+        def work(progress: Progress) -> Outcome:
             if keep:
                 messages = self._messages(ids, "$set_once", {name: value}, progress)
                 return self.profiles.apply(
@@ -164,16 +164,17 @@ class UsersState(UserList):
             column = Column.of([value]).take(np.zeros(len(ids), np.int64))
             return self.profiles.set_columns(ids, {name: column}, source=source, progress=progress)
 
-        def done(result: ApplyResult | ColumnsResult) -> None:
+        def done(result: Outcome) -> None:
             written = result.created + result.updated
-            told = f'"{display_name(name)}" written in {_profiles(written)}.'
+            words = f'"{display_name(name)}" written in {_profiles(written)}.'
             if result.unchanged:
-                told += f" {result.unchanged:,} had it already."
-            if reasons := _reasons(result):
-                told += f" {len(reasons):,} rejected: {reasons[0]}."
+                words += f" {result.unchanged:,} had it already."
+            if result.rejections:
+                first = result.rejections[0].reason
+                words += f" {len(result.rejections):,} rejected: {first}."
             if name not in self.columns:
                 self.columns = [*self.columns, name]
-            self._done(told, result.batch_id)
+            self._done(words, result.batch_id)
 
         self._work(work, done, len(ids))
 
@@ -192,7 +193,7 @@ class UsersState(UserList):
     def save_cohort(self, name: str) -> Cohort | None:
         """Keep those ticked, or else those found, as a named set in :attr:`cohorts`."""
         name = name.strip()
-        problems = {key: told for key, told in self.problems.items() if key != "cohort"}
+        problems = {key: reason for key, reason in self.problems.items() if key != "cohort"}
         if not name:
             problems["cohort"] = "A cohort needs a name."
         elif not self.filter.is_right:
@@ -201,7 +202,7 @@ class UsersState(UserList):
         if "cohort" in problems:
             return None
         by_hand = self.picked_count > 0
-        rows = self.chosen("picked" if by_hand else "found")
+        rows = self.selection("picked" if by_hand else "found")
         cohort = cohort_of_rows(
             name,
             self.source,
@@ -239,7 +240,7 @@ class UsersState(UserList):
         on_ready
             Called with what was written.
         """
-        problems = {key: told for key, told in self.problems.items() if key != "path"}
+        problems = {key: words for key, words in self.problems.items() if key != "path"}
         if path is not None and not path.strip():
             problems["path"] = "Name a file."
         elif path is not None and Path(path.strip()).expanduser().is_file():
@@ -249,7 +250,7 @@ class UsersState(UserList):
         self.problems = problems
         if "path" in problems:
             return
-        rows = self.chosen("picked" if self.picked_count else "found")
+        rows = self.selection("picked" if self.picked_count else "found")
         names = list(self.columns) if only_columns else None
         target = None if path is None else Path(path.strip()).expanduser()
 
@@ -265,8 +266,8 @@ class UsersState(UserList):
                 self.problems = {**self.problems, "path": f"{target}: {reason}"}
                 return
             where = "for download" if target is None else f"to {target}"
-            told = f"{_profiles(result.profiles)} written {where}."
-            self._tell(" ".join([told, *result.losses]))
+            words = f"{_profiles(result.profiles)} written {where}."
+            self._tell(" ".join([words, *result.losses]))
             if on_ready is not None:
                 on_ready(result)
 
@@ -286,7 +287,7 @@ class UsersState(UserList):
     def edit(self, distinct_id: str | None = None) -> None:
         """Open the editor of a profile: the one given, or the one ticked."""
         if distinct_id is None:
-            rows = self.chosen()
+            rows = self.selection()
             if len(rows) != 1:
                 self._tell("Tick one row to edit it.", error=True)
                 return
@@ -358,16 +359,9 @@ class UsersState(UserList):
         elif not change["new"] and self.job.cancelled:
             self._tell("Stopped; nothing was changed.")
 
-    def _batch_told(self, change: Any) -> None:
+    def _show_batch_message(self, change: Any) -> None:
         if change["new"]:
             self._tell(change["new"], error=change["name"] == "problem")
-
-
-def _reasons(result: ApplyResult | ColumnsResult) -> list[str]:
-    """Return why parts of a batch were rejected."""
-    if isinstance(result, ApplyResult):
-        return [each.reason for each in result.rejections]
-    return [reason for _, _, reason in result.rejected]
 
 
 def _profiles(number: int) -> str:

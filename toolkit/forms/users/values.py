@@ -27,7 +27,7 @@ def read_value(typed: str, kind: str = AUTOMATIC) -> Json:
     Raises
     ------
     InvalidValueError
-        If it is none of the kind asked for.
+        If it is not of the kind asked for.
 
     Examples
     --------

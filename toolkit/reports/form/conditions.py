@@ -19,7 +19,7 @@ Takes: TypeAlias = Literal["none", "one", "several"]
 
 
 @dataclass(frozen=True)
-class Operator:
+class ConditionOperator:
     """A comparison a person may choose.
 
     Attributes
@@ -70,51 +70,57 @@ def _time(text: str) -> Expression:
 
 
 _SET: Final = (
-    Operator("is set", "none", lambda prop, _: prop.is_set()),
-    Operator("is not set", "none", lambda prop, _: prop.is_not_set()),
+    ConditionOperator("is set", "none", lambda prop, _: prop.is_set()),
+    ConditionOperator("is not set", "none", lambda prop, _: prop.is_not_set()),
 )
 # What is not set is in neither of two opposites, as with != (EXPR-3).
 _EQUAL: Final = (
-    Operator("is", "one", lambda prop, value: prop == value),
-    Operator("is not", "one", lambda prop, value: prop != value),
-    Operator("is one of", "several", lambda prop, values: prop.isin(values)),
-    Operator("is none of", "several", lambda prop, values: prop.is_set() & ~prop.isin(values)),
+    ConditionOperator("is", "one", lambda prop, value: prop == value),
+    ConditionOperator("is not", "one", lambda prop, value: prop != value),
+    ConditionOperator("is one of", "several", lambda prop, values: prop.isin(values)),
+    ConditionOperator(
+        "is none of", "several", lambda prop, values: prop.is_set() & ~prop.isin(values)
+    ),
 )
 _ORDER: Final = (
-    Operator("<", "one", lambda prop, value: prop < value),
-    Operator("≤", "one", lambda prop, value: prop <= value),
-    Operator(">", "one", lambda prop, value: prop > value),
-    Operator("≥", "one", lambda prop, value: prop >= value),
+    ConditionOperator("<", "one", lambda prop, value: prop < value),
+    ConditionOperator("≤", "one", lambda prop, value: prop <= value),
+    ConditionOperator(">", "one", lambda prop, value: prop > value),
+    ConditionOperator("≥", "one", lambda prop, value: prop >= value),
 )
 _CONTAINS: Final = (
-    Operator("contains", "one", lambda prop, value: prop.contains(value)),
-    Operator("does not contain", "one", lambda prop, value: prop.is_set() & ~prop.contains(value)),
+    ConditionOperator("contains", "one", lambda prop, value: prop.contains(value)),
+    ConditionOperator(
+        "does not contain", "one", lambda prop, value: prop.is_set() & ~prop.contains(value)
+    ),
 )
 _TIMES: Final = (
-    Operator("is on or after", "one", lambda prop, value: prop >= _time(value[0])),
-    Operator("is before", "one", lambda prop, value: prop < _time(value[0])),
-    Operator("is on or before", "one", _until),
-    Operator("is after", "one", _after),
-    Operator("is on", "one", _on),
+    ConditionOperator("is on or after", "one", lambda prop, value: prop >= _time(value[0])),
+    ConditionOperator("is before", "one", lambda prop, value: prop < _time(value[0])),
+    ConditionOperator("is on or before", "one", _until),
+    ConditionOperator("is after", "one", _after),
+    ConditionOperator("is on", "one", _on),
 )
 _FOR_TIMES: Final = frozenset(each.name for each in _TIMES)
 _LISTS: Final = (
-    Operator("has", "one", lambda prop, value: prop.any() == value),
-    Operator("does not have", "one", lambda prop, value: prop.is_set() & ~(prop.any() == value)),
-    Operator("has one of", "several", lambda prop, values: prop.any().isin(values)),
-    Operator("has only", "one", lambda prop, value: prop.all() == value),
+    ConditionOperator("has", "one", lambda prop, value: prop.any() == value),
+    ConditionOperator(
+        "does not have", "one", lambda prop, value: prop.is_set() & ~(prop.any() == value)
+    ),
+    ConditionOperator("has one of", "several", lambda prop, values: prop.any().isin(values)),
+    ConditionOperator("has only", "one", lambda prop, value: prop.all() == value),
 )
 _BOOLEANS: Final = (
-    Operator("is true", "none", lambda prop, _: prop == True),  # noqa: E712
-    Operator("is false", "none", lambda prop, _: prop == False),  # noqa: E712
+    ConditionOperator("is true", "none", lambda prop, _: prop == True),  # noqa: E712
+    ConditionOperator("is false", "none", lambda prop, _: prop == False),  # noqa: E712
 )
 
 _COHORTS: Final = (
-    Operator("includes the user", "none", lambda cohort, _: cohort),
-    Operator("does not include the user", "none", lambda cohort, _: ~cohort),
+    ConditionOperator("includes the user", "none", lambda cohort, _: cohort),
+    ConditionOperator("does not include the user", "none", lambda cohort, _: ~cohort),
 )
 
-_OPERATORS: Final[dict[Type, tuple[Operator, ...]]] = {
+_OPERATORS: Final[dict[Type, tuple[ConditionOperator, ...]]] = {
     "text": (*_EQUAL, *_CONTAINS, *_SET),
     "number": (*_EQUAL, *_ORDER, *_SET),
     "boolean": (*_BOOLEANS, *_SET),
@@ -127,7 +133,7 @@ _OPERATORS: Final[dict[Type, tuple[Operator, ...]]] = {
 }
 
 
-def operators(known: Suggestions) -> tuple[Operator, ...]:
+def operators(known: Suggestions) -> tuple[ConditionOperator, ...]:
     """Return the operators that fit a property, the most usual first.
 
     Where some of its text is dates and some is not, both can be asked for.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from toolkit.base import NO_TIME, ReportError
 from toolkit.columns import Codes, Column, Instants, Mask, Positions
-from toolkit.expressions import Expression, Spread, Tally, conjuncts, mask_of
+from toolkit.expressions import Expression, Scope, Side, Spread, Tally, conjuncts, mask_of
 from toolkit.reports.funnels.entries import Attempts, entries
 from toolkit.reports.funnels.plan import FunnelPlan
 from toolkit.reports.funnels.track import FunnelTrack, track_of
@@ -267,7 +268,7 @@ class FunnelQuestion(ReportPlan):
 
 
 @dataclass(frozen=True, eq=False)
-class _EntryScope:
+class _EntryScope(Scope):
     """What a condition on entries sees."""
 
     question: FunnelQuestion
@@ -276,12 +277,12 @@ class _EntryScope:
     def __len__(self) -> int:
         return len(self.among)
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         if side == "user":
             return self.question.user_cells(self.among, name)
         return self.question.event_cells(self.among, name)
 
-    def spread(self, sides: frozenset[str]) -> Spread:
+    def spread(self, sides: AbstractSet[Side]) -> Spread | None:
         groups = self.question.visible.groups
         return groups.spread(self, sides, lambda key: self.question.groups_at(self.among, key))
 

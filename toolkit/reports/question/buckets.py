@@ -20,6 +20,7 @@ from toolkit.expressions import (
     Expression,
     Property,
     Scope,
+    Side,
     as_datetime,
     as_expression,
     mask_of,
@@ -373,7 +374,7 @@ class Matching(ByProperty):
 
 
 @dataclass(frozen=True, eq=False)
-class _Alone:
+class _Alone(Scope):
     """The distinct values of one property, as the rows of a condition."""
 
     prop: Property
@@ -382,5 +383,5 @@ class _Alone:
     def __len__(self) -> int:
         return len(self.cells)
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         return self.cells

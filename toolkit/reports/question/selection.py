@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
@@ -24,7 +24,7 @@ from toolkit.events import (
     AnyEvents,
     At,
     Events,
-    Groups,
+    GroupTables,
     Named,
     Past,
     Profiles,
@@ -37,6 +37,7 @@ from toolkit.expressions import (
     Expression,
     Property,
     Scope,
+    Side,
     Spread,
     Tally,
     conjuncts,
@@ -47,7 +48,6 @@ from toolkit.expressions import (
     mask_of,
     never_true,
     period,
-    spread_of,
     user_property,
 )
 from toolkit.profiles import saved_ids
@@ -92,7 +92,7 @@ class Selection:
     snapshot: Snapshot | None
     rows: Positions | None = None
     past: Past | None = None
-    known_groups: Groups | None = None
+    known_groups: GroupTables | None = None
     now: int | None = None
     saved: Callable[[str], pa.Array] | None = None
     base: Named | None = None
@@ -104,15 +104,15 @@ class Selection:
         events = as_events(events)
         snapshot = None if profiles is None else as_snapshot(profiles)
         past = as_past(events, profiles, at)
-        groups = Groups(events, profiles, has_past=past is not None)
+        groups = GroupTables(events, profiles, has_past=past is not None)
         saved = partial(saved_ids, profiles)
         return cls(events, snapshot, past=past, known_groups=groups, saved=saved)
 
     @property
-    def groups(self) -> Groups:
+    def groups(self) -> GroupTables:
         """The groups that the events name, next to their profiles."""
         if self.known_groups is None:
-            return Groups(self.events, None, has_past=False)
+            return GroupTables(self.events, None, has_past=False)
         return self.known_groups
 
     @cached_property
@@ -488,7 +488,7 @@ class Selection:
 
 
 @dataclass(frozen=True, eq=False)
-class _ProfileScope:
+class _ProfileScope(Scope):
     """What an expression sees that is worked out once a profile."""
 
     snapshot: Snapshot
@@ -496,13 +496,13 @@ class _ProfileScope:
     def __len__(self) -> int:
         return len(self.snapshot)
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         assert side == "user"
         return self.snapshot.column(name)
 
 
 @dataclass(frozen=True, eq=False)
-class _ColumnScope:
+class _ColumnScope(Scope):
     """What an expression sees of users of whom every property it asks for is the same column."""
 
     cells: Column
@@ -510,13 +510,13 @@ class _ColumnScope:
     def __len__(self) -> int:
         return len(self.cells)
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         assert side == "user"
         return self.cells
 
 
 @dataclass(frozen=True, eq=False)
-class _EveryScope:
+class _EveryScope(Scope):
     """What a breakdown sees that is worked out once a profile, and last for no profile."""
 
     snapshot: Snapshot
@@ -524,13 +524,13 @@ class _EveryScope:
     def __len__(self) -> int:
         return len(self.snapshot) + 1
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         assert side == "user"
         return self.snapshot.column(name).followed_by(Column.absent(1))
 
 
 @dataclass(frozen=True, eq=False)
-class UserScope:
+class UserScope(Scope):
     """What an expression sees that is worked out once a distinct ID."""
 
     selection: Selection
@@ -538,7 +538,7 @@ class UserScope:
     def __len__(self) -> int:
         return len(self.selection.events.ids.texts) + 1
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         assert side == "user"
         return self.selection.user_column(name)
 
@@ -553,7 +553,7 @@ class UserScope:
 
 
 @dataclass(frozen=True, eq=False)
-class _EventScope:
+class _EventScope(Scope):
     """What an expression sees that is worked out once a selected event."""
 
     selection: Selection
@@ -561,7 +561,7 @@ class _EventScope:
     def __len__(self) -> int:
         return len(self.selection)
 
-    def column(self, side: str, name: str) -> Column | Instants:
+    def column(self, side: Side, name: str) -> Column | Instants:
         if side == "user" and self.selection.past is not None:
             return self.selection.past_column(name)
         if side == "user":
@@ -570,7 +570,7 @@ class _EventScope:
             return self.selection.group_column(key, name)
         return self.selection.event_column(name)
 
-    def spread(self, sides: frozenset[str]) -> Spread:
+    def spread(self, sides: AbstractSet[Side]) -> Spread | None:
         return self.selection.groups.spread(self, sides, lambda _: self.selection.each_row)
 
     @property
@@ -609,7 +609,7 @@ def segments_beside(
     if len(by.parts) > 1:
         parts = [segments_beside(part, selection, ids, scope) for part in by.parts]
         return Segments.crossed(parts)
-    spread = spread_of(scope, (prop.side for prop in by.properties))
+    spread = scope.spread({prop.side for prop in by.properties})
     if spread is not None:
         return by.segments(spread.scope).of_groups(spread.cells, spread.owners, len(scope))
     return by.segments(scope)

@@ -10,7 +10,16 @@ import numpy as np
 
 from toolkit.base import ExpressionError, ReportError, is_text, quoted
 from toolkit.columns import Column
-from toolkit.expressions import Cells, Expression, Property, as_expression, evaluate, parse_formula
+from toolkit.expressions import (
+    Cells,
+    Expression,
+    Property,
+    Scope,
+    Side,
+    as_expression,
+    evaluate,
+    parse_formula,
+)
 from toolkit.reports.numbers import measures
 from toolkit.reports.question.breakdowns import shown_property
 from toolkit.reports.question.steps import Step
@@ -248,7 +257,7 @@ class Formula:
 
 
 @dataclass(frozen=True, eq=False)
-class _MetricScope:
+class _MetricScope(Scope):
     """The numbers of metrics, as the rows of an expression."""
 
     numbers: list[Any]
@@ -256,6 +265,6 @@ class _MetricScope:
     def __len__(self) -> int:
         return len(self.numbers[0])
 
-    def column(self, side: str, name: str) -> Column:
+    def column(self, side: Side, name: str) -> Column:
         numbers = self.numbers[int(name)]
         return Column.of_array(numbers, None if numbers.dtype == np.int64 else ~np.isnan(numbers))

@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Generator
 from contextlib import closing
+from functools import partial
 from os import PathLike
 from typing import Any, Final, Protocol
 
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from pyarrow.fs import LocalFileSystem
 
-# It takes microseconds; a thread that never comes back shall not hang the caller.
+# It takes microseconds; a thread that never comes back must not hang the caller.
 _PATIENCE: Final = 5.0
 _PAUSE: Final = 0.000_1
 
@@ -71,8 +72,8 @@ def csv_batches(
     stream
         The file, UTF-8.
     on_ragged_row
-        Called for each row with more or fewer cells than the others, to return what to
-        do with it: ``"skip"`` or ``"error"``.
+        Called for each row with more or fewer cells than the others; returns ``"skip"``.
+        What it raises stops the reading.
     read, parse, convert
         Options of ``pyarrow.csv``; those of parsing as arguments.
     """
@@ -87,19 +88,30 @@ def _batches(
     convert: pa_csv.ConvertOptions,
 ) -> Generator[pa.RecordBatch]:
     loan = _Loan(stream)
+    raised: list[BaseException] = []
 
     def handler(row: Any) -> str:
-        return on_ragged_row(row)
+        try:
+            return on_ragged_row(row)
+        except BaseException as error:  # Arrow would drop it and report a ragged row
+            raised.append(error)
+            return "error"
 
-    held = (weakref.ref(loan), weakref.ref(handler))
+    # A traceback may keep the function; Arrow holds this.
+    lent = partial(handler)
+    held = (weakref.ref(loan), weakref.ref(lent))
     reader = None
     try:
-        options = pa_csv.ParseOptions(**parse, invalid_row_handler=handler)
+        options = pa_csv.ParseOptions(**parse, invalid_row_handler=lent)
         reader = pa_csv.open_csv(loan, read, options, convert)
         with reader:
             yield from reader
+    except pa.ArrowInvalid:
+        if raised:
+            raise raised[0] from None
+        raise
     finally:
-        del reader, loan, handler
+        del reader, loan, lent
         options = None
         _wait_for(held)
 

@@ -15,7 +15,7 @@ from toolkit.base import CsvError, argument, ordinal
 from toolkit.sources.csv.types import infer_type, looks_like
 
 #: Tried in this order; the first wins a tie. The comma comes last, for it is the one
-#: that also stands within cells: "Doe, Ann", or 3,5 as half of Europe writes it.
+#: that also occurs within cells: "Doe, Ann", or 3,5 as half of Europe writes it.
 DELIMITERS: Final = (";", "\t", "|", ",")
 _DELIMITER_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
@@ -33,7 +33,7 @@ _RESERVED: Final = re.compile(r"\$?distinct[_ -]?id|\$[a-z_]+", re.IGNORECASE)
 _AROUND: Final = " \t\ufeff"
 
 # What columns of user data are called everywhere, without case, spaces and signs.
-_KNOWN_NAMES: Final = frozenset(
+_COMMON_NAMES: Final = frozenset(
     {
         *("id", "userid", "uid", "uuid", "guid", "user", "username", "login"),
         *("email", "emailaddress", "mail", "phone", "phonenumber", "mobile"),
@@ -149,11 +149,11 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
     all_rows = list(rows)
     # Of files put together the header occurs again, and speaks neither for nor against.
     others = [row for row in all_rows if len(first) == 1 or not is_header_again(row, first)]
+    kinds = [looks_like(cell.strip()) for cell in first]
     for at, cell in enumerate(first):
-        name = cell.strip()
+        name, kind = cell.strip(), kinds[at]
         if _RESERVED.fullmatch(name):
             return HeaderGuess(True, f'row 1 is a header: "{name}" is the name of a property')
-        kind = looks_like(name)
         cells = [row[at] for row in others if row[at]]
         if not name:
             continue
@@ -210,7 +210,7 @@ def _reason_for(name: str, cells: list[str]) -> str | None:
                 return f"is above {what}"
         elif all(map(_has_digit, cells)) and not _has_digit(name):
             return f'is above codes such as "{_short(cells[0])}"'
-    if re.sub(r"[^a-z]", "", name.lower()) in _KNOWN_NAMES:
+    if re.sub(r"[^a-z]", "", name.lower()) in _COMMON_NAMES:
         return "is a common name of a column"
     if _IDENTIFIER.fullmatch(name):
         return "is written as the name of a column"

@@ -43,7 +43,7 @@ _TEXT: Final = pa.large_string()
 _PATIENCE: Final = 1.0
 # Rows joined into one piece of text at a time.
 _CHUNK: Final = 50_000
-# Cells with one of these stand in quotes.
+# Cells with one of these are quoted.
 _QUOTED: Final = r'[",\r\n]'
 
 
@@ -153,16 +153,16 @@ def export_csv(
     check_flag("progress", progress, ArgumentError)
     path_of_format(path, "CSV")
     names = [name for name in snapshot.names if _may_be_column(name)]
-    found = _Losses([name for name in snapshot.names if not _may_be_column(name)])
-    kept = found.importable(snapshot.ids)
+    losses = _Losses([name for name in snapshot.names if not _may_be_column(name)])
+    kept = losses.importable(snapshot.ids)
     if len(kept) < len(snapshot):
         snapshot = snapshot.take(kept)
-    texts = [_quoted(found.safe(snapshot.ids))]
+    texts = [_quoted(losses.safe(snapshot.ids))]
     for name in tqdm(names, "Writing", delay=_PATIENCE, disable=not progress, leave=False):
         notice("Preparing", 0, 0)
-        texts.append(_quoted(found.cells(name, snapshot.column(name))))
+        texts.append(_quoted(losses.cells(name, snapshot.column(name))))
     texts.append(_times(snapshot.last_seen))
-    header = _quoted(found.safe(pa.array(names, _TEXT))).to_pylist()
+    header = _quoted(losses.safe(pa.array(names, _TEXT))).to_pylist()
     with whole_file(path) as out:
         out.write((",".join([DISTINCT_ID, *header, LAST_SEEN]) + "\n").encode())
         for start in range(0, len(snapshot), _CHUNK):
@@ -171,14 +171,14 @@ def export_csv(
                 *(column.slice(start, _CHUNK) for column in texts), pa.scalar(",", _TEXT)
             )
             out.write(("\n".join(rows.to_pylist()) + "\n").encode())
-    sentences = found.sentences()
+    sentences = losses.sentences()
     if len(snapshot) > MAX_ROWS:  # CSV-6
         sentences.append(
             f"More rows than an import takes at once ({MAX_ROWS:,}): split the file to import it."
         )
     if isinstance(profiles, ProfileTable) and profiles.group_key is None:
         sentences += _groups(profiles)
-    return CsvExport(len(snapshot), tuple(sentences), found.defused)
+    return CsvExport(len(snapshot), tuple(sentences), losses.defused)
 
 
 class _Losses:
@@ -239,43 +239,47 @@ class _Losses:
         (self.mixed if (wanted & ~as_text).any() else self.retyped).append(name)
 
     def sentences(self) -> list[str]:
-        told = []
+        sentences = []
         counted = ((self.nulls, "null"), (self.empty, "empty text"))
         if lost := [count(number, noun) for number, noun in counted if number]:
-            told.append(f"Written as empty cells, which an import leaves out: {', '.join(lost)}.")
+            sentences.append(
+                f"Written as empty cells, which an import leaves out: {', '.join(lost)}."
+            )
         if self.lost_ids:
-            told.append(
+            sentences.append(
                 f"Left out: {count(len(self.lost_ids), 'profile')} whose ID is blank or holds a "
                 f"NUL character, which no import takes: {listed(map(repr, self.lost_ids))}."
             )
         if self.nuls:
-            told.append(
+            sentences.append(
                 f"Without the NUL characters of some text, which no CSV holds: {_named(self.nuls)}."
             )
         if self.retyped:
             types = dict.fromkeys(self.retyped, "text")
-            told.append(
+            sentences.append(
                 f"Text that reads as another type: {_named(self.retyped)}. "
                 f"Import it with {argument('types', types)}."
             )
         if self.mixed:
-            told.append(
+            sentences.append(
                 f"Values that come back as text, because the column holds several types or very "
                 f"large numbers: {_named(self.mixed)}."
             )
         if self.left_out:
             hidden = " (hidden)" if set(self.left_out) <= set(HIDDEN) else ""
-            told.append(f"Left out, because no CSV may write it: {_named(self.left_out)}{hidden}.")
-        return told
+            sentences.append(
+                f"Left out, because no CSV may write it: {_named(self.left_out)}{hidden}."
+            )
+        return sentences
 
 
 def _groups(profiles: ProfileTable) -> list[str]:
     sizes = {key: len(profiles.groups(key)) for key in profiles.group_keys}
-    found = [f'{size:,} of "{key}"' for key, size in sizes.items() if size]
-    if not found:
+    sizes_text = [f'{size:,} of "{key}"' for key, size in sizes.items() if size]
+    if not sizes_text:
         return []
     total = count(sum(sizes.values()), "group profile")
-    return [f"Left out: {total} ({listed(found)}); a .jsonl file of messages keeps them."]
+    return [f"Left out: {total} ({listed(sizes_text)}); a .jsonl file of messages keeps them."]
 
 
 def _as_texts(column: Column) -> pa.Array:

@@ -84,7 +84,7 @@ class CsvFile:
     ) -> CsvFile:
         """Return a file that was read, as :func:`toolkit.preview_csv` takes it.
 
-        The names in *mapping* help to tell whether there is a header.
+        The names in *mapping* help to decide whether there is a header.
 
         Raises
         ------

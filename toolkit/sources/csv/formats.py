@@ -38,7 +38,7 @@ _TEXTS: Final = {
     r"(?:--.*\s+|/\*.*?\*/;?\s*)*(?:insert into|create table|drop table)\s": "an SQL script",
     r"version https://git-lfs\.": "the pointer to a file that Git LFS keeps elsewhere",
 }
-# What JSON begins with that cannot be told whole, for it is cut or spread over lines.
+# What JSON begins with that cannot be parsed here, because it is cut or spread over lines.
 _JSON: Final = re.compile(r'\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*(?:[\[{]|\n)')
 _JSON_ADVICE: Final = (
     "JSON; read_messages reads messages in JSON, and import_frame takes "

@@ -19,7 +19,7 @@ from toolkit.base import (
     parse_time,
     watched_by,
 )
-from toolkit.columns import series
+from toolkit.columns import difference_frame, series
 from toolkit.profiles import ProfileTable, ProfileView
 from toolkit.sources.csv.file import CsvFile
 from toolkit.sources.csv.mapping import (
@@ -37,7 +37,7 @@ from toolkit.sources.csv.mapping import (
 from toolkit.sources.csv.report import CsvPreview, ImportReport, rejected_lines, sentence
 from toolkit.sources.csv.rows import (
     MergedRows,
-    Rows,
+    TypedRows,
     filled,
     id_warnings,
     ids_but_for_case,
@@ -47,7 +47,8 @@ from toolkit.sources.csv.rows import (
     typed_rows,
 )
 from toolkit.sources.csv.source import Source
-from toolkit.updates import CellChange
+from toolkit.sources.files.formats import csv_table
+from toolkit.updates import OVERWRITTEN
 
 _SHOWN_REJECTIONS: Final = 5
 
@@ -98,7 +99,11 @@ def preview_csv(
       column "user_id" is the identifier: named like one, 2 of 2 cells filled, 2 different
     """
     file = CsvFile.read(
-        source, header=header, encoding=encoding, delimiter=delimiter, mapping=_of_key(key)
+        csv_table(source),
+        header=header,
+        encoding=encoding,
+        delimiter=delimiter,
+        mapping=_of_key(key),
     )
     return file.preview(key=key)
 
@@ -211,8 +216,8 @@ def import_csv(
                 f"time={time!r}, and {file.columns.title(mapped.time)} is mapped to "
                 f'"{TIME}"; give one time for the file or a column of times, not both'
             )
-        chosen = choose_types(types, file.columns, mapped)
-        rows = typed_rows(file, mapped, chosen, notice)
+        kinds = choose_types(types, file.columns, mapped)
+        rows = typed_rows(file, mapped, kinds, notice)
         if len(rows.rejected) and on_error == "raise":
             raise _rejection_error(rows.rejected, file.text.rows)
         notice("Comparing", 0, file.text.rows)
@@ -245,13 +250,13 @@ def import_csv(
         **result.effects,
         rejections=result.rejections,
         changed_cells=result.changed_cells,
-        changes=_changes(result.changes),
+        changes=difference_frame(result.changes, OVERWRITTEN),
         rejected=rows.rejected,
         duplicate_ids=merged.duplicates,
         placeholder_ids=placeholder_ids(merged, rows),
         same_email=same_email,
         same_name=same_name,
-        cut=pd.DataFrame(result.rejected, columns=["distinct_id", "property", "reason"]),
+        cut=result.rejected,
         warnings=tuple(warnings),
         columns=_imported_columns(file.columns, mapped, rows),
         left_out=_left_out(file.columns, mapped),
@@ -306,18 +311,18 @@ def _better(columns: FileColumns, mapped: MappedColumns) -> str:
     """Return which column to make the identifier, as far as that is known."""
     if mapped.candidate is None:
         return f"If a column holds the IDs, pass {argument('key')}."
-    given = argument("key", columns.key(mapped.candidate))
+    argument_text = argument("key", columns.key(mapped.candidate))
     return (
         f"{sentence(columns.title(mapped.candidate)).removesuffix('.')} may be it, because "
         f"{candidate_reason(columns, mapped.candidate)}: if it is the {mapped.id_name}, "
-        f"pass {given}."
+        f"pass {argument_text}."
     )
 
 
 def _left_out(columns: FileColumns, mapped: MappedColumns) -> pd.DataFrame:
     """Return the columns that are not imported: position, header, reason."""
-    found = [(at, columns.names[at], reason) for at, reason in mapped.left_out.items()]
-    frame = pd.DataFrame(found, columns=["position", "header", "reason"])
+    columns_left = [(at, columns.names[at], reason) for at, reason in mapped.left_out.items()]
+    frame = pd.DataFrame(columns_left, columns=["position", "header", "reason"])
     return frame.astype({"position": "int64", "header": "str", "reason": "str"})
 
 
@@ -352,24 +357,18 @@ def _rejection_error(rejected: pd.DataFrame, rows: int) -> CsvRowsError:
     )
 
 
-def _imported_columns(columns: FileColumns, mapped: MappedColumns, rows: Rows) -> pd.DataFrame:
+def _imported_columns(columns: FileColumns, mapped: MappedColumns, rows: TypedRows) -> pd.DataFrame:
     """Return the columns imported: position, header, property, type."""
-    found = [
+    rejections = [
         (at, columns.names[at], name, rows.types[name]) for at, name in mapped.properties.items()
     ]
     if mapped.time is not None:
-        found.insert(0, (mapped.time, columns.names[mapped.time], TIME, "date"))
+        rejections.insert(0, (mapped.time, columns.names[mapped.time], TIME, "date"))
     if mapped.identifier is not None:
         at = mapped.identifier
-        found.insert(0, (at, columns.names[at], DISTINCT_ID, "text"))
-    frame = pd.DataFrame(found, columns=["position", "header", "property", "type"])
+        rejections.insert(0, (at, columns.names[at], DISTINCT_ID, "text"))
+    frame = pd.DataFrame(rejections, columns=["position", "header", "property", "type"])
     return frame.astype({"position": "int64", "header": "str", "property": "str", "type": "str"})
-
-
-def _changes(changes: list[CellChange]) -> pd.DataFrame:
-    """Return cells overwritten as a DataFrame: distinct_id, property, old, new."""
-    frame = pd.DataFrame(changes, columns=list(CellChange._fields), dtype=object)
-    return frame.astype({"distinct_id": "str", "property": "str"})
 
 
 def _opened(
@@ -383,7 +382,7 @@ def _opened(
     if isinstance(source, CsvFile):
         return source
     return CsvFile.read(
-        source,
+        csv_table(source),
         header=header,
         encoding=encoding,
         delimiter=delimiter,

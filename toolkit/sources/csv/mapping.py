@@ -68,7 +68,7 @@ _ROW_NAMES: Final = frozenset(
 # What pandas calls a column without a name, and one of a file written and read once more.
 _UNNAMED: Final = re.compile(r"Unnamed: \d+(?:\.\d+)*")
 # Of a column so named, this share of the cells must be filled, and of those this
-# share different. Users repeat in a list of purchases; codes of a few kinds are no IDs.
+# share different. Users repeat in a list of purchases; codes of a few kinds are not IDs.
 _FILLED: Final = 0.9
 _DIFFERENT: Final = 0.5
 # By so much a name must resemble a reserved one to be taken for a slip.
@@ -184,13 +184,13 @@ class FileColumns:
 
     def _position_of_name(self, key: str) -> int:
         name = key if key in self.names else key.strip()
-        found = [position for position, known in enumerate(self.names) if known == name and name]
-        if not found and name:  # the CSV of a table keeps the spaces of its names
-            found = [at for at, known in enumerate(self.names) if known and known.strip() == name]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            places = listed(map(str, found))
+        positions = [position for position, each in enumerate(self.names) if each == name and name]
+        if not positions and name:  # the CSV of a table keeps the spaces of its names
+            positions = [at for at, each in enumerate(self.names) if each and each.strip() == name]
+        if len(positions) == 1:
+            return positions[0]
+        if positions:
+            places = listed(map(str, positions))
             raise ColumnMappingError(
                 f'columns {places} (counted from 0) are all named "{name}"; '
                 "give their positions instead"
@@ -200,10 +200,10 @@ class FileColumns:
                 f'there is no column "{key}": the file has no header ({self.header.reason}). '
                 f"Give positions (0, 1, …), or pass {argument('header', True)}"
             )
-        known = [name for name in self.names if name is not None]
+        each = [name for name in self.names if name is not None]
         raise ColumnMappingError(
-            f'there is no column "{key}".{did_you_mean(key, known)} The header has '
-            + listed(f'"{name}"' for name in known)
+            f'there is no column "{key}".{did_you_mean(key, each)} The header has '
+            + listed(f'"{name}"' for name in each)
         )
 
     def overview(self) -> str:
@@ -304,9 +304,9 @@ def _first_as_identifier(columns: FileColumns) -> tuple[int | None, str | None]:
 
 
 def _candidate(columns: FileColumns, email: int | None = None) -> int | None:
-    """Return the first column that tells all rows apart and may be of IDs.
+    """Return the first column with a different value in every row that may hold IDs.
 
-    Where the e-mail tells them apart too, numbers and codes are IDs, names of people not.
+    If the e-mails all differ too, numbers and codes are IDs, and names of people are not.
     """
     is_sure = email is not None and is_key(columns.cells[email])
     numbering: int | None = None
@@ -425,26 +425,33 @@ def map_columns(
     candidate: int | None = None
     if mapping is None:
         suggestion = suggest_names(columns, group_key, key)
-        chosen, notes, left_out = _by_header(columns, suggestion)
+        property_names, notes, left_out = _by_header(columns, suggestion)
         reason, candidate = suggestion.identifier_reason, suggestion.candidate
         renamed = {
-            name: chosen[at]
+            name: property_names[at]
             for at, name in enumerate(columns.names)
-            if name is not None and at in chosen and chosen[at] != name and _plain(name) != _ID_NAME
+            if name is not None
+            and at in property_names
+            and property_names[at] != name
+            and _plain(name) != _ID_NAME
         }
     else:
-        chosen = _by_mapping(mapping, columns, group_key, key)
-        notes = _slips(chosen, mapping, columns)
-        others = (at for at in range(len(columns.names)) if at not in chosen)
+        property_names = _by_mapping(mapping, columns, group_key, key)
+        notes = _slips(property_names, mapping, columns)
+        others = (at for at in range(len(columns.names)) if at not in property_names)
         left_out = dict.fromkeys(others, "not in the mapping")
-        _refuse_ids_alone(chosen, columns)
-        candidate = None if DISTINCT_ID in chosen.values() else _candidate(columns)
-    _refuse_shared_names(chosen, columns)
-    identifier = next((at for at, name in chosen.items() if name == DISTINCT_ID), None)
+        _refuse_ids_alone(property_names, columns)
+        candidate = None if DISTINCT_ID in property_names.values() else _candidate(columns)
+    _refuse_shared_names(property_names, columns)
+    identifier = next((at for at, name in property_names.items() if name == DISTINCT_ID), None)
     if identifier is None:  # CSV-2
-        identifier = next((at for at, name in chosen.items() if name == EMAIL), None)
-    time = next((at for at, name in chosen.items() if name == TIME), None)
-    properties = {at: chosen[at] for at in sorted(chosen) if chosen[at] not in (DISTINCT_ID, TIME)}
+        identifier = next((at for at, name in property_names.items() if name == EMAIL), None)
+    time = next((at for at, name in property_names.items() if name == TIME), None)
+    properties = {
+        at: property_names[at]
+        for at in sorted(property_names)
+        if property_names[at] not in (DISTINCT_ID, TIME)
+    }
     if mapping is None and key is not None and identifier is not None:
         properties = _with_email_kept(properties, columns, identifier)
         notes += _ids_as_properties(properties, columns, identifier)
@@ -495,7 +502,7 @@ def _by_mapping(
             f"such as {example_mapping(columns)!r}"
         )
     _refuse_reversed(mapping, columns)
-    chosen: dict[int, str] = {}
+    properties: dict[int, str] = {}
     seen: set[int] = set()
     for column, name in mapping.items():
         position = columns.position(column)
@@ -514,41 +521,43 @@ def _by_mapping(
         if name == "distinct_id" or (group_key is not None and name in _GROUP_ID):
             name = DISTINCT_ID
         _check_name(name, columns.title(position))
-        chosen[position] = name
+        properties[position] = name
     if key is not None:
-        _add_key(chosen, columns, key)
-    if not chosen:
+        _add_key(properties, columns, key)
+    if not properties:
         raise ColumnMappingError(
             f"the mapping imports no column. The columns are\n{columns.overview()}\n"
             f"For example: {_example(columns)}"
         )
-    return chosen
+    return properties
 
 
-def _add_key(chosen: dict[int, str], columns: FileColumns, key: object) -> None:
+def _add_key(properties: dict[int, str], columns: FileColumns, key: object) -> None:
     position = columns.position(key)
-    other = next((at for at, name in chosen.items() if name == DISTINCT_ID), position)
-    if other != position or chosen.get(position, DISTINCT_ID) != DISTINCT_ID:
+    other = next((at for at, name in properties.items() if name == DISTINCT_ID), position)
+    if other != position or properties.get(position, DISTINCT_ID) != DISTINCT_ID:
         at = other if other != position else position
         raise ColumnMappingError(
             f"{argument('key', key)} makes {columns.title(position)} the identifier, and "
-            f'the mapping gives {columns.title(at)} "{chosen[at]}"; leave one of them out'
+            f'the mapping gives {columns.title(at)} "{properties[at]}"; leave one of them out'
         )
-    chosen[position] = DISTINCT_ID
+    properties[position] = DISTINCT_ID
 
 
-def _refuse_ids_alone(chosen: Mapping[int, str], columns: FileColumns) -> None:
+def _refuse_ids_alone(properties: Mapping[int, str], columns: FileColumns) -> None:
     """Refuse a mapping that would make empty profiles of a file that holds more than IDs."""
-    if any(name not in (DISTINCT_ID, TIME) for name in chosen.values()):
+    if any(name not in (DISTINCT_ID, TIME) for name in properties.values()):
         return
     others = [
-        at for at, cells in enumerate(columns.cells) if at not in chosen and is_filled(cells).any()
+        at
+        for at, cells in enumerate(columns.cells)
+        if at not in properties and is_filled(cells).any()
     ]
-    identifier = next((at for at, name in chosen.items() if name == DISTINCT_ID), None)
+    identifier = next((at for at, name in properties.items() if name == DISTINCT_ID), None)
     if identifier is None or not others:
         return
-    if TIME in chosen.values():
-        every = {**example_mapping(columns, identifier), **chosen}
+    if TIME in properties.values():
+        every = {**example_mapping(columns, identifier), **properties}
         advice = f"To import them too: {argument('mapping', dict(sorted(every.items())))}"
     elif columns.header.header:
         key = argument("key", columns.key(identifier))
@@ -565,21 +574,21 @@ def _refuse_ids_alone(chosen: Mapping[int, str], columns: FileColumns) -> None:
 
 def _refuse_reversed(mapping: ColumnMapping, columns: FileColumns) -> None:
     """Refuse {property: column} in place of {column: property}."""
-    known = [name for name in columns.names if name is not None]
+    names = [name for name in columns.names if name is not None]
     for key, column in mapping.items():
-        if not isinstance(key, str) or _is_column(key, known):
+        if not isinstance(key, str) or _is_column(key, names):
             continue
         if not key.strip():  # turned round it would give a property without a name
             raise ColumnMappingError(
                 f'{argument("mapping", {key: column})}: there is no column "{key}". A column comes '
-                f"first, then the property. The columns are {listed(known)}"
+                f"first, then the property. The columns are {listed(names)}"
             )
         is_place = isinstance(column, int) and not isinstance(column, bool)
-        is_column = _is_column(column, known)
+        is_column = _is_column(column, names)
         # {"plam": "plan"} is a slip in the name of the column "plan".
-        if is_column and (is_place or key.startswith("$") or not did_you_mean(key, known)):
+        if is_column and (is_place or key.startswith("$") or not did_you_mean(key, names)):
             turned = {
-                each if _is_column(each, known) else name: name if _is_column(each, known) else each
+                each if _is_column(each, names) else name: name if _is_column(each, names) else each
                 for name, each in mapping.items()
             }
             raise ColumnMappingError(
@@ -589,14 +598,16 @@ def _refuse_reversed(mapping: ColumnMapping, columns: FileColumns) -> None:
             )
 
 
-def _is_column(column: object, known: Sequence[str]) -> bool:
+def _is_column(column: object, names: Sequence[str]) -> bool:
     """Return whether something names a column: one of these, or a position."""
     if isinstance(column, str):
-        return column.strip() in {*known, *(name.strip() for name in known)}
+        return column.strip() in {*names, *(name.strip() for name in names)}
     return isinstance(column, int) and not isinstance(column, bool)
 
 
-def _slips(chosen: Mapping[int, str], mapping: ColumnMapping, columns: FileColumns) -> list[str]:
+def _slips(
+    properties: Mapping[int, str], mapping: ColumnMapping, columns: FileColumns
+) -> list[str]:
     """Return in sentences which names look like reserved ones misspelt.
 
     Raises
@@ -605,11 +616,11 @@ def _slips(chosen: Mapping[int, str], mapping: ColumnMapping, columns: FileColum
         If that is the name of the identifier, and no column has it.
     """
     notes = []
-    for position, name in chosen.items():
+    for position, name in properties.items():
         meant = meant_name(name)
         if meant is None:
             continue
-        if meant == DISTINCT_ID and DISTINCT_ID not in chosen.values():
+        if meant == DISTINCT_ID and DISTINCT_ID not in properties.values():
             mended = {key: meant if value == name else value for key, value in mapping.items()}
             raise ColumnMappingError(
                 f'{columns.title(position)} is mapped to "{name}". Did you mean "{meant}", '
@@ -635,10 +646,10 @@ def meant_name(name: str) -> str | None:
     if not name.startswith("$") or name in RESERVED or name == TIME:
         return None
     lower = name.lower()
-    for known in RESERVED:
-        begins = len(lower) > 4 and known.startswith(lower)
-        if begins or SequenceMatcher(None, lower, known).ratio() >= _SLIP:
-            return known
+    for reserved in RESERVED:
+        begins = len(lower) > 4 and reserved.startswith(lower)
+        if begins or SequenceMatcher(None, lower, reserved).ratio() >= _SLIP:
+            return reserved
     return None
 
 
@@ -654,11 +665,11 @@ def _by_header(
         raise ColumnMappingError(
             f"the file has no header ({columns.header.reason}), so say what its columns are:\n"
             f"{columns.overview()}\n"
-            f"For example: {_example(columns, _given(suggestion))}. "
+            f"For example: {_example(columns, _identifier_position(suggestion))}. "
             f"Columns left out are not imported. "
             f"Pass {argument('header', True)} if row 1 is a header"
         )
-    chosen: dict[int, str] = {}
+    properties: dict[int, str] = {}
     notes: list[str] = []
     left_out: dict[int, str] = {}
     for position, name in enumerate(columns.names):
@@ -667,7 +678,7 @@ def _by_header(
         if name_of is not None:
             if name_of != DISTINCT_ID:
                 _check_name(name_of, columns.title(position))
-            chosen[position] = name_of
+            properties[position] = name_of
         elif name is None:
             if not is_filled(columns.cells[position]).any():
                 left_out[position] = "no name and no cells"
@@ -683,7 +694,7 @@ def _by_header(
                 raise ColumnMappingError(
                     f"{columns.title(position)} has no name in the header, and holds "
                     f"{_some(columns, position)}. Name it in the file, or name all columns: "
-                    f"{_example(columns, _given(suggestion))}"
+                    f"{_example(columns, _identifier_position(suggestion))}"
                 )
         elif is_index(columns, position):
             left_out[position] = "the row number of pandas"
@@ -695,13 +706,13 @@ def _by_header(
             left_out[position] = "kept by the table"
             notes.append(f"{title} was left out: {name_refusal(name)}.")
         else:
-            others = f"Or map all others: {_example(columns, _given(suggestion))}"
+            others = f"Or map all others: {_example(columns, _identifier_position(suggestion))}"
             _check_name(name, columns.title(position), others)
-            chosen[position] = name  # of two with one name, which are refused together
-    return chosen, notes, left_out
+            properties[position] = name  # of two with one name, which are refused together
+    return properties, notes, left_out
 
 
-def _given(suggestion: Suggestion) -> int | None:
+def _identifier_position(suggestion: Suggestion) -> int | None:
     """Return the position of the identifier that is not an e-mail, or of what may be it."""
     if suggestion.identifier is None:
         return suggestion.candidate
@@ -770,15 +781,15 @@ def _check_name(name: str, title: str, advice: str = "Or leave the column out") 
         raise ColumnMappingError(f'{title} cannot be mapped to "{name[:80]}": {reason}. {advice}')
 
 
-def _refuse_shared_names(chosen: Mapping[int, str], columns: FileColumns) -> None:
+def _refuse_shared_names(properties: Mapping[int, str], columns: FileColumns) -> None:
     sharing: dict[str, list[int]] = defaultdict(list)
-    for position, name in chosen.items():
+    for position, name in properties.items():
         sharing[name].append(position)
     for name, positions in sharing.items():
         if len(positions) > 1:
             *others, last = map(str, sorted(positions))
             both = "both" if len(positions) == 2 else "all"
-            apart = dict(sorted(chosen.items()))
+            apart = dict(sorted(properties.items()))
             for position in sorted(positions)[1:]:
                 apart[position] = _unlike(name, apart.values())
             raise ColumnMappingError(
@@ -800,7 +811,7 @@ def choose_types(
     ColumnMappingError
         If a key names no imported column, or a type is unknown.
     """
-    chosen: dict[int, ColumnType] = {
+    kinds: dict[int, ColumnType] = {
         position: "text" for position, name in mapped.properties.items() if is_reserved_text(name)
     }
     by_property = {name: position for position, name in mapped.properties.items()}
@@ -824,8 +835,8 @@ def choose_types(
                     f'{typed}: distinct IDs are text as written; only "text" fits'
                 )
             continue
-        chosen[position] = kind
-    return chosen
+        kinds[position] = kind
+    return kinds
 
 
 def _example(columns: FileColumns, identifier: int | None = None) -> str:

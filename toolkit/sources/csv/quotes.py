@@ -16,11 +16,10 @@ from toolkit.columns import Mask, Positions
 
 ESCAPE: Final = "\\"
 
-# So much is looked at at once; it fits the processor's cache.
+# This much is checked at a time; it fits the processor's cache.
 _PIECE: Final = 1 << 18
 _QUOTE: Final = ord('"')
 _BACKSLASH: Final = ord("\\")
-_ESCAPED: Final = re.compile(rb'\\["\\]')
 # A pair that a backslash begins, or a backslash that is itself.
 _BACKSLASHES: Final = re.compile(rb'\\["\\]|\\')
 
@@ -86,6 +85,11 @@ class QuoteCheck:
         """Whether quotes are escaped by backslashes, and none is doubled."""
         return not self._doubled and any(quote.reason == BACKSLASH for quote in self.broken)
 
+    @property
+    def has_doubled(self) -> bool:
+        """Whether a quote within a cell is written twice."""
+        return self._doubled > 0
+
     def take(self, piece: bytes | bytearray, lines: int) -> None:
         """Look at the next piece of the file, before which so many lines ended.
 
@@ -106,7 +110,7 @@ class QuoteCheck:
         before = len(self._tail)
         self._tail = self._kept(text)
         text = text[: len(text) - len(self._tail) + 1]
-        marked = _ESCAPED.sub(b"xx", text) if self._escapes else text
+        marked = _marked(text, b"xx") if self._escapes else text
         data = np.frombuffer(marked, np.uint8)
         runs = self._runs(data)
         if not len(runs.starts):
@@ -210,6 +214,11 @@ def single_backslashes_doubled(text: bytes) -> bytes:
     >>> single_backslashes_doubled(rb'\"a\\b\n').decode()
     '\\"a\\\\b\\\\n'
     """
-    if b"\\" not in text:
+    if b"\\" not in _marked(text, b""):
         return text
-    return _BACKSLASHES.sub(lambda found: found[0] if len(found[0]) == 2 else rb"\\", text)
+    return _BACKSLASHES.sub(lambda match: match[0] if len(match[0]) == 2 else rb"\\", text)
+
+
+def _marked(text: bytes | bytearray, mark: bytes) -> bytes | bytearray:
+    """Return text with a mark in place of each pair that a backslash begins."""
+    return text.replace(rb"\\", mark).replace(rb"\"", mark)

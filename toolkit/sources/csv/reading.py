@@ -25,12 +25,13 @@ from toolkit.sources.csv.source import (
     END_MARK,
     CsvSource,
     KeptBackslashes,
+    OpenFile,
     Utf8Stream,
     first_encoding,
     legacy_encodings,
 )
 
-#: The dialect is found in so many bytes.
+#: The dialect is detected from this many bytes.
 _HEAD: Final = 1 << 18
 
 #: pyarrow reads in blocks, and no row may be longer than one.
@@ -42,6 +43,11 @@ _MARK: Final = END_MARK.decode()
 
 # What Excel writes above the rows to say what separates cells.
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=([^\r\n]?)"?(?=[\r\n]|$)', re.IGNORECASE)
+
+_ESCAPED_NOTE: Final = (
+    r"Quotes within cells are escaped by backslashes (\"), where CSV writes them twice; "
+    r"they were read that way, and \\ as one backslash."
+)
 
 
 class RaggedRow(NamedTuple):
@@ -117,8 +123,8 @@ class CsvText:
         if not reasons:
             return replace(self, notes=(*self.notes, *notes)) if notes else self
         rows = np.array(sorted(reasons), np.int64)
-        found = zip(rows.tolist(), self.row_texts(rows), strict=True)
-        ragged = [RaggedRow(int(self.lines[row]), reasons[row], text) for row, text in found]
+        texts = zip(rows.tolist(), self.row_texts(rows), strict=True)
+        ragged = [RaggedRow(int(self.lines[row]), reasons[row], text) for row, text in texts]
         keep = np.ones(len(self.lines), np.bool_)
         keep[rows] = False
         return replace(
@@ -176,34 +182,34 @@ def read_csv_text(
     """
     if delimiter is not None:
         check_delimiter(delimiter)
-    first = first_encoding(source, encoding)
-    try:
-        return _read(source, first, delimiter, at_most, progress)
-    except CsvEncodingError as error:
-        if encoding is not None or first != "utf-8":
-            raise
-        sample = error.sample
-    *guesses, last = legacy_encodings(sample)
-    for guess in guesses:
+    with source.opened() as file:
+        first = first_encoding(source, file, encoding)
         try:
-            return _read(source, guess, delimiter, at_most, progress, is_guess=True)
-        except CsvEncodingError:
-            continue
-    return _read(source, last, delimiter, at_most, progress, is_guess=True)
+            return _read(file, first, delimiter, at_most, progress)
+        except CsvEncodingError as error:
+            if encoding is not None or first != "utf-8":
+                raise
+            sample = error.sample
+        *guesses, last = legacy_encodings(sample)
+        for guess in guesses:
+            try:
+                return _read(file, guess, delimiter, at_most, progress, is_guess=True)
+            except CsvEncodingError:
+                continue
+        return _read(file, last, delimiter, at_most, progress, is_guess=True)
 
 
 def _read(
-    source: CsvSource,
+    file: OpenFile,
     encoding: str,
     delimiter: str | None,
     at_most: int,
     progress: Progress,
     is_guess: bool = False,
 ) -> CsvText:
-    with source.opened() as raw:
-        head = Utf8Stream(raw, encoding, source.name).read(_HEAD).decode(errors="ignore")
+    head = file.text(encoding).read(_HEAD).decode(errors="ignore")
     if (kind := format_of_text(head)) is not None:
-        raise CsvError(f"{source.name} is not CSV but {kind}")
+        raise CsvError(f"{file.name} is not CSV but {kind}")
     line = _SEPARATOR_LINE.match(head)
     above = "" if line is None else line[0]
     if line is not None and line[1] and delimiter is None:
@@ -214,36 +220,51 @@ def _read(
             f"The file is not UTF-8 and was read as {encoding}, which is a guess; "
             f"if names look wrong, pass {argument('encoding')}",
         )
-    texts: list[CsvText] = []
-    failure: CsvError | None = None
     text = head[len(above) :].removesuffix(_MARK)
     exported = export_dialect(text, delimiter)
-    for escape in (None, ESCAPE) if exported is None else (None,):
-        dialect = exported or sniff(text, delimiter, escape)
+
+    plain_dialect = exported or sniff(text, delimiter, None)
+
+    def read(escape: str | None) -> tuple[CsvText | CsvError, QuoteCheck]:
+        dialect = plain_dialect if escape is None else sniff(text, delimiter, escape)
         quotes = QuoteCheck(dialect.delimiter, escape is not None)
+        remarks = notes if escape is None else (*notes, _ESCAPED_NOTE)
         try:
-            texts.append(
-                _text(source, encoding, dialect, quotes, len(above), at_most, progress, notes)
+            result = _text(
+                *(file, encoding, dialect, quotes), len(above), at_most, progress, remarks
             )
         except CsvEncodingError:
             raise
         except CsvError as error:
-            failure = failure or error
-        if not quotes.suggests_escapes:
-            break
-        notes = (
-            *notes,
-            r"Quotes within cells are escaped by backslashes (\"), where CSV writes them twice; "
-            r"they were read that way, and \\ as one backslash.",
-        )
+            return error, quotes
+        return result, quotes
+
+    escaped: CsvText | CsvError | None = None
+    if exported is None and ESCAPE in text and _suggests_escapes(text, plain_dialect):
+        # As it seems to be written. Read otherwise, each row with such a quote is rejected by
+        # itself, and the whole file takes ten times as long.
+        escaped, quotes = read(ESCAPE)
+        if isinstance(escaped, CsvText) and not (escaped.ragged or quotes.has_doubled):
+            return escaped
+    plain, quotes = read(None)
+    results = [plain]
+    if exported is None and quotes.suggests_escapes:
+        results.append(escaped or read(ESCAPE)[0])
+    texts = [each for each in results if isinstance(each, CsvText)]
     if not texts:
-        assert failure is not None
-        raise failure
+        assert isinstance(plain, CsvError)
+        raise plain
     return min(texts, key=lambda text: len(text.ragged))
 
 
+def _suggests_escapes(text: str, dialect: Dialect) -> bool:
+    quotes = QuoteCheck(dialect.delimiter)
+    quotes.take(text.encode(), 0)
+    return quotes.suggests_escapes
+
+
 def _text(
-    source: CsvSource,
+    file: OpenFile,
     encoding: str,
     dialect: Dialect,
     quotes: QuoteCheck,
@@ -253,22 +274,20 @@ def _text(
     notes: tuple[str, ...],
 ) -> CsvText:
     """Return the rows of a file in one dialect, below so many bytes that are not rows."""
-    with source.opened() as raw:
-        stream = Utf8Stream(raw, encoding, source.name, quotes)
-        stream.read(above)
-        size = source.size()
-        parsed = _Parsed(dialect, source.name, at_most)
-        parsed.read(stream, lambda rows: progress("Reading", rows, size * rows // stream.taken))
-    broken = _Broken(quotes.broken, source, encoding)
+    stream = file.text(encoding, quotes)
+    stream.read(above)
+    parsed = _Parsed(dialect, file.name, at_most)
+    parsed.read(stream, lambda rows: progress("Reading", rows, file.size * rows // stream.taken))
+    broken = _Broken(quotes.broken, file, encoding)
     return parsed.result(stream.line_ends, encoding, notes, broken)
 
 
 class _Broken:
     """The quotes that are out of place, and the rows they are in."""
 
-    def __init__(self, quotes: Sequence[BrokenQuote], source: CsvSource, encoding: str) -> None:
+    def __init__(self, quotes: Sequence[BrokenQuote], file: OpenFile, encoding: str) -> None:
         self._quotes = quotes
-        self._source = source
+        self._file = file
         self._encoding = encoding
 
     def reasons(self, lines: Positions) -> dict[int, str]:
@@ -284,16 +303,15 @@ class _Broken:
         starts = lines[list(rows)]
         after = np.append(lines, np.iinfo(np.int64).max)[np.asarray(rows, np.int64) + 1]
         texts = dict.fromkeys(rows, "")
-        with self._source.opened() as raw:
-            stream = io.BufferedReader(Utf8Stream(raw, self._encoding, self._source.name))
-            row = 0
-            for number, line in enumerate(io.TextIOWrapper(stream, "utf-8", newline=""), 1):
-                while row < len(rows) and number >= after[row]:
-                    row += 1
-                if row == len(rows):
-                    break
-                if number >= starts[row]:
-                    texts[rows[row]] += line.removesuffix(_MARK)
+        stream = io.BufferedReader(self._file.text(self._encoding))
+        row = 0
+        for number, line in enumerate(io.TextIOWrapper(stream, "utf-8", newline=""), 1):
+            while row < len(rows) and number >= after[row]:
+                row += 1
+            if row == len(rows):
+                break
+            if number >= starts[row]:
+                texts[rows[row]] += line.removesuffix(_MARK)
         return {row: text.rstrip("\r\n") for row, text in texts.items()}
 
 
@@ -358,7 +376,7 @@ class _Parsed:
                 raise CsvError(f"{self._name} cannot be read as CSV: {error}") from None
 
     def _take(self, batch: pa.RecordBatch) -> None:
-        # With one column the end mark is no ragged row.
+        # With one column the end mark is not a ragged row.
         if batch.num_columns == 1 and batch.num_rows and batch.column(0)[-1].as_py() == _MARK:
             self._is_closed = True
             batch = batch.slice(0, batch.num_rows - 1)

@@ -282,7 +282,7 @@ class ImportReport(Outcome):
         notes += self.warnings
         notes.append(sentence(self.header_reason))
         if self.renamed:
-            named = (f"{name} → {given}" for name, given in self.renamed.items())
+            named = (f"{name} → {name_of}" for name, name_of in self.renamed.items())
             notes.append(f"Columns under another name than in the header: {listed(named)}.")
         return notes
 

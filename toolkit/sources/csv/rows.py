@@ -37,7 +37,7 @@ _MISFIT: Final[Mapping[ColumnType, str]] = {
 }
 
 
-class Rows(NamedTuple):
+class TypedRows(NamedTuple):
     """The rows of a file that can be imported, and those that cannot.
 
     Attributes
@@ -88,7 +88,7 @@ def typed_rows(
     mapped: MappedColumns,
     types: Mapping[int, ColumnType],
     progress: Progress = silent,
-) -> Rows:
+) -> TypedRows:
     """Return the rows below the header with their cells as values.
 
     A row is rejected if it is ragged, has no distinct ID, or holds a cell that does
@@ -97,11 +97,11 @@ def typed_rows(
     text = file.text
     reasons: dict[int, list[str]] = defaultdict(list)
     columns: dict[str, Column] = {}
-    chosen: dict[str, ColumnType] = {}
+    kinds: dict[str, ColumnType] = {}
     for done, (position, name) in enumerate(mapped.properties.items()):
         progress("Typing", done * text.rows // len(mapped.properties), text.rows)
         cells = file.typed(position, types.get(position))
-        columns[name], chosen[name] = cells.column, cells.type
+        columns[name], kinds[name] = cells.column, cells.type
         _note_misfits(reasons, name, text.columns[position], cells)
     if mapped.identifier is None:
         ids = random_ids(len(text.lines))
@@ -127,7 +127,7 @@ def typed_rows(
     if times is not None or reasons:
         ids = ids.take(pa.array(kept))
         columns = {name: column.take(kept) for name, column in columns.items()}
-    return Rows(ids, columns, chosen, rejected, times, tuple(notes))
+    return TypedRows(ids, columns, kinds, rejected, times, tuple(notes))
 
 
 def _note_rounded(reasons: dict[int, list[str]], ids: pa.Array, id_name: str) -> None:
@@ -174,15 +174,15 @@ def _any_present(columns: Mapping[str, Column], rows: int) -> Mask:
 
 def _rejected(text: CsvText, reasons: Mapping[int, list[str]]) -> pd.DataFrame:
     rows = np.array(sorted(reasons), np.int64)
-    found: list[tuple[int, str, str]] = list(text.ragged)
-    found += zip(
+    rejections: list[tuple[int, str, str]] = list(text.ragged)
+    rejections += zip(
         text.lines[rows].tolist(),
         ("; ".join(reasons[row]) for row in rows.tolist()),
         text.row_texts(rows),
         strict=True,
     )
-    found.sort()
-    lines, why, texts = zip(*found, strict=True) if found else ((), (), ())
+    rejections.sort()
+    lines, why, texts = zip(*rejections, strict=True) if rejections else ((), (), ())
     return pd.DataFrame(
         {
             "line": pd.Series(lines, dtype="int64"),
@@ -192,7 +192,7 @@ def _rejected(text: CsvText, reasons: Mapping[int, list[str]]) -> pd.DataFrame:
     )
 
 
-def one_row_an_id(rows: Rows) -> MergedRows:
+def one_row_an_id(rows: TypedRows) -> MergedRows:
     """Return each distinct ID once: of each property its last cell that is not empty (CSV-8)."""
     ids, columns, counts = last_of_each(rows.ids, rows.columns)
     # Of dated rows none takes the place of another: each is an update of its own.
@@ -201,7 +201,7 @@ def one_row_an_id(rows: Rows) -> MergedRows:
     return MergedRows(ids, _filled(columns), duplicates)
 
 
-def filled(rows: Rows) -> dict[str, Column]:
+def filled(rows: TypedRows) -> dict[str, Column]:
     """Return the columns of which a row has a cell."""
     return _filled(rows.columns)
 
@@ -216,14 +216,14 @@ def _count_frame(ids: pa.Array, rows: Positions) -> pd.DataFrame:
     )
 
 
-def placeholder_ids(merged: MergedRows, rows: Rows) -> pd.DataFrame:
+def placeholder_ids(merged: MergedRows, rows: TypedRows) -> pd.DataFrame:
     """Return the distinct IDs that look like a word for none (CSV-8): distinct_id, rows."""
     plain = pc.utf8_lower(pc.utf8_trim_whitespace(merged.ids))
-    known = pa.array(sorted(PLACEHOLDERS), _TEXT)
-    found = merged.ids.filter(pc.is_in(plain, value_set=known))
-    if not len(found):
-        return _count_frame(found, np.zeros(0, np.int64))
-    counted = pc.value_counts(rows.ids.filter(pc.is_in(rows.ids, value_set=found)))
+    placeholders = pa.array(sorted(PLACEHOLDERS), _TEXT)
+    matches = merged.ids.filter(pc.is_in(plain, value_set=placeholders))
+    if not len(matches):
+        return _count_frame(matches, np.zeros(0, np.int64))
+    counted = pc.value_counts(rows.ids.filter(pc.is_in(rows.ids, value_set=matches)))
     return _count_frame(counted.field(0), counted.field(1).to_numpy())
 
 
@@ -257,13 +257,13 @@ def ids_but_for_case(before: Snapshot, ids: pa.Array, id_name: str) -> list[str]
     """
     plain = pc.utf8_lower(ids)
     table = pa.array(before.ids, _TEXT)
-    known = pc.utf8_lower(table)
-    if plain.equals(ids) and known.equals(table):
+    lower_ids = pc.utf8_lower(table)
+    if plain.equals(ids) and lower_ids.equals(table):
         return []
     first, counts = pc.value_counts(plain).flatten()
     is_near = pc.is_in(plain, value_set=first.filter(pc.greater(counts, 1)))
     is_new = before.positions(ids) < 0
-    is_near = pc.or_(is_near, pc.and_(pa.array(is_new), pc.is_in(plain, value_set=known)))
+    is_near = pc.or_(is_near, pc.and_(pa.array(is_new), pc.is_in(plain, value_set=lower_ids)))
     near = ids.filter(is_near)
     if not len(near):
         return []
@@ -284,21 +284,21 @@ def same_value_elsewhere(
     is_new = before.positions(merged.ids) < 0
     if not is_new.any():
         return [0] * len(names)
-    found = []
+    matches = []
     for name in names:
         progress("Comparing", 0, len(merged.ids))
         column = merged.columns.get(name)
         if column is None or column.kind != "text":
-            found.append(0)
+            matches.append(0)
             continue
         at = np.flatnonzero(column.has_value & is_new)
         texts = column.values.take(pa.array(at))
-        known = [value for value in before.column(name).cells() if isinstance(value, str)]
-        if known:
-            in_table = pc.is_in(texts, value_set=pa.array(known, _TEXT))
+        values = [value for value in before.column(name).cells() if isinstance(value, str)]
+        if values:
+            in_table = pc.is_in(texts, value_set=pa.array(values, _TEXT))
             texts = texts.filter(pc.invert(in_table))
-        found.append(len(at) - len(texts.unique()))
-    return found
+        matches.append(len(at) - len(texts.unique()))
+    return matches
 
 
 def random_ids(number: int) -> pa.Array:

@@ -49,7 +49,7 @@ _BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 
-# What spreadsheets and databases still write beside UTF-8. Any single byte
+# What spreadsheets and databases still write besides UTF-8. Any single byte
 # encoding decodes almost anything, so a longer list would only mislead.
 _LEGACY: Final = [
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
@@ -103,8 +103,8 @@ class CsvSource:
                 f"source={glimpse(source, 40)!r} ({type(source).__name__}) cannot be read as CSV; "
                 "a path, bytes, or a file object is needed"
             )
-        given = getattr(source, "name", None)
-        name = Path(given).name if isinstance(given, str) else "data"
+        own_name = getattr(source, "name", None)
+        name = Path(own_name).name if isinstance(own_name, str) else "data"
         try:
             content = _read_and_return(source)
         except UnicodeError as error:
@@ -136,23 +136,24 @@ class CsvSource:
             raise CsvFileError(f"{path} is a folder; give the path of one CSV file in it")
         return cls(Path(path).name, Path(path))
 
-    def size(self) -> int:
-        """Return how many bytes there are, 0 if that is not known as they are packed."""
-        with self.opened() as raw:
-            return 0 if isinstance(raw, gzip.GzipFile) else raw.seek(0, os.SEEK_END)
+    def as_csv(self, text: str) -> CsvSource:
+        """Return the CSV that was made of the file."""
+        return CsvSource(self.name, text.encode(), was_text=True)
 
     @contextmanager
-    def opened(self) -> Iterator[BinaryIO]:
-        """Open the bytes, unpacked if they are gzip."""
+    def opened(self) -> Iterator[OpenFile]:
+        """Open the file, to read it as often as needed; gzip is unpacked."""
         try:
             with self._raw() as raw:
                 start = raw.read(len(_GZIP))
                 raw.seek(0)
                 if start == _GZIP:
                     with gzip.GzipFile(fileobj=raw) as unpacked:
-                        yield cast(BinaryIO, unpacked)
+                        yield OpenFile(self.name, cast(BinaryIO, unpacked), 0)
                 else:
-                    yield raw
+                    size = raw.seek(0, os.SEEK_END)
+                    raw.seek(0)
+                    yield OpenFile(self.name, raw, size)
         except (gzip.BadGzipFile, zlib.error, EOFError) as error:
             raise CsvError(f"{self.name} is a damaged gzip file: {error}") from None
         except FileNotFoundError:
@@ -179,7 +180,31 @@ def _read_and_return(source: IO[Any]) -> Any:
     return content
 
 
-def first_encoding(source: CsvSource, encoding: str | None) -> str:
+@dataclass(frozen=True, eq=False)
+class OpenFile:
+    """A CSV file while it is open.
+
+    Attributes
+    ----------
+    name
+        What messages call it.
+    raw
+        Its bytes.
+    size
+        How many there are, 0 if that is not known because they are packed.
+    """
+
+    name: str
+    raw: BinaryIO
+    size: int
+
+    def text(self, encoding: str, quotes: QuoteCheck | None = None) -> Utf8Stream:
+        """Return the file from its beginning as UTF-8."""
+        self.raw.seek(0)
+        return Utf8Stream(self.raw, encoding, self.name, quotes)
+
+
+def first_encoding(source: CsvSource, file: OpenFile, encoding: str | None) -> str:
     """Return the encoding to try first: the one given, that of a byte order mark, or UTF-8.
 
     Raises
@@ -193,9 +218,8 @@ def first_encoding(source: CsvSource, encoding: str | None) -> str:
                 f"{argument('encoding', encoding)} is for bytes, and {source.name} was opened "
                 "as text; leave it out, or open the file with mode 'rb'"
             )
-        encoding = _known_encoding(encoding)
-    with source.opened() as raw:
-        start = raw.read(4_096)
+        encoding = _encoding_name(encoding)
+    start = file.raw.read(4_096)
     if not start:
         raise CsvError(f"{source.name} is empty")
     if (kind := format_of_bytes(start)) is not None:
@@ -216,7 +240,7 @@ def first_encoding(source: CsvSource, encoding: str | None) -> str:
     return _UTF8
 
 
-def _known_encoding(encoding: str) -> str:
+def _encoding_name(encoding: str) -> str:
     """Return the name Python has for an encoding of text."""
     try:
         name = codecs.lookup(encoding).name
@@ -244,7 +268,7 @@ def legacy_encodings(sample: bytes) -> list[str]:
 def _likely_encoding(text: bytes) -> str:
     letters = len(_HIGH.findall(text))
     in_runs = sum(map(len, _HIGH_RUN.findall(text)))
-    # Accented letters stand alone in words; those of another alphabet together.
+    # Accented letters are alone in words; those of another alphabet together.
     if letters < _FEW and in_runs * 2 <= letters:
         return _COMMON
     matches = sorted(
@@ -348,16 +372,16 @@ class Utf8Stream(io.RawIOBase):
         except UnicodeError as error:
             # A few encodings say no more than that they failed; half surrogate
             # pairs, which some let pass, are found in the text instead.
-            known = isinstance(error, UnicodeDecodeError)
-            given: bytes = error.object if isinstance(error, UnicodeDecodeError) else piece
+            has_place = isinstance(error, UnicodeDecodeError)
+            content: bytes = error.object if isinstance(error, UnicodeDecodeError) else piece
             start = error.start if isinstance(error, UnicodeDecodeError) else 0
-            before = given[:start].decode(self._encoding, "replace") if known else ""
+            before = content[:start].decode(self._encoding, "replace") if has_place else ""
             line = self.line_ends + line_ends(self._ready + before.encode(errors="replace")) + 1
             raise CsvEncodingError(
                 f"{self._name} is not {self._encoding}: byte {self.taken - pending + start:,} "
-                f"(0x{given[start : start + 1].hex()}, line {line:,}) cannot be read; "
+                f"(0x{content[start : start + 1].hex()}, line {line:,}) cannot be read; "
                 f"pass the encoding it has, for example {argument('encoding', 'cp1252')}",
-                given,
+                content,
             ) from None
         self.taken += len(piece)
         return encoded

@@ -30,7 +30,7 @@ from toolkit.sources.csv.types import is_filled, is_key
 
 BYTE_ORDER_MARK: Final = "\ufeff"
 
-#: So many lines may stand above the header.
+#: The header is at most this many lines down.
 _ABOVE: Final = 20
 #: So many lines below the last row are looked at.
 _BELOW: Final = 3
@@ -88,15 +88,15 @@ def find_header(text: CsvText, wanted: frozenset[str] = frozenset()) -> LaidOut:
         return LaidOut(HeaderGuess(False, "no row is as wide as another"), None, text)
     above = _rows_above(text)
     if text.has_wide_first_row:
-        found = _header_at(text, 0, wanted)
-        if found.header.header or not above:
-            return found
+        header = _header_at(text, 0, wanted)
+        if header.header.header or not above:
+            return header
     elif (short := _uneven_header(text)) is not None:
         return short
     if above or not text.has_wide_first_row:
-        found = _header_at(text, above, wanted)
-        if found.header.header:
-            return found
+        header = _header_at(text, above, wanted)
+        if header.header.header:
+            return header
     if text.has_wide_first_row:
         return _header_at(text, 0, wanted)
     reason = f"row 1 is not as wide as the others: {text.ragged[0].reason}"
@@ -291,8 +291,8 @@ def _is_total(text: CsvText, row: int, above: int) -> bool:
         except (pa.ArrowInvalid, ValueError):
             continue
         if len(numbers) > 1 and any(
-            math.isclose(found.as_py(), value, rel_tol=1e-6)
-            for found in (pc.sum(numbers), pc.mean(numbers))
+            math.isclose(total.as_py(), value, rel_tol=1e-6)
+            for total in (pc.sum(numbers), pc.mean(numbers))
         ):
             return True
     return False

@@ -28,7 +28,7 @@ _TEXT: Final = pa.large_string()
 _NUMBER: Final = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
 _INTEGER: Final = r"^-?[0-9]+$"
 _EXPONENT: Final = r"[eE].*$"
-#: Floats hold all integers up to here, and 17 digits are the most that tell two apart.
+#: Floats hold all integers up to here, and 17 digits are the most that distinguish two.
 _EXACT: Final = 2**53
 _DIGITS: Final = 17
 # Numbers shorter than this cannot exceed either.
@@ -170,11 +170,11 @@ def _read(cells: pa.Array, kind: ColumnType) -> tuple[Mask, Any]:
     fitting = _fitting(cells, kind)
     if kind in ("text", "date"):
         return fitting, cells
-    chosen = cells if fitting.all() else cells.filter(pa.array(fitting))
+    kept = cells if fitting.all() else cells.filter(pa.array(fitting))
     if kind == "boolean":
-        return fitting, _mask(pc.equal(pc.ascii_lower(chosen), "true"))
-    whole = _matches(chosen, _INTEGER).all()
-    return fitting, pc.cast(chosen, pa.int64() if whole else pa.float64()).to_numpy()
+        return fitting, _mask(pc.equal(pc.ascii_lower(kept), "true"))
+    whole = _matches(kept, _INTEGER).all()
+    return fitting, pc.cast(kept, pa.int64() if whole else pa.float64()).to_numpy()
 
 
 def _fitting(cells: pa.Array, kind: ColumnType) -> Mask:

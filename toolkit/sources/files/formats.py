@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from toolkit.base import ENDINGS, Progress
 from toolkit.profiles import ProfileTable, ProfileView
 from toolkit.sources.csv.export import export_csv
+from toolkit.sources.csv.source import CsvSource, Source
 from toolkit.sources.files.jsonlines import Messages, read_messages, write_messages
 
 OnError: TypeAlias = Literal["raise", "skip"]
@@ -44,6 +45,10 @@ class Format:
         messages are not read from it.
     is_table
         Whether it has columns to choose, and a row for a user without a profile.
+    table
+        Returns the CSV that a file is, for the CSV import; None: no table is read from it.
+    other_endings
+        Further endings of files whose table is read.
     """
 
     name: str
@@ -53,6 +58,8 @@ class Format:
     write: Callable[[ProfileTable | ProfileView, Path, bool, Progress], Written]
     read: Callable[[Path, OnError], Messages] | None = None
     is_table: bool = False
+    table: Callable[[CsvSource], CsvSource] | None = None
+    other_endings: tuple[str, ...] = ()
 
 
 def _as_csv(
@@ -91,6 +98,8 @@ FORMATS: Final[dict[str, Format]] = {
             media="text/csv;charset=utf-8",
             write=_as_csv,
             is_table=True,
+            table=lambda source: source,
+            other_endings=(".tsv",),
         ),
     )
 }
@@ -104,6 +113,30 @@ def format_of(path: Path) -> Format | None:
     """
     name = path.name.removesuffix(".gz")
     return next((each for each in FORMATS.values() if name.endswith(each.endings)), None)
+
+
+def csv_table(source: Source | CsvSource) -> CsvSource:
+    """Return the CSV of a file, which the end of its name says how to read; by default it is CSV.
+
+    Raises
+    ------
+    CsvError
+        If it cannot be read.
+    """
+    file = source if isinstance(source, CsvSource) else CsvSource.of(source)
+    name = file.name.removesuffix(".gz")
+    readers = (
+        each.table
+        for each in FORMATS.values()
+        if each.table is not None and name.endswith(each.endings + each.other_endings)
+    )
+    return next(readers, lambda csv: csv)(file)
+
+
+def table_endings() -> tuple[str, ...]:
+    """Return what names of files whose table is read may end in."""
+    readable = [each for each in FORMATS.values() if each.table is not None]
+    return tuple(ending for each in readable for ending in each.endings + each.other_endings)
 
 
 def all_endings() -> tuple[str, ...]:

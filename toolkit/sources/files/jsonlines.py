@@ -172,7 +172,7 @@ def _array_or_lines(
     path: Path, number: int, first: bytes, rest: bytes
 ) -> Iterator[tuple[int, Any]]:
     try:
-        found = loads((first + rest).decode("utf-8"))
+        value = loads((first + rest).decode("utf-8"))
     except json.JSONDecodeError as error:
         if error.msg != "Extra data":
             _refuse_array(path, error)
@@ -181,7 +181,7 @@ def _array_or_lines(
         return
     except (ValueError, RecursionError) as error:
         _refuse_array(path, error)
-    yield from enumerate(found, start=1)
+    yield from enumerate(value, start=1)
 
 
 def _refuse_array(path: Path, error: Exception) -> NoReturn:
@@ -260,8 +260,8 @@ def write_messages(
     count = entries = 0
     with whole_file(path) as out:
         texts = (message.as_text() for message in _all_messages(profiles))
-        told = tqdm(texts, "Writing", delay=_PATIENCE, disable=not progress, leave=False)
-        for group in _chunks(told, chunk or 1):
+        watched = tqdm(texts, "Writing", delay=_PATIENCE, disable=not progress, leave=False)
+        for group in _chunks(watched, chunk or 1):
             if count // _NOTICE_EVERY != (count + len(group)) // _NOTICE_EVERY or not count:
                 notice("Writing", count, len(profiles))
             entry = group[0] if chunk is None else f"[{','.join(group)}]"

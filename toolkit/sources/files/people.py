@@ -118,14 +118,14 @@ def read_people(
     if group_key is not None and (not isinstance(group_key, str) or not group_key):
         raise ArgumentError(f"group_key={group_key!r}; text such as 'company' or None is needed")
     read = read_messages(path, progress=progress)
-    found: list[dict[str, Any]] = []
+    profiles: list[dict[str, Any]] = []
     lines: list[int] = []
     for line, entry in zip(read.lines, read, strict=True):
         is_page = isinstance(entry.get("results"), list) and "$distinct_id" not in entry
         for each in entry["results"] if is_page else [entry]:
-            found.append(_message(each, f"{fspath(path)}, line {line}", group_key or USERS))
+            profiles.append(_message(each, f"{fspath(path)}, line {line}", group_key or USERS))
             lines.append(line)
-    return Messages(found, lines, [])
+    return Messages(profiles, lines, [])
 
 
 def _message(entry: Any, where: str, group_key: str) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import Any, Final, NoReturn
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         seen: set[str] = set()
         # Adding to a set returns None: the first name that was there already is found.
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise ValueError(f"the key {twice!r} occurs twice in one object")
-    return found
+    return members
 
 
 def _refuse_constant(name: str) -> NoReturn:

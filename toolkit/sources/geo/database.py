@@ -169,11 +169,11 @@ class GeoDatabase:
             The table they are for, so that only what is stored is unset (GEO-4).
             Without it a message unsets whatever its location lacks.
         """
-        found = [(message, self._location(message, ip)) for message in messages]
-        ids = [_id(message) if location else None for message, location in found]
+        located = [(message, self._location(message, ip)) for message in messages]
+        ids = [_id(message) if location else None for message, location in located]
         stored = None if profiles is None else _stored(profiles, filter(None, ids))
         result: list[Any] = []
-        for (message, location), distinct_id in zip(found, ids, strict=True):
+        for (message, location), distinct_id in zip(located, ids, strict=True):
             if distinct_id is not None:
                 of_profile = None if stored is None else stored.setdefault(distinct_id, set())
                 message = _located(message, location, of_profile)
@@ -202,7 +202,7 @@ class GeoDatabase:
             parsed = parsed.ipv4_mapped or parsed
             if parsed.version == 6 and self._metadata.ip_version == 4:
                 return _NOWHERE
-        return self._known_of(self._record(parsed))
+        return self._properties_of(self._record(parsed))
 
     def _record(self, address: Any) -> Any:
         try:
@@ -221,9 +221,9 @@ class GeoDatabase:
         return _NOWHERE if nearest is None else nearest[0]
 
     def _place_of(self, record: Any) -> tuple[float, float, Mapping[str, str]] | None:
-        known = self._known_of(record)
-        if "$city" not in known:
-            return None  # the middle of a country is no place anybody is at
+        location = self._properties_of(record)
+        if "$city" not in location:
+            return None  # nobody lives at the centre of a country
         located = record.get("location")
         if isinstance(located, Mapping):
             point = _point(located.get("latitude"), located.get("longitude"))
@@ -231,9 +231,9 @@ class GeoDatabase:
             point = _point(record.get("lat", record.get("latitude")), record.get("lng"))
             if point is None and isinstance(record.get("loc"), str):
                 point = _point(*[*record["loc"].split(","), None][:2])
-        return None if point is None else (*point, known)
+        return None if point is None else (*point, location)
 
-    def _known_of(self, record: Any) -> Mapping[str, str]:
+    def _properties_of(self, record: Any) -> Mapping[str, str]:
         """Return what a record says: as nested objects, or flat as some publishers have it."""
         if not isinstance(record, Mapping):
             return _NOWHERE
@@ -241,7 +241,7 @@ class GeoDatabase:
         regions = record.get("subdivisions")
         country = record.get("country")
         zone = located.get("time_zone") if isinstance(located, Mapping) else None
-        found = {
+        properties = {
             "$city": self._name(record.get("city")),
             "$region": self._name(
                 regions[0] if isinstance(regions, list) and regions else record.get("region")
@@ -252,13 +252,13 @@ class GeoDatabase:
             "$timezone": zone or record.get("timezone"),
         }
         return MappingProxyType(
-            {name: each for name, each in found.items() if isinstance(each, str) and each}
+            {name: each for name, each in properties.items() if isinstance(each, str) and each}
         )
 
-    def _name(self, found: Any) -> Any:
-        if not isinstance(found, Mapping):
-            return found
-        names = found.get("names")
+    def _name(self, translations: Any) -> Any:
+        if not isinstance(translations, Mapping):
+            return translations
+        names = translations.get("names")
         if not isinstance(names, Mapping):
             return None
         return names.get(self.language) or names.get("en")
@@ -271,11 +271,11 @@ def _is_number(value: object) -> bool:
 def _point(latitude: object, longitude: object) -> tuple[float, float] | None:
     """Return coordinates in degrees, None if they are not."""
     degrees = []
-    for given, most in ((latitude, 90.0), (longitude, 180.0)):
-        if not _is_number(given) and not isinstance(given, str):
+    for coordinate, most in ((latitude, 90.0), (longitude, 180.0)):
+        if not _is_number(coordinate) and not isinstance(coordinate, str):
             return None
         try:
-            number = float(given)  # type: ignore[arg-type]
+            number = float(coordinate)  # type: ignore[arg-type]
         except (ValueError, OverflowError):
             return None
         if not math.isfinite(number) or abs(number) > most:

@@ -46,7 +46,7 @@ def address_of_each_record(path: str | PathLike[str], tree: Tree) -> list[Addres
     high = np.zeros(1, np.uint64)  # the first and the last 64 bits of each node's address
     low = np.zeros(1, np.uint64)
     seen = np.zeros(0, np.int64)
-    found: list[Address] = []
+    addresses: list[Address] = []
     for depth in range(bits):
         bit = np.uint64(1 << ((bits - 1 - depth) % 64))
         is_high = bits - 1 - depth >= 64
@@ -60,7 +60,7 @@ def address_of_each_record(path: str | PathLike[str], tree: Tree) -> list[Addres
         seen = np.concatenate([seen, records[is_new]])
         for at in ends[first[is_new]].tolist():
             number = int(high[at]) << 64 | int(low[at])
-            found.append(IPv4Address(number) if bits == 32 else IPv6Address(number))
+            addresses.append(IPv4Address(number) if bits == 32 else IPv6Address(number))
 
         # Some networks are written as others: their part of the tree is there once.
         inner = np.flatnonzero(nodes < tree.node_count)
@@ -70,7 +70,7 @@ def address_of_each_record(path: str | PathLike[str], tree: Tree) -> list[Addres
         visited[nodes] = True
         if not len(nodes):
             break
-    return found
+    return addresses
 
 
 def _children(path: str | PathLike[str], tree: Tree) -> tuple[Numbers, Numbers]:
@@ -100,24 +100,24 @@ class Places:
     latitudes: Numbers
     #: Points on the unit sphere, one row per place.
     points: Numbers
-    known: list[Mapping[str, str]]
+    locations: list[Mapping[str, str]]
 
     @classmethod
     def of(cls, places: Mapping[tuple[float, float, tuple[str, ...]], Mapping[str, str]]) -> Places:
-        """Return places by (latitude, longitude, what tells them apart)."""
+        """Return places by (latitude, longitude, what distinguishes them)."""
         order = sorted(places)
         latitudes = np.array([each[0] for each in order], np.float64)
         longitudes = np.array([each[1] for each in order], np.float64)
         return cls(latitudes, _points(latitudes, longitudes), [places[each] for each in order])
 
     def __len__(self) -> int:
-        return len(self.known)
+        return len(self.locations)
 
     def nearest(
         self, latitude: float, longitude: float, within: float
     ) -> tuple[Mapping[str, str], float] | None:
         """Return the nearest place and its distance in km, None if none is *within* so many."""
-        if not self.known:
+        if not self.locations:
             return None
         point = _points(np.array([latitude]), np.array([longitude]))[0]
         # No place is nearer than the difference in latitude.
@@ -133,7 +133,9 @@ class Places:
                 angle = 2.0 * np.arcsin(min(1.0, float(np.sqrt(away[at])) / 2.0))
                 if np.degrees(angle) <= band or band >= widest:
                     distance = float(angle * _EARTH_RADIUS)
-                    return None if distance > within else (self.known[int(start) + at], distance)
+                    return (
+                        None if distance > within else (self.locations[int(start) + at], distance)
+                    )
                 band = min(float(np.degrees(angle)), widest)
             elif band >= widest:
                 return None
@@ -170,6 +172,6 @@ def places_of(
     for address in address_of_each_record(path, tree):
         place = read(record_at(address))
         if place is not None:
-            latitude, longitude, known = place
-            places.setdefault((latitude, longitude, tuple(known.values())), known)
+            latitude, longitude, location = place
+            places.setdefault((latitude, longitude, tuple(location.values())), location)
     return Places.of(places)

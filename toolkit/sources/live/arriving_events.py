@@ -6,7 +6,6 @@ import re
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ from toolkit.base import (
 )
 from toolkit.columns import Column, cell_frame
 from toolkit.events import Events
-from toolkit.updates import OPERATORS
+from toolkit.updates import OPERATORS, Rejection
 
 #: So many events are kept, of so many bytes of JSON together; then the oldest go.
 MOST_EVENTS: Final = 1_000_000
@@ -61,18 +60,9 @@ class Event(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a record: where, and why."""
-
-    index: int
-    field: str
-    reason: str
-    distinct_id: str | None = None
-    insert_id: str | None = None
-
-
-def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool) -> Event | Fault:
+def read_event(
+    raw: object, index: int, size: int, arrival: int, *, strict: bool
+) -> Event | Rejection:
     """Return an event, or why it is not one.
 
     Parameters
@@ -96,12 +86,12 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
     'an event needs a name'
     """
     if not isinstance(raw, Mapping):
-        return Fault(index, "", f"an event is an object, not {type(raw).__name__}")
+        return Rejection(index, reason=f"an event is an object, not {type(raw).__name__}")
     sent = raw.get("properties", {})
     if not isinstance(sent, Mapping):
-        return Fault(index, "properties", f"an object is needed, not {type(sent).__name__}")
+        reason = f"an object is needed, not {type(sent).__name__}"
+        return Rejection(index, property="properties", reason=reason)
     insert_id = sent.get("$insert_id")
-    shown = insert_id[:64] if isinstance(insert_id, str) else None
     field = "event"
     distinct_id: str | None = None
     try:
@@ -114,10 +104,10 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
         field = "properties.distinct_id"
         distinct_id = _distinct_id(sent, strict)
         field = "properties.time"
-        given = sent.get("time")
-        if given is None and strict:
+        sent_time = sent.get("time")
+        if sent_time is None and strict:
             raise InvalidTimeError("missing; seconds or milliseconds since 1970 are needed")
-        time = arrival if given is None else times.parse_time(given)
+        time = arrival if sent_time is None else times.parse_time(sent_time)
         if strict and not _FIRST_TIME <= time <= arrival + _HOUR:
             raise InvalidTimeError("before 1971, or more than an hour ahead")
         field = "properties.$insert_id"
@@ -131,7 +121,7 @@ def read_event(raw: object, index: int, size: int, arrival: int, *, strict: bool
                 # Its column would be that of the name.
                 properties["properties.event" if key == "event" else key] = as_json(value)
     except (InvalidValueError, InvalidTimeError, InvalidIdError) as error:
-        return Fault(index, field, str(error), distinct_id, shown)
+        return Rejection(index, distinct_id, None, field, str(error))
     return Event(
         name, distinct_id, time, insert_id if isinstance(insert_id, str) else None, properties, size
     )
@@ -151,24 +141,24 @@ def unused_of(raw: Mapping[str, Any]) -> list[str]:
 
 
 def _distinct_id(sent: Mapping[str, Any], strict: bool) -> str | None:
-    given = sent.get("distinct_id")
-    if given is None or given == "":
-        if given is None and "$user_id" in sent:
+    sent_id = sent.get("distinct_id")
+    if sent_id is None or sent_id == "":
+        if sent_id is None and "$user_id" in sent:
             return normalise_id(sent["$user_id"])
-        if given is None and "$device_id" in sent:
+        if sent_id is None and "$device_id" in sent:
             return f"$device:{normalise_id(sent['$device_id'])}"
-        if given is None and strict:
+        if sent_id is None and strict:
             raise InvalidIdError('missing; an event of nobody has the distinct_id ""')
         return None
-    distinct_id = normalise_id(given)
+    distinct_id = normalise_id(sent_id)
     if strict and distinct_id.lower() in _NO_IDS:
         raise InvalidIdError(f"{distinct_id!r} is what programs send when they have no ID")
     return distinct_id
 
 
-def _check_insert_id(given: object) -> None:
-    is_fine = isinstance(given, str) and _INSERT_ID.fullmatch(given) is not None
-    if not is_fine or str(given).lower() in _NO_IDS:
+def _check_insert_id(value: object) -> None:
+    is_fine = isinstance(value, str) and _INSERT_ID.fullmatch(value) is not None
+    if not is_fine or str(value).lower() in _NO_IDS:
         raise InvalidValueError(
             "missing or malformed; at most 36 letters, digits and hyphens are needed"
         )
@@ -185,7 +175,7 @@ class ArrivingEvents:
         self._most, self._most_bytes = most, most_bytes
         self._lock = threading.Lock()
         self._rows: deque[Event] = deque()
-        self._known: set[tuple[Any, ...]] = set()
+        self._identities: set[tuple[Any, ...]] = set()
         self._names: set[str] = set()
         self._bytes = 0
         self._version = 0
@@ -196,7 +186,7 @@ class ArrivingEvents:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, arrived: Iterable[tuple[int, Event]]) -> list[Fault]:
+    def add(self, arrived: Iterable[tuple[int, Event]]) -> list[Rejection]:
         """Keep events, each with its place in the request; return those there is no room for."""
         faults = []
         with self._lock:
@@ -207,15 +197,13 @@ class ArrivingEvents:
                         f"the events have {MOST_PROPERTIES:,} different properties already; "
                         "a new one finds no room"
                     )
-                    faults.append(
-                        Fault(index, "properties", reason, event.distinct_id, event.insert_id)
-                    )
+                    faults.append(Rejection(index, event.distinct_id, None, "properties", reason))
                     continue
-                known = _identity(event)
-                if known is not None:
-                    if known in self._known:
+                identity = _identity(event)
+                if identity is not None:
+                    if identity in self._identities:
                         continue
-                    self._known.add(known)
+                    self._identities.add(identity)
                 self._names.update(new)
                 self._rows.append(event)
                 self._bytes += event.size
@@ -224,16 +212,16 @@ class ArrivingEvents:
                 gone = self._rows.popleft()
                 self._bytes -= gone.size
                 self.dropped += 1
-                known = _identity(gone)
-                if known is not None:
-                    self._known.discard(known)
+                identity = _identity(gone)
+                if identity is not None:
+                    self._identities.discard(identity)
         return faults
 
     def clear(self) -> None:
         """Forget all events."""
         with self._lock:
             self._rows.clear()
-            self._known.clear()
+            self._identities.clear()
             self._names = set()
             self._bytes = 0
             self._version += 1

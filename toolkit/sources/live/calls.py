@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple, TypeVar
 
 from toolkit.base import RequestError, StoreBusyError, ToolkitError, dumps
-from toolkit.sources.live.receiver import Outcome, Receiver
+from toolkit.sources.live.receiver import Received, Receiver, field_of, said
 from toolkit.sources.live.segment import CONTEXT
 from toolkit.sources.live.wire import (
     MAX_DATA,
@@ -41,7 +41,7 @@ _SHORT: Final = {
 _BATCHES: Final = ("/v1/batch", "/v1/import")
 #: Parameters with a meaning, and those that need none: a project, a number against caches.
 _PARAMETERS: Final = frozenset({"data", "verbose", "strict", "ip", "project_id", "_", "writeKey"})
-#: What stands beside a batch and needs no answer.
+#: What is next to a batch and needs no answer.
 _ENVELOPE: Final = frozenset(
     {"batch", "context", "writeKey", "sentAt", "timestamp", "receivedAt", "integrations"}
 )
@@ -85,18 +85,18 @@ def endpoint(path: str) -> str:
     >>> endpoint("/engage/"), endpoint("/v1/i")
     ('/engage', '/v1/identify')
     """
-    return _found(path)[0]
+    return _endpoint_of(path)[0]
 
 
-def _found(path: str) -> tuple[str, HttpDialect]:
+def _endpoint_of(path: str) -> tuple[str, HttpDialect]:
     """Return the endpoint a path names, and the dialect that has it."""
     name = path.removesuffix("/")
     for dialect in DIALECTS.values():
         full = dialect.short.get(name, name)
         if full in dialect.endpoints:
             return full, dialect
-    known = ", ".join(endpoints())
-    raise RequestError(404, f"there is nothing at this path; the endpoints are {known}")
+    paths = ", ".join(endpoints())
+    raise RequestError(404, f"there is nothing at this path; the endpoints are {paths}")
 
 
 def endpoints() -> list[str]:
@@ -160,7 +160,7 @@ def answer(
 
     def work() -> Answer:
         read = _read(receiver, call, token) if request is None else request
-        return _found(read.endpoint)[1].answer(receiver, call, read)
+        return _endpoint_of(read.endpoint)[1].answer(receiver, call, read)
 
     return _without_errors(receiver, call, work)
 
@@ -174,15 +174,15 @@ def _without_errors(receiver: Receiver, call: Call, work: Callable[[], _T]) -> _
     try:
         return work()
     except RequestError as error:
-        told, refused = str(error), error
+        text, refused = str(error), error
     except ToolkitError as error:
         # The file is busy, full or gone: what was sent is not written, and may be sent again.
-        told = str(error)
-        refused = RequestError(503 if isinstance(error, StoreBusyError) else 500, told)
+        text = str(error)
+        refused = RequestError(503 if isinstance(error, StoreBusyError) else 500, text)
     except Exception as error:  # a fault of ours, or of a locator; the sender must learn of it
-        told = f"not written: {type(error).__name__}: {error}"
-        refused = RequestError(500, told)
-    receiver.note_refusal(f"HTTP {call.path}", told)
+        text = f"not written: {type(error).__name__}: {error}"
+        refused = RequestError(500, text)
+    receiver.note_refusal(f"HTTP {call.path}", text)
     return refusal(call.path, refused)
 
 
@@ -193,15 +193,15 @@ def _reason(status: int) -> str:
 
 def refusal(path: str, error: RequestError) -> Answer:
     """Return the answer to a request that is refused as a whole, in the form of its API."""
-    known = list(DIALECTS.values())
+    dialects = list(DIALECTS.values())
     # What begins as no dialect's paths do is refused as the first one does.
-    dialect = next((each for each in known if path.startswith(each.begins)), known[0])
+    dialect = next((each for each in dialects if path.startswith(each.begins)), dialects[0])
     content = dialect.refuse(path, error, _reason(error.status))
     return Answer(error.status, dumps(content), True)
 
 
 def _read(receiver: Receiver, call: Call, token: str | None) -> Request:
-    name, dialect = _found(call.path)
+    name, dialect = _endpoint_of(call.path)
     return dialect.read(receiver, call, name, token)
 
 
@@ -245,31 +245,31 @@ def _mixpanel(receiver: Receiver, call: Call, request: Request) -> Answer:
     else:
         outcome = receiver.events(records, source=f"HTTP {name}", strict=strict)
     if name == "/import" and (strict or (asked is None and "verbose" not in parameters)):
-        return _imported(outcome)
+        return _imported(outcome, records)
     if strict:
-        return _judged(outcome)
+        return _judged(outcome, records)
     return _plain(outcome, verbose=parameters.get("verbose", "0") not in ("0", ""))
 
 
-def _plain(outcome: Outcome, *, verbose: bool) -> Answer:
+def _plain(outcome: Received, *, verbose: bool) -> Answer:
     """``1`` if one message or more was taken, ``0`` if none was (documented)."""
     status = int(outcome.accepted > 0)
-    content = dumps({"status": status, "error": outcome.told}) if verbose else str(status)
+    content = dumps({"status": status, "error": outcome.refusal}) if verbose else str(status)
     return Answer(200, content, verbose, outcome.received, outcome.accepted)
 
 
-def _judged(outcome: Outcome) -> Answer:
+def _judged(outcome: Received, records: Sequence[Record]) -> Answer:
     """The verbose answer with each fault."""
     content = {
         "status": int(outcome.accepted > 0),
-        "error": outcome.told,
+        "error": outcome.refusal,
         "num_records_imported": outcome.accepted,
-        "failed_records": _failed(outcome),
+        "failed_records": _failed(outcome, records),
     }
     return Answer(200, dumps(content), True, outcome.received, outcome.accepted)
 
 
-def _imported(outcome: Outcome) -> Answer:
+def _imported(outcome: Received, records: Sequence[Record]) -> Answer:
     """The answer of ``/import``."""
     status = 400 if outcome.faults or not outcome.received else 200
     content: dict[str, Any] = {
@@ -279,22 +279,28 @@ def _imported(outcome: Outcome) -> Answer:
     }
     if status != 200:
         content["error"] = "some data points in the request failed validation"
-        content["failed_records"] = _failed(outcome)
+        content["failed_records"] = _failed(outcome, records)
         if not outcome.received:
-            content["error"] = outcome.told
+            content["error"] = outcome.refusal
     return Answer(status, dumps(content), True, outcome.received, outcome.accepted)
 
 
-def _failed(outcome: Outcome) -> list[dict[str, Any]]:
+def _failed(outcome: Received, records: Sequence[Record]) -> list[dict[str, Any]]:
     return [
         {
             "index": fault.index,
-            "insert_id": fault.insert_id,
-            "field": fault.field,
+            "insert_id": _insert_id(records[fault.index].value),
+            "field": field_of(fault),
             "message": fault.reason,
         }
         for fault in outcome.faults
     ]
+
+
+def _insert_id(record: Any) -> str | None:
+    sent = record.get("properties") if isinstance(record, Mapping) else None
+    own = sent.get("$insert_id") if isinstance(sent, Mapping) else None
+    return own[:64] if isinstance(own, str) else None
 
 
 # Segment's
@@ -309,8 +315,8 @@ def _read_segment(receiver: Receiver, call: Call, name: str, token: str | None) 
     key = content.get("writeKey", parameters.get("writeKey"))
     check_token(token, call.authorization, [key])
     if name in _BATCHES:
-        beside = (each for each in content if each not in _ENVELOPE)
-        receiver.add_notes(f"{each} next to batch" for each in beside)
+        others = (each for each in content if each not in _ENVELOPE)
+        receiver.add_notes(f"{each} next to batch" for each in others)
         records = _batch(content)
     return Request(name, records, parameters)
 
@@ -326,10 +332,9 @@ def _segment(receiver: Receiver, call: Call, request: Request) -> Answer:
     outcome = receiver.segment(request.records, source=f"HTTP {name}", kind=kind)
     answered: dict[str, Any] = {"success": outcome.accepted > 0 or not outcome.received}
     if outcome.faults:
-        answered["message"] = outcome.told
+        answered["message"] = outcome.refusal
         answered["rejected"] = [
-            {"index": fault.index, "message": f"{fault.field}: {fault.reason}".lstrip(": ")}
-            for fault in outcome.faults[:_FEW]
+            {"index": fault.index, "message": said(fault)} for fault in outcome.faults[:_FEW]
         ]
     return Answer(200, dumps(answered), True, outcome.received, outcome.accepted)
 
@@ -381,11 +386,11 @@ def _token(name: str, record: Record) -> object:
     return properties.get("token") if isinstance(properties, dict) else None
 
 
-def check_token(token: str | None, authorization: str, found: Sequence[object]) -> None:
+def check_token(token: str | None, authorization: str, tokens: Sequence[object]) -> None:
     """Refuse what does not know the token: as the user of basic auth, or in every message."""
     if token is None or _same(token, _user_of(authorization)):
         return
-    if found and all(_same(token, each) for each in found):
+    if tokens and all(_same(token, each) for each in tokens):
         return
     raise RequestError(
         401,
@@ -394,10 +399,10 @@ def check_token(token: str | None, authorization: str, found: Sequence[object]) 
     )
 
 
-def _same(token: str, given: object) -> bool:
-    if not isinstance(given, str):
+def _same(token: str, value: object) -> bool:
+    if not isinstance(value, str):
         return False
-    return hmac.compare_digest(token.encode(), given.encode("utf-8", "surrogatepass"))
+    return hmac.compare_digest(token.encode(), value.encode("utf-8", "surrogatepass"))
 
 
 def _user_of(authorization: str) -> str | None:

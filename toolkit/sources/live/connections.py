@@ -59,10 +59,10 @@ class _Stream(IOStream):
 
     def _too_slow(self) -> None:
         if self._arrived and not self.closed():  # else nobody has asked for anything
-            told = f"the headers were not whole after {self._timeout:g} s"
-            self._on_refusal(told)
+            reason = f"the headers were not whole after {self._timeout:g} s"
+            self._on_refusal(reason)
             with suppress(OSError):
-                self.socket.send(_TOO_SLOW.format(len(told), told).encode())
+                self.socket.send(_TOO_SLOW.format(len(reason), reason).encode())
         self.close()
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from toolkit.base import MessageError, completed_by_dir, completions, listed
 from toolkit.events import Events
 from toolkit.profiles import ProfileTable
-from toolkit.sources.live.receiver import ArrivalCounts, Outcome, Receiver
+from toolkit.sources.live.receiver import ArrivalCounts, Received, Receiver
 from toolkit.sources.live.wire import read_records
 from toolkit.updates import Locator
 
@@ -61,13 +61,13 @@ class Consumer:
             raise MessageError(f"endpoint={endpoint!r}; known are {listed(_ENDPOINTS)}")
         records = read_records(json_message.strip())
         source = f"client {endpoint}"
-        outcome: Outcome
+        outcome: Received
         if endpoint in ("people", "groups"):
             outcome = self.receiver.updates(records, source=source, groups=endpoint == "groups")
         else:
             outcome = self.receiver.events(records, source=source)
-        if outcome.told is not None:
-            raise MessageError(f"{outcome.accepted} of {outcome.received} taken; {outcome.told}")
+        if outcome.refusal is not None:
+            raise MessageError(f"{outcome.accepted} of {outcome.received} taken; {outcome.refusal}")
 
     def flush(self) -> None:
         """Do nothing: what was sent is in the table already."""

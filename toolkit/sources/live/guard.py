@@ -44,9 +44,9 @@ class Guard:
     """
 
     def __init__(self, host: str, origins: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:
-        for role, given in (("origins", origins), ("hosts", hosts)):
-            if isinstance(given, str) or not isinstance(given, Iterable):
-                raise ArgumentError(f"{role}={quoted(given):.60}; it is a list of texts")
+        for role, allowed in (("origins", origins), ("hosts", hosts)):
+            if isinstance(allowed, str) or not isinstance(allowed, Iterable):
+                raise ArgumentError(f"{role}={quoted(allowed):.60}; it is a list of texts")
         self.origins = frozenset(_text("origins", each).rstrip("/").lower() for each in origins)
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin):
@@ -104,21 +104,21 @@ class Guard:
             )
         return None
 
-    def _check_host(self, given: str) -> None:
-        name = re.sub(r":\d*$", "", given.lower())
+    def _check_host(self, header: str) -> None:
+        name = re.sub(r":\d*$", "", header.lower())
         if name in self._hosts or (self._is_open and _is_address(name)):
             return
         raise RequestError(
             403,
-            f"the request is for the host {given[:100]!r}, which is not this server. To allow "
+            f"the request is for the host {header[:100]!r}, which is not this server. To allow "
             "the name: toolkit.serve(…, hosts=[…])",
         )
 
 
-def _text(argument: str, given: object) -> str:
-    if not isinstance(given, str):
-        raise ArgumentError(f"{argument} has {given!r}; texts are needed")
-    return given
+def _text(argument: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ArgumentError(f"{argument} has {value!r}; texts are needed")
+    return value
 
 
 def _origin_of(address: str) -> str:

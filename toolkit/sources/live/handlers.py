@@ -36,7 +36,7 @@ _PATIENCE: Final = 256 * 1_048_576
 _ROOM: Final = 4 * 32 * 1_048_576
 #: Bytes of a request's first line and headers: what fits into a GET.
 _MAX_HEADER: Final = 262_144
-#: Bytes of a body that is read beside the thread that writes.
+#: Bytes of a body that is read in another thread than the one that writes.
 _LARGE: Final = 65_536
 #: Seconds in which what has arrived is still answered, once the server is being stopped.
 GRACE: Final = 10.0
@@ -106,10 +106,10 @@ class Intake:
         request: Request | None = None
         if len(call.body) > _LARGE:
             reading = partial(read, self.receiver, call, self.token)
-            found = await loop.run_in_executor(self._reader, reading)
-            if isinstance(found, Answer):
-                return found
-            request = found
+            outcome = await loop.run_in_executor(self._reader, reading)
+            if isinstance(outcome, Answer):
+                return outcome
+            request = outcome
         work = partial(answer, self.receiver, call, self.token, request)
         return await loop.run_in_executor(self._writer, work)
 
@@ -141,7 +141,7 @@ class Endpoint(RequestHandler):
         self._refused: RequestError | None = None
         self._origin: str | None = None
         self._seen = self._counted = 0
-        #: Whether the request is whole and the answer is worked out.
+        #: Whether the request is whole and the answer is ready.
         self.is_waiting = False
         connection: Any = self.request.connection
         #: What it came through.
@@ -287,7 +287,7 @@ class Endpoint(RequestHandler):
             kind = "application/json" if answer.is_json else "text/plain; charset=utf-8"
             self.set_header("Content-Type", kind)
         with suppress(StreamClosedError):  # whoever asked is gone
-            # Half a surrogate pair, quoted from what was sent, is no UTF-8; as an escape it is.
+            # Half a surrogate pair, quoted from what was sent, is not UTF-8, but its escape is.
             content = answer.body.encode("utf-8", "backslashreplace")
             self.finish(content if answer.status != 204 else None)
         with suppress(OSError):  # nobody reads the log any more

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
@@ -17,10 +17,10 @@ import pandas as pd
 from toolkit.base import ArgumentError, MessageError, count, glimpse, listed, times
 from toolkit.events import Events
 from toolkit.profiles import ProfileTable
-from toolkit.sources.live.arriving_events import ArrivingEvents, Event, Fault, read_event, unused_of
+from toolkit.sources.live.arriving_events import ArrivingEvents, Event, read_event, unused_of
 from toolkit.sources.live.segment import GROUP_KEY, translate
 from toolkit.sources.live.wire import Record
-from toolkit.updates import KNOWN_FIELDS, Locator, is_meta, operators_of
+from toolkit.updates import KNOWN_FIELDS, Locator, Rejection, is_meta, operators_of
 
 #: So many messages are remembered for a live view, and so many rejections.
 REMEMBERED: Final = 500
@@ -32,7 +32,7 @@ _NOTED: Final = 5
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Received:
     """What became of the records of one request.
 
     Attributes
@@ -45,20 +45,19 @@ class Outcome:
 
     received: int
     accepted: int
-    faults: Sequence[Fault] = ()
+    faults: Sequence[Rejection] = ()
 
     @property
-    def told(self) -> str | None:
+    def refusal(self) -> str | None:
         """What was not taken, in a sentence; None if all was."""
         if not self.received:
             return "no messages"
         if not self.faults:
             return None
         first = self.faults[0]
-        field = f"{first.field}: " if first.field else ""
         more = len({fault.index for fault in self.faults})
-        told = f"message {first.index}: {field}{first.reason}"
-        return told if more == 1 else f"{told} ({count(more, 'message')} with faults in all)"
+        text = f"message {first.index}: {said(first)}"
+        return text if more == 1 else f"{text} ({count(more, 'message')} with faults in all)"
 
 
 class Arrival(NamedTuple):
@@ -109,7 +108,7 @@ class Receiver:
             raise ArgumentError(f"a ProfileTable is needed, not {type(profiles).__name__}")
         if geo is not None and not callable(getattr(geo, "locate", None)):
             raise ArgumentError(f"geo={glimpse(geo)!r}; an object with a method locate is needed")
-        profiles.groups(group_key)  # refuses what is no group key
+        profiles.groups(group_key)  # refuses what is not a group key
         self.profiles = profiles
         self._geo = geo
         self._group_key = group_key
@@ -124,74 +123,76 @@ class Receiver:
 
     def updates(
         self, records: Sequence[Record], *, source: str, groups: bool, ip: str | None = None
-    ) -> Outcome:
+    ) -> Received:
         """Apply updates of users, or of *groups*, in their order and as one batch.
 
         When it returns, what was accepted is as permanent as the table is.
         """
         messages: list[tuple[int, Any]] = []
-        faults: list[Fault] = []
+        faults: list[Rejection] = []
         for index, record in enumerate(records):
             message = record.value
             if isinstance(message, Mapping) and groups != ("$group_key" in message):
                 wanted = "$group_key and $group_id" if groups else "$distinct_id"
                 other = "/engage" if groups else "/groups"
                 reason = f"{wanted} needed here; the other kind of profile is updated at {other}"
-                faults.append(Fault(index, "", reason, _address(message)))
+                faults.append(Rejection(index, _address(message), reason=reason))
             else:
                 messages.append((index, message))
         accepted = self._apply(messages, faults, source, ip)
         self.add_notes(_unknown_fields(messages))
-        outcome = Outcome(len(records), accepted, _in_order(faults))
-        told = [(_address(record.value), _update_told(record.value)) for record in records]
-        self._note(source, told, outcome, events=0)
+        outcome = Received(len(records), accepted, _in_order(faults))
+        lines = [(_address(record.value), _update_text(record.value)) for record in records]
+        self._note(source, lines, outcome, events=0)
         return outcome
 
-    def events(self, records: Sequence[Record], *, source: str, strict: bool = False) -> Outcome:
+    def events(self, records: Sequence[Record], *, source: str, strict: bool = False) -> Received:
         """Keep events."""
-        faults: list[Fault] = []
+        faults: list[Rejection] = []
         arrived = self._read_events(
             [(index, record.value, record.size) for index, record in enumerate(records)],
             faults,
             strict,
         )
         refused = self.kept.add(arrived)
-        outcome = Outcome(len(records), len(arrived) - len(refused), _in_order([*faults, *refused]))
-        told = [_event_told(record.value) for record in records]
-        self._note(source, told, outcome, events=len(records))
+        outcome = Received(
+            len(records), len(arrived) - len(refused), _in_order([*faults, *refused])
+        )
+        lines = [_event_text(record.value) for record in records]
+        self._note(source, lines, outcome, events=len(records))
         return outcome
 
-    def segment(self, records: Sequence[Record], *, source: str, kind: str | None) -> Outcome:
+    def segment(self, records: Sequence[Record], *, source: str, kind: str | None) -> Received:
         """Take Segment's messages, each of its own kind unless all are of one *kind*."""
         updates: list[tuple[int, Any]] = []
         sent: list[tuple[int, Any, int]] = []
-        faults: list[Fault] = []
-        told: list[tuple[str, str]] = []
+        faults: list[Rejection] = []
+        lines: list[tuple[str, str]] = []
         for index, record in enumerate(records):
             try:
-                found = translate(record.value, kind, self._group_key)
+                translation = translate(record.value, kind, self._group_key)
             except MessageError as error:
-                faults.append(Fault(index, "", str(error)))
-                told.append(("", _shown(record.value, _SHORT)))
+                faults.append(Rejection(index, reason=str(error)))
+                lines.append(("", _shown(record.value, _SHORT)))
                 continue
-            self.add_notes(found.unused)
-            if found.kind == "update":
-                updates.append((index, found.value))
-                told.append((_address(found.value), _update_told(found.value)))
+            self.add_notes(translation.unused)
+            if translation.kind == "update":
+                updates.append((index, translation.value))
+                lines.append((_address(translation.value), _update_text(translation.value)))
             else:
-                sent.append((index, found.value, record.size))
-                told.append(_event_told(found.value))
+                sent.append((index, translation.value, record.size))
+                lines.append(_event_text(translation.value))
         accepted = self._apply(updates, faults, source, None)
         arrived = self._read_events(sent, faults, strict=False)
         refused = self.kept.add(arrived)
         faults += refused
         accepted += len(arrived) - len(refused)
-        outcome = Outcome(len(records), accepted, _in_order(faults))
-        self._note(source, told, outcome, events=len(sent))
+        outcome = Received(len(records), accepted, _in_order(faults))
+        self._note(source, lines, outcome, events=len(sent))
         return outcome
 
     def _apply(
-        self, messages: list[tuple[int, Any]], faults: list[Fault], source: str, ip: str | None
+        self, messages: list[tuple[int, Any]], faults: list[Rejection], source: str, ip: str | None
     ) -> int:
         """Apply messages with their places in the request; return how many were accepted."""
         if not messages:
@@ -199,8 +200,7 @@ class Receiver:
         sent = [message for _, message in messages]
         result = self.profiles.apply(sent, source=source, progress=False, geo=self._geo, ip=ip)
         for each in result.rejections:
-            field = " ".join(filter(None, [each.operator, each.property]))
-            faults.append(Fault(messages[each.index][0], field, each.reason, each.distinct_id))
+            faults.append(replace(each, index=messages[each.index][0]))
         self.add_notes(
             each.reason
             if each.operator is None
@@ -211,13 +211,13 @@ class Receiver:
         return result.applied
 
     def _read_events(
-        self, sent: list[tuple[int, Any, int]], faults: list[Fault], strict: bool
+        self, sent: list[tuple[int, Any, int]], faults: list[Rejection], strict: bool
     ) -> list[tuple[int, Event]]:
         arrival = times.now()
         arrived = []
         for index, value, size in sent:
             event = read_event(value, index, size, arrival, strict=strict)
-            if isinstance(event, Fault):
+            if isinstance(event, Rejection):
                 faults.append(event)
             else:
                 arrived.append((index, event))
@@ -227,22 +227,21 @@ class Receiver:
     # What a person sees
 
     def _note(
-        self, source: str, told: Sequence[tuple[str, str]], outcome: Outcome, *, events: int
+        self, source: str, lines: Sequence[tuple[str, str]], outcome: Received, *, events: int
     ) -> None:
         now = times.now()
         reasons: dict[int, str] = {}
         for fault in outcome.faults:
-            field = f"{fault.field}: " if fault.field else ""
-            reasons.setdefault(fault.index, _shown(f"{field}{fault.reason}", 2 * _SHORT))
+            reasons.setdefault(fault.index, _shown(said(fault), 2 * _SHORT))
         with self._lock:
             first = self._tally.messages + 1
             self._tally = ArrivalCounts(
-                self._tally.updates + len(told) - events,
+                self._tally.updates + len(lines) - events,
                 self._tally.events + events,
                 self._tally.rejected + len(reasons),
             )
-            for index, (distinct_id, what) in enumerate(told):
-                if index in reasons or index >= len(told) - REMEMBERED:
+            for index, (distinct_id, what) in enumerate(lines):
+                if index in reasons or index >= len(lines) - REMEMBERED:
                     reason = reasons.get(index, "")
                     arrival = Arrival(first + index, now, source, distinct_id, what, reason)
                     self._recent.append(arrival)
@@ -323,7 +322,17 @@ def note_words(notes: Mapping[str, int]) -> str | None:
     return f"Taken, but not used as sent: {listed(named, _NOTED)}" if named else None
 
 
-def _in_order(faults: list[Fault]) -> list[Fault]:
+def field_of(fault: Rejection) -> str:
+    """Return which part of a record a fault is in; "" for all of it."""
+    return " ".join(filter(None, [fault.operator, fault.property]))
+
+
+def said(fault: Rejection) -> str:
+    """Return a fault with its place in the record."""
+    return f"{field_of(fault)}: {fault.reason}".removeprefix(": ")
+
+
+def _in_order(faults: list[Rejection]) -> list[Rejection]:
     return sorted(faults, key=lambda fault: fault.index)
 
 
@@ -340,7 +349,7 @@ def _address(message: object) -> str:
     return _shown(message.get("$distinct_id", ""), _SHORT)
 
 
-def _update_told(message: object) -> str:
+def _update_text(message: object) -> str:
     """Return what an update does, in a few words."""
     if not isinstance(message, Mapping):
         return _shown(message, _SHORT)
@@ -348,12 +357,12 @@ def _update_told(message: object) -> str:
     for name in operators_of(message):
         argument = message[name]
         names = argument if isinstance(argument, Mapping | list) else ()
-        told = listed((_shown(each, 40) for each in names), _NAMED)
-        parts.append(f"{_shown(name, 40)} {told}".strip())
+        names_text = listed((_shown(each, 40) for each in names), _NAMED)
+        parts.append(f"{_shown(name, 40)} {names_text}".strip())
     return ", ".join(parts)[:_SHORT]
 
 
-def _event_told(raw: object) -> tuple[str, str]:
+def _event_text(raw: object) -> tuple[str, str]:
     """Return whose an event is, and what, in a few words."""
     if not isinstance(raw, Mapping):
         return "", _shown(raw, _SHORT)

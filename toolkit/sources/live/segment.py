@@ -151,13 +151,13 @@ def renamed(traits: Mapping[str, Any]) -> dict[str, Any]:
     >>> renamed({"firstName": "Ann", "plan": "pro", "createdAt": "2026-01-01"})
     {'$first_name': 'Ann', 'plan': 'pro', '$created': '2026-01-01'}
     """
-    found: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
     for name, value in traits.items():
         target = TRAITS.get(name, name)
         is_better = target == name or target not in traits
         if is_better and not (name == "createdAt" and "created" in traits):
-            found[target] = value
-    return found
+            properties[target] = value
+    return properties
 
 
 def _event(message: Mapping[str, Any], kind: str, group_key: str) -> dict[str, Any]:
@@ -203,14 +203,14 @@ def _user(message: Mapping[str, Any]) -> Any:
     raise MessageError("neither userId nor anonymousId")
 
 
-def _is_missing(given: object) -> bool:
-    return given is None or given == ""
+def _is_missing(value: object) -> bool:
+    return value is None or value == ""
 
 
 def _object(message: Mapping[str, Any], field: str, of: str = "") -> Mapping[str, Any]:
-    found = message.get(field)
-    if found is None:
+    value = message.get(field)
+    if value is None:
         return {}
-    if not isinstance(found, Mapping):
-        raise MessageError(f"{of}{field} is an object, not {type(found).__name__}")
-    return found
+    if not isinstance(value, Mapping):
+        raise MessageError(f"{of}{field} is an object, not {type(value).__name__}")
+    return value

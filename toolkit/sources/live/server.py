@@ -180,7 +180,7 @@ class Server:
         return f"<Server: {where}; {self._state()}>"
 
     def _repr_html_(self) -> str:
-        told = f"Listening at {self.url}" if self.is_running else "Stopped"
+        place = f"Listening at {self.url}" if self.is_running else "Stopped"
         facts = {
             "Profiles": len(self.profiles),
             "Updates": self.tally.updates,
@@ -197,15 +197,15 @@ class Server:
         if (noted := self.receiver.noted) is not None:
             notes.append(noted)
         notes.append("tk.LiveView(server) shows what arrives.")
-        return html.card("Server", html.paragraph(told), html.facts(facts), html.notes(notes))
+        return html.card("Server", html.paragraph(place), html.facts(facts), html.notes(notes))
 
 
 def _bound(host: str, port: int) -> socket.socket:
     """Return a socket that listens."""
     opened: socket.socket | None = None
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = addresses[0]
         opened = socket.socket(family, kind, protocol)
         if os.name == "posix":  # elsewhere it would let two programs have one port
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -220,12 +220,12 @@ def _bound(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             ours = any(server.port == port for server in _running)
             by = "a server of this kernel: call its stop() first" if ours else "another program"
-            told = f"port {port} is in use by {by}. Or give another port; {free} takes a free one"
+            text = f"port {port} is in use by {by}. Or give another port; {free} takes a free one"
         elif error.errno in (errno.EACCES, errno.EPERM):
-            told = f"port {port} may not be used; give one from 1024 on, or {free} for a free one"
+            text = f"port {port} may not be used; give one from 1024 on, or {free} for a free one"
         else:
-            told = f"nothing can listen at {host!r}, port {port}: {error.strerror or error}"
-        raise ServeError(told) from error
+            text = f"nothing can listen at {host!r}, port {port}: {error.strerror or error}"
+        raise ServeError(text) from error
 
 
 def serve(
@@ -277,7 +277,7 @@ def serve(
     ServeError
         If the port is in use, or nothing can listen there.
     ArgumentError
-        If an argument is none of what is allowed.
+        If an argument is not allowed.
 
     Examples
     --------

@@ -41,7 +41,7 @@ def serve_until_stopped(
     try:
         with serve(profiles, **options) as server:
             if log:
-                server.intake.on_answer = lambda *given: say(_line(*given))
+                server.intake.on_answer = lambda *arguments: say(_line(*arguments))
             for each in (signal.SIGINT, signal.SIGTERM):
                 before[each] = signal.signal(each, stop)
             say(f"Listening at {server.url} ({_who(server)}). Stop it with Ctrl-C.")
@@ -70,7 +70,7 @@ def _who(server: Server) -> str:
 
 def _line(method: str, path: str, answer: Answer) -> str:
     time = datetime.now().strftime("%H:%M:%S")
-    told = "refused" if answer.status >= 400 and not answer.received else ""
+    refusal = "refused" if answer.status >= 400 and not answer.received else ""
     if answer.received:
-        told = f"{answer.accepted:,} of {answer.received:,} taken"
-    return f"{time} {answer.status} {method} {path[:80]} {told}".rstrip()
+        refusal = f"{answer.accepted:,} of {answer.received:,} taken"
+    return f"{time} {answer.status} {method} {path[:80]} {refusal}".rstrip()

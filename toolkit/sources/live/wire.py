@@ -212,10 +212,10 @@ def _field_text(data: str) -> str:
         return text
     packed = re.sub(r"\s", "+", text).replace("-", "+").replace("_", "/").rstrip("=")
     try:
-        found = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+        unpacked = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except binascii.Error:
         raise RequestError(400, "data is neither JSON nor base64") from None
-    return _utf8(found, "data").strip()
+    return _utf8(unpacked, "data").strip()
 
 
 def read_records(text: str, most: int = MAX_MESSAGE) -> list[Record]:
@@ -313,9 +313,9 @@ def _lines(text: str) -> Iterator[tuple[Any, int, int]]:
 
 
 def _skip(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    assert found is not None  # nothing at all matches too
-    return found.end()
+    match = _SPACE.match(text, at)
+    assert match is not None  # nothing at all matches too
+    return match.end()
 
 
 def _expect_end(text: str, at: int) -> None:
@@ -332,10 +332,10 @@ def _value(text: str, at: int) -> tuple[Any, int]:
     except RecursionError:
         raise RequestError(400, "the JSON is nested too deeply") from None
     except ValueError as error:
-        told = str(error)
-        if "integer string conversion" in told:
-            told = f"an integer of more than {MAX_DIGITS:,} digits cannot be read"
-        raise RequestError(400, told) from None
+        reason = str(error)
+        if "integer string conversion" in reason:
+            reason = f"an integer of more than {MAX_DIGITS:,} digits cannot be read"
+        raise RequestError(400, reason) from None
 
 
 def _no_json(error: json.JSONDecodeError) -> RequestError:
