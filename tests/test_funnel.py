@@ -523,7 +523,7 @@ def test_uniques_count_a_user_once_in_each_segment_by_the_first_entry_there() ->
     df = held(("A", "x"), ("B", None), ("A", "y"), ("B", None), ("A", "x"), ("B", None))
     report = tk.funnel(df, None, ["A", "B"], by="item")
     assert by_segment(report) == {"x": [1, 1], "y": [1, 1]}
-    assert report.summary["overall_conversion"].tolist() == [1.0, 1.0]
+    assert report.summary["overall_rate"].tolist() == [1.0, 1.0]
     assert by_segment(tk.funnel(df, None, ["A", "B"], by="item", count="total"))["x"] == [2, 2]
 
 
@@ -559,7 +559,7 @@ def test_null_is_not_set_and_the_next_step_counts() -> None:
 def test_the_time_and_the_name_of_the_event_can_be_looked_at() -> None:
     df = clock(("A", "10:00"), ("B", "11:00"))
     report = tk.funnel(df, None, ["A", "B"], by="time")
-    assert by_segment(report) == {"2026-05-01T10:00:00Z": [1, 1]}
+    assert by_segment(report) == {pd.Timestamp("2026-05-01T10:00:00Z"): [1, 1]}
     named = tk.funnel(df, None, ["A", "B"], by="event", attribution="last")
     assert by_segment(named) == {"B": [1, 1]}
     late = tk.funnel(df, None, ["A", "B"], where=event["time"] > "2026-05-01T10:30Z")
@@ -577,14 +577,14 @@ def test_segments_stand_by_entries_then_by_name_and_not_set_last() -> None:
         "step",
         "event",
         "count",
-        "conversion",
-        "step_conversion",
+        "rate",
+        "step_rate",
         "average_seconds",
         "median_seconds",
     ]
     assert table["step"].tolist() == [1, 2] * 4
     assert [str(dtype) for dtype in table.dtypes] == [
-        *("str", "int64", "str", "int64", "float64", "float64", "float64", "float64")
+        *("category", "int64", "str", "int64", "float64", "float64", "float64", "float64")
     ]
 
 
