@@ -90,7 +90,7 @@ def asked() -> dict[str, Any]:
         "retention": (tk.retention, ("Sign Up",), {}),
         "retention users": (tk.retention, ("Sign Up",), {"measure": "users"}),
         "retention sum": (tk.retention, ("Sign Up",), SUM),
-        "frequency": (tk.frequency, ("Sign Up",), {"count": "exactly"}),
+        "frequency": (tk.frequency, ("Sign Up",), {"criteria": "exactly"}),
         "lifecycle": (tk.lifecycle, (), {"unit": "week"}),
         "flows": (tk.flows, ("View",), {"before": 1, "after": 2}),
         "profiles": (tk.profile_report, (), {}),
