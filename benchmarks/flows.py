@@ -78,7 +78,7 @@ def main() -> None:
     def ours() -> Answer:
         report = flows(events, table, "Purchase", by=user["plan"])
         keys = ["user.plan", "step", "from", "to"]
-        found = report.table.set_index(keys)["value"]
+        found = report.table.set_index(keys)["count"]
         return {key: [value] for key, value in found.to_dict().items() if value}
 
     def theirs() -> Answer:

@@ -128,7 +128,7 @@ def main() -> None:
 
     def lifecycle() -> Cells:
         report = tk.lifecycle(events, table, unit="week", by=user["plan"])
-        return _cells(report.table, "time", "status", "value")
+        return _cells(report.table, "time", "status", "count")
 
     def asked(query: str) -> Cells:
         rows = sql.execute(query).fetchall()

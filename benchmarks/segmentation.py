@@ -91,7 +91,7 @@ def questions(
                 measure="unique",
                 where=(user["plan"] == "pro") & (event["amount"] > 0.5),
                 unit=None,
-            ).table["value"][0]
+            ).table["count"][0]
         },
         "duckdb": lambda: {
             "": duck.sql(
@@ -114,7 +114,7 @@ def questions(
 def by_plan(table: pd.DataFrame) -> Answer:
     """Return the numbers of a report by plan and day."""
     keys = zip(table["user.plan"], table["time"].dt.tz_localize(None), strict=True)
-    return dict(zip(keys, table["value"], strict=True))
+    return dict(zip(keys, table.iloc[:, -1], strict=True))
 
 
 def by_day(rows: list[tuple[object, ...]]) -> Answer:

@@ -45,7 +45,8 @@ def counts(report: Report) -> list[int]:
 
 
 def by_segment(report: Report) -> dict[str, list[int]]:
-    grouped = report.table.groupby(report.table.columns[0], sort=False)
+    table = report.labelled(report.table)
+    grouped = table.groupby(table.columns[0], sort=False)
     return {segment: rows["count"].tolist() for segment, rows in grouped}
 
 

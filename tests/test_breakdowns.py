@@ -50,7 +50,7 @@ def test_each_combination_that_occurs_is_a_segment(
     report = tk.segmentation(shop, profiles, None, by=[user["plan"], "item"], unit=None)
 
     # pro: hat of ann's view and of her purchase, sock of that and of cem's view.
-    assert list(report.table.columns) == ["user.plan", "event.item", "value"]
+    assert list(report.table.columns) == ["user.plan", "event.item", "count"]
     assert rows(report.table) == [
         ("pro", "hat", 2),
         ("pro", "sock", 2),
@@ -93,7 +93,7 @@ def test_users_and_cells_name_what_a_segment_is_by_each_breakdown(
     assert report.users(segment=("pro", "sock")) == ["ann", "cem"]
     assert report.users(segment=("pro", None)) == ["cem"]
     for row in range(len(report.table)):
-        assert len(report.users(**report.cell(row))) == report.table["value"].iloc[row]
+        assert len(report.users(**report.cell(row))) == report.table["count"].iloc[row]
 
 
 @pytest.mark.parametrize(

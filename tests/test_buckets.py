@@ -18,7 +18,7 @@ def counted(values: list[Any], by: Any, **arguments: Any) -> dict[str, int]:
     """Return how many events each segment has, in the order of the table."""
     frame = events_of(*[("Buy", "ann", 0)] * len(values), x=pd.Series(values, dtype=object))
     table = tk.segmentation(frame, None, "Buy", by=by, unit=None, **arguments).table
-    return dict(zip(table["event.x"], table["value"], strict=True))
+    return dict(zip(table["event.x"], table["count"], strict=True))
 
 
 # -- numbers ----------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_a_property_may_be_cut_in_two_ways_and_each_column_says_how() -> None:
     frame = events_of(("Buy", "ann", "2026-05-01T10:20Z"), ("Buy", "bob", "2026-05-02T10:40Z"))
     by = [tk.bucket(event["time"], "day of week"), tk.bucket(event["time"], "hour of day")]
     report = tk.segmentation(frame, None, "Buy", by=by, unit=None)
-    assert list(report.table) == ["event.time by day of week", "event.time by hour of day", "value"]
+    assert list(report.table) == ["event.time by day of week", "event.time by hour of day", "count"]
     assert report.table.to_numpy().tolist() == [["Friday", "10:00", 1], ["Saturday", "10:00", 1]]
     assert report.users(**report.cell(1)) == ["bob"]
     priced = frame.assign(item=[4, 7])

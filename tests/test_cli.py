@@ -149,7 +149,7 @@ def test_report_prints_the_table_and_writes_chart_and_csv(
         assert main([*given, *by]) == 0
         assert "kitchen" in capsys.readouterr().out
         assert chart.read_bytes()[1:4] == b"PNG"
-        assert pd.read_csv(table)["value"].sum() == 2_544
+        assert pd.read_csv(table)["count"].sum() == 2_544
 
 
 def test_show_a_table_and_a_profile(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -124,7 +124,7 @@ def test_COHORT_3_who_is_in_it_stays(profiles: tk.ProfileTable) -> None:
     assert list(paying) == ["ann", "cem"]
     assert list(profiles.where(paying)) == ["ann", "cem"]
     report = tk.segmentation(SHOP, profiles, "Buy", where=paying, unit=None, at="event time")
-    assert report.table["value"].tolist() == [3]
+    assert report.table["count"].tolist() == [3]
 
 
 # -- as a filter and a breakdown ----------------------------------------------------------
@@ -135,9 +135,9 @@ def test_COHORT_4_as_a_breakdown_it_has_two_segments(profiles: tk.ProfileTable) 
 
     table = tk.segmentation(SHOP, profiles, None, by=buyers, unit=None).table
 
-    assert list(table.columns) == ["user.cohort", "value"]
+    assert list(table.columns) == ["user.cohort", "count"]
     assert table["user.cohort"].tolist() == ["In Regulars", "Not in Regulars"]
-    assert table["value"].tolist() == [3, 3]
+    assert table["count"].tolist() == [3, 3]
 
 
 def test_COHORT_4_two_of_one_name_are_refused(profiles: tk.ProfileTable) -> None:
@@ -146,7 +146,7 @@ def test_COHORT_4_two_of_one_name_are_refused(profiles: tk.ProfileTable) -> None
         tk.segmentation(SHOP, profiles, None, by=[first, second], unit=None)
     by = [first, second.named("B")]
     report = tk.segmentation(SHOP, profiles, None, by=by, unit=None, measure="unique")
-    for row, value in enumerate(report.table["value"]):
+    for row, value in enumerate(report.table["count"]):
         assert len(report.users(**report.cell(row))) == value
 
 
@@ -158,7 +158,7 @@ def test_COHORT_4_of_several_each_is_judged_alone(profiles: tk.ProfileTable) -> 
         SHOP, profiles, None, by=[buyers, viewers], unit=None, measure="unique"
     )
 
-    assert dict(zip(report.table["user.cohort"], report.table["value"], strict=True)) == {
+    assert dict(zip(report.table["user.cohort"], report.table["count"], strict=True)) == {
         "In A": 2,
         "Not in A": 1,
         "In B": 2,
@@ -175,8 +175,8 @@ def test_COHORT_4_events_without_an_id_are_not_in_it() -> None:
 
     table = tk.segmentation(df, None, None, by=found, unit=None).table
 
-    assert table["value"].tolist() == [1, 5]
-    assert tk.segmentation(df, None, None, where=~found, unit=None).table["value"][0] == 5
+    assert table["count"].tolist() == [1, 5]
+    assert tk.segmentation(df, None, None, where=~found, unit=None).table["count"][0] == 5
 
 
 @pytest.mark.parametrize("at", ["latest", "event time"])
@@ -331,7 +331,7 @@ def test_a_saved_cohort_is_there_in_another_session(tmp_path: Path) -> None:
         assert saved["Friends"].name == "Friends" and "d\"e'é" in saved["Friends"]
         text = 'cohort("Regulars") and event["amount"] > 10'
         report = tk.segmentation(SHOP, profiles, "Buy", where=text, unit=None)
-        assert report.table["value"].tolist() == [1]
+        assert report.table["count"].tolist() == [1]
         del saved["Friends"]
         assert list(saved) == ["Regulars"]
         with pytest.raises(KeyError):

@@ -532,9 +532,9 @@ def test_the_roles_of_columns_are_names_too_where_they_are_called_otherwise(
     data = {"what": ["View", "Buy"], "who": [7, 7], "when": ["2026-05-01", "2026-05-02"]}
     events = tk.Events(pd.DataFrame(data), event="what", distinct_id="who", time="when")
     report = tk.segmentation(events, None, None, unit=None, where=condition)
-    assert report.table["value"].tolist() == [counted]
+    assert report.table["count"].tolist() == [counted]
     # A column of that name is that column.
     named = tk.Events(pd.DataFrame({**data, "time": [1, 2]}), "what", "who", "when")
     assert tk.segmentation(named, None, None, unit=None, where='event["time"] == 2').table[
-        "value"
+        "count"
     ].tolist() == [1]

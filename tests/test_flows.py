@@ -44,7 +44,7 @@ def path_of(df: pd.DataFrame, anchor: Any, **options: Any) -> tuple[str, ...]:
 def links(report: Any) -> dict[tuple[Any, ...], int]:
     table = report.table
     keys = table.columns[: table.columns.get_loc("to") + 1].tolist()
-    return table.set_index(keys)["value"].to_dict()
+    return table.set_index(keys)["count"].to_dict()
 
 
 # -- what a path is -----------------------------------------------------------------------
@@ -244,7 +244,7 @@ def shop() -> pd.DataFrame:
 
 def test_a_row_a_link_in_order_with_shares(shop: pd.DataFrame) -> None:
     table = tk.flows(shop, None, "View", after=2).table
-    assert table.columns.tolist() == ["step", "from", "to", "value", "share", "step_share"]
+    assert table.columns.tolist() == ["step", "from", "to", "count", "rate", "step_rate"]
     assert table.round(3).values.tolist() == [
         [1, "View", "Cart", 2, 0.667, 0.667],
         [1, "View", "(drop-off)", 1, 0.333, 0.333],
@@ -331,7 +331,7 @@ def test_several_breakdowns(shop: pd.DataFrame) -> None:
     assert report.table.columns[:2].tolist() == ["user.plan", "event.item"]
     assert report.users(segment=("free", "hat"), step=0) == ["bob"]
     for row in range(len(report.table)):
-        assert len(report.users(**report.cell(row))) == report.table["value"][row]
+        assert len(report.users(**report.cell(row))) == report.table["count"][row]
     report.plot(segment=("free", "hat"))
 
 
@@ -357,7 +357,7 @@ def test_paths_that_are_not_over_are_said_to_be_incomplete() -> None:
 def test_sessions_are_named_and_those_that_may_go_on_are_said_to_be_incomplete() -> None:
     df = events_of(("A", "ann", 3600), ("B", "ann", 4200), ("A", "ann", 9000), ("C", "bob", 10800))
     report = tk.flows(df, None, "A", after=1, count="sessions")
-    assert report.table["value"].tolist() == [1, 1]
+    assert report.table["count"].tolist() == [1, 1]
     assert report.title == "After A: paths of sessions within 30 days"
     assert not report.notes
     df.loc[3, "time"] = later(10799)

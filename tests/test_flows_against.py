@@ -124,7 +124,7 @@ def links(report: Any) -> dict[tuple[Any, ...], int]:
     table = report.table
     keys = table.columns[: table.columns.get_loc("to") + 1].tolist()
     assert not table.duplicated(keys).any()
-    return table[table["value"] > 0].set_index(keys)["value"].to_dict()
+    return table[table["count"] > 0].set_index(keys)["count"].to_dict()
 
 
 @pytest.mark.parametrize("count", ["unique", "total"])
@@ -264,9 +264,9 @@ def test_random_events_counted_in_SQL_give_the_same(question: dict[str, Any]) ->
     assert links(report) == expected
     for row, line in enumerate(report.table.to_dict("records")):
         found = report.users(**report.cell(row))
-        assert len(found) <= line["value"]
+        assert len(found) <= line["count"]
         if question["count"] == "unique":
-            assert len(found) == line["value"]
+            assert len(found) == line["count"]
 
 
 Path = tuple[str, str, list[str | None]]
@@ -435,14 +435,14 @@ def test_a_loop_over_users_gives_the_same_links_nodes_paths_and_users(
         step, name = node["step"], node["event"]
         if step >= 0 and step < question["after"]:
             leaving = mine[(mine["step"] == step + 1) & (mine["from"] == name)]
-            assert leaving["value"].sum() == node["count"]
+            assert leaving["count"].sum() == node["count"]
         if step <= 0 and -step < before:
             entering = mine[(mine["step"] == step - 1) & (mine["to"] == name)]
-            assert entering["value"].sum() == node["count"]
+            assert entering["count"].sum() == node["count"]
         if step:
             side = "to" if step > 0 else "from"
             here = mine[(mine["step"] == step) & (mine[side] == name)]
-            assert here["value"].sum() == node["count"]
+            assert here["count"].sum() == node["count"]
 
     # Whole paths, and whose they are.
     told = Counter((segment, whole_path(path, before)) for _, segment, path in paths)

@@ -32,7 +32,7 @@ def events_of(**visits: list[float]) -> pd.DataFrame:
 def first(report: Any) -> list[int]:
     """Return the users of the first cohort."""
     table = report.table
-    return table.loc[table["cohort"] == table["cohort"].iloc[0], "users"].tolist()
+    return table.loc[table["cohort"] == table["cohort"].iloc[0], "count"].tolist()
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_the_sample_data_counted_in_SQL_give_the_same_cell_by_cell(
     keys = zip(
         found["user.plan"], found["cohort"].dt.strftime("%Y-%m-%d"), found["units"], strict=True
     )
-    ours = dict(zip(keys, zip(found["size"], found["users"], strict=True), strict=True))
+    ours = dict(zip(keys, zip(found["size"], found["count"], strict=True), strict=True))
     expected = expected[expected["units"] >= (criteria == "at_least")]
     keys = zip(
         expected["plan"], expected["cohort"].dt.strftime("%Y-%m-%d"), expected["units"], strict=True
@@ -153,7 +153,7 @@ def test_the_sample_data_counted_in_SQL_give_the_same_cell_by_cell(
     assert ours == theirs
     assert len(ours) > 1_000
     for row in range(0, len(report.table), 97):
-        assert len(report.users(**report.cell(row))) == report.table["users"][row]
+        assert len(report.users(**report.cell(row))) == report.table["count"][row]
 
 
 @pytest.mark.parametrize(

@@ -523,7 +523,7 @@ def test_uniques_count_a_user_once_in_each_segment_by_the_first_entry_there() ->
     df = held(("A", "x"), ("B", None), ("A", "y"), ("B", None), ("A", "x"), ("B", None))
     report = tk.funnel(df, None, ["A", "B"], by="item")
     assert by_segment(report) == {"x": [1, 1], "y": [1, 1]}
-    assert report.summary["overall_conversion"].tolist() == [1.0, 1.0]
+    assert report.summary["overall_rate"].tolist() == [1.0, 1.0]
     assert by_segment(tk.funnel(df, None, ["A", "B"], by="item", count="total"))["x"] == [2, 2]
 
 
@@ -577,14 +577,14 @@ def test_segments_stand_by_entries_then_by_name_and_not_set_last() -> None:
         "step",
         "event",
         "count",
-        "conversion",
-        "step_conversion",
+        "rate",
+        "step_rate",
         "average_seconds",
         "median_seconds",
     ]
     assert table["step"].tolist() == [1, 2] * 4
     assert [str(dtype) for dtype in table.dtypes] == [
-        *("str", "int64", "str", "int64", "float64", "float64", "float64", "float64")
+        *("category", "int64", "str", "int64", "float64", "float64", "float64", "float64")
     ]
 
 

@@ -55,8 +55,8 @@ def test_rates_are_of_the_first_step_and_of_the_step_before() -> None:
     )
     table = tk.funnel(df, None, list("ABC")).table
     assert table["count"].tolist() == [4, 3, 1]
-    assert table["conversion"].tolist() == [1, 0.75, 0.25]
-    assert table["step_conversion"].tolist() == [1, 0.75, 1 / 3]
+    assert table["rate"].tolist() == [1, 0.75, 0.25]
+    assert table["step_rate"].tolist() == [1, 0.75, 1 / 3]
 
 
 def test_times_are_from_the_step_before_and_unknown_where_there_is_none() -> None:
@@ -102,19 +102,19 @@ def test_the_summary_has_a_row_a_segment() -> None:
         "user.plan",
         "entries",
         "conversions",
-        "conversion",
+        "rate",
         "average_seconds",
         "median_seconds",
-        "overall_conversion",
-        "others_conversion",
+        "overall_rate",
+        "others_rate",
         "p_value_against_others",
     ]
     assert summary["user.plan"].tolist() == ["pro", "free"]
     assert summary["entries"].tolist() == [2, 1]
     assert summary["conversions"].tolist() == [1, 1]
     assert summary["average_seconds"].tolist() == [20, 40]
-    assert summary["overall_conversion"].tolist() == [2 / 3, 2 / 3]
-    assert summary["others_conversion"].tolist() == [1, 0.5]
+    assert summary["overall_rate"].tolist() == [2 / 3, 2 / 3]
+    assert summary["others_rate"].tolist() == [1, 0.5]
     assert summary["p_value_against_others"].isna().all()
     plain = tk.funnel(df, None, list("ABC")).summary
     assert plain["conversions"].tolist() == [2]
@@ -170,7 +170,7 @@ def test_with_a_list_the_others_of_an_element_are_the_users_without_it() -> None
     profiles = profiles_of({name: {"tags": tags[name[0]]} for name in df["distinct_id"].unique()})
     summary = tk.funnel(df, profiles, ["A", "B"], by=user["tags"]).summary.set_index("user.tags")
     assert summary.loc["p", "entries"] == 80
-    assert summary.loc["p", "others_conversion"] == 25 / 85
+    assert summary.loc["p", "others_rate"] == 25 / 85
     assert summary.loc["p", "p_value_against_others"] == p_value(40, 80, 25, 85)
     assert summary.loc["q", "p_value_against_others"] == p_value(50, 90, 15, 75)
 
@@ -325,7 +325,7 @@ def test_no_events_give_rows_of_zeros_and_rates_of_nothing() -> None:
     for df in (events_of(), events_of(("C", "ann", 0))):
         report = tk.funnel(df, profiles_of({}), ["A", "B"])
         assert counts(report) == [0, 0]
-        assert report.table["conversion"].isna().all()
+        assert report.table["rate"].isna().all()
         assert report.is_empty
         assert report.users() == []
         assert len(tk.funnel(df, profiles_of({}), ["A", "B"], by=user["plan"]).table) == 0

@@ -62,12 +62,12 @@ def log(*named: Any, name: str = "View", ids: Any = None) -> Events:
 
 def counted(events: Events, where: Any = None, by: Any = PLAN, **further: Any) -> dict[str, int]:
     report = tk.segmentation(events, companies(), "View", by=by, where=where, unit=None, **further)
-    return dict(zip(report.table[report.table.columns[0]], report.table["value"], strict=True))
+    return dict(zip(report.table[report.table.columns[0]], report.table["count"], strict=True))
 
 
 def number(events: Events, where: Any) -> int:
     table = tk.segmentation(events, companies(), "View", where=where, unit=None).table
-    return int(table["value"].iloc[0])
+    return int(table["count"].iloc[0])
 
 
 # -- the expression -----------------------------------------------------------------------
@@ -182,7 +182,7 @@ def test_GROUP_2_numbers_are_normalised_and_what_is_no_id_is_left_out() -> None:
 def test_GROUP_2_without_a_group_a_profile_or_a_property_it_is_not_set() -> None:
     events = log("acme", "nobody", None, [], "7")
     report = tk.segmentation(events, companies(), "View", by=PLAN, unit=None)
-    assert dict(zip(report.table["company.plan"], report.table["value"], strict=True)) == {
+    assert dict(zip(report.table["company.plan"], report.table["count"], strict=True)) == {
         "pro": 1,
         "(not set)": 4,
     }
@@ -270,7 +270,7 @@ def test_GROUP_3_one_of_the_groups_is_enough_for_a_comparison(
     frame = events.frame.assign(n=range(6))
     frame.loc[0, "distinct_id"] = "ann"
     report = tk.segmentation(Events(frame), companies(), "View", by="n", where=where, unit=None)
-    kept = report.table[report.table["value"] > 0]["event.n"]
+    kept = report.table[report.table["count"] > 0]["event.n"]
     assert sorted(map(int, kept)) == expected
 
 
@@ -286,7 +286,7 @@ def test_two_group_keys_stand_in_one_comparison() -> None:
     frame["team"] = [["red"], ["red", "blue"], "blue", None]
     where = group("team")["plan"] == PLAN
     table = tk.segmentation(frame, profiles, "View", where=where, unit=None).table
-    assert table["value"].tolist() == [2]
+    assert table["count"].tolist() == [2]
     crossed = tk.segmentation(
         frame, profiles, "View", by=[PLAN, group("team")["plan"]], unit=None
     ).table
@@ -424,7 +424,7 @@ def test_GROUP_2_events_meet_the_state_their_groups_had_then() -> None:
     plans = [None if isinstance(plan, float) else plan for plan in frame["company.plan"]]
     assert plans == [None, "free", ["free", "old"], ["pro", "old"], None]
     report = tk.segmentation(events, profiles, "View", by=PLAN, unit=None, at="event time")
-    assert dict(zip(report.table["company.plan"], report.table["value"], strict=True)) == {
+    assert dict(zip(report.table["company.plan"], report.table["count"], strict=True)) == {
         "free": 2,
         "old": 2,
         "pro": 1,
@@ -454,12 +454,12 @@ def test_GROUP_5_reports_count_groups_in_place_of_users() -> None:
     of_groups = events.by_group("company")
     table = profiles.groups("company")
     unique = tk.segmentation(of_groups, table, "View", measure="unique", by=user["plan"], unit=None)
-    assert unique.table.to_dict("list") == {"user.plan": ["free", "pro"], "value": [1, 1]}
+    assert unique.table.to_dict("list") == {"user.plan": ["free", "pro"], "count": [1, 1]}
     assert unique.users(segment="pro") == ["acme"]
     total = tk.segmentation(of_groups, table, "View", unit=None).table
-    assert total["value"].tolist() == [5]
+    assert total["count"].tolist() == [5]
     both = tk.segmentation(of_groups, table, "View", measure="unique", by=PLAN, unit=None).table
-    assert dict(zip(both["company.plan"], both["value"], strict=True)) == {"free": 1, "pro": 1}
+    assert dict(zip(both["company.plan"], both["count"], strict=True)) == {"free": 1, "pro": 1}
     assert of_groups.frame["distinct_id"].tolist() == ["ann", "bob", "bob", "ann", "cy"]
     assert repr(tk.match(of_groups, table)).startswith("4 of 5 events (2 of 2 distinct IDs)")
 
@@ -584,7 +584,7 @@ def test_a_property_of_the_one_group_of_an_event_is_measured() -> None:
 def test_a_report_on_groups_is_of_their_table() -> None:
     table = companies().groups("company")
     found = tk.profile_report(table, by=PLAN).table
-    assert dict(zip(found["company.plan"], found["value"], strict=True)) == {
+    assert dict(zip(found["company.plan"], found["count"], strict=True)) == {
         "pro": 2,
         "free": 1,
         "(not set)": 1,
@@ -598,4 +598,4 @@ def test_numbers_of_groups_fall_in_ranges() -> None:
     table = tk.segmentation(
         log("acme", ["acme", "7"], ["acme", "hooli"], None), companies(), "View", by=by, unit=None
     ).table
-    assert table["value"].tolist() == [3, 1, 1]
+    assert table["count"].tolist() == [3, 1, 1]

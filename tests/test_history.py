@@ -461,7 +461,7 @@ def test_JOIN_4_in_a_report_breaks_down_and_filters_as_of_the_event(
         purchases(), profiles, "Purchase", unit=None, at="event time",
         where=(user["plan"] == "free") & (event["amount"] < 5),
     )  # fmt: skip
-    assert filtered.table["value"].tolist() == [1]
+    assert filtered.table["count"].tolist() == [1]
     assert filtered.users() == ["ann"]
 
 

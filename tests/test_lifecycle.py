@@ -50,7 +50,7 @@ def lives(report: Any, segment: str | None = None) -> dict[str, list[int]]:
     table = report.table
     if segment is not None:
         table = table[table.iloc[:, 0] == segment]
-    return {status: table.loc[table["status"] == status, "value"].tolist() for status in STATUSES}
+    return {status: table.loc[table["status"] == status, "count"].tolist() for status in STATUSES}
 
 
 def test_a_user_is_new_then_returning_then_dormant_once_then_resurrecting() -> None:
@@ -61,7 +61,7 @@ def test_a_user_is_new_then_returning_then_dormant_once_then_resurrecting() -> N
         "resurrecting": [0, 0, 0, 0, 1],
         "dormant": [0, 0, 1, 0, 0],
     }
-    assert report.table.columns.tolist() == ["time", "status", "value"]
+    assert report.table.columns.tolist() == ["time", "status", "count"]
     assert report.table["status"].head(4).tolist() == list(STATUSES)
     assert report.users(time="2026-05-05", status="resurrecting") == ["ann"]
     assert report.users(time="2026-05-05") == ["ann", "bob"]
@@ -76,7 +76,7 @@ def test_active_users_of_a_period_are_those_of_the_one_before_less_the_dormant_a
     report = tk.lifecycle(events, None, unit="week")
     found = {status: np.array(numbers) for status, numbers in lives(report).items()}
     active = found["new"] + found["returning"] + found["resurrecting"]
-    counted = tk.segmentation(events, None, None, measure="unique", unit="week").table["value"]
+    counted = tk.segmentation(events, None, None, measure="unique", unit="week").table["count"]
     np.testing.assert_array_equal(active, counted)
     np.testing.assert_array_equal(active[:-1] - found["dormant"][1:], found["returning"][1:])
     assert found["new"].sum() == len(events.ids.texts)
@@ -278,7 +278,7 @@ def in_sql(
                 where not exists (
                     from active b where b.id = a.id and b.period = a.period + to_{unit}s(1))
             )
-            select segment, period as time, status, count(*) as value from judged
+            select segment, period as time, status, count(*) as count from judged
             where period >= date_trunc('{unit}', $start::timestamp) and period < $end::timestamp
             group by all
             """,
@@ -291,8 +291,8 @@ def assert_same(report: Any, expected: pd.DataFrame) -> None:
     found["time"] = found["time"].dt.tz_convert("UTC").dt.tz_localize(None)
     keys = ["segment", "time", "status"]
     left = found.rename(columns={"user.plan": "segment"})
-    left = left[left["value"] > 0].set_index(keys)["value"].to_dict()
-    assert left == expected.set_index(keys)["value"].to_dict()
+    left = left[left["count"] > 0].set_index(keys)["count"].to_dict()
+    assert left == expected.set_index(keys)["count"].to_dict()
     segments = found["user.plan"].nunique()
     assert len(found) == segments * found["time"].nunique() * 4
 
@@ -341,7 +341,7 @@ def test_random_events_counted_in_SQL_give_the_same(
     people = pd.DataFrame(list(plans.items()), columns=["id", "segment"], dtype="str")
     assert_same(report, in_sql(df, people, unit, start, "2024-03-06"))
     for row, line in enumerate(report.table.to_dict("records")):
-        assert len(report.users(**report.cell(row))) == line["value"]
+        assert len(report.users(**report.cell(row))) == line["count"]
 
 
 # -- what a person sees -------------------------------------------------------------------
@@ -401,7 +401,7 @@ def test_every_part_of_a_bar_stands_for_its_users() -> None:
         assert words.endswith(f": {len(report.users(**cell))}")
         assert words.startswith(cell["status"])
         hit += 1
-    assert hit == (report.table["value"] > 0).sum()
+    assert hit == (report.table["count"] > 0).sum()
 
 
 def test_what_lifecycle_declares_are_the_parameters_of_its_function() -> None:

@@ -49,7 +49,7 @@ def test_EVENT_2_every_report_says_how_many_events_have_no_name(report: str, not
 def test_EVENT_2_they_count_as_any_event_and_as_none_of_a_name() -> None:
     events = events_with(None)
     counted = [
-        int(tk.segmentation(events, None, name, unit=None).table["value"].sum())
+        int(tk.segmentation(events, None, name, unit=None).table["count"].sum())
         for name in (None, "View", "Buy")
     ]
     assert counted == [4, 1, 1]

@@ -139,7 +139,7 @@ def test_every_place_in_a_picture_stands_for_the_users_of_its_number(
         cell = picture.spots.cell(place)
         assert cell is not None
         row = next(at for at in range(len(report.table)) if report.cell(at) == cell)
-        value = int(report.table["value"][row])
+        value = int(report.table["count"][row])
         assert len(report.users(**cell)) == value
         assert picture.spots.words(place).endswith(f"{value}")
 
@@ -231,7 +231,7 @@ def test_on_axes_of_ones_own_all_that_is_drawn_can_be_seen(
             events, profiles, "Buy", by=user["plan"], compare="previous", **two_days
         ),
     }
-    assert (reports["lifecycle"].table.query("status == 'dormant'")["value"] > 0).any()
+    assert (reports["lifecycle"].table.query("status == 'dormant'")["count"] > 0).any()
     for name, report in reports.items():
         ax = Figure().subplots(1, 2)[0]
         alone = report.plot(Figure(layout="constrained").subplots())

@@ -84,7 +84,7 @@ WANTED = {
     "cohort": {"ids", "name", "named", "definition", "notes", "among", "condition"},
     "condition": {"is_set", "isin", "contains", "any", "as_number", "text"},
     "taker": {"profiles", "events", "send", "log", "tally"},
-    "report": {"table", "plot", "users", "cell", "notes", "title"},
+    "report": {"table", "wide", "plot", "users", "cell", "notes", "title"},
     "result": {"applied", "created", "rejected", "warnings", "batch_id"},
 }
 

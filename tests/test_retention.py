@@ -872,7 +872,8 @@ def in_sql(
 def assert_same(report: Any, expected: pd.DataFrame, since: str = "2000-01-01") -> None:
     """Compare the cohorts from *since* on; one that the range cuts is left to other tests."""
     expected = expected[expected["cohort"] >= since]
-    found = report.table[report.table["cohort"] >= pd.Timestamp(since, tz="UTC")]
+    found = report.labelled(report.table)
+    found = found[found["cohort"] >= pd.Timestamp(since, tz="UTC")]
     found["cohort"] = found["cohort"].dt.tz_convert("UTC").dt.tz_localize(None)
     found["segment"] = found[report.definition["by"]] if report.definition["by"] else "all"
     keys = ["segment", "cohort", "bucket"]
@@ -1105,7 +1106,7 @@ def test_segments_sums_and_users_are_those_of_a_loop(
             if counted:
                 users.setdefault(key, set()).add(who)
                 sums[key] = sums.get(key, 0) + sum(counted)
-    found = report.table
+    found = report.labelled(report.table)
     for line in found.to_dict("records"):
         key = (line[by.label], f"{line['cohort']:%Y-%m-%d}", line["bucket"])
         assert line["size"] == len(sizes.get(key[:2], ()))

@@ -56,12 +56,12 @@ def rows(report: Report) -> Rows:
 
 
 def values(report: Report) -> list[int]:
-    return report.table["value"].tolist()
+    return report.table["count"].tolist()
 
 
 def segments(report: Report) -> dict[str, int]:
     table = report.table
-    return dict(zip(table.iloc[:, 0], table["value"], strict=True))
+    return dict(zip(table.iloc[:, 0], table["count"], strict=True))
 
 
 @pytest.fixture
@@ -117,8 +117,9 @@ def test_a_breakdown_has_a_row_for_every_segment_and_bucket(
         ("free", "2026-05-03T00:00+00:00", 1),
         ("free", "2026-05-04T00:00+00:00", 0),
     ]
-    assert report.table.columns.tolist() == ["user.plan", "time", "value"]
-    assert [str(dtype) for dtype in report.table.dtypes] == ["str", "datetime64[us, UTC]", "int64"]
+    assert report.table.columns.tolist() == ["user.plan", "time", "count"]
+    kinds = [str(dtype) for dtype in report.table.dtypes]
+    assert kinds == ["category", "datetime64[us, UTC]", "int64"]
 
 
 def test_segments_stand_by_value_then_by_name_and_not_set_last(profiles: tk.ProfileTable) -> None:
@@ -152,7 +153,7 @@ def test_a_report_does_not_change_with_the_table(
     report = tk.segmentation(shop, profiles, "Buy", by=user["plan"], unit=None)
     profiles.set("ann", {"plan": "gone"})
     table = report.table
-    table["value"] = 0
+    table["count"] = 0
     assert segments(report) == {"pro": 2, "free": 1, "(not set)": 1}
     assert report.users(segment="pro") == ["ann"]
 
@@ -224,7 +225,7 @@ def test_a_list_of_the_user_counts_each_distinct_element_once() -> None:
 def test_segments_are_called_by_their_value(value: Json, segment: str) -> None:
     profiles = profiles_of({"a": {"x": value}, "z": {"x": {"an": "object"}}})
     report = tk.segmentation(events_of(("Buy", "a", 0)), profiles, "Buy", by=user["x"], unit=None)
-    assert rows(report) == [(segment, 1)]
+    assert report.labelled(report.table).to_numpy().tolist() == [[segment, 1]]
     assert report.users(segment=segment) == ["a"]
 
 
@@ -256,7 +257,7 @@ def test_equal_values_are_one_segment_and_alike_ones_are_told_apart() -> None:
 def test_a_breakdown_column_is_named_after_its_property(name: str) -> None:
     profiles = profiles_of({"a": {name: "x"}})
     report = tk.segmentation(events_of(("Buy", "a", 0)), profiles, "Buy", by=user[name])
-    assert report.table.columns.tolist() == [f"user.{name}", "time", "value"]
+    assert report.table.columns.tolist() == [f"user.{name}", "time", "count"]
 
 
 @pytest.mark.parametrize("dtype", ["str", "category", "string[pyarrow]", object])
@@ -455,7 +456,7 @@ def test_times_at_the_ends_of_the_calendar_ask_for_a_range() -> None:
 
 
 def test_no_events_give_no_rows_unless_a_range_is_given(profiles: tk.ProfileTable) -> None:
-    for by, columns in ((None, ["time", "value"]), (user["plan"], ["user.plan", "time", "value"])):
+    for by, columns in ((None, ["time", "count"]), (user["plan"], ["user.plan", "time", "count"])):
         report = tk.segmentation(events_of(), profiles, "Buy", by=by)
         assert (report.table.columns.tolist(), len(report.table)) == (columns, 0)
         assert report.users() == []
@@ -650,9 +651,9 @@ def test_a_list_of_one_breakdown_and_an_empty_one_are_fine(
     shop: pd.DataFrame, profiles: tk.ProfileTable
 ) -> None:
     one = tk.segmentation(shop, profiles, "Buy", by=[user["plan"]], unit=None)
-    assert one.table.columns.tolist() == ["user.plan", "value"]
+    assert one.table.columns.tolist() == ["user.plan", "count"]
     none = tk.segmentation(shop, profiles, "Buy", by=[], unit=None)
-    assert none.table.columns.tolist() == ["value"]
+    assert none.table.columns.tolist() == ["count"]
 
 
 def test_user_properties_need_profiles(shop: pd.DataFrame) -> None:
@@ -831,7 +832,7 @@ def test_numbers_and_users_are_those_of_a_loop(
         dict(events) if measure == "total" else {cell: len(ids) for cell, ids in users.items()}
     )
     found = {}
-    for row in report.table.itertuples(index=False):
+    for row in report.labelled(report.table).itertuples(index=False):
         segment = "(not set)" if by is None else row[0]
         found[segment, row[-2].strftime("%Y-%m-%d")] = row[-1]
     assert {cell: value for cell, value in found.items() if value} == expected
@@ -963,7 +964,7 @@ def test_a_report_in_a_notebook_has_title_picture_table_and_notes(
 
 def test_the_repr_has_the_numbers_and_the_notes(shop: pd.DataFrame) -> None:
     report = tk.segmentation(shop, None, "Buy", unit=None)
-    assert repr(report) == "Buy: events\n1 row\n   value\n0      4"
+    assert repr(report) == "Buy: events\n1 row\n   count\n0      4"
 
 
 def test_text_is_drawn_in_the_colour_of_the_users_style(

@@ -102,12 +102,16 @@ crowds = st.fixed_dictionaries(
 )
 
 
-def told(report: Any, by: list[str], metric: str = "value") -> dict[tuple[Any, ...], float]:
+def number(table: pd.DataFrame) -> str:
+    return "count" if "count" in table else "value"
+
+
+def told(report: Any, by: list[str], metric: str | None = None) -> dict[tuple[Any, ...], float]:
     """Return the cells of a report that hold something, by segment and day."""
     table = report.table
     days = (table["time"] - FIRST).dt.days if "time" in table else [0] * len(table)
     keys = zip(*(table[name] for name in by), days, strict=True)
-    return dict(zip(keys, table[metric], strict=True))
+    return dict(zip(keys, table[metric or number(table)], strict=True))
 
 
 def assert_alike(ours: dict[Any, float], theirs: dict[Any, float], *, empty: float = 0.0) -> None:
@@ -465,7 +469,7 @@ def test_of_the_sample_data_each_measure_by_plan_a_month_is_what_sql_says(
     theirs = {(plan, pd.Timestamp(month)): value for plan, month, value in rows}
     table = report.table
     local = table["time"].dt.tz_localize(None)
-    ours = dict(zip(zip(table["user.plan"], local, strict=True), table["value"], strict=True))
+    ours = dict(zip(zip(table["user.plan"], local, strict=True), table[number(table)], strict=True))
     assert_alike(ours, theirs, empty=empty_of(measure))
 
 
@@ -492,7 +496,7 @@ def test_of_the_sample_data_ages_fall_in_steps_of_ten(sample: Any) -> None:
         for step, users in rows
     ]
     assert [tuple(row) for row in report.table.to_numpy().tolist()] == named
-    assert np.isfinite(report.table["value"]).all()
+    assert np.isfinite(report.table[number(report.table)]).all()
 
 
 @pytest.mark.parametrize("has_hidden", [False, True])
@@ -547,7 +551,7 @@ def test_filters_of_one_event_choose_what_pandas_chooses(
                 found = tk.segmentation(
                     events, table, name, measure=measure, where=condition, unit=unit
                 )
-                assert found.table["value"].tolist() == wanted.tolist()
+                assert found.table["count"].tolist() == wanted.tolist()
         strangers = frame[named & shown & frame["distinct_id"].notna()]
         strangers = strangers[~strangers["distinct_id"].isin(plans)]["distinct_id"]
         note = f"{len(strangers):,} events of {strangers.nunique():,} distinct IDs, before"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -427,3 +428,12 @@ def test_a_backup_that_is_restored_while_a_table_is_open_is_read_anew(path: Path
         profiles.add("1", {"n": 10})
         assert profiles["1"] == {"n": 11}
         assert profiles.check().problems == ()
+
+
+def test_statements_have_no_numbered_parameters() -> None:
+    """Python 3.12 warns of ``?1`` with a sequence, and 3.14 refuses it."""
+    room = Path(store.__file__).parent
+    numbered = re.compile(r"[=<>( ]\?\d")
+    texts = {path.name: path.read_text() for path in room.rglob("*.py")}
+    assert "rows.py" in texts
+    assert [name for name, text in texts.items() if numbered.search(text)] == []

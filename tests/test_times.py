@@ -214,7 +214,7 @@ def test_TIME_1_a_batch_number_is_no_time_and_the_error_says_so() -> None:
 def test_TIME_1_an_event_among_others_whose_number_is_no_time_is_left_out_and_told() -> None:
     events = tk.Events(events_at(START, 45292))
     report = tk.segmentation(events, None, "View")
-    assert report.table["value"].sum() == 1
+    assert report.table["count"].sum() == 1
     assert "Left out because their time cannot be read: 1 event." in report.notes
     (note,) = (each for each in events.notes if "cannot be read" in each)
     assert "It looks like the Excel date 2024-01-01" in note
@@ -368,7 +368,7 @@ def test_TIME_2_start_reads_them_as_well(text: str) -> None:
     report = tk.segmentation(
         events_at("2024-01-05T12:00Z", "2024-01-05T11:59Z"), None, "View", unit=None, start=text
     )
-    assert report.table["value"].tolist() == [1]
+    assert report.table["count"].tolist() == [1]
 
 
 # -- lengths ------------------------------------------------------------------------------

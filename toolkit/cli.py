@@ -685,7 +685,7 @@ def _report(given: argparse.Namespace) -> int:
     if given.csv is not None:
         write_whole(given.csv, csv_of(report.table))
     _say(report.title)
-    _say(report.table.to_string(index=False))
+    _say(report.labelled(report.table).to_string(index=False))
     others = [(role, name) for role, name in columns.items() if name != role]
     for role, name in others:
         flag = _ROLES[role][0]
@@ -696,7 +696,7 @@ def _report(given: argparse.Namespace) -> int:
     for what, path in (("Chart", given.png), ("Table", given.csv)):
         if path is not None:
             _say(f"{what}: {path}")
-    if not report.table["value"].fillna(0).any():
+    if report.is_empty:
         reason = "" if given.where is None else " that matches --where"
         _say(f'Nothing was counted: there is no "{given.event}"{reason}', file=sys.stderr)
         return REJECTED

@@ -11,7 +11,7 @@ from nbconvert import HTMLExporter, WebPDFExporter
 from playwright.async_api import BrowserType
 from playwright.sync_api import expect
 
-from tests.browser.conftest import found_browser
+from tests.browser.conftest import PICTURES, found_browser
 
 CODE = """
 import pandas as pd, toolkit as tk
@@ -69,3 +69,40 @@ def test_a_form_is_seen_once_while_it_lives_and_still_when_its_kernel_is_gone(
         pdf, _ = WebPDFExporter(disable_sandbox=True).from_notebook_node(nbformat.reads(content, 4))
     assert pdf.startswith(b"%PDF") and b"/Subtype /Image" in pdf
     book.outside.clear()  # nbconvert's page loads MathJax, not ours
+
+
+FORMS = {
+    "Profile editor": "tk.ProfileEditor(profiles)",
+    "CSV import": "tk.CsvImport(profiles)",
+    "Users": "tk.Users(profiles, events)",
+    "Report builder": "tk.ReportBuilder(profiles, events)",
+    "Operator lab": "tk.OperatorLab()",
+    "Live view": "tk.LiveView(tk.serve(tk.ProfileTable()))",
+    "Workbench": "tk.workbench(profiles, events)",
+}
+
+
+def test_every_form_is_seen_still_in_JupyterLab_when_its_kernel_is_gone(
+    notebook: Callable[..., Any], lab: Any
+) -> None:
+    book = notebook("saved-all", [CODE, *FORMS.values()])
+    expect(book.form).to_have_count(len(FORMS))
+    book.page.keyboard.press("Control+s")
+    path = lab.files / "saved-all.ipynb"
+    for _ in range(100):
+        if path.read_text().count("tk-saved") >= len(FORMS):
+            break
+        book.page.wait_for_timeout(100)
+    book.restart_kernel()
+    book.page.reload()
+    cards = book.page.locator(".tk-saved")
+    expect(cards).to_have_count(len(FORMS), timeout=60_000)
+    for name, card in zip(FORMS, cards.all(), strict=True):
+        card.scroll_into_view_if_needed()
+        expect(card).to_be_visible()
+        expect(card).to_contain_text(name)
+        expect(card).to_contain_text("open the notebook in Jupyter and run this cell")
+        card.screenshot(path=PICTURES / f"saved-{name.lower().replace(' ', '-')}.png")
+    book.picture_of_page("without-kernel")
+    # JupyterLab's own words about widgets that are gone.
+    book.complaints[:] = [each for each in book.complaints if "model not found" not in each]

@@ -122,6 +122,23 @@ def test_the_text_of_a_filter_shows_where_it_is_wrong(builder: ReportBuilder) ->
     assert found(builder, "Value 1").value == XSS
 
 
+def test_segments_that_are_numbers_sort_as_numbers_and_read_as_in_the_chart() -> None:
+    table = tk.ProfileTable()
+    for name, age in (("ann", 100), ("bob", 9)):
+        table.set(name, {"age": age})
+    builder = tk.ReportBuilder(DF, table)
+    builder.state.delay = 0.0
+    builder.state.set(event=None, by=user["age"], unit=None)
+    assert builder.state.wait(30)
+    builder._table._sort("0")
+    grid = builder._table.grid
+    assert [row["cells"][0] for row in grid.rows] == ["9", "100", "(not set)"]
+    for row, ids in zip(grid.rows, (["bob"], ["ann"], None), strict=True):
+        builder._table._open(row["id"])
+        assert builder.state.wait(30)
+        assert builder.state.users == (ids or builder.state.report.users(segment=pd.NA))  # type: ignore[union-attr]
+
+
 def test_rows_pages_and_sorting_lead_to_the_right_users(builder: ReportBuilder) -> None:
     state = builder.state
     state.set(event="Buy", by=event["item"], unit=None)

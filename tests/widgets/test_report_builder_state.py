@@ -123,11 +123,11 @@ def test_rows_of_a_filter_count(build: Build) -> None:
     state = build()
     state.set(event="Buy", unit=None)
     state.filter.add("user.plan", "is", "pro")
-    assert answered(state).table["value"].tolist() == [2]
+    assert answered(state).table["count"].tolist() == [2]
     state.filter.add("event.amount", "<", "8")
-    assert answered(state).table["value"].tolist() == [1]
+    assert answered(state).table["count"].tolist() == [1]
     state.filter.join = "or"
-    assert answered(state).table["value"].tolist() == [3]
+    assert answered(state).table["count"].tolist() == [3]
     assert '(user["plan"] == "pro") | (event["amount"] < 8)' in state.python
 
 
@@ -304,7 +304,7 @@ def test_without_any_events_there_are_reports_on_profiles_alone(build: Build) ->
     assert list(state.declarations) == ["Profiles"]
     state.set(by=user["plan"])
     table = answered(state).table
-    assert table["value"].sum() == 3
+    assert table["count"].sum() == 3
     assert run(state.python, profiles=state.profiles).table.equals(table)
 
 
@@ -390,7 +390,7 @@ def test_the_table_is_kept_with_its_formulas_defused(build: Build, tmp_path: Any
     answered(state)
     path = state.save(tmp_path / "table.csv")
     kept = pd.read_csv(path)
-    assert kept.columns.tolist() == ["event.item", "value"]
+    assert kept.columns.tolist() == ["event.item", "count"]
     assert set(kept["event.item"]) == {"tea", "jam", "'=1+1", XSS}
     picture = state.save(tmp_path / "chart.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
@@ -430,11 +430,11 @@ def test_refresh_asks_of_the_profiles_as_they_are_now(
 ) -> None:
     state = build()
     state.set(event="Buy", by=user["plan"], unit=None)
-    assert answered(state).table["value"].tolist() == [2, 1, 1]
+    assert answered(state).table["count"].tolist() == [2, 1, 1]
     profiles.set("bob", {"plan": "pro", "city": "Oslo"})
     assert "user.city" not in state.choices.properties
     state.refresh()
-    assert answered(state).table["value"].tolist() == [3, 1]
+    assert answered(state).table["count"].tolist() == [3, 1]
     assert "user.city" in state.choices.properties
 
 
@@ -871,7 +871,7 @@ def test_a_row_of_the_filter_asks_for_a_saved_cohort(
     assert row.operator == "includes the user" and not row.takes_value and not row.error
     row.operator = operator
     report = answered(state)
-    assert report.table["value"].tolist() == [value]
+    assert report.table["count"].tolist() == [value]
     expected = ["ann", "nobody"] if not joined else ["bob", "eve"]
     assert report.users() == expected
     lines = state.python.splitlines()
@@ -917,7 +917,7 @@ def test_several_cohorts_and_properties_break_down_together(
     state.set(event="Buy", unit=None)
     state.fields["by"].raw = [*BY, "user.plan", "cohort.Late"]
     report = answered(state)
-    assert report.table["value"].sum() == 8  # each cohort is judged alone
+    assert report.table["count"].sum() == 8  # each cohort is judged alone
     assert {f"In {PAYING}", "In Late"} <= set(report.table["user.cohort"])
     made = run(state.python, events=DF, profiles=profiles)
     pd.testing.assert_frame_equal(made.table, report.table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 import ipywidgets
@@ -142,6 +143,12 @@ def test_each_step_of_an_import_has_its_number_once(forms: list[Form]) -> None:
     assert steps == [
         *("<strong>File</strong>", "First rows", "Identifier", "Columns", "Check", "Import")
     ]
+
+
+def test_what_an_operator_changed_is_one_line_per_property() -> None:
+    lab = tk.OperatorLab()
+    text = unescape(re.sub(r"<[^>]*>", "", still(lab, "Operator lab")))
+    assert re.search(r'"plan": .*\n.*"age": 41\n.*"city": ', text)
 
 
 def test_nothing_without_words_is_kept_nor_what_introduces_buttons(forms: list[Form]) -> None:

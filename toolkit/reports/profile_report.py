@@ -107,8 +107,9 @@ def profile_report(
     Returns
     -------
     ProfileReport
-        Its ``table`` has a column named after each breakdown (``str``) and ``value``: ``int64``
-        for counts and for sums of integers, else ``float64``, NaN where there is nothing
+        Its ``table`` has a column named after each breakdown (its dtype is as for
+        :func:`segmentation`) and ``count`` (``int64``), or of a property ``value``: ``int64`` for
+        sums of integers and distinct values, else ``float64``, NaN where there is nothing
         to make it of. The order is that of :func:`segmentation`.
 
     Raises
@@ -367,7 +368,8 @@ class ProfileReport(Report):
         if plan.people.events is not None and plan.measure == "count":
             self._noun = "users"
         title = plan.terms.titled(self._noun[0].upper() + self._noun[1:])
-        table = pd.DataFrame({**self._ranked.columns(1), "value": self._values})
+        name = "count" if measures.is_count(plan.measure) else "value"
+        table = pd.DataFrame({**self._ranked.columns(1), name: self._values})
         super().__init__(title, definition, table, [*notes, *self._notes()])
 
     def _notes(self) -> list[str]:

@@ -50,9 +50,9 @@ def edited_since(store: Connection, batch_id: int) -> dict[str, Edited] | None:
     """
     with store.explained():
         unlisted = store.execute(
-            "SELECT 1 FROM bulk_updates WHERE batch_id > ?1"
-            " UNION ALL SELECT 1 FROM compactions WHERE batch_id > ?1 LIMIT 1",
-            [batch_id],
+            "SELECT 1 FROM bulk_updates WHERE batch_id > ?"
+            " UNION ALL SELECT 1 FROM compactions WHERE batch_id > ? LIMIT 1",
+            [batch_id, batch_id],
         ).fetchone()
         if unlisted:
             return None

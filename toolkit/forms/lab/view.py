@@ -123,10 +123,11 @@ def _line(each: Difference) -> Html:
     # Hearing people read the sign; others get a word.
     label = "" if kind == "kept" else Html('<span class="tk-lab-told">{}: </span>').format(kind)
     look = "" if kind == "kept" else f" tk-{kind}"
+    # The line break is not seen in the form; a saved notebook has no styles for lines.
     return Html(
         '<span class="tk-lab-line{}"><span class="tk-sign" aria-hidden="true">'
         "{}</span>{}"
-        '<span class="tk-lab-what">{}{}</span></span>'
+        '<span class="tk-lab-what">{}{}</span>\n</span>'
     ).format(look, SIGNS[each.change], label, name, value)
 
 

@@ -78,7 +78,7 @@ class ReportBuilder(Form):
     >>> builder.state.wait(60)
     True
     >>> builder.state.report.table
-       value
+       count
     0      1
     """
 
@@ -280,14 +280,17 @@ class _Table:
 
     def _show(self, page: int) -> None:
         frame = self._frame
+        taken = self._order[page * _PAGE : (page + 1) * _PAGE]
+        shown = frame.iloc[taken]
+        if self._report is not None:
+            shown = self._report.labelled(shown)
         properties = self._state.choices.properties
         columns: list[GridColumn] = []
         for at, name in enumerate(map(str, frame.columns)):
-            is_number = pd.api.types.is_numeric_dtype(frame.dtypes.iloc[at])
+            is_number = pd.api.types.is_numeric_dtype(shown.dtypes.iloc[at])
             label = properties[name].label if name in properties else name
             columns.append({"key": str(at), "label": label, "sortable": True, "number": is_number})
-        taken = self._order[page * _PAGE : (page + 1) * _PAGE]
-        cells = frame.iloc[taken].astype(object).to_numpy().tolist()
+        cells = shown.astype(object).to_numpy().tolist()
         rows: list[GridRow] = [
             {
                 "id": str(row),

@@ -126,10 +126,10 @@ def flows(
     -------
     Flows
         Its ``table`` has one row per link between two steps that follow each other: a column
-        named after the breakdown (``str``), ``step`` (of the end further from the anchor:
+        named after the breakdown (of its dtype), ``step`` (of the end further from the anchor:
         1 is the first after it, -1 the last before it; ``int64``), ``from`` and ``to`` (what
-        happened first and then, ``str``), ``value`` (users or paths, ``int64``), ``share`` (of
-        all paths of the segment) and ``step_share`` (of those at the end nearer to the
+        happened first and then, ``str``), ``count`` (users or paths, ``int64``), ``rate`` (of
+        all paths of the segment) and ``step_rate`` (of those at the end nearer to the
         anchor; 0 to 1, NaN of none). Where no event follows, *to* is ``(drop-off)``; where none
         comes before, *from* is ``(start)``. Each link that occurs in some segment has a row in
         each, and so has each end of a path, zeros included.
@@ -152,8 +152,8 @@ def flows(
     ...         "time": ["2026-05-01", "2026-05-02", "2026-05-03", "2026-05-04"],
     ...     }
     ... )
-    >>> flows(df, None, "View", after=1).table[["step", "from", "to", "value"]]
-       step  from          to  value
+    >>> flows(df, None, "View", after=1).table[["step", "from", "to", "count"]]
+       step  from          to  count
     0     1  View        Cart      1
     1     1  View  (drop-off)      1
     """
@@ -221,7 +221,7 @@ class Flows(Report):
         """What happened at each step, one row per segment, step and event.
 
         A column named after the breakdown, ``step`` (0 is the anchor), ``event``, ``count`` (users
-        or paths) and ``share`` (of all paths of the segment). In the order of the steps, within
+        or paths) and ``rate`` (of all paths of the segment). In the order of the steps, within
         each the most frequent first, ``(other)`` last.
         """
         return self._numbers.nodes()
@@ -231,7 +231,7 @@ class Flows(Report):
         """Whole paths, the most frequent first; at most 1,000 a segment.
 
         A column named after the breakdown, ``path`` (a tuple of what happened, oldest first,
-        with ``(start)`` and ``(drop-off)`` where it ends early), ``count`` and ``share``.
+        with ``(start)`` and ``(drop-off)`` where it ends early), ``count`` and ``rate``.
         """
         return self._numbers.top_paths.copy(deep=False)
 

@@ -268,10 +268,10 @@ class FlowAnswer:
         columns["from"] = pd.Series([first for first, _ in names] * segments, dtype="str")
         columns["to"] = pd.Series([second for _, second in names] * segments, dtype="str")
         values = links.values[:, :shown]
-        columns["value"] = values.ravel()
+        columns["count"] = values.ravel()
         with np.errstate(invalid="ignore"):
-            columns["share"] = (values / links.sizes[:, None]).ravel()
-            columns["step_share"] = (values / links.inner_sizes()[:, :shown]).ravel()
+            columns["rate"] = (values / links.sizes[:, None]).ravel()
+            columns["step_rate"] = (values / links.inner_sizes()[:, :shown]).ravel()
         return pd.DataFrame(columns)
 
     def _ends(self, links: Links, at: int) -> tuple[str, str]:
@@ -292,7 +292,7 @@ class FlowAnswer:
         columns["event"] = pd.Series(names, dtype="str")
         columns["count"] = counts.ravel()
         with np.errstate(invalid="ignore"):
-            columns["share"] = (counts / self.links.sizes[:, None]).ravel()
+            columns["rate"] = (counts / self.links.sizes[:, None]).ravel()
         return pd.DataFrame(columns)
 
     def at_step(self, column: int, *, together: bool = False) -> Any:
@@ -327,10 +327,7 @@ class FlowAnswer:
         nth = np.arange(len(segments)) - np.searchsorted(segments, segments)
         shown = nth < MOST_PATHS
         segments, kind, often = segments[shown], kind[shown], often[shown]
-        columns: dict[str, Any] = {}
-        if self.ranked.by is not None:
-            for name, level in zip(self.ranked.by.columns, self.ranked.levels, strict=True):
-                columns[name] = pd.Series([level[at] for at in segments.tolist()], dtype="str")
+        columns = self.ranked.columns(segments)
         names = [self.columns.names(column) for column in range(len(self.columns.steps))]
         at = np.column_stack([places[first[kind]] for places in self.paths.places])
         columns["path"] = pd.Series(
@@ -341,7 +338,7 @@ class FlowAnswer:
             dtype=object,
         )
         columns["count"] = often
-        columns["share"] = often / np.maximum(self.links.sizes, 1)[segments]
+        columns["rate"] = often / np.maximum(self.links.sizes, 1)[segments]
         return pd.DataFrame(columns), codes, np.column_stack([segments, kind])
 
     @property

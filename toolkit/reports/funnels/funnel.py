@@ -125,9 +125,10 @@ def funnel(
     Returns
     -------
     Funnel
-        Its ``table`` has a column named after the breakdown (``user.plan``; ``str``), ``step``
-        (from 1; ``int64``), ``event`` (``str``), ``count`` (``int64``), ``conversion`` (of step
-        1) and ``step_conversion`` (of the step before; both 0 to 1, NaN of nobody),
+        Its ``table`` has a column named after the breakdown (``user.plan``; its
+        dtype is as for :func:`segmentation`), ``step``
+        (from 1; ``int64``), ``event`` (``str``), ``count`` (``int64``), ``rate`` (of step 1)
+        and ``step_rate`` (of the step before; both 0 to 1, NaN of nobody),
         ``average_seconds`` and ``median_seconds`` (from the step before; NaN at step 1 and where
         nobody got). Every segment that occurs has a row for every step. Segments with more
         entries come first, equal ones by name, and ``(not set)`` last.
@@ -150,10 +151,10 @@ def funnel(
     ...         "time": ["2026-05-01T10:00Z", "2026-05-01T10:05Z", "2026-05-02T09:00Z"],
     ...     }
     ... )
-    >>> funnel(df, None, ["View", "Buy"]).table[["step", "event", "count", "conversion"]]
-       step event  count  conversion
-    0     1  View      2         1.0
-    1     2   Buy      1         0.5
+    >>> funnel(df, None, ["View", "Buy"]).table[["step", "event", "count", "rate"]]
+       step event  count  rate
+    0     1  View      2   1.0
+    1     2   Buy      1   0.5
     """
     plan = FunnelPlan.of(
         steps,
@@ -203,14 +204,18 @@ class Funnel(Report):
         """The funnel as a whole, one row per segment.
 
         A column named after the breakdown, ``entries``, ``conversions`` (all steps done),
-        ``conversion``, ``average_seconds`` and ``median_seconds`` (from the first step to the
-        last). With a breakdown also ``overall_conversion`` (of the funnel without it),
-        ``others_conversion`` (of the entries in other segments and not in this one) and
+        ``rate`` (one by the other), ``average_seconds`` and ``median_seconds`` (from the first step
+        to the last). With a breakdown also ``overall_rate`` (of the funnel without it),
+        ``others_rate`` (of the entries in other segments and not in this one) and
         ``p_value_against_others``: how likely it is that chance alone makes the rate of the
         segment and that of the others differ so much, by the two-sided z-test of two
         proportions with a pooled variance; NaN where either has fewer than 30 entries.
         """
         return self._numbers.summary()
+
+    @property
+    def _main(self) -> str:
+        return "rate"
 
     @property
     def is_empty(self) -> bool:

@@ -383,8 +383,8 @@ class FunnelAnswer:
         columns["event"] = names.take(np.tile(np.arange(steps), segments)).array
         columns["count"] = self.counts.ravel()
         before = np.hstack([self.counts[:, :1], self.counts[:, :-1]])
-        columns["conversion"] = _ratio(self.counts, self.counts[:, :1]).ravel()
-        columns["step_conversion"] = _ratio(self.counts, before).ravel()
+        columns["rate"] = _ratio(self.counts, self.counts[:, :1]).ravel()
+        columns["step_rate"] = _ratio(self.counts, before).ravel()
         average = np.full((segments, steps), np.nan)
         median = average.copy()
         for step in range(1, steps):
@@ -405,13 +405,13 @@ class FunnelAnswer:
         columns = self.ranked.columns(1)
         columns["entries"] = self.counts[:, 0]
         columns["conversions"] = self.counts[:, -1]
-        columns["conversion"] = _ratio(self.counts[:, -1], self.counts[:, 0])
+        columns["rate"] = _ratio(self.counts[:, -1], self.counts[:, 0])
         average, median = self._averages(-1)
         columns["average_seconds"], columns["median_seconds"] = average, median
         if self.ranked.by is not None:
-            columns["overall_conversion"] = _ratio(self.overall[1:], self.overall[:1])[0]
+            columns["overall_rate"] = _ratio(self.overall[1:], self.overall[:1])[0]
             others = self._distinct - self.counts[:, [0, -1]]
-            columns["others_conversion"] = _ratio(others[:, -1], others[:, 0])
+            columns["others_rate"] = _ratio(others[:, -1], others[:, 0])
             columns["p_value_against_others"] = [
                 p_value(int(count[-1]), int(count[0]), int(other[-1]), int(other[0]))
                 for count, other in zip(self.counts, others, strict=True)

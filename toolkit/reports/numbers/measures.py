@@ -57,8 +57,8 @@ def needs_property(measure: str) -> bool:
 
 
 def is_count(measure: str) -> bool:
-    """Whether a measure is a whole number in every cell."""
-    return measure in (*_COUNTS, "count", "distinct") and measure != "per_user"
+    """Whether a measure is a number of events, users, sessions or profiles."""
+    return measure in (*_COUNTS, "count") and measure != "per_user"
 
 
 #: What funnels and flows count; segmentation has further measures.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import tzinfo
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -73,6 +73,7 @@ class ByProperty(Breakdown):
     """The values of a property; of a list its distinct elements."""
 
     prop: Property
+    zone: tzinfo = field(default=UTC, kw_only=True)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -87,7 +88,11 @@ class ByProperty(Breakdown):
         return self.prop.python
 
     def segments(self, scope: Scope) -> Segments:
-        return Segments.of(as_column(scope.column(self.prop.side, self.prop.name)))
+        cells = as_column(scope.column(self.prop.side, self.prop.name))
+        return Segments.of(cells, self.zone)
+
+    def in_zone(self, zone: tzinfo) -> Breakdown:
+        return replace(self, zone=zone)
 
 
 @dataclass(frozen=True, eq=False)

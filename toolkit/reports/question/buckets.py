@@ -85,7 +85,7 @@ def bucket(of: str | Property, by: float | Sequence[float] | str) -> Breakdown:
     >>> profiles.apply(messages)
     <ApplyResult: 4 applied, 4 created>
     >>> profile_report(profiles, by=bucket(user["age"], [18, 30])).table
-        user.age  value
+        user.age  count
     0        <18      1
     1  18 to <30      2
     2        ≥30      1
@@ -338,7 +338,7 @@ def items(of: str | Property, matching: str | Expression) -> Breakdown:
     ... )
     >>> wanted = event["products"].any() == "P2"
     >>> segmentation(df, None, "Buy", by=items("products", wanted), unit=None).table
-      event.products  value
+      event.products  count
     0             P2      2
     """
     prop = shown_property(of)

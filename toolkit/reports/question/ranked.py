@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.base import ReportError, check_number, did_you_mean, dumps, listed, quoted
-from toolkit.columns import Mask, Positions
+from toolkit.columns import Mask, Positions, series
 from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.segments import NOT_SET, OTHER, Level, Values, label
 
@@ -35,6 +36,9 @@ class Ranked:
         Which of those that were ranked each is.
     levels
         For each column of the table what to call each segment in it.
+    arrays
+        The same as values in a pandas array: numbers, truths, dates and times as such, all else
+        in an ordered categorical.
     sizes
         ``float64``, how large each is, NaN without a value.
     """
@@ -43,12 +47,13 @@ class Ranked:
     codes: Positions
     order: Positions
     levels: tuple[tuple[str, ...], ...]
+    arrays: tuple[Any, ...]
     sizes: Any
 
     @classmethod
     def whole(cls) -> Ranked:
         """Return the one segment there is without a breakdown."""
-        return cls(None, np.zeros(1, np.int64), np.zeros(1, np.int64), (), np.ones(1))
+        return cls(None, np.zeros(1, np.int64), np.zeros(1, np.int64), (), (), np.ones(1))
 
     @classmethod
     def of(
@@ -77,7 +82,13 @@ class Ranked:
         sizes = np.asarray(sizes, np.float64)
         order = _order(levels, sizes, by_size=by_size)
         labels = tuple(tuple(level.labels[at] for at in order.tolist()) for level in levels)
-        return cls(by, used[order], order, labels, sizes[order])
+        arrays = [
+            _categorical(level, sizes, names, by_size=by_size)
+            if level.typed is None
+            else level.typed.take(order)
+            for level, names in zip(levels, labels, strict=True)
+        ]
+        return cls(by, used[order], order, labels, tuple(arrays), sizes[order])
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -123,14 +134,13 @@ class Ranked:
         result: Positions = places[codes]
         return result
 
-    def columns(self, rows: int) -> dict[str, Any]:
-        """Return the first columns of a table with some rows a segment."""
+    def columns(self, rows: int | Positions) -> dict[str, Any]:
+        """Return the first columns of a table: with so many rows a segment, or these segments."""
         if self.by is None:
             return {}
-        return {
-            name: pd.Series(labels, dtype="str").repeat(rows).array
-            for name, labels in zip(self.by.columns, self.levels, strict=True)
-        }
+        places = np.arange(len(self)).repeat(rows) if isinstance(rows, int) else rows
+        each = zip(self.by.columns, self.arrays, strict=True)
+        return {name: values.take(places) for name, values in each}
 
     def largest(self, number: int) -> list[int]:
         """Return the largest segments in the order of the table, without what is not set."""
@@ -175,6 +185,7 @@ class Ranked:
         ----------
         segment
             What the table calls it, or its value; of several breakdowns a tuple of these.
+            A missing value (NA, NaT, and None in a tuple) is what is not set.
 
         Raises
         ------
@@ -195,7 +206,7 @@ class Ranked:
                 f"segment={quoted(segment):.60} is not enough; give what it is by each of "
                 f"{self.by.label}{example}"
             )
-        names = [_name(each) for each in wanted]
+        names = [segment_name(each) for each in wanted]
         place = self._places_by_names.get(tuple(names))
         if place is not None:
             return place
@@ -213,17 +224,29 @@ class Ranked:
         return {names: at for at, names in enumerate(zip(*self.levels, strict=True))}
 
 
-def _name(segment: Any) -> str:
+def _categorical(level: Level, sizes: Any, names: Sequence[str], *, by_size: bool) -> Any:
+    """Return names as an ordered categorical: in the order they have where there are no others."""
+    order = _order([level], sizes, by_size=by_size)
+    places: dict[str, int] = {}
+    for at in order.tolist():
+        places.setdefault(level.labels[at], len(places))
+    categories = pd.Index(list(places), dtype="str")
+    return pd.Categorical.from_codes([places[name] for name in names], categories, ordered=True)
+
+
+def segment_name(segment: Any) -> str:
     """Return what the table calls a segment or its value."""
     if isinstance(segment, str) and segment:
         return segment
-    try:
-        return label(segment)
-    except (TypeError, ValueError, RecursionError):
+    if isinstance(segment, pd.Timestamp) and segment.tz is None and segment == segment.normalize():
+        segment = segment.date()  # as the table has a day
+    read = series.cells(pd.Series([segment], dtype=object))
+    if read.refused:
         raise ReportError(
             f"segment={quoted(segment):.60} is not a value of a property; give a segment as the "
             "table calls it"
-        ) from None
+        )
+    return label(read.column.cell(0))
 
 
 def _order(levels: list[Level], sizes: Any, *, by_size: bool) -> Positions:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
@@ -20,6 +22,10 @@ EMPTY_LIST: Final = "(empty list)"
 #: The segment of all that a report does not show one by one.
 OTHER: Final = "(other)"
 
+# One text for each day or moment: nothing is lost of what is read.
+_DATE: Final = re.compile(r"[12]\d{3}-\d\d-\d\d")
+_TIME: Final = re.compile(r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:(?!\.0{6})\.\d{6})?Z")
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Level:
@@ -33,11 +39,14 @@ class Level:
         Of each segment: what to call that value, no two values alike.
     is_ordered
         Whether the values have an order of their own: that of the codes.
+    typed
+        Of each segment: the value as it is, in a pandas array; None if labels say what it is.
     """
 
     codes: Positions
     labels: list[str]
     is_ordered: bool = False
+    typed: Any = None
 
 
 class Values(Protocol):
@@ -61,24 +70,39 @@ class Values(Protocol):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Distinct:
-    """Each distinct value of a property once; an absent cell is "not set"."""
+    """Each distinct value of a property once; an absent cell is "not set".
+
+    Attributes
+    ----------
+    cells
+        The values.
+    zone
+        The time zone that times are shown in.
+    is_of_lists
+        Whether some are elements of lists.
+    """
 
     cells: Column
+    zone: tzinfo = UTC
+    is_of_lists: bool = False
 
     def __len__(self) -> int:
         return len(self.cells)
 
     def levels(self, chosen: Positions) -> list[Level]:
-        return [Level(chosen, _labels(self.cells.take(chosen).cells()))]
+        cells = self.cells.take(chosen)
+        typed = None if self.is_of_lists else _typed(cells, self.zone)
+        return [Level(chosen, _labels(cells.cells()), typed=typed)]
 
     def identities(self) -> list[Hashable]:
         return [key(None if cell is ABSENT else cell) for cell in self.cells.cells()]
 
     def take(self, chosen: Positions) -> Distinct:
-        return Distinct(self.cells.take(chosen))
+        return replace(self, cells=self.cells.take(chosen))
 
     def followed_by(self, other: Distinct) -> Distinct:
-        return Distinct(self.cells.followed_by(other.cells))
+        is_of_lists = self.is_of_lists or other.is_of_lists
+        return Distinct(self.cells.followed_by(other.cells), self.zone, is_of_lists)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -144,7 +168,9 @@ class WithOther:
             codes[is_shown] = level.codes
             labels = np.full(len(chosen), OTHER, object)
             labels[is_shown] = level.labels
-            result.append(Level(codes, labels.tolist(), level.is_ordered))
+            # A number, a truth or a time cannot be what all others are.
+            typed = level.typed if is_shown.all() else None
+            result.append(Level(codes, labels.tolist(), level.is_ordered, typed))
         return result
 
     def identities(self) -> list[Hashable]:
@@ -184,7 +210,8 @@ class Combined:
             used, back = np.unique(places, return_inverse=True)
             for level in part.levels(used):
                 labels = [level.labels[at] for at in back.tolist()]
-                result.append(Level(level.codes[back], labels, level.is_ordered))
+                typed = None if level.typed is None else level.typed.take(back)
+                result.append(Level(level.codes[back], labels, level.is_ordered, typed))
         return result
 
     def identities(self) -> list[Hashable]:
@@ -241,10 +268,10 @@ class Segments:
     length: int
 
     @classmethod
-    def of(cls, column: Column) -> Segments:
-        """Return the segments of a column's cells."""
+    def of(cls, column: Column, zone: tzinfo = UTC) -> Segments:
+        """Return the segments of a column's cells; *zone* is where times are shown."""
         if column.kind == "json":
-            return _of_json(column)
+            return _of_json(column, zone)
         if column.kind == "text":
             encoded = pc.dictionary_encode(texts_where(column.has_value, column.values))
             codes, values = encoded.indices, Column.of_array(encoded.dictionary)
@@ -254,7 +281,8 @@ class Segments:
             values = Column.of_array(np.asarray(distinct, column.values.dtype))
             codes = np.full(len(column), len(values), np.int32)
             codes[column.has_value] = found
-        return cls(codes, Distinct(values.followed_by(Column.absent(1))), None, len(column))
+        values = values.followed_by(Column.absent(1))
+        return cls(codes, Distinct(values, zone), None, len(column))
 
     @classmethod
     def crossed(cls, parts: Sequence[Segments]) -> Segments:
@@ -407,6 +435,38 @@ def _labels(cells: list[Any]) -> list[str]:
     return result
 
 
+def _typed(cells: Column, zone: tzinfo) -> Any:
+    """Return numbers, truths, dates or times as such in a pandas array; None for all else.
+
+    Numbers of which a float would lose a digit are something else, too.
+    """
+    cells = cells.narrowed()
+    if not cells.has_any_value:
+        return None
+    if cells.kind == "text":
+        return _times(cells, zone)
+    array = cells.as_array(null_is_missing=True)
+    if isinstance(array, np.ndarray) and array.dtype == np.float64:
+        return pd.arrays.FloatingArray(array, np.isnan(array))
+    return None if isinstance(array, np.ndarray) else array
+
+
+def _times(texts: Column, zone: tzinfo) -> Any:
+    """Return texts that are all dates, or all times as the toolkit writes them; None of others."""
+    values = texts.keep(texts.has_value).values.to_pylist()
+    is_date = _DATE.fullmatch(values[0]) is not None
+    form = _DATE if is_date else _TIME
+    if not all(map(form.fullmatch, values)):
+        return None
+    moments = np.full(len(texts), np.datetime64("NaT"), "M8[us]")
+    try:
+        moments[texts.has_value] = np.array([value.removesuffix("Z") for value in values], "M8[us]")
+    except ValueError:  # the 30th of February
+        return None
+    index = pd.DatetimeIndex(moments)
+    return (index if is_date else index.tz_localize("UTC").tz_convert(zone)).array
+
+
 def label(value: Json | Any) -> str:
     """Return how a report calls the segment of a value.
 
@@ -424,7 +484,7 @@ def label(value: Json | Any) -> str:
     return dumps(value) if value != [] else EMPTY_LIST
 
 
-def _of_json(column: Column) -> Segments:
+def _of_json(column: Column, zone: tzinfo) -> Segments:
     code_of: dict[Hashable, int] = {}
     values: list[Json] = []
     codes: list[int] = []
@@ -436,20 +496,20 @@ def _of_json(column: Column) -> Segments:
             values.append(value)
         return number
 
-    not_set = code(None)
+    not_set, is_of_lists = code(None), False
     for owner, cell in enumerate(column.cells()):
         if cell is ABSENT:
             mine: Iterable[int] = (not_set,)
         elif isinstance(cell, list) and cell:
             # The event counts once in each distinct element's segment.
-            mine = dict.fromkeys(map(code, cell))
+            mine, is_of_lists = dict.fromkeys(map(code, cell)), True
         else:
             mine = (code(cell),)
         for one in mine:
             codes.append(one)
             owners.append(owner)
     narrow = np.array(codes, np.int32)
-    distinct = Distinct(Column.of(values))
+    distinct = Distinct(Column.of(values), zone, is_of_lists)
     if len(codes) == len(column):
         return Segments(narrow, distinct, None, len(column))
     return Segments(narrow, distinct, np.array(owners, np.int64), len(column))

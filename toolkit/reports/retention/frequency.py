@@ -89,9 +89,9 @@ def frequency(
     Returns
     -------
     Frequency
-        Its ``table`` has a column named after the breakdown (``str``), ``cohort`` (start of
+        Its ``table`` has a column named after the breakdown (of its dtype), ``cohort`` (start of
         the period, ``datetime64[us, tz]``), ``size`` (users in the cohort, ``int64``),
-        ``units`` (n, ``int64``, from 1, or from 0 for ``"exactly"``), ``users`` (``int64``),
+        ``units`` (n, ``int64``, from 1, or from 0 for ``"exactly"``), ``count`` (users, ``int64``),
         ``rate`` (0 to 1, ``float64``; NaN of an empty cohort) and ``complete`` (``bool``):
         whether all of the units are over at the end of the range. Every cohort has a row
         for each n, zeros included. Larger segments come first, equal ones by name, ``(not
@@ -116,8 +116,8 @@ def frequency(
     ...     }
     ... )
     >>> report = frequency(df, None, "Sign Up", "Buy", buckets=3, end="2026-05-04")
-    >>> report.table.loc[0:2, ["size", "units", "users", "rate"]]
-       size  units  users  rate
+    >>> report.table.loc[0:2, ["size", "units", "count", "rate"]]
+       size  units  count  rate
     0     2      1      1   0.5
     1     2      2      1   0.5
     2     2      3      0   0.0
@@ -231,7 +231,7 @@ class Frequency(Report):
         columns["cohort"] = self._births.range.starts[places]
         columns["size"] = np.repeat(numbers.sizes.ravel(), width)
         columns["units"] = np.tile(self._units, segments * cohorts)
-        columns["users"] = numbers.users.ravel()
+        columns["count"] = numbers.users.ravel()
         columns["rate"] = divided(numbers.users, numbers.sizes[:, :, None]).ravel()
         columns["complete"] = self._is_over[places]
         return pd.DataFrame(columns)
@@ -241,7 +241,7 @@ class Frequency(Report):
         """The average row: the complete cohorts, weighted by their sizes.
 
         One row per segment and ``units``: ``cohorts`` (how many the average is of, ``int64``),
-        ``size`` and ``users`` (``float64``), and ``rate`` (one by the other). NaN where no
+        ``size`` and ``count`` (users, ``float64``), and ``rate`` (one by the other). NaN where no
         cohort is complete.
         """
         numbers = self._numbers
@@ -251,9 +251,13 @@ class Frequency(Report):
         columns["units"] = np.tile(self._units, len(numbers.ranked))
         columns["cohorts"] = mean.cohorts.ravel()
         columns["size"] = mean.sizes.ravel()
-        columns["users"] = mean.users.ravel()
+        columns["count"] = mean.users.ravel()
         columns["rate"] = mean.rates.ravel()
         return pd.DataFrame(columns)
+
+    @property
+    def _main(self) -> str:
+        return "rate"
 
     @property
     def is_empty(self) -> bool:

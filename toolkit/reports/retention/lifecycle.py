@@ -94,8 +94,8 @@ def lifecycle(
     Returns
     -------
     Lifecycle
-        Its ``table`` has a column named after the breakdown (``str``), ``time`` (start of the
-        period, ``datetime64[us, tz]``), ``status`` (``str``) and ``value`` (users, ``int64``). A
+        Its ``table`` has a column named after the breakdown (of its dtype), ``time`` (start of the
+        period, ``datetime64[us, tz]``), ``status`` (``str``) and ``count`` (users, ``int64``). A
         user who is active in a period is ``new`` if never active before, ``returning`` if
         active in the period before too, else ``resurrecting``; who was active in the period
         before and is not in this one is ``dormant`` in this one. Every segment has a row for
@@ -121,7 +121,7 @@ def lifecycle(
     ...     }
     ... )
     >>> table = lifecycle(df, None, unit="day").table
-    >>> table.pivot(index="time", columns="status", values="value")["dormant"].tolist()
+    >>> table.pivot(index="time", columns="status", values="count")["dormant"].tolist()
     [0, 1, 1]
     """
     if unit is None:
@@ -315,7 +315,7 @@ class Lifecycle(Report):
         places = np.tile(np.repeat(np.arange(shown), len(STATUSES)), segments)
         columns["time"] = self._starts[places]
         columns["status"] = pd.Series(list(STATUSES) * (segments * shown), dtype="str")
-        columns["value"] = self._numbers.values.ravel()
+        columns["count"] = self._numbers.values.ravel()
         return pd.DataFrame(columns)
 
     def users(

@@ -125,7 +125,7 @@ def retention(
     Returns
     -------
     Retention
-        Its ``table`` has a column named after the breakdown (``str``), ``cohort`` (start of
+        Its ``table`` has a column named after the breakdown (of its dtype), ``cohort`` (start of
         the period, ``datetime64[us, tz]``), ``size`` (users in the cohort, ``int64``),
         ``bucket`` (``int64``, from 0), ``retained`` (users, ``int64``), ``rate`` (0 to 1,
         ``float64``; NaN of an empty cohort), for sums and averages ``value`` (``float64``),
@@ -227,6 +227,10 @@ class Retention(Report):
         ``value`` for sums and averages. NaN where no cell is complete.
         """
         return self._numbers.average()
+
+    @property
+    def _main(self) -> str:
+        return {"rate": "rate", "users": "retained"}.get(self._plan.measure, "value")
 
     @property
     def is_empty(self) -> bool:
@@ -351,9 +355,8 @@ class Retention(Report):
 
     def _averages(self) -> Floats:
         """Return the average of what is measured, one row per segment and one column per bucket."""
-        column = {"rate": "rate", "users": "retained"}.get(self._plan.measure, "value")
         shape = (len(self._numbers.ranked), len(self._numbers.brackets))
-        averages: Floats = self.average[column].to_numpy(np.float64).reshape(shape)
+        averages: Floats = self.average[self._main].to_numpy(np.float64).reshape(shape)
         return averages
 
     def _at_bucket(self, label: str, bucket: int) -> Cell:
@@ -422,10 +425,10 @@ class Retention(Report):
                     plots.as_png(self.plot), f"Chart: {self.title}", width=plots.PICTURE_WIDTH
                 )
             )
-        parts += [html.table(self._wide(), rows=_COHORTS_SHOWN), html.notes(self.notes)]
+        parts += [html.table(self._as_text(), rows=_COHORTS_SHOWN), html.notes(self.notes)]
         return html.card(self.title, *parts)
 
-    def _wide(self) -> pd.DataFrame:
+    def _as_text(self) -> pd.DataFrame:
         """Return averages and, without a breakdown, cohorts, as text: one column per bucket."""
         brackets, measure = self._numbers.brackets, self._plan.measure
         shown = min(len(brackets), _BUCKETS_SHOWN)

@@ -60,16 +60,17 @@ class Segmentation(Report):
         metrics, buckets = len(self._metrics), len(range_)
         segments = len(numbers.ranked)
         columns = numbers.ranked.columns(metrics * buckets)
+        if range_.unit is not None:
+            columns["time"] = range_.starts[np.tile(np.arange(buckets), segments * metrics)]
         if metrics > 1:
             names = pd.Series(self._metrics, dtype="str").repeat(buckets)
             columns["metric"] = pd.concat([names] * segments or [names[:0]]).array
-        if range_.unit is not None:
-            columns["time"] = range_.starts[np.tile(np.arange(buckets), segments * metrics)]
-        columns["value"] = np.stack(numbers.values, axis=1).ravel()
+        name = "count" if self._plan.is_count else "value"
+        columns[name] = np.stack(numbers.values, axis=1).ravel()
         if numbers.previous is not None:
             before = np.stack(numbers.previous, axis=1).ravel()
             columns["previous"] = before
-            change = columns["value"] - before.astype(np.float64)
+            change = columns[name] - before.astype(np.float64)
             columns["change"] = np.divide(
                 change, np.abs(before), out=np.full(len(before), np.nan), where=before != 0
             )

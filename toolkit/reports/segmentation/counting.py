@@ -118,6 +118,12 @@ class SegmentationPlan(TopPlan, ReportPlan):
         """The breakdown."""
         return self.scope.by
 
+    @property
+    def is_count(self) -> bool:
+        """Whether every number shown is one of events, users or sessions."""
+        is_shown_as_it_is = self.formula is None and self.rolling is None
+        return is_shown_as_it_is and all(measures.is_count(each.measure) for each in self.metrics)
+
     # -- events ---------------------------------------------------------------------------
 
     @cached_property

@@ -114,11 +114,14 @@ def segmentation(
     Returns
     -------
     Segmentation
-        Its ``table`` has a column named after the breakdown (``user.plan``; ``str``), of
-        several metrics a column ``metric`` (``str``), a column ``time`` (start of the bucket,
-        ``datetime64[us, tz]``; absent for ``unit=None``) and ``value``: ``int64`` for counts and
-        for sums of integers, else ``float64``, NaN where nothing is there to make it of. With
-        *compare* also ``previous`` and ``change`` (0.25 is a quarter more). Every segment
+        Its ``table`` has a column named after the breakdown (``user.plan``), a column ``time``
+        (start of the bucket, ``datetime64[us, tz]``; absent for ``unit=None``), of several
+        metrics ``metric`` (``str``), and ``count`` (``int64``) where all numbers are of events,
+        users or sessions, else ``value``: ``int64`` for sums of integers, else ``float64``, NaN
+        where nothing is there to make it of. With *compare* also ``previous`` and ``change``
+        (0.25 is a quarter more). A breakdown by numbers, booleans or times has their dtype
+        (``Int64``, ``Float64``, ``boolean``, ``datetime64``), any other is an ordered
+        categorical in the order of the segments. Every segment
         that occurs has a row for every bucket of the range, zeros included. Segments with
         larger values come first, equal ones by name, and ``(not set)`` last.
 
@@ -152,7 +155,7 @@ def segmentation(
     ...     }
     ... )
     >>> segmentation(df, profiles, "Buy", by=user["plan"], unit=None).table
-       user.plan  value
+       user.plan  count
     0        pro      2
     1  (not set)      1
     """
