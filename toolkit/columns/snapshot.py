@@ -147,16 +147,18 @@ class Snapshot:
 
     def json_texts(self, positions: Positions) -> pa.Array:
         """Return the properties of some profiles as JSON text, pyarrow ``large_string``."""
-        empty = pa.scalar("", pa.large_string())
-        parts = []
-        for name, column in self.columns.items():
-            prefix = pa.scalar(_name_text(name), pa.large_string())
-            texts = column.take(positions).as_json_text()
-            parts.append(pc.binary_join_element_wise(prefix, texts, empty))
-        if not parts:
+        if not self.columns:
             return pa.array(["{}"] * len(positions), pa.large_string())
+        empty, colon, opening, closing = (
+            pa.scalar(each, pa.large_string()) for each in ("", ":", "{", "}")
+        )
+        names = [pa.scalar(dumps(name), pa.large_string()) for name in self.columns]
+        texts = [column.take(positions).as_json_text() for column in self.columns.values()]
+        parts = [
+            pc.binary_join_element_wise(name, text, colon)
+            for name, text in zip(names, texts, strict=True)
+        ]
         inner = joined_texts(parts, ",")
-        opening, closing = (pa.scalar(brace, pa.large_string()) for brace in "{}")
         return pc.binary_join_element_wise(opening, inner, closing, empty)
 
     def frame(self, names: list[str]) -> pd.DataFrame:
@@ -193,10 +195,6 @@ def places(ids: pa.Array, within: pa.Array) -> Positions:
     positions = pc.index_in(ids, value_set=within)
     rows: Positions = pc.fill_null(positions, -1).to_numpy().astype(np.int64)
     return rows
-
-
-def _name_text(name: str) -> str:
-    return dumps(name) + ":"
 
 
 def _coded(column: Column) -> tuple[Any, Column] | None:

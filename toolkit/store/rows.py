@@ -225,15 +225,17 @@ class StoredProfiles:
             self._delete_rows(rowids[dropped], len(rowids))
             rowids = np.delete(rowids, dropped)
         touched = np.sort(touched)
-        old, new = touched[touched < len(rowids)], touched[touched >= len(rowids)]
-        for part, _, texts, seen in _json_parts(snapshot, old):
-            self._store.execute_many(
-                f"UPDATE {self._table} SET properties = ?, last_seen = ? WHERE rowid = ?",
-                zip(texts, seen, rowids[part].tolist(), strict=True),
-            )
-        with self._index_later(len(new), len(snapshot)):
-            for _, ids, texts, seen in _json_parts(snapshot, new):
-                self._insert(zip(ids, texts, seen, strict=True))
+        new = len(touched) - int(np.searchsorted(touched, len(rowids)))
+        with self._index_later(new, len(snapshot)):
+            for part, ids, texts, seen in _json_parts(snapshot, touched):
+                old = int(np.searchsorted(part, len(rowids)))
+                if old:
+                    self._store.execute_many(
+                        f"UPDATE {self._table} SET properties = ?, last_seen = ? WHERE rowid = ?",
+                        zip(texts[:old], seen[:old], rowids[part[:old]].tolist(), strict=True),
+                    )
+                if old < len(part):
+                    self._insert(zip(ids[old:], texts[old:], seen[old:], strict=True))
 
     @contextmanager
     def _index_later(self, rows: int, of: int) -> Iterator[None]:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from toolkit.base import CsvError, argument, ordinal
-from toolkit.sources.csv.types import infer_type, looks_like
+from toolkit.sources.csv.types import ColumnType, infer_type, looks_like
 
 #: Tried in this order; the first wins a tie. The comma comes last, for it is the one
 #: that also occurs within cells: "Doe, Ann", or 3,5 as half of Europe writes it.
@@ -149,12 +149,15 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
     all_rows = list(rows)
     # Of files put together the header occurs again, and speaks neither for nor against.
     others = [row for row in all_rows if len(first) == 1 or not is_header_again(row, first)]
-    kinds = [looks_like(cell.strip()) for cell in first]
-    for at, cell in enumerate(first):
-        name, kind = cell.strip(), kinds[at]
-        if _RESERVED.fullmatch(name):
-            return HeaderGuess(True, f'row 1 is a header: "{name}" is the name of a property')
-        cells = [row[at] for row in others if row[at]]
+    names = [cell.strip() for cell in first]
+    if reserved := next(filter(_RESERVED.fullmatch, names), None):
+        return HeaderGuess(True, f'row 1 is a header: "{reserved}" is the name of a property')
+    filled = [[row[at] for row in others if row[at]] for at in range(len(first))]
+    kinds = [looks_like(name) for name in names]
+    kinds_below = [infer_type(pa.array(cells, pa.large_string())) for cells in filled]
+    for name, cell, kind, cells, kind_below in zip(
+        names, first, kinds, filled, kinds_below, strict=True
+    ):
         if not name:
             continue
         if kind != "text":
@@ -163,9 +166,9 @@ def guess_header(first: Sequence[str], below: Sequence[pa.Array]) -> HeaderGuess
             against.append(f'"{_short(name)}" is {what}, not a name')
         elif cell in cells:
             against.append(f'"{_short(name)}" occurs again below')
-        elif reason := _reason_for(name, cells):
+        elif reason := _reason_for(name, cells, kind_below):
             speaking_for.append(f'"{_short(name)}" {reason}')
-    named = sum(bool(cell.strip()) for cell in first)
+    named = len(list(filter(None, names)))
     is_again = len(others) < len(all_rows)
     if is_again and len(speaking_for) * 2 <= named:
         return HeaderGuess(False, "row 1 is data: it occurs again below")
@@ -199,10 +202,9 @@ def column_title(position: int, names: Sequence[str | None]) -> str:
     return f"{place})" if name is None else f'{place}, "{name}")'
 
 
-def _reason_for(name: str, cells: list[str]) -> str | None:
-    """Return why a text is the name of the column whose cells are below it."""
+def _reason_for(name: str, cells: list[str], kind: ColumnType) -> str | None:
+    """Return why a text is the name of the column whose cells, of a type, are below it."""
     if cells:
-        kind = infer_type(pa.array(cells, pa.large_string()))
         if kind != "text":
             return f"is above a column of type {kind}"
         if what := _value(cells[0]):

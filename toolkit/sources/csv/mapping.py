@@ -520,7 +520,7 @@ def _by_mapping(
             )
         if name == "distinct_id" or (group_key is not None and name in _GROUP_ID):
             name = DISTINCT_ID
-        _check_name(name, columns.title(position))
+        _check_name(name, columns, position)
         properties[position] = name
     if key is not None:
         _add_key(properties, columns, key)
@@ -677,7 +677,7 @@ def _by_header(
         title = sentence(columns.title(position)).removesuffix(".")
         if name_of is not None:
             if name_of != DISTINCT_ID:
-                _check_name(name_of, columns.title(position))
+                _check_name(name_of, columns, position)
             properties[position] = name_of
         elif name is None:
             if not is_filled(columns.cells[position]).any():
@@ -707,7 +707,7 @@ def _by_header(
             notes.append(f"{title} was left out: {name_refusal(name)}.")
         else:
             others = f"Or map all others: {_example(columns, _identifier_position(suggestion))}"
-            _check_name(name, columns.title(position), others)
+            _check_name(name, columns, position, others)
             properties[position] = name  # of two with one name, which are refused together
     return properties, notes, left_out
 
@@ -773,11 +773,12 @@ def property_refusal(name: str) -> str | None:
     return name_refusal(name)
 
 
-def _check_name(name: str, title: str, advice: str = "Or leave the column out") -> None:
-    if name in (DISTINCT_ID, TIME):
-        return
-    reason = property_refusal(name)
+def _check_name(
+    name: str, columns: FileColumns, position: int, advice: str = "Or leave the column out"
+) -> None:
+    reason = None if name in (DISTINCT_ID, TIME) else property_refusal(name)
     if reason is not None:
+        title = columns.title(position)
         raise ColumnMappingError(f'{title} cannot be mapped to "{name[:80]}": {reason}. {advice}')
 
 
