@@ -38,7 +38,6 @@ from toolkit.expressions import (
 )
 from toolkit.profiles import saved_ids
 from toolkit.reports.drawing import plots
-from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.form.fields import (
     OF_PROPERTY,
     BreakdownField,
@@ -418,16 +417,6 @@ class ProfileReport(Report):
             who = who[np.isin(who, amounts.owners)]
         ids: list[str] = sorted(self._plan.people.ids.take(pa.array(np.unique(who))).to_pylist())
         return ids
-
-    def cell(self, row: int) -> Cell:
-        """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
-
-        Raises
-        ------
-        ReportError
-            If the table has no such row.
-        """
-        return self._ranked.cell(self._checked(row))
 
     def plot(self, ax: Axes | None = None, *, top: int | None = None) -> Axes:
         """Draw one bar per segment, and return the Axes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from toolkit.base import ReportError, count, html, is_text, is_whole, listed, quoted
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.spots import Cell
-from toolkit.reports.question.ranked import segment_name
+from toolkit.reports.question.ranked import Ranked, segment_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,6 +46,11 @@ class Report(ABC):
         What one should know before trusting the numbers, as sentences: events
         without a profile, hidden events, incomplete buckets.
     """
+
+    #: The columns that say which cell of its segment a row is; users has arguments of these names.
+    _places: tuple[str, ...] = ()
+    #: The segments; the table has as many rows for each.
+    _ranked: Ranked
 
     def __init__(
         self,
@@ -157,15 +163,10 @@ class Report(ABC):
     def users(self, *args: Any, **cell: Any) -> list[str]:
         """Return the distinct IDs behind a cell of the table, sorted."""
 
-    @abstractmethod
     def cell(self, row: int) -> Cell:
         """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
 
         ``report.users(**report.cell(0))`` are those behind the first row.
-        """
-
-    def _checked(self, row: int) -> int:
-        """Return *row*.
 
         Raises
         ------
@@ -176,7 +177,14 @@ class Report(ABC):
             raise ReportError(f"row={quoted(row):.40}; give the number of a row, from 0")
         if not 0 <= row < len(self._table):
             raise ReportError(f"row={quoted(row)}; the table has {count(len(self._table), 'row')}")
-        return int(row)
+        return self._cell_of(int(row))
+
+    def _cell_of(self, row: int) -> Cell:
+        cell: dict[str, Any] = {}
+        for name in self._places:
+            at = self._table[name].iloc[row]
+            cell[f"{name}_" if iskeyword(name) else name] = int(at) if is_whole(at) else at
+        return {**cell, **self._ranked.cell(row // (len(self._table) // len(self._ranked)))}
 
     @property
     def is_empty(self) -> bool:

@@ -21,7 +21,6 @@ from toolkit.base import (
 )
 from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression, Property
-from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.flows import sankey
 from toolkit.reports.flows.numbers import FlowQuestion
 from toolkit.reports.flows.paths import FlowPlan
@@ -209,11 +208,14 @@ def _notes(question: FlowQuestion) -> list[str]:
 class Flows(Report):
     """What users did before and after an event; made by :func:`flows`."""
 
+    _places = ("step", "from", "to")
+
     def __init__(
         self, question: FlowQuestion, definition: Mapping[str, object], notes: list[str]
     ) -> None:
         self._question = question
         self._numbers = question.answer(question.count())
+        self._ranked = self._numbers.ranked
         super().__init__(_title(question), definition, self._numbers.table(), notes)
 
     @property
@@ -271,7 +273,7 @@ class Flows(Report):
         ReportError
             If the report has no such step, event, path or segment.
         """
-        place = self._numbers.ranked.find(segment)
+        place = self._ranked.find(segment)
         is_link = from_ is not None or to is not None
         if path is not None:
             if is_link or step is not None or event is not None:
@@ -289,19 +291,6 @@ class Flows(Report):
             raise ReportError("step=0 is the anchor; a link has the step that it leads to or from")
         paths = self._numbers.paths_at(place, step, event, from_, to)
         return self._question.ids(paths, together=place is None)
-
-    def cell(self, row: int) -> Cell:
-        """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
-
-        Raises
-        ------
-        ReportError
-            If the table has no such row.
-        """
-        link = self._table.iloc[self._checked(row)]
-        place = int(row) // (len(self._table) // len(self._numbers.ranked))
-        cell = {"step": int(link["step"]), "from_": link["from"], "to": link["to"]}
-        return {**cell, **self._numbers.ranked.cell(place)}
 
     def plot(self, ax: Axes | None = None, *, segment: Json = None, top: int | None = None) -> Axes:
         """Draw the flow as a Sankey diagram, and return the Axes.

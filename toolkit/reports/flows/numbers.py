@@ -511,11 +511,6 @@ class FlowQuestion(ReportPlan):
     top: int | None
 
     @property
-    def by(self) -> Breakdown | None:
-        """The breakdown."""
-        return self.scope.by
-
-    @property
     def together(self) -> FlowQuestion:
         """The same without a breakdown."""
         return replace(self, scope=self.scope.together)

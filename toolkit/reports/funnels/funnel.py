@@ -196,7 +196,7 @@ class Funnel(Report):
         notes: list[str],
     ) -> None:
         self._question = question
-        self._numbers = numbers
+        self._numbers, self._ranked = numbers, numbers.ranked
         super().__init__(_title(question), definition, numbers.table(), notes)
 
     @property
@@ -251,26 +251,19 @@ class Funnel(Report):
                 "and there is "
                 f"none before step 1; give step=2 to {steps}"
             )
-        place = self._numbers.ranked.find(segment)
-        code = None if place is None else int(self._numbers.ranked.codes[place])
+        place = self._ranked.find(segment)
+        code = None if place is None else int(self._ranked.codes[place])
         codes = self._question.counted.users(code, int(step), dropped=dropped)
         texts = self._question.visible.events.ids.texts.take(pa.array(codes, pa.int64()))
         ids: list[str] = sorted(texts.to_pylist())
         return ids
 
-    def cell(self, row: int) -> Cell:
-        """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
-
-        Raises
-        ------
-        ReportError
-            If the table has no such row.
-        """
-        place, step = divmod(self._checked(row), len(self._numbers.plan))
+    def _cell_of(self, row: int) -> Cell:
+        place, step = divmod(row, len(self._numbers.plan))
         return self._cell(place, step)
 
     def _cell(self, place: int, step: int) -> Cell:
-        return {"step": step + 1, **self._numbers.ranked.cell(place)}
+        return {"step": step + 1, **self._ranked.cell(place)}
 
     def plot(self, ax: Axes | None = None, *, top: int | None = None) -> Axes:
         """Draw a bar for each step and segment, and return the Axes.

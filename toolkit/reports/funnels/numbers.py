@@ -25,7 +25,7 @@ from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.periods import MOST_ROWS, Periods
 from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.question.segments import Segments, occurring
-from toolkit.reports.question.selection import Selection, segments_beside
+from toolkit.reports.question.selection import segments_beside
 
 #: Of fewer entries nothing is said about chance.
 FEWEST: Final = 30
@@ -90,16 +90,6 @@ class FunnelQuestion(ReportPlan):
     scope: ReportScope
     plan: FunnelPlan
     range: Periods
-
-    @property
-    def visible(self) -> Selection:
-        """All events that take part in reports."""
-        return self.scope.visible
-
-    @property
-    def by(self) -> Breakdown | None:
-        """The breakdown."""
-        return self.scope.by
 
     @cached_property
     def _parts(self) -> tuple[list[Expression], list[Expression]]:

@@ -17,6 +17,7 @@ from toolkit.reports.question.breakdowns import Breakdown
 from toolkit.reports.question.ranked import Ranked
 from toolkit.reports.question.scope import ReportScope
 from toolkit.reports.question.segments import Segments, Values, joined
+from toolkit.reports.question.selection import Selection
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +88,16 @@ class ReportPlan(ABC):
     """
 
     scope: ReportScope
+
+    @property
+    def by(self) -> Breakdown | None:
+        """The breakdown."""
+        return self.scope.by
+
+    @property
+    def visible(self) -> Selection:
+        """The events that take part in reports."""
+        return self.scope.visible
 
     def on(self, scope: ReportScope) -> Self:
         """Return the same plan for other users."""

@@ -191,10 +191,13 @@ class FrequencyPlan(ReportPlan):
 class Frequency(Report):
     """On how many days, weeks or months users came back; made by :func:`frequency`."""
 
+    _places = ("cohort", "units")
+
     def __init__(self, plan: FrequencyPlan, definition: Mapping[str, object]) -> None:
         self._plan = plan
         self._births = plan.births
         self._numbers = plan.answer(plan.count())
+        self._ranked = self._numbers.ranked
         notes = [*self._births.notes(), *self._incomplete()]
         super().__init__(_title(plan), definition, self._rows(), notes)
 
@@ -298,19 +301,6 @@ class Frequency(Report):
             )
         return self._births.ids(self._births.course.entries.take(is_behind))
 
-    def cell(self, row: int) -> Cell:
-        """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
-
-        Raises
-        ------
-        ReportError
-            If the table has no such row.
-        """
-        row_shown = self._table.iloc[self._checked(row)]
-        cell = {"cohort": row_shown["cohort"], "units": int(row_shown["units"])}
-        ranked = self._numbers.ranked
-        return {**cell, **ranked.cell(int(row) // (len(self._table) // len(ranked)))}
-
     def plot(self, ax: Axes | None = None, *, top: int | None = None) -> Axes:
         """Draw the average share of users over the number of units, one line per segment.
 
@@ -322,7 +312,7 @@ class Frequency(Report):
             How many segments to draw, the largest first: 8 by default. ``(not set)`` is
             always drawn.
         """
-        ranked = self._numbers.ranked
+        ranked = self._ranked
         shape = (len(ranked), len(self._units))
         rates = self.average["rate"].to_numpy(np.float64).reshape(shape)
         shown, legend = ranked.drawn(top, plots.MOST_LINES)
@@ -341,7 +331,7 @@ class Frequency(Report):
         )
 
     def _at_units(self, label: str, place: int) -> Cell:
-        ranked = self._numbers.ranked
+        ranked = self._ranked
         segment = 0 if ranked.by is None else ranked.names.index(label)
         return {"units": int(self._units[place]), **ranked.cell(segment)}
 

@@ -17,7 +17,6 @@ from toolkit.columns import Codes, Positions
 from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression
 from toolkit.reports.drawing import stacks
-from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.form.fields import (
     AT,
     RANGE,
@@ -29,7 +28,7 @@ from toolkit.reports.form.fields import (
 )
 from toolkit.reports.numbers.counted import Sums
 from toolkit.reports.numbers.tally import ReportPlan, ReportTally
-from toolkit.reports.question.breakdowns import Breakdown, By
+from toolkit.reports.question.breakdowns import By
 from toolkit.reports.question.periods import MOST_ROWS, Moment, Periods, Unit, periods
 from toolkit.reports.question.ranked import Ranked
 from toolkit.reports.question.scope import ReportScope
@@ -193,11 +192,6 @@ class LifecyclePlan(ReportPlan):
         return until.named(self.step.event).where(self.step.where).where(self.scope.where)
 
     @property
-    def by(self) -> Breakdown | None:
-        """The breakdown."""
-        return self.scope.by
-
-    @property
     def incomplete(self) -> list[int]:
         """The last period, counted from the first asked for, if the range ends inside it."""
         is_cut = len(self.range) and self.range.end < self.range.edges[-1]
@@ -298,11 +292,14 @@ class LifecycleAnswer:
 class Lifecycle(Report):
     """Who is new, returning, resurrecting or dormant; made by :func:`lifecycle`."""
 
+    _places = ("time", "status")
+
     def __init__(
         self, plan: LifecyclePlan, definition: Mapping[str, object], notes: list[str]
     ) -> None:
         self._plan = plan
         self._numbers = plan.answer(plan.count())
+        self._ranked = self._numbers.ranked
         super().__init__(_title(plan), definition, self._rows(), notes)
 
     @property
@@ -311,7 +308,7 @@ class Lifecycle(Report):
 
     def _rows(self) -> pd.DataFrame:
         segments, shown, _ = self._numbers.values.shape
-        columns = self._numbers.ranked.columns(shown * len(STATUSES))
+        columns = self._ranked.columns(shown * len(STATUSES))
         places = np.tile(np.repeat(np.arange(shown), len(STATUSES)), segments)
         columns["time"] = self._starts[places]
         columns["status"] = pd.Series(list(STATUSES) * (segments * shown), dtype="str")
@@ -342,30 +339,17 @@ class Lifecycle(Report):
             If the report has no such period, status or segment.
         """
         check_choice("status", status, (*STATUSES, None))
-        place = self._numbers.ranked.find(segment)
+        place = self._ranked.find(segment)
         period = None if time is None else self._plan.range.find(time) - self._plan.first
         if period is not None and period < 0:
             raise ReportError(
                 f"time={time!s} is before the report, which begins at {self._starts[0]:%Y-%m-%d}"
             )
         return self._plan.users(
-            None if place is None else int(self._numbers.ranked.codes[place]),
+            None if place is None else int(self._ranked.codes[place]),
             period,
             None if status is None else STATUSES.index(status),
         )
-
-    def cell(self, row: int) -> Cell:
-        """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
-
-        Raises
-        ------
-        ReportError
-            If the table has no such row.
-        """
-        row_shown = self._table.iloc[self._checked(row)]
-        place = int(row) // (len(self._table) // len(self._numbers.ranked))
-        cell = {"time": row_shown["time"], "status": row_shown["status"]}
-        return {**cell, **self._numbers.ranked.cell(place)}
 
     def plot(self, ax: Axes | None = None, *, segment: Json = None) -> Axes:
         """Draw the active users of each period as stacked bars, the dormant ones below zero.
@@ -377,7 +361,7 @@ class Lifecycle(Report):
         segment
             Draws only this segment. By default all users together, each once.
         """
-        place = self._numbers.ranked.find(segment)
+        place = self._ranked.find(segment)
         numbers, title = self._numbers, self.title
         if place is not None:
             title = f"{numbers.ranked.names[place]}: {title}"

@@ -194,10 +194,13 @@ def _as_number(of: Any, measure: RetentionMeasure) -> Property | None:
 class Retention(Report):
     """Of those who did one thing, how many came back, and when; made by :func:`retention`."""
 
+    _places = ("cohort", "bucket")
+
     def __init__(self, plan: RetentionPlan, definition: Mapping[str, object]) -> None:
         self._plan = plan
         self._births = plan.births
         self._numbers = plan.answer(plan.count())
+        self._ranked = self._numbers.ranked
         notes = [*self._births.notes(), *self._incomplete()]
         super().__init__(_title(plan), definition, self._numbers.table(), notes)
 
@@ -264,8 +267,8 @@ class Retention(Report):
             If the report has no such cohort, bucket or segment.
         """
         check_flag("retained", retained)
-        place = self._numbers.ranked.find(segment)
-        code = None if place is None else int(self._numbers.ranked.codes[place])
+        place = self._ranked.find(segment)
+        code = None if place is None else int(self._ranked.codes[place])
         entries = self._births.entries(code, self._births.find(cohort))
         if bucket is not None:
             brackets = self._numbers.brackets
@@ -279,19 +282,6 @@ class Retention(Report):
             has_begun = brackets.has_begun[entries.cohorts, bucket]
             entries = entries.take(has_begun & (is_retained == retained))
         return self._births.ids(entries)
-
-    def cell(self, row: int) -> Cell:
-        """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
-
-        Raises
-        ------
-        ReportError
-            If the table has no such row.
-        """
-        row_shown = self._table.iloc[self._checked(row)]
-        cell = {"cohort": row_shown["cohort"], "bucket": int(row_shown["bucket"])}
-        ranked = self._numbers.ranked
-        return {**cell, **ranked.cell(int(row) // (len(self._table) // len(ranked)))}
 
     def plot(
         self,
@@ -323,7 +313,7 @@ class Retention(Report):
             If there is no such kind or segment.
         """
         check_choice("kind", kind, get_args(Kind))
-        place = self._numbers.ranked.find(segment)
+        place = self._ranked.find(segment)
         if kind == "triangle":
             return self._triangle(ax, place)
         return self._curve(ax, place, top)
@@ -332,7 +322,7 @@ class Retention(Report):
         brackets = self._numbers.brackets
         measure = self._plan.measure
         averages = self._averages()
-        ranked = self._numbers.ranked
+        ranked = self._ranked
         shown, legend = ranked.drawn(top, plots.MOST_LINES)
         if place is not None:
             shown = [place]
@@ -355,12 +345,12 @@ class Retention(Report):
 
     def _averages(self) -> Floats:
         """Return the average of what is measured, one row per segment and one column per bucket."""
-        shape = (len(self._numbers.ranked), len(self._numbers.brackets))
+        shape = (len(self._ranked), len(self._numbers.brackets))
         averages: Floats = self.average[self._main].to_numpy(np.float64).reshape(shape)
         return averages
 
     def _at_bucket(self, label: str, bucket: int) -> Cell:
-        ranked = self._numbers.ranked
+        ranked = self._ranked
         place = 0 if ranked.by is None else ranked.names.index(label)
         return {"bucket": bucket, **ranked.cell(place)}
 
@@ -434,7 +424,7 @@ class Retention(Report):
         shown = min(len(brackets), _BUCKETS_SHOWN)
         averages = self._averages()
         sizes = [f"{size:,}" for size in self._numbers.sizes.sum(axis=1).tolist()]
-        names = [name or "average" for name in self._numbers.ranked.names]
+        names = [name or "average" for name in self._ranked.names]
         rows = [
             [name, size, *(self._text(value) for value in row[:shown])]
             for name, size, row in zip(names, sizes, averages, strict=True)

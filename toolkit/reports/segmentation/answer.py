@@ -47,7 +47,7 @@ class Segmentation(Report):
         notes: list[str],
     ) -> None:
         self._plan = plan
-        self._numbers = numbers
+        self._numbers, self._ranked = numbers, numbers.ranked
         if plan.formula is not None:
             self._metrics = [plan.formula.text]
         else:
@@ -104,8 +104,8 @@ class Segmentation(Report):
         ReportError
             If the report has no such segment, bucket or metric.
         """
-        place = self._numbers.ranked.find(segment)
-        wanted = None if place is None else int(self._numbers.ranked.codes[place])
+        place = self._ranked.find(segment)
+        wanted = None if place is None else int(self._ranked.codes[place])
         plan = self._plan
         if time is not None and plan.range.unit is None:
             raise ReportError("time= needs buckets, and the report has none (unit=None)")
@@ -127,22 +127,15 @@ class Segmentation(Report):
         every = range(len(self._metrics))
         return every if metric is None else [self._metrics.index(metric)]
 
-    def cell(self, row: int) -> Cell:
-        """Return the arguments with which :meth:`users` gives the IDs behind a row of the table.
-
-        Raises
-        ------
-        ReportError
-            If the table has no such row.
-        """
+    def _cell_of(self, row: int) -> Cell:
         # A segment has a row for each bucket of each metric.
-        rest, bucket = divmod(self._checked(row), len(self._plan.range))
+        rest, bucket = divmod(row, len(self._plan.range))
         place, metric = divmod(rest, len(self._metrics))
         return self._cell(place, metric, bucket)
 
     def _cell(self, place: int, metric: int, bucket: int = 0, *, previous: bool = False) -> Cell:
         """Return the arguments of users for a segment and a metric in a bucket."""
-        cell = self._numbers.ranked.cell(place)
+        cell = self._ranked.cell(place)
         if len(self._metrics) > 1:
             cell["metric"] = self._metrics[metric]
         if self._plan.range.unit is not None:
@@ -230,7 +223,7 @@ class Segmentation(Report):
         return f"{noun} so far" if plan.cumulative else noun
 
     def _legend(self, drawn: int) -> str:
-        ranked, metrics = self._numbers.ranked, len(self._metrics)
+        ranked, metrics = self._ranked, len(self._metrics)
         parts = [ranked.legend] if ranked.legend else []
         parts += ["metric"] if metrics > 1 else []
         legend = ", ".join(parts)
@@ -253,7 +246,7 @@ class Segmentation(Report):
 
     def _drawn(self, most: int) -> list[tuple[str, Any, Any, tuple[int, int] | None]]:
         """Return what to draw: a label, values, those before, and segment and metric."""
-        numbers, ranked = self._numbers, self._numbers.ranked
+        numbers, ranked = self._numbers, self._ranked
         several = len(self._metrics) > 1
         pairs = [(at, metric) for at in range(len(ranked)) for metric in range(len(self._metrics))]
         is_unset = ranked.is_unset

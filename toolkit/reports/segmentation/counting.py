@@ -79,7 +79,7 @@ class SegmentationAnswer:
 
 
 @dataclass(frozen=True, eq=False)
-class SegmentationPlan(TopPlan, ReportPlan):
+class SegmentationPlan(ReportPlan, TopPlan):
     """What is counted.
 
     Attributes
@@ -107,16 +107,6 @@ class SegmentationPlan(TopPlan, ReportPlan):
     cumulative: bool
     rolling: int | None
     largest: tuple[frozenset[Hashable], ...] | None = None
-
-    @property
-    def visible(self) -> Selection:
-        """The events that take part in reports."""
-        return self.scope.visible
-
-    @property
-    def by(self) -> Breakdown | None:
-        """The breakdown."""
-        return self.scope.by
 
     @property
     def is_count(self) -> bool:
