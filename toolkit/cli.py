@@ -337,10 +337,6 @@ def _history_options(history: argparse.ArgumentParser) -> None:
     history.add_argument("property", nargs="?", help="the property to explain")
 
 
-def _batches_options(batches: argparse.ArgumentParser) -> None:
-    _add_database(batches)
-
-
 def _undo_options(undo: argparse.ArgumentParser) -> None:
     _add_database(undo)
     undo.add_argument("batch", type=int, help="its number, as in `batches`")
@@ -927,7 +923,7 @@ _COMMANDS: Final[
         _history_options,
         "list the updates of a profile, or explain one property",
     ),
-    "batches": (_batches, _batches_options, "list the batches of updates, oldest first"),
+    "batches": (_batches, _add_database, "list the batches of updates, oldest first"),
     "undo": (_undo, _undo_options, "put back what a batch changed, as a new batch"),
     "compact": (
         _compact,

@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from pandas.api.types import is_numeric_dtype
 
 from toolkit.base.values import dumps, printable
 
@@ -157,7 +158,7 @@ def table(frame: pd.DataFrame, *, rows: int = 10, total: int | None = None) -> H
     total = len(frame) if total is None else total
     shown = frame.iloc[: rows_shown(total, rows)]
     columns = [shown.iloc[:, position] for position in range(shown.shape[1])]
-    are_numbers = [_holds_numbers(column) for column in columns]
+    are_numbers = [is_numeric_dtype(each) and each.dtype.kind != "b" for each in columns]
     head = Html().join(map(_header, (column.name for column in columns), are_numbers))
     body = Html().join(
         Html("<tr>{}</tr>").format(Html().join(map(_cell, cells, are_numbers)))
@@ -246,7 +247,3 @@ def _cell(value: Any, is_number: bool = False) -> Html:
         return Html("<td{}>{}</td>").format(kind, text)
     cut = Html('<td{} title="{}">{}…</td>')
     return cut.format(kind, text[:_TOOLTIP_LENGTH], text[: CELL_LENGTH - 1])
-
-
-def _holds_numbers(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "b"

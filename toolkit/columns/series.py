@@ -176,7 +176,10 @@ def coded_lists(series: pd.Series) -> CodedLists:
     """
     if isinstance(series.dtype, pd.ArrowDtype) and pa.types.is_nested(series.dtype.pyarrow_dtype):
         series = series.astype(object)
-    if not _is_object(series) or _is_text_only(series):
+    if not _is_object(series) or pd.api.types.infer_dtype(series, skipna=True) in (
+        "string",
+        "empty",
+    ):
         one = coded(series)
         inexact = inexact_ids(series, one.codes)
         return CodedLists(one.codes, one.texts, None, len(series), inexact)
@@ -199,10 +202,6 @@ def coded_lists(series: pd.Series) -> CodedLists:
     codes, owners = each.codes[is_kept][first], owners[is_kept][first]
     is_single = len(owners) == len(series)
     return CodedLists(codes, each.texts, None if is_single else owners, len(series), inexact)
-
-
-def _is_text_only(series: pd.Series) -> bool:
-    return pd.api.types.infer_dtype(series, skipna=True) in ("string", "empty")
 
 
 def _elements(cell: object) -> list[Any]:

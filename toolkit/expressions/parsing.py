@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
 from toolkit.base import ExpressionError, did_you_mean, listed, quoted
@@ -46,10 +47,6 @@ _ONE_ARGUMENT: Final[dict[str, Callable[[Expression], Expression]]] = {
     "all": lambda operand: Quantified("all", operand),
 }
 _TALLIES: Final = ("times_did", "total_of")
-
-
-def _one_argument(name: str) -> Callable[[Expression], Expression]:
-    return _ONE_ARGUMENT.get(name) or (lambda operand: Function(name, operand))
 
 
 def _functions(*, formulas: bool = False) -> tuple[str, ...]:
@@ -359,7 +356,8 @@ class _Parser:
         argument = self._inner(OR)
         if token.text != "contains":
             self._expect(")")
-            return self._build(start, _one_argument(token.text), argument)
+            make = _ONE_ARGUMENT.get(token.text, partial(Function, token.text))
+            return self._build(start, make, argument)
         self._expect(",")
         element = self._inner(OR)
         self._expect(")")

@@ -148,12 +148,7 @@ class Expression:
         # What is frozen is set as dataclasses do it.
         object.__setattr__(self, "_depth", depth)
         object.__setattr__(self, "_size", size)
-        object.__setattr__(self, "_open", opened[0] if opened and self._passes_on else None)
-
-    @property
-    def _passes_on(self) -> bool:
-        """Whether an any() or all() in it is left open for the comparison around it."""
-        return not self.is_condition
+        object.__setattr__(self, "_open", None if self.is_condition or not opened else opened[0])
 
     # -- what it says ---------------------------------------------------------------------
 

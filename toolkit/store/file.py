@@ -232,7 +232,11 @@ class Store(Connection):
         bulky = self.scan(
             f"SELECT id, {_BULK_FIELDS} FROM bulk_updates WHERE batch_id <= ?", [compaction.batch]
         )
-        parts = [row[0] for row in bulky if not _is_after(row[1:], batches[row[1]], compaction)]
+        parts = [
+            row[0]
+            for row in bulky
+            if not after(_bulk_updates(row[1:]), batches[row[1]], compaction.time)
+        ]
         self._connection.executemany(
             "DELETE FROM bulk_updates WHERE id = ?", ((part,) for part in parts)
         )
@@ -284,13 +288,6 @@ def _batch(row: Sequence[Any]) -> Batch:
     if not isinstance(source, str) or not all(isinstance(each, int) for each in whole):
         raise ValueError(f"batch {number!r} holds {row!r}")
     return Batch(number, times.parse_time(time), source, Outcome(*counts), rejected, undoes)
-
-
-def _is_after(
-    row: tuple[int, str, str, str | None, str | None, bytes], batch: Batch, compaction: Compaction
-) -> bool:
-    """Whether the past since a compaction needs some of these updates."""
-    return bool(after(_bulk_updates(row), batch, compaction.time))
 
 
 def _naming(

@@ -292,7 +292,7 @@ class OperatorLab(Form):
             [
                 {
                     "id": str(place),
-                    "cells": [str(place + 1), who, what, _verdict_text(verdict)],
+                    "cells": [str(place + 1), who, what, lab_view.SHORT_VERDICTS.get(verdict, "?")],
                     "kind": "selected" if place == self.state.position else "",
                 }
                 for place, (who, what, verdict) in enumerate(steps)
@@ -452,10 +452,6 @@ def _mark(mark: str, misses: Iterable[str]) -> tuple[str, parts.Kind]:
     if mark == "shown":
         return "Shown without a guess.", "info"
     return "", "info"
-
-
-def _verdict_text(verdict: str) -> str:
-    return lab_view.SHORT_VERDICTS.get(verdict, "?")
 
 
 def _height(text: str) -> int:

@@ -154,7 +154,8 @@ def put_together(parts: Parts, before: object) -> tuple[dict[str, Any], list[str
             errors.append("")
         except JsonTextError as error:
             reason = str(error).removeprefix("line 1, ")
-            errors.append(f"value, {reason}" if row.value.strip() else _missing_value(row))
+            missing = f"a value is missing, such as {value_hint(row.operator)}"
+            errors.append(f"value, {reason}" if row.value.strip() else missing)
         except ValueError as error:
             errors.append(str(error))
     # The fields around the operators that are new come before them.
@@ -212,7 +213,3 @@ def _add_row(message: dict[str, Any], row: MessageRow) -> None:
         )
     value = read_json(row.value, nan=True)
     message[row.operator] = {**argument, row.name: value}
-
-
-def _missing_value(row: MessageRow) -> str:
-    return f"a value is missing, such as {value_hint(row.operator)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 from toolkit.base import ABSENT, NO_TIME, Html, times
 from toolkit.columns import Difference
@@ -104,10 +104,6 @@ def _legend(signs: set[str]) -> Html:
     return hint_html(said or "No property differs.")
 
 
-def _element(part: Difference) -> Any:
-    return part.old if part.new is ABSENT else part.new
-
-
 def _line(each: Difference) -> Html:
     name = f"{json_text(each.property)}: "
     kind = "changed" if each.change == "rewritten" else each.change
@@ -140,7 +136,9 @@ def _elements(parts: Sequence[Difference]) -> Html:
     """Return a list with its elements marked, long runs of unchanged ones cut short."""
     shown: list[str] = []  # finished HTML, or text
     for change, run in groupby(parts, key=lambda part: part.change):
-        texts = [cut_json(_element(part), _VALUE_LENGTH) for part in run]
+        texts = [
+            cut_json(part.old if part.new is ABSENT else part.new, _VALUE_LENGTH) for part in run
+        ]
         if len(texts) > 2 * _RUN_ENDS + 1:
             more = f"… {len(texts) - 2 * _RUN_ENDS:,} more …"
             texts = [*texts[:_RUN_ENDS], more, *texts[-_RUN_ENDS:]]

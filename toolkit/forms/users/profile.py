@@ -338,9 +338,5 @@ def _change(row: Any, name: str) -> ChangeRow:
     if row.operator == "$delete":
         was = row.old.get(name, ABSENT) if isinstance(row.old, dict) else ABSENT
         return ChangeRow(time_text(happened), "$delete", value_text(was), "", origin)
-    old, new = (ABSENT if _is_nan(each) else each for each in (row.old, row.new))
+    old, new = (ABSENT if each != each else each for each in (row.old, row.new))
     return ChangeRow(time_text(happened), row.operator, value_text(old), value_text(new), origin)
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and value != value

@@ -168,7 +168,7 @@ class Choices:
             # Of users the toolkit knows some things that nobody wrote.
             computed = computed_names(has_events=self.events is not None)
             names += [name for name in computed if name not in names]
-            whose = "" if self.only_users else f"{_whose(side)}: "
+            whose = "" if self.only_users else f"{group_key_of(side) or side.capitalize()}: "
             choices += [
                 PropertyChoice(Property(side, name), f"{whose}{label}")
                 for name, label in display_names(names).items()
@@ -229,11 +229,6 @@ class Choices:
         if prop.name == events.id_column:
             return series.coded(frame[prop.name]).column()
         return series.column(frame[prop.name])
-
-
-def _whose(side: Side) -> str:
-    """Return whose properties those of a side are; a group key is a name, shown as it is."""
-    return group_key_of(side) or side.capitalize()
 
 
 def type_of(column: Column) -> Type:

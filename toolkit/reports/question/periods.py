@@ -169,17 +169,14 @@ class Periods:
         if self.unit is None or not self.incomplete:
             return []
         places = {0: "first", len(self) - 1: "last"} if len(self) > 1 else {0: "only"}
+        form = "%Y-%m-%d %H:%M" if self.unit == "hour" else "%Y-%m-%d"
         named = [
-            f"the {places[bucket]} {self.unit} ({self.starts[bucket]:{_format(self.unit)}})"
+            f"the {places[bucket]} {self.unit} ({self.starts[bucket]:{form}})"
             for bucket in self.incomplete
         ]
         which = " and ".join(named)
         verb = "is" if len(named) == 1 else "are"
         return [f"{which[0].upper()}{which[1:]} {verb} incomplete: the range is {self.span}."]
-
-
-def _format(unit: Unit) -> str:
-    return "%Y-%m-%d %H:%M" if unit == "hour" else "%Y-%m-%d"
 
 
 def periods(

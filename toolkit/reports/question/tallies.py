@@ -134,14 +134,12 @@ def _period(within: Any) -> str:
     if (length := durations.length(within)) is not None and not isinstance(within, str):
         return f"{length / 1_000_000:.6f}".rstrip("0").rstrip(".") + "s"
     if isinstance(within, tuple | list) and len(within) == 2:
-        return "/".join(_day(each) for each in within)
+        return "/".join(
+            each.isoformat() if isinstance(each, date) else str(each) for each in within
+        )
     if isinstance(within, str) and within.strip():
         return within.strip()
     raise ExpressionError(
         f'within={quoted(within):.60}; give "30d", a timedelta, or two days such as '
         '("2026-05-01", "2026-05-31")'
     )
-
-
-def _day(day: Any) -> str:
-    return day.isoformat() if isinstance(day, date) else str(day)

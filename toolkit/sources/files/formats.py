@@ -66,16 +66,6 @@ def _as_csv(profiles: ProfileTable | ProfileView, path: Path, progress: AnyProgr
     return Written(export.profiles, export.notes)
 
 
-def _write_messages(
-    profiles: ProfileTable | ProfileView, path: Path, progress: AnyProgress
-) -> Written:
-    return Written(write_messages(profiles, path, progress=progress))
-
-
-def _read_messages(path: Path, on_error: OnError) -> Messages:
-    return read_messages(path, on_error=on_error)
-
-
 #: Each format by its name, in the order in which the command line names their endings.
 FORMATS: Final[dict[str, Format]] = {
     row.name: row
@@ -85,8 +75,10 @@ FORMATS: Final[dict[str, Format]] = {
             endings=ENDINGS["messages"],
             label="JSON Lines of messages, loses nothing",
             media="application/x-ndjson",
-            write=_write_messages,
-            read=_read_messages,
+            write=lambda profiles, path, progress: Written(
+                write_messages(profiles, path, progress=progress)
+            ),
+            read=lambda path, on_error: read_messages(path, on_error=on_error),
         ),
         Format(
             name="csv",

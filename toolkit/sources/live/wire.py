@@ -176,7 +176,8 @@ def read_form(
     text = _utf8(body, "the body").strip().removeprefix("\ufeff")
     parameters = dict(query)
     # Many senders of JSON say nothing of its type, or call it a form.
-    if text and not text.startswith(("{", "[", '"')) and _is_form(text, content_type):
+    is_form = content_type.lower().startswith(_FORM) or text.startswith("data=")
+    if text and is_form and not text.startswith(("{", "[", '"')):
         # A bare base64 holds "+", which a form reads as a space.
         parameters.update(read_query(text))
         text = ""
@@ -190,10 +191,6 @@ def read_form(
             413, f"the messages take more than {MAX_DATA:,} bytes of JSON; send fewer at a time"
         )
     return text, parameters
-
-
-def _is_form(text: str, content_type: str) -> bool:
-    return content_type.lower().startswith(_FORM) or text.startswith("data=")
 
 
 def _utf8(content: bytes, what: str) -> str:
