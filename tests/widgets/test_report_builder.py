@@ -126,7 +126,7 @@ def test_segments_that_are_numbers_sort_as_numbers_and_read_as_in_the_chart() ->
     table = tk.ProfileTable()
     for name, age in (("ann", 100), ("bob", 9)):
         table.set(name, {"age": age})
-    builder = tk.ReportBuilder(DF, table)
+    builder = tk.ReportBuilder(table, DF)
     builder.state.delay = 0.0
     builder.state.set(event=None, by=user["age"], unit=None)
     assert builder.state.wait(30)

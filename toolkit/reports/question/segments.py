@@ -458,7 +458,7 @@ def _times(texts: Column, zone: tzinfo) -> Any:
     form = _DATE if is_date else _TIME
     if not all(map(form.fullmatch, values)):
         return None
-    moments = np.full(len(texts), np.datetime64("NaT"), "M8[us]")
+    moments = np.full(len(texts), np.datetime64("NaT", "us"))
     try:
         moments[texts.has_value] = np.array([value.removesuffix("Z") for value in values], "M8[us]")
     except ValueError:  # the 30th of February
