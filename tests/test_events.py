@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import weakref
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -538,3 +539,12 @@ def test_the_roles_of_columns_are_names_too_where_they_are_called_otherwise(
     assert tk.segmentation(named, None, None, unit=None, where='event["time"] == 2').table[
         "count"
     ].tolist() == [1]
+
+
+def test_events_that_were_joined_can_be_pickled() -> None:
+    profiles = tk.ProfileTable()
+    profiles.set("ann", {"plan": "pro"})
+    events = tk.Events(frame())
+    joined = tk.join(events, profiles)
+    other = pickle.loads(pickle.dumps(events))
+    assert tk.join(other, profiles).equals(joined)

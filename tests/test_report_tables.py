@@ -15,7 +15,7 @@ import pytest
 import toolkit as tk
 from toolkit import event, user
 from toolkit.base import errors
-from toolkit.reports.report import COLUMNS
+from toolkit.reports.report import COLUMNS, Report
 from toolkit.sources.csv.defuse import csv_of
 
 PAGE = Path(__file__).parent.parent / "docs/events-and-reports.md"
@@ -362,6 +362,33 @@ def test_segments_are_in_the_order_of_the_table_and_a_total_can_be_added(
 def test_a_column_that_is_not_there_is_refused(df: pd.DataFrame, values: Any) -> None:
     with pytest.raises(errors.ReportError, match="the table has"):
         tk.segmentation(df, None, "View").wide(values)
+
+
+class Own(Report):
+    """A report of one's own, with columns that no other has."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        super().__init__("Own", {}, table, [])
+
+    def plot(self, ax: Any = None) -> Any:
+        raise NotImplementedError
+
+    def users(self, **cell: Any) -> list[str]:
+        raise NotImplementedError
+
+    def cell(self, row: int) -> Any:
+        raise NotImplementedError
+
+
+def test_a_report_of_ones_own_has_columns_of_its_own() -> None:
+    names = pd.DataFrame({"name": ["a", "b"], "seats": pd.array([1, 2], "Int64")})
+    report = Own(names.assign(share=[0.0, 0.5], hits=[1, 2]))
+    assert not report.is_empty
+    assert report.wide().loc["b"].tolist()[1] == report.wide("share").loc["b"].tolist()[1] == 0.5
+    assert Own(names.assign(share=0.0)).is_empty
+    assert Own(names).is_empty
+    with pytest.raises(errors.ReportError, match="the table has no numbers"):
+        Own(names).wide()
 
 
 def test_of_nothing_a_wide_table_has_no_cells() -> None:

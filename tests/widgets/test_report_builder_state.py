@@ -244,9 +244,7 @@ def test_what_the_report_refuses_without_naming_a_field_stands_above_the_answer(
     state = build()
     state.set(by=user["$last_seen"], at="event time")
     assert state.wait(20)
-    assert state.fields["at"].error == (
-        '"$last_seen" has no past; join it with User properties "latest".'
-    )
+    assert state.fields["at"].error == ('"$last_seen" has no past; use User properties "latest".')
     state.set("Refusing")
     assert state.wait(20)
     assert state.error == "The moon is not full."
@@ -294,6 +292,13 @@ def test_without_events_profiles_or_matches_it_says_so(build: Build) -> None:
     nothing.filter.add("event.item", "is", "coffee")
     assert answered(nothing).is_empty
     assert nothing.message.startswith("Nothing matches. Loosen the filter")
+    nothing.set("Profiles", where=user["plan"] == "none")
+    assert answered(nothing).is_empty
+    assert nothing.message == "Nothing matches. Loosen the filter, or choose another property."
+    nobody = build(None, tk.ProfileTable())
+    assert answered(nobody).is_empty
+    assert nobody.message == "There are no profiles, so there is nothing to count."
+    nothing.set("Segmentation")
     nothing.filter.clear()
     answered(nothing)
     assert nothing.message == ""

@@ -557,6 +557,9 @@ class Events:
         self._rows = {**alive, id(snapshot.ids): (weakref.ref(snapshot.ids), rows)}
         return rows
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_rows": {}}  # a snapshot is of this process
+
     def _series(self, name: str, role: str) -> pd.Series:
         if not is_text(name) and not isinstance(name, int):
             raise EventsError(f"{role}={quoted(name):.60}; the name of a column is needed")

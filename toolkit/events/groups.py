@@ -40,7 +40,7 @@ def require_past(name: str) -> None:
         If it is computed, from the latest state alone.
     """
     if name in COMPUTED:
-        raise JoinError(f'"{name}" has no past; join it with at="latest"')
+        raise JoinError(f'"{name}" has no past; use at="latest"')
 
 
 @dataclass(frozen=True, eq=False)

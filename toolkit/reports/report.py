@@ -71,12 +71,19 @@ class Report(ABC):
 
     @property
     def _main(self) -> str:
-        """The column that a wide table is of unless the caller says otherwise."""
-        return "count" if "count" in self._table else "value"
+        """The column of numbers that the report is about; empty if it has none."""
+        numbers = self._in_place("number")
+        return next((name for name in ("count", "value") if name in numbers), "".join(numbers[:1]))
 
     def _in_place(self, place: str | None) -> list[str]:
         """Return the columns that a wide table has in a place, those of the breakdowns for None."""
-        return [name for name in self._table.columns.tolist() if COLUMNS.get(name) == place]
+        return [name for name in self._table.columns.tolist() if self._place(name) == place]
+
+    def _place(self, name: str) -> str | None:
+        # A report of one's own has columns of its own. Numbers of a breakdown are never NumPy's.
+        dtype = self._table.dtypes[name]
+        is_number = isinstance(dtype, np.dtype) and dtype.kind in "iuf"
+        return COLUMNS.get(name, "number" if is_number else None)
 
     def wide(self, values: str | Sequence[str] | None = None) -> pd.DataFrame:
         """Return the numbers as a person would lay them out: times down, segments across.
@@ -126,7 +133,9 @@ class Report(ABC):
         numbers = self._in_place("number")
         for name in shown or [values]:
             if not is_text(name) or name not in numbers:
-                raise ReportError(f"values={quoted(name):.60}; the table has {listed(numbers)}")
+                raise ReportError(
+                    f"values={quoted(name):.60}; the table has {listed(numbers) or 'no numbers'}"
+                )
         by, down, across = self._in_place(None), self._in_place("down"), self._in_place("across")
         is_crossed = not down and bool(by)
         down, across = (by[:1], by[1:] + across) if is_crossed else (down, by + across)
@@ -189,7 +198,8 @@ class Report(ABC):
     @property
     def is_empty(self) -> bool:
         """Whether nothing was counted: there is no row, or no number but zeros."""
-        return not bool(self._table[self._main].fillna(0).any())
+        main = self._main
+        return not main or not bool(self._table[main].fillna(0).any())
 
     def __repr__(self) -> str:
         shown = self.labelled(self._table.head(html.rows_shown(len(self._table), _ROWS_SHOWN)))

@@ -392,7 +392,7 @@ class ReportBuilderState(HasTraits):
         self.forget_users()
         with self.hold_trait_notifications():
             self.error = ""
-            self.message = self._why_empty(report) if report.is_empty else ""
+            self.message = self._why_empty() if report.is_empty else ""
             self.picture, self.report, self.is_old = picture, report, False
 
     def _failed(self, error: BaseException | None) -> None:
@@ -421,12 +421,15 @@ class ReportBuilderState(HasTraits):
             message = re.sub(argument, f"{field.label} ", message)
         return message
 
-    def _why_empty(self, report: Report) -> str:
-        if self.events is not None and not len(self.events):
-            return "There are no events, so there is nothing to count."
+    def _why_empty(self) -> str:
+        needed = _needed(self._answers)[0]
+        counted = self.events if needed == "events" else self.choices.snapshot
+        if counted is None or not len(counted):
+            return f"There are no {needed}, so there is nothing to count."
+        others = "event or range" if needed == "events" else "property"
         if self.filter.condition is not None:
-            return "Nothing matches. Loosen the filter, or choose another event or range."
-        return "Nothing matches. Choose another event or range."
+            return f"Nothing matches. Loosen the filter, or choose another {others}."
+        return f"Nothing matches. Choose another {others}."
 
     def _redraw(self) -> None:
         report = self.report

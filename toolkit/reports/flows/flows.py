@@ -440,7 +440,7 @@ DECLARATION: Final = Declaration(
         PropertyField(name="expand", label="Split events by", help="View becomes View: lamp."),
         NumberField(
             name="top",
-            label="Events a step",
+            label="Events per step",
             help="All others are one.",
             default=_TOP,
             least=1,

@@ -1,7 +1,7 @@
 """What a report asks for: each declares its fields, and a form that knows no report shows them.
 
-A report module ends with one call of :func:`declare`. The form of all reports
-(:class:`toolkit.ReportBuilder`) shows the fields in the order declared, reads what a
+A report module ends with its :class:`Declaration`, and ``declared.py`` lists them. The form of
+all reports (:class:`toolkit.ReportBuilder`) shows the fields in the order declared, reads what a
 person typed, calls the function, and writes the Python that makes the same report.
 """
 
@@ -268,9 +268,12 @@ class PropertyField(Field):
 
     def raw(self, value: Any) -> Any:
         values = value if isinstance(value, list | tuple) else [] if value is None else [value]
-        return [
-            label_of(each if isinstance(each, Members) else as_property(each)) for each in values
-        ]
+        return [self._label(each) for each in values]
+
+    def _label(self, value: Any) -> str:
+        if isinstance(value, Members):
+            return label_of(value)
+        return label_of(as_property(value, "event" if "event" in self.sides else "user"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,9 +319,16 @@ class BreakdownField(PropertyField):
                 options[f"{label}{_CUT}{width:g}"] = f"{shown}, in steps of {width:g}"
         return options
 
-    def raw(self, value: Any) -> Any:
-        values = value if isinstance(value, list | tuple) else [] if value is None else [value]
-        return [_label(each) for each in values]
+    def _label(self, value: Any) -> str:
+        if isinstance(value, ByCalendar):
+            return f"{value.prop.label}{_CUT}{value.by}"
+        if isinstance(value, ByRange) and not value.edges:
+            return f"{value.prop.label}{_CUT}{value.width:g}"
+        if isinstance(value, Breakdown):
+            raise ArgumentError(
+                f"the form has no way to show {value.label}; make the report in Python"
+            )
+        return super()._label(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -579,16 +589,6 @@ def _named(by: Any) -> str:
     """Return what may be there once: a property is the same however it is cut."""
     label: str = label_of(by) if isinstance(by, Members) else by.label
     return label
-
-
-def _label(by: Any) -> str:
-    if isinstance(by, ByCalendar):
-        return f"{by.prop.label}{_CUT}{by.by}"
-    if isinstance(by, ByRange) and not by.edges:
-        return f"{by.prop.label}{_CUT}{by.width:g}"
-    if isinstance(by, Breakdown):
-        raise ArgumentError(f"the form has no way to show {by.label}; make the report in Python")
-    return label_of(by if isinstance(by, Members) else as_property(by))
 
 
 def _width(values: Sequence[Any]) -> float:

@@ -105,11 +105,11 @@ def _name(
         return
     for step, place in enumerate(at):
         dropped = counts[step - 1] - counts[step] if step else 0
-        text = f"{counts[step]:,} ({rates[step]:.1f} %)"
+        text = f"{counts[step]:,} ({rates[step]:.1f}%)"
         if step == 0:
             text = f"{counts[step]:,}" if is_short else _counted(counts[step], of)
         elif is_short:
-            text = f"{rates[step]:.1f} %"
+            text = f"{rates[step]:.1f}%"
         elif dropped:
             text += f"\n−{dropped:,} dropped"
         end = rates[step] + lost[step]
@@ -133,7 +133,7 @@ def _sentence(steps: Sequence[str], label: str, counts: Any, step: int, of: str,
     """Return what to say of a bar."""
     place = ", ".join(filter(None, [label, f"{step + 1} {steps[step]}"]))
     rate = 100 * counts[step] / max(counts[0], 1)
-    return f"{place}: {_counted(counts[step], of)} ({rate:.1f} %)"
+    return f"{place}: {_counted(counts[step], of)} ({rate:.1f}%)"
 
 
 def _counted(number: int, of: str) -> str:

@@ -72,7 +72,7 @@ def segmentation(
         some of them; ``tk.metric(name, measure=…)`` says what is counted. Or a list of these.
     measure
         ``"total"`` counts events, ``"unique"`` the distinct IDs among them, ``"sessions"``
-        the sessions with one of them, ``"per_user"`` events a user. ``"dau"``, ``"wau"`` and
+        the sessions with one of them, ``"per_user"`` events per user. ``"dau"``, ``"wau"`` and
         ``"mau"`` count the users of the 1, 7 or 30 days that end with the last day of the
         bucket. ``"sum"``, ``"average"``, ``"median"``, ``"min"``, ``"max"``, a percentile such as
         ``"p90"`` and ``"distinct"`` are of the property *of*.
