@@ -603,11 +603,11 @@ def test_a_click_on_a_band_or_a_bar_gives_its_users(shop: pd.DataFrame, dark: bo
         assert cell is not None
         found[picture.spots.words(place)] = report.users(**cell)
     assert found == {
-        "View, anchor: 3 users (100.0 %)": ["ann", "bob", "cem"],
-        "Cart, 1 after: 2 users (66.7 %)": ["ann", "bob"],
-        "(drop-off), 1 after: 1 user (33.3 %)": ["cem"],
-        "Buy, 2 after: 1 user (33.3 %)": ["ann"],
-        "(drop-off), 2 after: 1 user (33.3 %)": ["bob"],
+        "View, anchor: 3 users (100.0%)": ["ann", "bob", "cem"],
+        "Cart, 1 after: 2 users (66.7%)": ["ann", "bob"],
+        "(drop-off), 1 after: 1 user (33.3%)": ["cem"],
+        "Buy, 2 after: 1 user (33.3%)": ["ann"],
+        "(drop-off), 2 after: 1 user (33.3%)": ["bob"],
         "View → Cart: 2 users": ["ann", "bob"],
         "View → (drop-off): 1 user": ["cem"],
         "Cart → Buy: 1 user": ["ann"],

@@ -455,8 +455,8 @@ def test_a_plot_has_a_bar_a_step_and_a_pale_one_for_who_dropped(three: pd.DataFr
     assert [text.get_text() for text in ax.get_yticklabels()] == ["1  A", "2  B", "3  C"]
     assert [text.get_text() for text in ax.texts] == [
         "3 users",
-        "2 (66.7 %)\n−1 dropped",
-        "1 (33.3 %)\n−1 dropped",
+        "2 (66.7%)\n−1 dropped",
+        "1 (33.3%)\n−1 dropped",
     ]
     assert ax.get_xlabel() == "% of step 1; pale: dropped since the step before"
     assert ax.get_title(loc="left") == "A → B → C: users within 7 days"
@@ -473,7 +473,7 @@ def test_a_plot_of_segments_groups_their_bars_and_names_them() -> None:
     assert legend.get_title().get_text() == "user.plan"
     places = [patch.get_y() for patch in ax.patches]
     assert len(set(places)) == 6  # two steps of three segments, none upon another
-    assert [text.get_text() for text in ax.texts] == ["1", "100.0 %"] * 3
+    assert [text.get_text() for text in ax.texts] == ["1", "100.0%"] * 3
     colours = {mpl.colors.to_hex(patch.get_facecolor()) for patch in ax.patches}
     assert len(colours) == 3
 
@@ -518,10 +518,10 @@ def test_every_place_in_the_picture_tells_its_users() -> None:
         assert cell is not None
         found[picture.spots.words(place)] = report.users(**cell)
     assert found == {
-        "free, 1 A: 1 user (100.0 %)": ["bob"],
-        "free, 2 B: 0 users (0.0 %)": [],
-        "pro, 1 A: 1 user (100.0 %)": ["ann"],
-        "pro, 2 B: 1 user (100.0 %)": ["ann"],
+        "free, 1 A: 1 user (100.0%)": ["bob"],
+        "free, 2 B: 0 users (0.0%)": [],
+        "pro, 1 A: 1 user (100.0%)": ["ann"],
+        "pro, 2 B: 1 user (100.0%)": ["ann"],
     }
 
 

@@ -78,6 +78,15 @@ def axes(ax: Axes | None, size: tuple[float, float] = _SIZE) -> Axes:
     raise ReportError(f"ax={quoted(ax):.60}; give the Axes of matplotlib to draw on, or None")
 
 
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share of 1 as charts and tables write it.
+
+    >>> percent(0.294), percent(0.294, 0)
+    ('29.4%', '29%')
+    """
+    return f"{share:.{digits}%}"
+
+
 def plain(text: str, longest: int = _LONGEST_LABEL) -> str:
     r"""Return *text* as matplotlib needs it: on one line, cut, with no formula in it.
 

@@ -105,11 +105,11 @@ def _name(
         return
     for step, place in enumerate(at):
         dropped = counts[step - 1] - counts[step] if step else 0
-        text = f"{counts[step]:,} ({rates[step]:.1f} %)"
+        text = f"{counts[step]:,} ({plots.percent(rates[step] / 100)})"
         if step == 0:
             text = f"{counts[step]:,}" if is_short else _counted(counts[step], of)
         elif is_short:
-            text = f"{rates[step]:.1f} %"
+            text = plots.percent(rates[step] / 100)
         elif dropped:
             text += f"\n−{dropped:,} dropped"
         end = rates[step] + lost[step]
@@ -132,8 +132,8 @@ def _cell_of(cell: Callable[[int, int], Cell], place: int, step: int, _: int) ->
 def _sentence(steps: Sequence[str], label: str, counts: Any, step: int, of: str, _: int) -> str:
     """Return what to say of a bar."""
     place = ", ".join(filter(None, [label, f"{step + 1} {steps[step]}"]))
-    rate = 100 * counts[step] / max(counts[0], 1)
-    return f"{place}: {_counted(counts[step], of)} ({rate:.1f} %)"
+    share = plots.percent(counts[step] / max(counts[0], 1))
+    return f"{place}: {_counted(counts[step], of)} ({share})"
 
 
 def _counted(number: int, of: str) -> str:

@@ -458,7 +458,7 @@ class Retention(Report):
         if np.isnan(value):
             return f"–{star}"
         is_share = self._plan.measure == "rate"
-        return (f"{value:.1%}" if is_share else html.cell_text(float(value))) + star
+        return (plots.percent(value) if is_share else html.cell_text(float(value))) + star
 
 
 def _title(plan: RetentionPlan) -> str:

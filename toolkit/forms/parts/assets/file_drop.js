@@ -21,7 +21,7 @@ function render({ model, el }) {
   const say = () => {
     const [name, done, total] = [model.get("name"), model.get("received"), model.get("size")];
     if (total && done < total) {
-      zone.textContent = `Reading ${name}: ${Math.floor((100 * done) / total)} %`;
+      zone.textContent = `Reading ${name}: ${Math.floor((100 * done) / total)}%`;
     } else {
       zone.textContent = model.get("label");
     }
