@@ -683,7 +683,10 @@ def test_a_chosen_segment_is_drawn_alone(shop: pd.DataFrame) -> None:
     profiles = profiles_of({"ann": {"plan": "pro"}, "bob": {"plan": "free"}})
     report = tk.flows(shop, profiles, "View", after=1, by=user["plan"])
     together, one = report.plot(), report.plot(segment="pro")
-    assert together.get_title("left") == "After View: paths of users within 30 days"
+    assert together.get_title("left") == (
+        "All segments together: After View: paths of users within 30 days"
+    )
+    assert not tk.flows(shop, profiles, "View").plot().get_title("left").startswith("All segments")
     assert one.get_title("left") == "pro: After View: paths of users within 30 days by user.plan"
     assert [text.get_text().split("\n")[0] for text in one.texts] == ["View", "Cart"]
     spots = Spots.of(drawn(report, segment="pro"))

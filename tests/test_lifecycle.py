@@ -377,6 +377,7 @@ def test_a_plot_of_segments_shows_all_users_once_or_one_segment() -> None:
     profiles.set("ann", {"tags": ["x", "y"]})
     report = tk.lifecycle(days_of(ann=[1], bob=[1]), profiles, unit="day", by=user["tags"])
     assert report.plot().containers[0][0].get_height() == 2
+    assert report.plot().get_title(loc="left").startswith("All segments together: ")
     one = report.plot(segment="y")
     assert one.containers[0][0].get_height() == 1
     assert one.get_title(loc="left").startswith("y: ")

@@ -1164,6 +1164,8 @@ def test_a_triangle_of_all_segments_together_counts_each_user_once() -> None:
     only = report.plot(kind="triangle", segment="y")
     assert only.get_yticklabels()[0].get_text() == "2026-01-01 (1)"
     assert only.get_title(loc="left").startswith("y: ")
+    together = report.plot(kind="triangle")
+    assert together.get_title(loc="left").startswith("All segments together: ")
 
 
 def test_places_in_a_picture_stand_for_cells_and_have_words() -> None:

@@ -48,6 +48,10 @@ _FEW_POINTS: Final = 31
 _WIDE_TITLE: Final = 30
 
 
+#: What the title says of a chart that draws the segments of a breakdown as one.
+TOGETHER: Final = "All segments together"
+
+
 def other(number: int) -> str:
     """Return the label of segments that are drawn as one."""
     return f"other ({number:,} segments)"

@@ -369,7 +369,7 @@ class Retention(Report):
         title = self.title
         if self._births.by is not None and place is None:
             numbers, place = self._together, 0
-            title = _title(self._plan.together)
+            title = f"{plots.TOGETHER}: {_title(self._plan.together)}"
         elif place is not None:
             title = f"{numbers.ranked.names[place]}: {title}"
         brackets, row = numbers.brackets, place or 0
