@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # More bars cannot be told apart in a notebook.
 _MOST_BARS: Final = 16
+_MOST_LABELS: Final = 6
 _PALE: Final = 0.25
 _THICK: Final = 0.8
 _LONGEST_NAME: Final = 26
@@ -30,7 +31,7 @@ def most_segments(steps: int) -> int:
     >>> most_segments(3), most_segments(30)
     (5, 2)
     """
-    return max(2, min(len(palette()), _MOST_BARS // steps))
+    return max(2, min(_MOST_LABELS, _MOST_BARS // steps))
 
 
 def draw(
