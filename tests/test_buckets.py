@@ -67,8 +67,7 @@ def test_what_is_no_number_is_in_a_segment_of_its_own_and_noted() -> None:
         ("(not set)", 1),
     ]
     assert (
-        "What is set and fits no bucket of event.x in steps of 10 is in (not a number)."
-        in report.notes
+        "Values that fit no bucket of event.x in steps of 10 are in (not a number)." in report.notes
     )
     assert report.users(segment="(not a number)") == ["ann"]
 
@@ -179,7 +178,7 @@ def test_a_property_may_be_cut_in_two_ways_and_each_column_says_how() -> None:
     priced = frame.assign(item=[4, 7])
     both = tk.segmentation(priced, None, "Buy", by=[event["item"], tk.bucket(event["item"], 5)])
     assert list(both.table)[:2] == ["event.item", "event.item in steps of 5"]
-    with pytest.raises(errors.ReportError, match="something twice"):
+    with pytest.raises(errors.ReportError, match="same breakdown twice"):
         tk.segmentation(frame, None, "Buy", by=[by[0], tk.bucket(event["time"], "day of week")])
 
 

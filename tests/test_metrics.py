@@ -310,7 +310,10 @@ def test_from_the_start_on_each_user_counts_once(shop: pd.DataFrame) -> None:
 def test_rolling_is_the_mean_of_the_last_buckets_and_unknown_at_first(shop: pd.DataFrame) -> None:
     report = tk.segmentation(shop, None, None, rolling=2)
     assert same(values(report), [math.nan, 2.5, 1, 0.5])
-    assert any(note.startswith("A mean of 2 days: the first 1") for note in report.notes)
+    assert any(
+        note.startswith("Each value is the mean of 2 days; the first day has none")
+        for note in report.notes
+    )
     assert report.users(time="2026-05-03") == ["ann", "cem"]
     averages = tk.segmentation(shop, None, "Buy", measure="average", of="amount", rolling=2)
     assert same(values(averages), [math.nan, 15, 20, 5])

@@ -136,7 +136,7 @@ def test_events_without_an_id_count_as_events_and_as_no_user(profiles: tk.Profil
     unique = tk.segmentation(df, profiles, "Buy", by=user["plan"], unit=None, measure="unique")
     assert segments(unique) == {"pro": 1}
     assert total.users() == unique.users() == ["ann"]
-    assert "Without a distinct ID, so counted for no user: 2 events." in total.notes
+    assert "Not counted for any user, because they have no distinct ID: 2 events." in total.notes
 
 
 def test_JOIN_1_the_latest_state_counts_for_all_events(shop: pd.DataFrame) -> None:
@@ -629,7 +629,7 @@ def test_a_report_keeps_its_definition(shop: pd.DataFrame, profiles: tk.ProfileT
     [
         ({"measure": "mean"}, "allowed are total, unique"),
         ({"unit": "days"}, "allowed are hour, day, week, month, quarter, year, None"),
-        ({"by": [user["a"], user["a"]]}, "names something twice: user.a, user.a"),
+        ({"by": [user["a"], user["a"]]}, "has the same breakdown twice: user.a, user.a"),
         ({"by": user["$bucket"]}, "hidden"),
         ({"by": "bucket"}, "hidden"),
         ({"tz": "Oslo"}, "not a time zone.*Europe/Oslo"),

@@ -203,8 +203,8 @@ class Ranked:
         else:
             example = f", such as {tuple(level[0] for level in self.levels)}" if len(self) else ""
             raise ReportError(
-                f"segment={quoted(segment):.60} is not enough; give what it is by each of "
-                f"{self.by.label}{example}"
+                f"segment={quoted(segment):.60}; the report has several breakdowns: give a tuple "
+                f"with a value for each of {self.by.label}{example}"
             )
         names = [segment_name(each) for each in wanted]
         place = self._places_by_names.get(tuple(names))

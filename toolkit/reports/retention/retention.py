@@ -466,7 +466,10 @@ def _title(plan: RetentionPlan) -> str:
     counted = {"rate": "retention", "users": "users retained"}.get(plan.measure)
     if plan.number is not None:
         counted = f"{plan.measure} of {plan.number.label}"
-    words = f"{counted} {CRITERIA[plan.criteria]} each {births.brackets.unit}"
+    unit, when = births.brackets.unit, CRITERIA[plan.criteria]
+    if unit != "day" and when.startswith("on"):
+        when = f"in{when.removeprefix('on')}"  # on a day, in a week
+    words = f"{counted} {when} each {unit}"
     return plan.scope.titled(begun(f"{births.birth}, then {births.back}: {words}"))
 
 
