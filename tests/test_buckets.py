@@ -67,8 +67,7 @@ def test_what_is_no_number_is_in_a_segment_of_its_own_and_noted() -> None:
         ("(not set)", 1),
     ]
     assert (
-        "What is set and fits no bucket of event.x in steps of 10 is in (not a number)."
-        in report.notes
+        "Values that fit no bucket of event.x in steps of 10 are in (not a number)." in report.notes
     )
     assert report.users(segment="(not a number)") == ["ann"]
 
@@ -122,6 +121,39 @@ def test_the_calendar_is_that_of_the_reports_time_zone() -> None:
     assert found == {"2024-03": 2, "2025-01": 1}
 
 
+DAYS = ["2026-01-01", " 2026-01-01 ", "20260101", "2026-W01-4"]
+
+
+@pytest.mark.parametrize("tz", ["America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize(
+    ("by", "segment"),
+    [
+        *[("hour", "2026-01-01 00:00"), ("day", "2026-01-01"), ("week", "2025-12-29")],
+        *[("month", "2026-01"), ("quarter", "2026 Q1"), ("year", "2026")],
+        *[("hour of day", "00:00"), ("day of week", "Thursday")],
+    ],
+)
+def test_a_day_has_no_time_zone_and_is_in_the_same_bucket_in_all(
+    by: str, segment: str, tz: str
+) -> None:
+    assert counted(DAYS, tk.bucket("x", by), tz=tz) == {segment: len(DAYS)}
+    profiles = tk.ProfileTable()
+    profiles.set("ann", {"x": DAYS[0], "days": [DAYS[0], "2026-01-01T00:00Z"]})
+    table = tk.profile_report(profiles, by=tk.bucket(user["x"], by), tz=tz).table
+    assert table["user.x"].tolist() == [segment]
+    frame = events_of(("View", "ann", 0))
+    report = tk.retention(frame, profiles, "View", by=tk.bucket(user["x"], by), tz=tz)
+    assert set(report.table["user.x"]) == {segment}
+    table = tk.profile_report(profiles, by=tk.bucket(user["days"], by), tz=tz).table
+    assert segment in set(table["user.days"])
+
+
+def test_a_date_with_a_zone_or_a_time_is_a_moment() -> None:
+    moments = ["2026-01-01Z", "2026-01-01T00:00", "2026-01-01T00:00:00Z"]
+    by = tk.bucket("x", "month")
+    assert counted(moments, by, tz="America/New_York") == {"2025-12": 3}
+
+
 def test_hours_of_the_day_follow_the_clock_through_a_change() -> None:
     # In Oslo the clock goes from 2 to 3 at 01:00 UTC.
     moments = ["2026-03-29T00:30Z", "2026-03-29T01:30Z"]
@@ -146,7 +178,7 @@ def test_a_property_may_be_cut_in_two_ways_and_each_column_says_how() -> None:
     priced = frame.assign(item=[4, 7])
     both = tk.segmentation(priced, None, "Buy", by=[event["item"], tk.bucket(event["item"], 5)])
     assert list(both.table)[:2] == ["event.item", "event.item in steps of 5"]
-    with pytest.raises(errors.ReportError, match="something twice"):
+    with pytest.raises(errors.ReportError, match="same breakdown twice"):
         tk.segmentation(frame, None, "Buy", by=[by[0], tk.bucket(event["time"], "day of week")])
 
 

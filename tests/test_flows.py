@@ -377,7 +377,7 @@ def test_notes_say_what_is_left_out() -> None:
         df, profiles_of({"bob": {}}), "A", by=user["plan"], hide=["Ping"], window="1h"
     )
     told = " ".join(report.notes)
-    assert "Without a distinct ID, so counted for no user: 1 event." in told
+    assert "Not counted for any user, because they have no distinct ID: 1 event." in told
     assert "Hidden, because of a value in $bucket or bucket: 1 event." in told
     assert "Left out because their time cannot be read: 1 event." in told
     assert 'No event is named "Ping".' in told
@@ -465,7 +465,7 @@ def test_arguments_it_does_not_know_are_refused(arguments: dict[str, Any], said:
         ({"step": 4}, "has steps 0 to 3"),
         ({"step": True}, "step=True"),
         ({"step": 1, "event": "Bb"}, 'no event "Bb" at step 1.*Did you mean "B"'),
-        ({"from_": "X"}, 'no event "X" at the flow'),
+        ({"from_": "X"}, 'no event "X" in the flow'),
         ({"step": 0, "to": "B"}, "step=0 is the anchor"),
         ({"event": "A", "to": "B"}, "give one of both"),
         ({"path": "A"}, "as a list or tuple"),
@@ -683,7 +683,10 @@ def test_a_chosen_segment_is_drawn_alone(shop: pd.DataFrame) -> None:
     profiles = profiles_of({"ann": {"plan": "pro"}, "bob": {"plan": "free"}})
     report = tk.flows(shop, profiles, "View", after=1, by=user["plan"])
     together, one = report.plot(), report.plot(segment="pro")
-    assert together.get_title("left") == "After View: paths of users within 30 days"
+    assert together.get_title("left") == (
+        "All segments together: After View: paths of users within 30 days"
+    )
+    assert not tk.flows(shop, profiles, "View").plot().get_title("left").startswith("All segments")
     assert one.get_title("left") == "pro: After View: paths of users within 30 days by user.plan"
     assert [text.get_text().split("\n")[0] for text in one.texts] == ["View", "Cart"]
     spots = Spots.of(drawn(report, segment="pro"))

@@ -201,8 +201,8 @@ def test_a_plot_draws_the_average_share_over_the_number_of_days(visits: pd.DataF
     ax = tk.frequency(visits, None, **asked).plot()
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), np.array([3, 2, 1, 1, 1]) / 5)
     assert [text.get_text() for text in ax.get_xticklabels()] == ["1+", "2+", "3+", "4+", "5+"]
-    assert ax.get_xlabel() == "days on which they came back, of 5 days"
-    assert ax.get_title(loc="left") == "A, then B: users back on at least n days"
+    assert ax.get_xlabel() == "days with a return, of 5 days"
+    assert ax.get_title(loc="left") == "A, then B: users who came back on at least n days"
 
 
 def test_what_frequency_declares_are_the_parameters_of_its_function() -> None:

@@ -246,7 +246,7 @@ def test_events_without_an_id_are_in_no_funnel_and_said_to_be() -> None:
     df = events_of(("A", None, 0), ("B", "", 1), ("A", "ann", 2), ("C", None, 3))
     report = tk.funnel(df, None, ["A", "B"])
     assert counts(report) == [1, 0]
-    assert "Without a distinct ID, so in no funnel: 2 events." in report.notes
+    assert "Left out, because they have no distinct ID: 2 events." in report.notes
 
 
 def test_hidden_events_and_those_without_a_time_are_left_out_and_said_to_be() -> None:

@@ -505,7 +505,7 @@ def test_what_cannot_be_joined_is_refused_with_what_to_do() -> None:
         events.by_group("time")
     with pytest.raises(ReportError, match="hidden"):
         tk.segmentation(events, companies(), "View", by=group("company")["$bucket"])
-    with pytest.raises(ReportError, match="names something twice"):
+    with pytest.raises(ReportError, match="has the same breakdown twice"):
         tk.segmentation(events, companies(), "View", by=[PLAN, PLAN])
     with pytest.raises(ReportError, match="hold="):
         tk.funnel(events, companies(), ["View", "View"], hold=[PLAN])

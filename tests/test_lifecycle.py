@@ -191,7 +191,7 @@ def test_left_out_events_are_noted() -> None:
     df.loc[1, "distinct_id"] = None
     df.loc[2, "time"] = "never"
     report = tk.lifecycle(df, None, unit="day")
-    assert "Without a distinct ID, so counted for no user: 1 event." in report.notes
+    assert "Not counted for any user, because they have no distinct ID: 1 event." in report.notes
     assert "Left out because their time cannot be read: 1 event." in report.notes
     assert lives(report)["new"] == [1, 0]
 
@@ -221,7 +221,7 @@ def test_a_property_of_100_000_values_is_counted_or_refused() -> None:
         ({"unit": None}, "needs periods"),
         ({"unit": "decade"}, "unit='decade'"),
         ({"event": 3}, "event=3"),
-        ({"by": ["a", "a"]}, "names something twice"),
+        ({"by": ["a", "a"]}, "has the same breakdown twice"),
         ({"at": "then"}, "at='then'"),
     ],
 )
@@ -377,6 +377,7 @@ def test_a_plot_of_segments_shows_all_users_once_or_one_segment() -> None:
     profiles.set("ann", {"tags": ["x", "y"]})
     report = tk.lifecycle(days_of(ann=[1], bob=[1]), profiles, unit="day", by=user["tags"])
     assert report.plot().containers[0][0].get_height() == 2
+    assert report.plot().get_title(loc="left").startswith("All segments together: ")
     one = report.plot(segment="y")
     assert one.containers[0][0].get_height() == 1
     assert one.get_title(loc="left").startswith("y: ")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 import toolkit as tk
 from tests.funnel_logs import events_of, profiles_of
@@ -307,7 +310,10 @@ def test_from_the_start_on_each_user_counts_once(shop: pd.DataFrame) -> None:
 def test_rolling_is_the_mean_of_the_last_buckets_and_unknown_at_first(shop: pd.DataFrame) -> None:
     report = tk.segmentation(shop, None, None, rolling=2)
     assert same(values(report), [math.nan, 2.5, 1, 0.5])
-    assert any(note.startswith("A mean of 2 days: the first 1") for note in report.notes)
+    assert any(
+        note.startswith("Each value is the mean of 2 days; the first day has none")
+        for note in report.notes
+    )
     assert report.users(time="2026-05-03") == ["ann", "cem"]
     averages = tk.segmentation(shop, None, "Buy", measure="average", of="amount", rolling=2)
     assert same(values(averages), [math.nan, 15, 20, 5])
@@ -482,6 +488,26 @@ def test_totals_and_sums_are_stacked_on_request_and_others_are_not(shop: pd.Data
         tk.segmentation(shop, None, None, by="item", measure="unique").plot(kind="stacked")
     with pytest.raises(errors.ReportError, match="allowed are bar"):
         tk.segmentation(shop, None, None, by="item", unit=None).plot(kind="stacked")
+
+
+def test_all_segments_that_are_stacked_by_default_have_colours_of_their_own() -> None:
+    rows = [("Buy", "ann", f"2026-05-01T{hour:02}:00Z") for hour in range(8)]
+    frame = events_of(*rows, x=[f"s{n}" for n in range(8)])
+    report = tk.segmentation(frame, None, None, by="x", unit="day")
+    for style in ("default", "dark_background"):
+        with plt.style.context(style):
+            ax = report.plot(Figure().add_subplot(), kind="stacked")
+        assert len({bars[0].get_facecolor() for bars in ax.containers}) == 8
+
+
+def test_of_many_days_stacked_bars_touch_each_other(shop: pd.DataFrame) -> None:
+    report = tk.segmentation(shop, None, None, unit="day", start="2026-01-01", end="2026-04-30")
+    bars = report.plot(kind="stacked").containers[0]
+    assert len(bars) == 120
+    assert all(
+        bar.get_x() + bar.get_width() == pytest.approx(after.get_x())
+        for bar, after in pairwise(bars)
+    )
 
 
 def test_numbers_below_zero_are_not_stacked(shop: pd.DataFrame) -> None:

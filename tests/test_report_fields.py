@@ -110,6 +110,8 @@ def test_a_property_field_reads_labels(choices: Choices) -> None:
     first, second = several.read(["user.plan", "event.item"], choices)
     assert first.same_as(user["plan"]) and second.same_as(event["item"])
     assert several.raw([user["plan"], "item"]) == ["user.plan", "event.item"]
+    with pytest.raises(ToolkitError, match=r'Did you mean user\["plan"\]\?'):
+        one.read(one.raw("plan"), choices)
     # As in the report: of the user where there are no events.
     of_users = PropertyField(name="of", label="Of", sides=("user",))
     assert of_users.raw("plan") == ["user.plan"]

@@ -586,7 +586,7 @@ def test_hidden_timeless_and_unnamed_events_are_left_out_and_noted() -> None:
     assert report.users() == ["ann"]
     assert report.notes[:4] == [
         "Without a profile, so (not set) in every user property: 1 event of 1 distinct ID.",
-        "Without a distinct ID, so counted for no user: 1 event.",
+        "Not counted for any user, because they have no distinct ID: 1 event.",
         "Times without a time zone are read as UTC.",
         "Hidden, because of a value in $bucket or bucket: 1 event.",
     ]
@@ -645,7 +645,7 @@ def test_a_cohort_of_one_user() -> None:
         ({"buckets": [(-1, 1)]}, "begins after the one before"),
         ({"buckets": "0-3"}, "buckets='0-3'"),
         ({"buckets": [0, 10**7]}, "the last is"),
-        ({"by": ["a", "a"]}, "names something twice"),
+        ({"by": ["a", "a"]}, "has the same breakdown twice"),
         ({"by": event["$bucket"]}, "hidden"),
         ({"tz": "Mars"}, "not a time zone"),
     ],
@@ -1133,7 +1133,7 @@ def test_a_curve_draws_the_average_of_each_segment(shop: Any) -> None:
     assert ax.get_ylabel() == "share of users retained"
     assert ax.get_xlabel() == "weeks of 7 days after Sign Up"
     assert ax.get_title(loc="left") == (
-        "Sign Up, then any event: retention on or after each week by user.plan"
+        "Sign Up, then any event: retention in or after each week by user.plan"
     )
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["free", "basic", "pro"]
     one = report.plot(segment="pro")
@@ -1164,6 +1164,8 @@ def test_a_triangle_of_all_segments_together_counts_each_user_once() -> None:
     only = report.plot(kind="triangle", segment="y")
     assert only.get_yticklabels()[0].get_text() == "2026-01-01 (1)"
     assert only.get_title(loc="left").startswith("y: ")
+    together = report.plot(kind="triangle")
+    assert together.get_title(loc="left").startswith("All segments together: ")
 
 
 def test_places_in_a_picture_stand_for_cells_and_have_words() -> None:

@@ -136,7 +136,7 @@ def test_events_without_an_id_count_as_events_and_as_no_user(profiles: tk.Profil
     unique = tk.segmentation(df, profiles, "Buy", by=user["plan"], unit=None, measure="unique")
     assert segments(unique) == {"pro": 1}
     assert total.users() == unique.users() == ["ann"]
-    assert "Without a distinct ID, so counted for no user: 2 events." in total.notes
+    assert "Not counted for any user, because they have no distinct ID: 2 events." in total.notes
 
 
 def test_JOIN_1_the_latest_state_counts_for_all_events(shop: pd.DataFrame) -> None:
@@ -629,7 +629,7 @@ def test_a_report_keeps_its_definition(shop: pd.DataFrame, profiles: tk.ProfileT
     [
         ({"measure": "mean"}, "allowed are total, unique"),
         ({"unit": "days"}, "allowed are hour, day, week, month, quarter, year, None"),
-        ({"by": [user["a"], user["a"]]}, "names something twice: user.a, user.a"),
+        ({"by": [user["a"], user["a"]]}, "has the same breakdown twice: user.a, user.a"),
         ({"by": user["$bucket"]}, "hidden"),
         ({"by": "bucket"}, "hidden"),
         ({"tz": "Oslo"}, "not a time zone.*Europe/Oslo"),
@@ -986,3 +986,18 @@ def test_a_picture_has_a_background_only_if_asked_for(
     image = plt.imread(io.BytesIO(plots.as_png(report.plot, transparent=transparent)))
     assert image.shape[1] == 2 * plots.PICTURE_WIDTH
     assert image[0, 0, 3] == opacity
+
+
+def test_times_that_are_all_midnight_are_labelled_as_days_and_may_be_asked_for_as_either() -> None:
+    days = pd.to_datetime(["2026-01-02", "2026-01-02", "2026-01-03", None])
+    frame = events_of(("Buy", "ann", 0), ("Buy", "bob", 0), ("Buy", "cem", 0), ("Buy", "dan", 0))
+    report = tk.segmentation(frame.assign(day=days), None, "Buy", by="day", unit=None)
+    labels = [text.get_text() for text in report.plot().get_yticklabels()]
+    assert labels == ["2026-01-02", "2026-01-03", "(not set)"]
+    assert report.labelled(report.table)["event.day"].tolist() == labels
+    for segment in ("2026-01-02", "2026-01-02T00:00:00Z", days[0], days[0].tz_localize("UTC")):
+        assert report.users(segment=segment) == ["ann", "bob"]
+    mixed = frame.assign(day=days + pd.to_timedelta([0, 0, 1, 0], unit="h"))
+    report = tk.segmentation(mixed, None, "Buy", by="day", unit=None)
+    assert report.plot().get_yticklabels()[0].get_text() == "2026-01-02T00:00:00Z"
+    assert report.users(segment="2026-01-02") == ["ann", "bob"]

@@ -87,6 +87,26 @@ def test_swapped_events_and_profiles_are_recognised(
     function(events=events, profiles=profiles)
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: tk.segmentation(FRAME, "Buy"), "after the events comes a ProfileTable, or None"),
+        (lambda: tk.segmentation(FRAME, "shop.db", "Buy"), 'give tk.ProfileTable("shop.db")'),
+        (lambda: tk.segmentation(FRAME, table().frame, "Buy"), "give the ProfileTable itself"),
+        (lambda: tk.profile_report(table(), by=tk.bucket("plan", 10)), 'write user["plan"]'),
+        (lambda: tk.segmentation(FRAME, None, "Buy", measure="uniques"), 'Did you mean "unique"?'),
+        (lambda: tk.segmentation(FRAME, None, "Buy", measure="mean"), 'Did you mean "average"?'),
+        (lambda: tk.segmentation(FRAME, None, "Buy", unit="weeks"), 'Did you mean "week"?'),
+        (lambda: tk.funnel(FRAME, None, ["Buy", "Buy"], count="uniques"), 'mean "unique"?'),
+    ],
+)
+def test_a_likely_mistake_has_a_hint(call: Callable[[], Any], said: str) -> None:
+    with pytest.raises(ToolkitError) as error:
+        call()
+    assert said in str(error.value)
+    assert "swap" not in str(error.value)
+
+
 @pytest.mark.parametrize("events", [tk.Events(FRAME), FRAME], ids=["Events", "DataFrame"])
 def test_events_in_place_of_profiles_alone_are_recognised_too(events: Any) -> None:
     for call in (

@@ -8,9 +8,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import pandas as pd
 
-from toolkit.base.errors import ReportError, SwappedError, ToolkitError
-from toolkit.base.values import quoted
-from toolkit.base.wording import listed
+from toolkit.base.errors import ArgumentError, ReportError, SwappedError, ToolkitError
+from toolkit.base.values import dumps, glimpse, quoted
+from toolkit.base.wording import did_you_mean, listed
 
 _Choice = TypeVar("_Choice")
 
@@ -37,11 +37,14 @@ def check_choice(
     >>> check_choice("unit", "dya", ("day", "week"))
     Traceback (most recent call last):
     ...
-    toolkit.errors.ReportError: unit='dya' is unknown; allowed are day, week
+    toolkit.errors.ReportError: unit='dya' is unknown; allowed are day, week. Did you mean "day"?
     """
     if (value is None or isinstance(value, str)) and value in allowed:
         return value
-    raise error(f"{name}={quoted(value)} is unknown; allowed are {listed(map(str, allowed))}")
+    words = [each for each in allowed if isinstance(each, str)]
+    meant = did_you_mean(glimpse(value), words) if isinstance(value, str) else ""
+    message = f"{name}={quoted(value)} is unknown; allowed are {listed(map(str, allowed))}"
+    raise error(f"{message}.{meant}" if meant else message)
 
 
 def check_not_swapped(name: str, value: object) -> None:
@@ -51,9 +54,23 @@ def check_not_swapped(name: str, value: object) -> None:
     ------
     SwappedError
         If it is.
+    ArgumentError
+        If the profiles are text: an event, or the name of a file.
     """
     # The rooms that know both are above: events have columns, and profiles a snapshot.
     is_events = isinstance(value, pd.DataFrame) or hasattr(value, "event_column")
+    if name == "profiles" and isinstance(value, pd.DataFrame) and value.index.name == "distinct_id":
+        raise SwappedError("profiles is a DataFrame of profiles; give the ProfileTable itself")
+    if name == "profiles" and isinstance(value, str):
+        is_file = value.endswith((".db", ".sqlite"))
+        raise ArgumentError(
+            f"profiles={quoted(value)} is text; "
+            + (
+                f"give tk.ProfileTable({dumps(value)})"
+                if is_file
+                else "after the events comes a ProfileTable, or None for a report without profiles"
+            )
+        )
     if hasattr(value, "snapshot") if name == "events" else is_events:
         needed = {"events": "Events or a DataFrame are", "profiles": "a ProfileTable is"}[name]
         raise SwappedError(

@@ -143,7 +143,10 @@ def profile_report(
     asked += [] if number is None else [number]
     for prop in asked:
         if prop.side == "event":
-            raise ReportError(f"{prop.text} is of events; a report on profiles is of users alone")
+            raise ReportError(
+                f"{prop.text} is a property of events, and profile_report has profiles alone; "
+                f"write {Property('user', prop.name).python}"
+            )
         if prop.group_key not in (None, getattr(profiles, "group_key", None)):
             raise ReportError(
                 f"{prop.text} is of groups, and these are other profiles; report on "
@@ -387,7 +390,7 @@ class ProfileReport(Report):
         if plan.by is not None:
             for part, labels in zip(plan.by.parts, self._ranked.levels, strict=True):
                 if (odd := getattr(part, "odd", "")) and odd in labels:
-                    sentences.append(f"What is set and fits no bucket of {part.label} is in {odd}.")
+                    sentences.append(f"Values that fit no bucket of {part.label} are in {odd}.")
                 if OTHER in labels:
                     sentences.append(
                         f"In addition to the {plan.top} largest of {part.label} is {OTHER}."

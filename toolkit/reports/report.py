@@ -14,6 +14,7 @@ from toolkit.base import ReportError, count, html, is_text, is_whole, listed, qu
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.question.ranked import Ranked, segment_name
+from toolkit.reports.question.segments import as_days
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -161,6 +162,8 @@ class Report(ABC):
         for name in self._in_place(None):
             each = {value: segment_name(value) for value in frame[name].unique()}
             texts = [each[value] for value in frame[name]]
+            if str(frame[name].dtype).endswith(", UTC]"):
+                texts = as_days(texts)
             shown[name] = pd.Series(texts, frame.index, dtype="str")
         return shown
 

@@ -162,11 +162,7 @@ class ReportBuilderState(HasTraits):
         self.declarations: dict[str, Declaration] = {
             name: declaration
             for name, declaration in DECLARED.items()
-            # Without events, or else profiles, a report cannot be made.
-            if all(
-                sources[name] is not None
-                for name in (["events"] if "events" in declaration.inputs else declaration.inputs)
-            )
+            if all(sources[name] is not None for name in _needed(declaration))
         }
         self.fields: dict[str, FieldState] = {}
         self._states: dict[tuple[str, str], FieldState] = {}
@@ -586,6 +582,11 @@ class ReportBuilderState(HasTraits):
         """Stop what is in progress."""
         self.job.cancel()
         self.users_job.cancel()
+
+
+def _needed(declaration: Declaration) -> Sequence[Input]:
+    """Return what a report cannot be made without: events, or else profiles."""
+    return ["events"] if "events" in declaration.inputs else declaration.inputs
 
 
 def _pause(seconds: float, progress: Progress) -> None:

@@ -21,10 +21,17 @@ ON_COLOUR: Final = "on a colour"
 ON_PALE: Final = "on pale colours"
 
 # Colours told apart by people with any common colour blindness (Okabe and Ito 2008):
-# without black and yellow, which vanish on a dark or a white page.
-_ON_LIGHT: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+# without black and yellow, which vanish on a dark or a white page. The last two are as far from
+# these, as people with each of them see it, as can be seen on the page: one for each of MOST_LINES.
+_ON_LIGHT: Final = (
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"),
+    *("#8800EE", "#884422"),
+)
 # On a dark page yellow can be seen and the dark blue cannot.
-_ON_DARK: Final = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#F0E442")
+_ON_DARK: Final = (
+    *("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#F0E442"),
+    *("#AA44FF", "#BBEE99"),
+)
 
 
 @dataclass(frozen=True)

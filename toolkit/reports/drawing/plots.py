@@ -48,6 +48,10 @@ _FEW_POINTS: Final = 31
 _WIDE_TITLE: Final = 30
 
 
+#: What the title says of a chart that draws the segments of a breakdown as one.
+TOGETHER: Final = "All segments together"
+
+
 def other(number: int) -> str:
     """Return the label of segments that are drawn as one."""
     return f"other ({number:,} segments)"
@@ -76,6 +80,15 @@ def axes(ax: Axes | None, size: tuple[float, float] = _SIZE) -> Axes:
     if isinstance(ax, Axes):
         return ax
     raise ReportError(f"ax={quoted(ax):.60}; give the Axes of matplotlib to draw on, or None")
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share of 1 as charts and tables write it.
+
+    >>> percent(0.294), percent(0.294, 0)
+    ('29.4%', '29%')
+    """
+    return f"{share:.{digits}%}"
 
 
 def plain(text: str, longest: int = _LONGEST_LABEL) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Of more bars, a click could not tell one from the next.
 _MOST_PLACES: Final = 400
+# Of more bars, the gaps between them would be of a pixel here and of none there.
+_MOST_GAPS: Final = 60
 # Part n has colour n of these in the palette: told apart beside each other when stacked.
 _COLOURS: Final = (2, 0, 1, 4)
 
@@ -65,6 +67,7 @@ def stacked(
         ax = plots.axes(ax)
         days = dates.date2num(starts.tz_convert("UTC").tz_localize(None).to_numpy())
         widths = np.diff(edges) / 86_400_000_000
+        filled = 0.86 if len(starts) <= _MOST_GAPS else 1
         # From its start to that of the next, the tick at its start as for a line.
         heights = {True: np.zeros(len(starts)), False: np.zeros(len(starts))}
         drawn = []
@@ -74,7 +77,7 @@ def stacked(
             bars = ax.bar(
                 days,
                 signed,
-                width=widths * 0.86,
+                width=widths * filled,
                 align="edge",
                 bottom=heights[is_below],
                 color=colour,

@@ -21,6 +21,7 @@ from toolkit.base import (
 )
 from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression, Property
+from toolkit.reports.drawing import plots
 from toolkit.reports.flows import sankey
 from toolkit.reports.flows.numbers import FlowQuestion
 from toolkit.reports.flows.paths import FlowPlan
@@ -316,7 +317,7 @@ class Flows(Report):
         if place is not None:
             title = f"{numbers.ranked.names[place]}: {title}"
         elif numbers.ranked.by is not None:
-            title = _title(self._question.together)
+            title = f"{plots.TOGETHER}: {_title(self._question.together)}"
         return sankey.draw(
             ax,
             numbers.columns,

@@ -425,9 +425,9 @@ class FlowAnswer:
             if name is not None and not is_text(name):
                 raise ReportError(f"{quoted(name):.60} is not a name of an event; give text")
             if name is not None and name not in in_reach:
-                where = "the flow" if step is None else f"step {step}"
+                where = "in the flow" if step is None else f"at step {step}"
                 raise ReportError(
-                    f'no event "{name}" at {where}; there are {listed(in_reach)}.'
+                    f'no event "{name}" {where}; there are {listed(in_reach)}.'
                     + did_you_mean(name, in_reach)
                 )
 

@@ -338,9 +338,8 @@ def _bar(
     ax.add_patch(bar)
     step = columns.steps[node.column]
     meant = {"step": step, "event": node.name, **cell} if node.is_exact else None
-    sentence = (
-        f"{node.name}, {_step(step)}: {_counted(node.value, of)} ({100 * node.value / total:.1f}%)"
-    )
+    share = plots.percent(node.value / total)
+    sentence = f"{node.name}, {_step(step)}: {_counted(node.value, of)} ({share})"
     stands_for(bar, partial(_of_one, meant), partial(_of_one, sentence), is_row=False)
 
 
@@ -356,7 +355,7 @@ def _counted(number: int, of: str) -> str:
 def _name(ax: Axes, node: _Node, total: int, width: float) -> None:
     """Write what a bar is and how many are there, in as much room as there is next to it."""
     number = f"{node.value:,}"
-    with_share = f"{number} ({100 * node.value / total:.0f}%)"
+    with_share = f"{number} ({plots.percent(node.value / total, 0)})"
     if node.lines == 2:
         lines = [_cut(node.name, width), with_share if _width(with_share) <= width else number]
     else:

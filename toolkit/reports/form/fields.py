@@ -246,7 +246,11 @@ class PropertyField(Field):
                     f'no cohort is saved as "{label.removeprefix(COHORT):.60}"; choose one of '
                     "the list, or save it with tk.cohorts(profiles).save(cohort)"
                 )
-            meant = did_you_mean(label, offered.values() if ": " in label else offered)
+            of_user = f"user.{label.removeprefix('event.')}"
+            if label.startswith("event.") and of_user in offered:
+                meant = f" Did you mean {choices.properties[of_user].property.python}?"
+            else:
+                meant = did_you_mean(label, offered.values() if ": " in label else offered)
             raise ArgumentError(
                 f'there is no property "{label:.60}"; choose one of the list.{meant}'
             )

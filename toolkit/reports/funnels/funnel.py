@@ -366,7 +366,7 @@ def _without_id(visible: Selection, plan: FunnelPlan) -> list[str]:
     number = sum(len(without.named(name)) for name in names) if None not in names else len(without)
     if not number:
         return []
-    return [f"Without a distinct ID, so in no funnel: {count(number, 'event')}."]
+    return [f"Left out, because they have no distinct ID: {count(number, 'event')}."]
 
 
 def _unheld(track: FunnelTrack, plan: FunnelPlan) -> list[str]:

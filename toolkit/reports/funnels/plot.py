@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # More bars cannot be told apart in a notebook.
 _MOST_BARS: Final = 16
+_MOST_LABELS: Final = 6
 _PALE: Final = 0.25
 _THICK: Final = 0.8
 _LONGEST_NAME: Final = 26
@@ -30,7 +31,7 @@ def most_segments(steps: int) -> int:
     >>> most_segments(3), most_segments(30)
     (5, 2)
     """
-    return max(2, min(len(palette()), _MOST_BARS // steps))
+    return max(2, min(_MOST_LABELS, _MOST_BARS // steps))
 
 
 def draw(
@@ -105,11 +106,11 @@ def _name(
         return
     for step, place in enumerate(at):
         dropped = counts[step - 1] - counts[step] if step else 0
-        text = f"{counts[step]:,} ({rates[step]:.1f}%)"
+        text = f"{counts[step]:,} ({plots.percent(rates[step] / 100)})"
         if step == 0:
             text = f"{counts[step]:,}" if is_short else _counted(counts[step], of)
         elif is_short:
-            text = f"{rates[step]:.1f}%"
+            text = plots.percent(rates[step] / 100)
         elif dropped:
             text += f"\n−{dropped:,} dropped"
         end = rates[step] + lost[step]
@@ -132,8 +133,8 @@ def _cell_of(cell: Callable[[int, int], Cell], place: int, step: int, _: int) ->
 def _sentence(steps: Sequence[str], label: str, counts: Any, step: int, of: str, _: int) -> str:
     """Return what to say of a bar."""
     place = ", ".join(filter(None, [label, f"{step + 1} {steps[step]}"]))
-    rate = 100 * counts[step] / max(counts[0], 1)
-    return f"{place}: {_counted(counts[step], of)} ({rate:.1f}%)"
+    share = plots.percent(counts[step] / max(counts[0], 1))
+    return f"{place}: {_counted(counts[step], of)} ({share})"
 
 
 def _counted(number: int, of: str) -> str:

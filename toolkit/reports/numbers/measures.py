@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from toolkit.base import ReportError, listed, quoted
+from toolkit.base import ReportError, did_you_mean, listed, quoted
 from toolkit.columns import Codes, Positions
 from toolkit.reports.numbers.amounts import Amounts
 from toolkit.reports.numbers.counted import (
@@ -65,6 +65,10 @@ def is_count(measure: str) -> bool:
 Count: TypeAlias = Literal["total", "unique", "sessions"]
 
 
+# What other tools call a measure, where its letters are not close.
+_MEANT: Final = {"mean": "average", "avg": "average"}
+
+
 def as_measure(measure: object, counts: tuple[str, ...] = _COUNTS) -> str:
     """Return a measure.
 
@@ -75,11 +79,13 @@ def as_measure(measure: object, counts: tuple[str, ...] = _COUNTS) -> str:
     """
     if isinstance(measure, str) and (measure in counts or needs_property(measure)):
         return measure
-    raise ReportError(
-        f"measure={quoted(measure):.40} is unknown; allowed are "
-        f"{listed((*counts, *OF_PROPERTY), 20)}, "
+    words = (*counts, *OF_PROPERTY)
+    meant = did_you_mean(_MEANT.get(measure, measure), words) if isinstance(measure, str) else ""
+    message = (
+        f"measure={quoted(measure):.40} is unknown; allowed are {listed(words, 20)}, "
         'and a percentile such as "p90"'
     )
+    raise ReportError(f"{message}.{meant}" if meant else message)
 
 
 def noun(measure: str, of: str | None) -> str:

@@ -212,7 +212,7 @@ def as_breakdown(by: Any, tz: str | tzinfo | None = None, side: str = "event") -
         return None
     whole = parts[0] if len(parts) == 1 else Crossed(tuple(parts))
     if len(set(whole.columns)) < len(whole.columns):
-        raise ReportError(f"by= names something twice: {whole.label}; leave one out")
+        raise ReportError(f"by= has the same breakdown twice: {whole.label}; leave one out")
     return whole.in_zone(as_zone(tz))
 
 

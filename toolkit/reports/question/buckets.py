@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
 from toolkit.base import ReportError, listed, quoted
 from toolkit.columns import Column, Instants, Mask, Positions
@@ -47,6 +48,8 @@ _WEEKDAYS: Final = (
     *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
 )
 _HOUR: Final = 3_600_000_000
+# The texts of TIME-2 that name a day, and neither a time nor a zone.
+_DAY: Final = r"^\s*(\d{4}-\d\d-\d\d|\d{8}|\d{4}-?[Ww]\d\d(-?\d)?)\s*$"
 
 
 def bucket(of: str | Property, by: float | Sequence[float] | str) -> Breakdown:
@@ -63,7 +66,8 @@ def bucket(of: str | Property, by: float | Sequence[float] | str) -> Breakdown:
         50]``: a range between each two, one below the first and one from the last on. A
         range has its lower end and not its upper one. Or for times ``"hour"``, ``"day"``,
         ``"week"`` (from Monday), ``"month"``, ``"quarter"``, ``"year"``, ``"hour of day"``,
-        ``"day of week"``, in the time zone of the report.
+        ``"day of week"``, in the time zone of the report. A day, such as ``2026-05-01``, has
+        no time zone: it is the same day in all of them.
 
     Returns
     -------
@@ -265,7 +269,8 @@ class ByCalendar(_Cut):
         moments = times.parts["time"].values[at] if "time" in times.parts else np.zeros(0, np.int64)
         if self.zone is not UTC:
             index = pd.DatetimeIndex(moments.view("M8[us]")).tz_localize("UTC")
-            moments = index.tz_convert(self.zone).tz_localize(None).as_unit("us").asi8
+            local = index.tz_convert(self.zone).tz_localize(None).as_unit("us").asi8
+            moments = np.where(_is_day(cells)[at], moments, local)
         return at, self._places(moments), self._names
 
     def _places(self, local: Positions) -> Any:
@@ -298,6 +303,15 @@ class ByCalendar(_Cut):
         if self.by == "quarter":
             return [f"{1970 + place // 4:04} Q{place % 4 + 1}" for place in places.tolist()]
         return [f"{1970 + place:04}" for place in places.tolist()]
+
+
+def _is_day(cells: Cells) -> Mask:
+    """Return where cells are days, such as 2026-05-01, which have no time zone."""
+    days = np.zeros(cells.length, np.bool_)
+    for _, at, values in cells.only("text"):
+        matches = pc.fill_null(pc.match_substring_regex(values, _DAY), fill_value=False)
+        days |= at & matches.to_numpy(zero_copy_only=False)
+    return days
 
 
 def items(of: str | Property, matching: str | Expression) -> Breakdown:

@@ -14,7 +14,7 @@ import pandas as pd
 from toolkit.base import ReportError, check_number, did_you_mean, dumps, listed, quoted
 from toolkit.columns import Mask, Positions, series
 from toolkit.reports.question.breakdowns import Breakdown
-from toolkit.reports.question.segments import NOT_SET, OTHER, Level, Values, label
+from toolkit.reports.question.segments import MIDNIGHT, NOT_SET, OTHER, Level, Values, label
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,10 +203,14 @@ class Ranked:
         else:
             example = f", such as {tuple(level[0] for level in self.levels)}" if len(self) else ""
             raise ReportError(
-                f"segment={quoted(segment):.60} is not enough; give what it is by each of "
-                f"{self.by.label}{example}"
+                f"segment={quoted(segment):.60}; the report has several breakdowns: give a tuple "
+                f"with a value for each of {self.by.label}{example}"
             )
         names = [segment_name(each) for each in wanted]
+        for at, (name, level) in enumerate(zip(names, self.levels, strict=True)):
+            # A time at midnight may be written as a day, and the other way round.
+            both = (name, name.removesuffix(MIDNIGHT), f"{name}{MIDNIGHT}")
+            names[at] = next((each for each in both if each in level), name)
         place = self._places_by_names.get(tuple(names))
         if place is not None:
             return place

@@ -128,7 +128,8 @@ def of_users(
         )
     if without_id := selection.without_id:
         notes.append(
-            f"Without a distinct ID, so counted for no user: {count(without_id, 'event')}."
+            "Not counted for any user, because they have no distinct ID: "
+            f"{count(without_id, 'event')}."
         )
     if selection.events.has_times_without_zone:
         notes.append("Times without a time zone are read as UTC.")

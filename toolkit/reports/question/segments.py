@@ -22,6 +22,9 @@ EMPTY_LIST: Final = "(empty list)"
 #: The segment of all that a report does not show one by one.
 OTHER: Final = "(other)"
 
+#: How the text of a time ends that may be written as a day.
+MIDNIGHT: Final = "T00:00:00Z"
+
 # One text for each day or moment: nothing is lost of what is read.
 _DATE: Final = re.compile(r"[12]\d{3}-\d\d-\d\d")
 _TIME: Final = re.compile(r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:(?!\.0{6})\.\d{6})?Z")
@@ -92,7 +95,8 @@ class Distinct:
     def levels(self, chosen: Positions) -> list[Level]:
         cells = self.cells.take(chosen)
         typed = None if self.is_of_lists else _typed(cells, self.zone)
-        return [Level(chosen, _labels(cells.cells()), typed=typed)]
+        labels = _labels(cells.cells())
+        return [Level(chosen, as_days(labels) if self.zone is UTC else labels, typed=typed)]
 
     def identities(self) -> list[Hashable]:
         return [key(None if cell is ABSENT else cell) for cell in self.cells.cells()]
@@ -433,6 +437,18 @@ def _labels(cells: list[Any]) -> list[str]:
             taken.add(name)
         result.append(name)
     return result
+
+
+def as_days(labels: list[str]) -> list[str]:
+    """Return labels of times as days where all of them are midnight in UTC.
+
+    >>> as_days(["2026-01-02T00:00:00Z", "(not set)"])
+    ['2026-01-02', '(not set)']
+    """
+    times = [each for each in labels if each != NOT_SET]
+    if not all(each.endswith(MIDNIGHT) and _TIME.fullmatch(each) for each in times):
+        return labels
+    return [each.removesuffix(MIDNIGHT) for each in labels]
 
 
 def _typed(cells: Column, zone: tzinfo) -> Any:

@@ -324,7 +324,7 @@ class Frequency(Report):
             [(ranked.names[at] or "average", rates[at]) for at in shown],
             title=self.title,
             of="share of users",
-            over=f"{self._births.brackets.unit}s on which they came back, of {self._window}",
+            over=f"{self._births.brackets.unit}s with a return, of {self._window}",
             by=legend,
             is_share=True,
             cell=self._at_units,
@@ -338,7 +338,8 @@ class Frequency(Report):
 
 def _title(plan: FrequencyPlan) -> str:
     births, words = plan.births, plan.criteria.replace("_", " ")
-    units = f"users back on {words} n {births.brackets.unit}s"
+    unit = births.brackets.unit
+    units = f"users who came back {'on' if unit == 'day' else 'in'} {words} n {unit}s"
     return plan.scope.titled(begun(f"{births.birth}, then {births.back}: {units}"))
 
 
@@ -359,7 +360,7 @@ DECLARATION: Final = Declaration(
         ),
         ChoiceField(
             name="criteria",
-            label="Users back on",
+            label="Users who came back in",
             default="at_least",
             options=(("At least n units", "at_least"), ("Exactly n units", "exactly")),
         ),

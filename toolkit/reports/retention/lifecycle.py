@@ -16,7 +16,7 @@ from toolkit.base import Json, ReportError, begun, check_choice, count, listed, 
 from toolkit.columns import Codes, Positions
 from toolkit.events import AnyEvents, At, Profiles
 from toolkit.expressions import Expression
-from toolkit.reports.drawing import stacks
+from toolkit.reports.drawing import plots, stacks
 from toolkit.reports.form.fields import (
     AT,
     RANGE,
@@ -366,7 +366,8 @@ class Lifecycle(Report):
         if place is not None:
             title = f"{numbers.ranked.names[place]}: {title}"
         elif self._plan.by is not None:
-            numbers, title = self._together, _title(self._plan.on(self._plan.scope.together))
+            numbers = self._together
+            title = f"{plots.TOGETHER}: {_title(self._plan.on(self._plan.scope.together))}"
         values = numbers.values[place or 0]
         ranked = numbers.ranked
         return stacks.stacked(

@@ -359,7 +359,7 @@ class Retention(Report):
         title = self.title
         if self._births.by is not None and place is None:
             numbers, place = self._together, 0
-            title = _title(self._plan.together)
+            title = f"{plots.TOGETHER}: {_title(self._plan.together)}"
         elif place is not None:
             title = f"{numbers.ranked.names[place]}: {title}"
         brackets, row = numbers.brackets, place or 0
@@ -448,7 +448,7 @@ class Retention(Report):
         if np.isnan(value):
             return f"–{star}"
         is_share = self._plan.measure == "rate"
-        return (f"{value:.1%}" if is_share else html.cell_text(float(value))) + star
+        return (plots.percent(value) if is_share else html.cell_text(float(value))) + star
 
 
 def _title(plan: RetentionPlan) -> str:
@@ -456,7 +456,10 @@ def _title(plan: RetentionPlan) -> str:
     counted = {"rate": "retention", "users": "users retained"}.get(plan.measure)
     if plan.number is not None:
         counted = f"{plan.measure} of {plan.number.label}"
-    words = f"{counted} {CRITERIA[plan.criteria]} each {births.brackets.unit}"
+    unit, when = births.brackets.unit, CRITERIA[plan.criteria]
+    if unit != "day" and when.startswith("on"):
+        when = f"in{when.removeprefix('on')}"  # on a day, in a week
+    words = f"{counted} {when} each {unit}"
     return plan.scope.titled(begun(f"{births.birth}, then {births.back}: {words}"))
 
 

@@ -89,7 +89,7 @@ def curves(
 
 
 def _point(label: str, names: Sequence[str], values: Any, is_share: bool, bucket: int) -> str:
-    value = f"{values[bucket]:.1%}" if is_share else cell_text(float(values[bucket]))
+    value = plots.percent(values[bucket]) if is_share else cell_text(float(values[bucket]))
     return f"{label}, {names[bucket]}: {value}"
 
 
@@ -206,7 +206,7 @@ def _square(
 
 
 def _written(value: float, is_share: bool) -> str:
-    return f"{value:.0%}" if is_share else cell_text(round(float(value), 2))
+    return plots.percent(value, 0) if is_share else cell_text(round(float(value), 2))
 
 
 def _colours() -> Colormap:

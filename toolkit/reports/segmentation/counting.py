@@ -428,9 +428,11 @@ class SegmentationPlan(ReportPlan, TopPlan):
                 "a number in it; there it is NaN."
             )
         if self.rolling is not None and self.rolling > 1:
+            unit, few = self.range.unit, self.rolling - 1
+            first = f"first {unit} has" if few == 1 else f"first {few:,} {unit}s have"
             sentences.append(
-                f"A mean of {self.rolling} {self.range.unit}s: the first {self.rolling - 1} have "
-                "none, since not all of it is in the range."
+                f"Each value is the mean of {self.rolling} {unit}s; the {first} none, because "
+                "the range does not have enough before."
             )
         if self.before is not None and not len(
             self.visible.between(self.before.start, self.before.end)
@@ -469,7 +471,7 @@ class SegmentationPlan(ReportPlan, TopPlan):
         for part, labels in zip(self.by.parts, numbers.ranked.levels, strict=True):
             odd = getattr(part, "odd", "")
             if odd and odd in labels:
-                sentences.append(f"What is set and fits no bucket of {part.label} is in {odd}.")
+                sentences.append(f"Values that fit no bucket of {part.label} are in {odd}.")
         if self.segments.owners is not None and not self._is_of_users:
             without = self.segments.length - len(np.unique(self.segments.owners))
             if without:

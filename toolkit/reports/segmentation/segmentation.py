@@ -41,7 +41,7 @@ _NO_WINDOWS: Final = (
 def segmentation(
     events: AnyEvents,
     profiles: Profiles | None,
-    event: AnyMetric | Sequence[AnyMetric],
+    event: AnyMetric | Sequence[AnyMetric] = None,
     *,
     measure: str = "total",
     of: str | Property | None = None,
