@@ -34,6 +34,11 @@ def test_a_step_has_its_lower_end_and_not_its_upper_one() -> None:
     ]
 
 
+def test_ends_of_ranges_have_commas_for_thousands_as_axes_do() -> None:
+    assert counted([1500], tk.bucket("x", 1000)) == {"1,000 to <2,000": 1}
+    assert counted([1500], tk.bucket("x", [1000])) == {"≥1,000": 1}
+
+
 def test_steps_of_a_tenth_begin_where_their_decimals_say() -> None:
     found = counted([0.1, 0.3, 0.7, 0.29999999999999998, 1.1], tk.bucket("x", 0.1))
     assert found == {"0.1 to <0.2": 1, "0.3 to <0.4": 2, "0.7 to <0.8": 1, "1.1 to <1.2": 1}
@@ -45,7 +50,7 @@ def test_every_number_is_in_the_step_that_its_name_says(values: list[Any], data:
     width = data.draw(st.sampled_from([0.1, 0.25, 1, 3, 7.5, 1000]))
     for value in values:
         (name,) = counted([value], tk.bucket("x", width))
-        low, high = name.split(" to <")
+        low, high = name.replace(",", "").split(" to <")
         assert float(low) <= value < float(high)
         assert float(high) - float(low) == pytest.approx(width)
 

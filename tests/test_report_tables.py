@@ -278,7 +278,7 @@ def test_a_wide_table_has_each_number_of_the_table_in_its_place(
     table = report.table
     numbers = [each for each in table if COLUMNS.get(each) == "number"]
     for values in [None, *numbers]:
-        wide = report.wide(values)
+        wide = report.wide(values, incomplete=True)
         main = {"retention users": "retained", **dict.fromkeys(("funnel", "retention"), "rate")}
         main["frequency"] = "rate"
         number = values or main.get(name, "count" if "count" in table else "value")
@@ -345,6 +345,18 @@ def test_several_columns_are_next_to_each_other_in_each_segment(
         pd.testing.assert_frame_equal(wide.xs(name, axis=1, level=1), one, check_names=False)
     whole = report_of("funnel", "nothing", df, profiles).wide(["count", "rate"])
     assert whole.columns.tolist() == ["count", "rate"]
+
+
+@pytest.mark.parametrize("name", ["retention", "frequency"])
+def test_incomplete_cells_are_not_in_a_wide_table_unless_asked_for(
+    name: str, df: pd.DataFrame, profiles: tk.ProfileTable
+) -> None:
+    report = report_of(name, "nothing", df, profiles)
+    complete = report.table["complete"]
+    assert not complete.all()
+    assert report.wide("rate").count().sum() == report.table.loc[complete, "rate"].count()
+    whole = report.wide("rate", incomplete=True)
+    assert whole.count().sum() == report.table["rate"].count()
 
 
 def test_segments_are_in_the_order_of_the_table_and_a_total_can_be_added(

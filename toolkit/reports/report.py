@@ -86,7 +86,9 @@ class Report(ABC):
         is_number = isinstance(dtype, np.dtype) and dtype.kind in "iuf"
         return COLUMNS.get(name, "number" if is_number else None)
 
-    def wide(self, values: str | Sequence[str] | None = None) -> pd.DataFrame:
+    def wide(
+        self, values: str | Sequence[str] | None = None, *, incomplete: bool = False
+    ) -> pd.DataFrame:
         """Return the numbers as a person would lay them out: times down, segments across.
 
         Parameters
@@ -95,6 +97,9 @@ class Report(ABC):
             The column of ``table`` whose numbers to show, or several. By default that which the
             report is about: ``count`` or ``value``; of a funnel and a frequency ``rate``; of a
             retention what it measures.
+        incomplete
+            Whether to show cells of a retention or frequency whose time is not over at the end
+            of the range. By default they are NaN, or NA: their numbers can still grow.
 
         Returns
         -------
@@ -145,6 +150,10 @@ class Report(ABC):
         places = np.full((len(columns), len(rows)), -1, np.int64)
         places[at_column, at_row] = np.arange(len(self._table))
         each: list[Any] = [self._table[name].array for name in shown]
+        if not incomplete and "complete" in self._table and "complete" not in shown:
+            places[at_column, at_row] = np.where(
+                self._table["complete"], np.arange(len(self._table)), -1
+            )
         if (places < 0).any():
             whole = {"i": "Int64", "b": "boolean"}
             each = [pd.array(a, whole.get(a.dtype.kind, a.dtype)) for a in each]

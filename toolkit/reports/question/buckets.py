@@ -224,16 +224,21 @@ class ByRange(_Cut):
 
     def _steps(self, steps: Any) -> list[str]:
         return [
-            f"{label(self._edge(step))} to <{label(self._edge(step + 1))}"
+            f"{_edge(self._edge(step))} to <{_edge(self._edge(step + 1))}"
             for step in steps.tolist()
         ]
 
     def _between(self, places: Any) -> list[str]:
-        edges = [label(float(edge)) for edge in self.edges]
+        edges = [_edge(float(edge)) for edge in self.edges]
         names = [f"<{edges[0]}"]
         names += [f"{low} to <{high}" for low, high in pairwise(edges)]
         names.append(f"≥{edges[-1]}")
         return [names[place] for place in places.tolist()]
+
+
+def _edge(number: float) -> str:
+    """Return an end of a range, with a comma for thousands as on the axes."""
+    return f"{int(number):,}" if number.is_integer() else label(number)
 
 
 def _bounded(number: int) -> float:
