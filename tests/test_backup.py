@@ -191,7 +191,7 @@ def test_the_command_backs_up(path: Path, capsys: pytest.CaptureFixture[str]) ->
         assert f"{copy}: {copy.stat().st_size:,} bytes written" in capsys.readouterr().out
         assert main(["backup", str(path), str(copy)]) == 2
         said = capsys.readouterr().err
-        assert "is there already" in said and "--overwrite to" in said
+        assert "already exists" in said and "--overwrite to" in said
         assert main(["backup", str(path), str(copy), "--overwrite"]) == 0
     assert main(["backup", "none.db", str(copy)]) == 2
     with ProfileTable(copy) as again:

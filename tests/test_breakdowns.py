@@ -99,7 +99,10 @@ def test_users_and_cells_name_what_a_segment_is_by_each_breakdown(
 @pytest.mark.parametrize(
     ("segment", "said"),
     [
-        ("pro", r"give what it is by each of user\.plan, event\.item, such as \('pro', 'hat'\)"),
+        (
+            "pro",
+            r"a tuple with a value for each of user\.plan, event\.item, such as \('pro', 'hat'\)",
+        ),
         (("pro", "hut"), 'no segment "hut".* Did you mean "hat"'),
         (("free", "sock"), 'no segment has all of "free", "sock"'),
     ],

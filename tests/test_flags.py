@@ -72,6 +72,19 @@ CALLS: dict[str, Callable[..., Any]] = {
         for name in ("add", "append", "remove", "set", "set_once", "union")
     },
     "CsvImport": lambda p, path, **flag: tk.CsvImport(p, **flag),
+    **{
+        f"{name}.wide": lambda p, path, report=report, **flag: report(p).wide(**flag)
+        for name, report in {
+            "Flows": lambda p: tk.flows(EVENTS, p, "e"),
+            "Frequency": lambda p: tk.frequency(EVENTS, p, "e"),
+            "Funnel": lambda p: tk.funnel(EVENTS, p, ["e", "e"]),
+            "Lifecycle": lambda p: tk.lifecycle(EVENTS, p),
+            "ProfileReport": lambda p: tk.profile_report(p),
+            "Report": lambda p: tk.segmentation(EVENTS, p, "e"),
+            "Retention": lambda p: tk.retention(EVENTS, p, "e"),
+            "Segmentation": lambda p: tk.segmentation(EVENTS, p, "e"),
+        }.items()
+    },
     "Funnel.users": lambda p, path, **flag: tk.funnel(EVENTS, p, ["e", "e"]).users(step=2, **flag),
     "OperatorLab": lambda p, path, **flag: tk.OperatorLab(**flag),
     "ProfileEditor": lambda p, path, **flag: tk.ProfileEditor(p, **flag),

@@ -138,7 +138,7 @@ REFUSED: list[tuple[Field, Any, str]] = [
     (PropertyField(name="x", label="X", is_required=True), [], "choose a property"),
     (PropertyField(name="x", label="X"), ["user.plan", "event.item"], "choose at most 1"),
     (PropertyField(name="x", label="X", sides=("event",)), ["user.plan"], "there is no property"),
-    (ChoiceField(name="x", label="X", options=(("One", 1),)), True, "none of the choices"),
+    (ChoiceField(name="x", label="X", options=(("One", 1),)), True, "not one of the choices"),
     (FilterField(name="x", label="X"), "user[", "expected the name"),
 ]
 

@@ -473,8 +473,8 @@ def _may_be_written(given: argparse.Namespace, path: Path, *sources: Path) -> No
     # Devices and pipes are there to be written to.
     if path.is_file() and not given.overwrite:
         raise ToolkitError(
-            f"{path}: is there already. Nothing was written. Give another name, or --overwrite to "
-            "write over it"
+            f"{path}: this file already exists. Nothing was written. Give another name, or "
+            "--overwrite to write over it"
         )
 
 

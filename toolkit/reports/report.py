@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from toolkit.base import ReportError, count, html, is_text, is_whole, listed, quoted
+from toolkit.base import ReportError, check_flag, count, html, is_text, is_whole, listed, quoted
 from toolkit.reports.drawing import plots
 from toolkit.reports.drawing.spots import Cell
 from toolkit.reports.question.ranked import Ranked, segment_name
@@ -133,6 +133,7 @@ class Report(ABC):
         2026-05-01 00:00:00+00:00    1    1
         2026-05-02 00:00:00+00:00    1    0
         """
+        check_flag("incomplete", incomplete)
         shown: list[Any] = [self._main if values is None else values]
         if is_several := isinstance(values, list | tuple):
             shown = list(values)

@@ -149,7 +149,7 @@ def _refuse(target: Path, overwrite: bool) -> None:
     """Refuse to write over what is not to be lost."""
     if target.exists() and not overwrite:
         raise StoreExistsError(
-            f"{target} is there already. Nothing was written. Give another path, or "
+            f"{target} already exists. Nothing was written. Give another path, or "
             f"{argument('overwrite', True)} to write over it."
         )
     if has_pending(target):

@@ -128,7 +128,7 @@ def explain(distinct_id: str, name: str, updates: Sequence[Update]) -> Explanati
         sentences.append(f"No update ever wrote it.{hint}")
     if len(chain) < len(of_property):
         earlier = len(of_property) - len(chain)
-        sentences.append(f"({count(earlier, 'earlier update')} of it made no difference any more.)")
+        sentences.append(f"({count(earlier, 'earlier update')} of it no longer had any effect.)")
     sentences += [_sentence(each) for each in chain]
     return Explanation(distinct_id, name, sentences, history_frame(chain))
 

@@ -100,9 +100,9 @@ class Engine:
         if self.past_moment is not None or self.store is None:
             whose = self.past_moment or "in memory"
             raise StoreError(
-                f"these profiles are {whose}, and SQL asks a file of the latest ones. "
+                f"these profiles are {whose}, and SQL needs the file of a table as it is now. "
                 'profiles.backup("shop.db") of the table itself writes one; then '
-                'tk.ProfileTable("shop.db").database asks it'
+                'query tk.ProfileTable("shop.db").database'
             )
         with self.lock, self.reading():
             return self.store.questions()

@@ -321,7 +321,9 @@ def _instead_of_id(raw: Mapping[Any, Any]) -> str:
         )
     plain = {re.sub(r"[\W_]", "", str(field)).lower(): field for field in raw}
     meant = plain.get("distinctid")
-    return "" if meant is None else f'; did you mean it by {glimpse(meant)!r}? Write "$distinct_id"'
+    return (
+        "" if meant is None else f'; is it what you call {glimpse(meant)!r}? Write "$distinct_id"'
+    )
 
 
 def _operators(raw: Mapping[Any, Any]) -> tuple[list[Any], list[str], list[str]]:

@@ -198,7 +198,7 @@ class ChoiceField(Field):
     def read(self, raw: Any, choices: Choices) -> Any:
         if not any(raw == value and type(raw) is type(value) for _, value in self.options):
             allowed = listed(repr(value) for _, value in self.options)
-            raise ArgumentError(f"{raw!r:.40} is none of the choices; there are {allowed}")
+            raise ArgumentError(f"{raw!r:.40} is not one of the choices, which are {allowed}")
         return raw
 
     def raw(self, value: Any) -> Any:

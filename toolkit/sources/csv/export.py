@@ -260,7 +260,8 @@ class _Losses:
         if self.left_out:
             hidden = " (hidden)" if set(self.left_out) <= set(HIDDEN) else ""
             sentences.append(
-                f"Left out, because no CSV may write it: {_named(self.left_out)}{hidden}."
+                "Left out, because a CSV import does not accept it: "
+                f"{_named(self.left_out)}{hidden}."
             )
         return sentences
 
