@@ -78,6 +78,8 @@ class Lab:
                 *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1"),
                 *(f"--port={self.port}", f"--IdentityProvider.token={_TOKEN}", "--allow-root"),
                 *("--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.files}"),
+                # Ports of kernels are looked for, then used: two servers may find the same one.
+                "--KernelManager.transport=ipc",
             ],
             env=environment,
             stdout=self._log,
