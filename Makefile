@@ -6,8 +6,6 @@ BIN := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # One worker per core; a file's tests stay together, as a notebook's cells must.
 EVERY_CORE := --numprocesses auto --dist loadfile
-# Two at a time, each with a JupyterLab of its own: more of them only wait for each other.
-TWO_BROWSERS := --numprocesses 2 --dist load
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab demo data browser pictures check test test-all lock lint format bench clean
@@ -45,7 +43,7 @@ check: setup lint  ## Lint, types and the quick tests: what to run after each ch
 test: setup lint browser  ## Lint, types, all tests and the notebooks
 	@echo "Running the tests …"
 	@TESTS_ARE_WHOLE=1 $(BIN)/python -m pytest --nbval $(EVERY_CORE) --ignore=tests/browser
-	@TESTS_ARE_WHOLE=1 $(BIN)/python -m pytest $(TWO_BROWSERS) tests/browser
+	@TESTS_ARE_WHOLE=1 $(BIN)/python -m pytest tests/browser
 
 test-all: test  ## The same, with the clients for Node and browsers, longer random tests, on the oldest dependencies, on every Python, from an sdist
 	@LONGER_TESTS=1 $(BIN)/python -m pytest tests $(EVERY_CORE) --ignore=tests/browser
